@@ -8,7 +8,7 @@ import dagster as dg
 from assets.stores.transactions import Store
 from controls.agent.planned import planned_check
 from controls.ledger.chain_marks import anchor_chain
-from controls.ledger.device_holds import told_by_hand
+from controls.ledger.device_holds import manual_settings
 from controls.ledger.ledger_trust import distrusted
 from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
@@ -21,9 +21,9 @@ from controls.planning.mends import sentence_of
 from controls.planning.plan_inputs import quarter_start
 from controls.planning.plan_picture import picture_of_plan
 from controls.planning.replay.cross_check import cross_checked, keep_cross_check
-from controls.planning.replay.solved_again import solved_again
+from controls.planning.replay.replay_plan import replay_plan
 from controls.planning.suggestions import overrides_of, suggestions
-from controls.planning.summary import WHY, told_of, why_rows
+from controls.planning.summary import WHY, plan_facts, why_rows
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES, beside_sites
@@ -70,7 +70,7 @@ def core_site__plan(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(made.plan_hash),
         metadata={
-            **told_of(made, time_zone=site.time_zone),
+            **plan_facts(made, time_zone=site.time_zone),
             "picture": embedded(picture, title=f"Plan of {site.name}"),
             "why": table(WHY, why_rows(made)),
             **(risk or {}),
@@ -84,7 +84,7 @@ def stored_plans_give_their_hash(project: ProjectResource, clock: dg.ResourcePar
     now = clock.now_utc()
     # In the order of the sites, so that two days of one cause read alike.
     found = [
-        solved_again(stored)
+        replay_plan(stored)
         for site_id in sorted(project.sites)
         for stored in project.plans.begun(site_id, now - timedelta(days=1), now)
     ]
@@ -193,7 +193,7 @@ def core_site__execution(
     site = project.site(context.partition_key)
     slots = _execution(project, clock, site.site_id)
     advised = suggestions(
-        overrides_of(read_commands(project.store, site.site_id), told_by_hand(project.store, site.site_id)),
+        overrides_of(read_commands(project.store, site.site_id), manual_settings(project.store, site.site_id)),
         time_zone=site.time_zone,
         now_utc=clock.now_utc(),
     )

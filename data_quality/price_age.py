@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from data_quality.contracts.finding import Finding
 
 # Europe's coupled market closes at noon and tells its prices before one, late ones by three; its days are Berlin's.
-MARKET_ZONE, TOLD_BY_HOUR = ZoneInfo("Europe/Berlin"), 15
+MARKET_ZONE, PUBLISHED_BY_HOUR = ZoneInfo("Europe/Berlin"), 15
 
 
 def staleness(until_utc: datetime, now_utc: datetime) -> tuple[Finding, ...]:
@@ -15,7 +15,7 @@ def staleness(until_utc: datetime, now_utc: datetime) -> tuple[Finding, ...]:
         message = f"prices end at {until_utc:%Y-%m-%d %H:%MZ}: none is known for now"
         return (Finding(code="prices_stale", message=message, severity="blocking"),)
     local = now_utc.astimezone(MARKET_ZONE)
-    if local.hour >= TOLD_BY_HOUR and until_utc < market_midnight(local, days=2):
+    if local.hour >= PUBLISHED_BY_HOUR and until_utc < market_midnight(local, days=2):
         message = f"prices end at {until_utc:%Y-%m-%d %H:%MZ}: those of tomorrow are late"
         return (Finding(code="prices_late", message=message, severity="warning"),)
     return ()

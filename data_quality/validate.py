@@ -21,7 +21,15 @@ from data_quality.rules.shared.energy_balance import DEFAULT_TOLERANCE, Balance,
 from data_quality.rules.shared.grid_days import Days
 from data_quality.rules.shared.hits import Hits
 from data_quality.rules.shared.norms import LEAD_DAYS, Block
-from data_quality.rules.shared.told import Event, action_of, excess_finding, finding_of, limit_of, merged, other_side
+from data_quality.rules.shared.rule_findings import (
+    Event,
+    action_of,
+    excess_finding,
+    finding_of,
+    limit_of,
+    merged,
+    other_side,
+)
 from data_quality.score import daily_scores, stream_scores
 
 # Bits of the flags of a slot, in the order of the table.

@@ -287,7 +287,7 @@ class MlflowTracker:
 
     @property
     def _shown(self) -> str:
-        """Where the store is, without user and password."""
+        """Address of the store, without user and password."""
         parts = urlsplit(self.tracking_uri)
         if parts.scheme.startswith("postgresql"):
             return address_of(self.tracking_uri)

@@ -152,7 +152,7 @@ def _factors(factors: FactorView, carrier: Carrier, days: pl.Series) -> np.ndarr
 def _activity(site: Site, hourly: _Hourly) -> np.ndarray | None:
     """Hours with people or production, by the first such driver that changes within days; None without one."""
     for driver in site.drivers:
-        level = hourly.mean(driver.driver_id) if _tells_activity(driver) else None
+        level = hourly.mean(driver.driver_id) if _is_activity(driver) else None
         if level is None:
             continue
         level = np.nan_to_num(level)
@@ -162,7 +162,7 @@ def _activity(site: Site, hourly: _Hourly) -> np.ndarray | None:
     return None
 
 
-def _tells_activity(driver: Driver) -> bool:
+def _is_activity(driver: Driver) -> bool:
     return driver.unit in _OF_PEOPLE_AND_PRODUCTION
 
 

@@ -39,7 +39,7 @@ NAMES = {
     "snow_depth": "snow_depth_m",
 }
 # What we ask for: one name for each of ours.
-ASKED = tuple({ours: name for name, ours in reversed(NAMES.items())}.values())
+REQUESTED = tuple({ours: name for name, ours in reversed(NAMES.items())}.values())
 OF_HOUR_BEFORE = {"ghi_w_per_m2", "dni_w_per_m2", "dhi_w_per_m2", "precipitation_mm"}
 BLOCKS = {"hourly": 60, "minutely_15": 15}
 _PREVIOUS = re.compile(r"(.+)_previous_day(\d)")
@@ -49,7 +49,7 @@ DAY = timedelta(days=1)
 def query(latitude_deg: float, longitude_deg: float) -> dict[str, str]:
     """Query of `/v1/forecast`: seven days of all names that we know, in UTC."""
     place = {"latitude": f"{latitude_deg:.4f}", "longitude": f"{longitude_deg:.4f}"}
-    return place | {"hourly": ",".join(ASKED), "timezone": "GMT", "wind_speed_unit": "ms", "forecast_days": "7"}
+    return place | {"hourly": ",".join(REQUESTED), "timezone": "GMT", "wind_speed_unit": "ms", "forecast_days": "7"}
 
 
 def read_open_meteo(
@@ -84,7 +84,7 @@ def read_open_meteo(
         turned = in_contract(ours, given, str(units.get(column, "")), what=column, file=file)
         runs.setdefault(days, {})[ours] = began_earlier(turned) if ours in OF_HOUR_BEFORE else turned
     if not any(value is not None for run in runs.values() for values in run.values() for value in values):
-        raise BadInput(f"it tells none of {', '.join(ASKED)}", file=file, reason="no_weather")
+        raise BadInput(f"it tells none of {', '.join(REQUESTED)}", file=file, reason="no_weather")
     issues = []
     if 0 in runs:
         moment = issued_at_utc or fetched_at_utc

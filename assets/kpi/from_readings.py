@@ -166,7 +166,7 @@ class KpiQuestions(NamedTuple):
     """
 
     site: Site
-    asked: Collection[KpiQuery]
+    queries: Collection[KpiQuery]
     readings: pl.DataFrame
     factors: FactorView
     expected: pl.DataFrame | None = None
@@ -180,7 +180,7 @@ def kpi_rows(
     questions: of different sites, all answered by one run of the SQL: a run takes nearly as long for one as for all.
     Raises BadInput where it cannot be run.
     """
-    parts = {each: _parts(each, definition) for question in questions for each in question.asked}
+    parts = {each: _parts(each, definition) for question in questions for each in question.queries}
     given = [_query_tables(question) for question in questions]
     tables = {name: pl.concat([each[name] for each in given], how="diagonal_relaxed") for name in SOURCE_SCHEMAS}
     found = run(definition, tables, {name for names in parts.values() for name in names})
@@ -212,10 +212,13 @@ def _query_tables(question: KpiQuestions) -> dict[str, pl.DataFrame]:
 
 def _parts(query: KpiQuery, definition: KpiDefinition) -> tuple[str, ...]:
     """The models that may hold the row: the mart of its shape, or those of its parts in which the KPI is named."""
-    mart = _mart(query)
-    if mart != VALUES:
-        return (mart,)
-    [values] = [each for each in definition.models if each.name == mart]
+    if query.hour_start_utc is not None:
+        return (METER_HOURS if query.scope.startswith("meter:") else SCOPE_HOURS,)
+    if query.kpi == ROLLING:
+        return (ROLLING_VALUES,)
+    if query.kpi in EXPECTED:
+        return (SEU_VALUES,)
+    [values] = [each for each in definition.models if each.name == VALUES]
     # Only the parts that name it: the others of the union would be worked out for nothing.
     named = [each.name for each in definition.models if each.name in values.reads and f"'{query.kpi}'" in each.sql]
     if not named:
@@ -267,14 +270,6 @@ def _spans(query: KpiQuery) -> Iterator[tuple[str, date, date]]:
     while day < query.end:
         yield "month", day, months_after(day, 1)
         day = months_after(day, 1)
-
-
-def _mart(query: KpiQuery) -> str:
-    if query.hour_start_utc is not None:
-        return METER_HOURS if query.scope.startswith("meter:") else SCOPE_HOURS
-    if query.kpi == ROLLING:
-        return ROLLING_VALUES
-    return SEU_VALUES if query.kpi in EXPECTED else VALUES
 
 
 def _by_key(name: str, frame: pl.DataFrame) -> Mapping[tuple[Any, ...], Mapping[str, Any]]:

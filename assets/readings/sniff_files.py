@@ -101,13 +101,13 @@ def sniff_file(
     site: Site | None = None,
     tz: str | None = None,
     now_utc: datetime | None = None,
-    said: FileFacts = NO_FACTS,
+    facts: FileFacts = NO_FACTS,
 ) -> SniffReport:
     """Format and content of one file. A file that cannot be used has the verdict `reject`; nothing is raised.
 
-    said: what a person says of the file, for a draft of its column map.
+    facts: what a person says of the file, for a draft of its column map.
     """
-    said = said if said.tz else said.model_copy(update={"tz": tz})
+    facts = facts if facts.tz else facts.model_copy(update={"tz": tz})
     try:
         found = read_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc)
     except BadInput as fault:
@@ -116,7 +116,7 @@ def sniff_file(
         if mapping is not None or fault.reason not in PROPOSED_FOR:
             return report
         try:
-            draft = draft_map(path, site=site, said=said)
+            draft = draft_map(path, site=site, facts=facts)
         except BadInput as of_zone:
             return refused(path, of_zone)
         return report if draft is None else _with_draft(report, draft, path, site=site, now_utc=now_utc)
@@ -127,7 +127,7 @@ def sniff_file(
     if found.maps or written < max(1, MANY_REFUSED * report.accepted_rows):
         return report
     # So many rows are refused by the way they are written: numbers with marks between thousands, names of meters.
-    draft = draft_map(path, site=site, said=said)
+    draft = draft_map(path, site=site, facts=facts)
     better = draft and _with_draft(report, draft, path, site=site, now_utc=now_utc)
     return better if better and better.draft and better.draft.reads > report.accepted_rows else report
 

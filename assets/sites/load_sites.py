@@ -268,7 +268,7 @@ def _placed(problem: Problem, document: Any, used: set[tuple[int, int]]) -> Prob
 
 
 def _meter_places(document: Any, meter_id: str, key: str) -> list[tuple[int, int]]:
-    """Where the key of that meter stands."""
+    """Place of the meter's key in the file."""
     meters = document.get("meters") if isinstance(document, Mapping) else None
     items = enumerate(meters) if isinstance(meters, list) else ()
     return [

@@ -380,7 +380,7 @@ def _state(stat: os.stat_result) -> tuple[int, int, int]:
 
 
 def _whole_bytes(file: BinaryIO) -> int:
-    """Where the last whole line ends."""
+    """Offset of the end of the last whole line."""
     size = file.seek(0, os.SEEK_END)
     start = max(0, size - _TAIL_BYTES)
     file.seek(start)

@@ -52,7 +52,7 @@ class Standing:
 
 
 def standing(engine: sa.Engine) -> Standing:
-    """Where the store stands; nothing is changed. Raises DatabaseError where it does not answer."""
+    """Present revision of the store; nothing is changed. Raises DatabaseError where it does not answer."""
     # A plain BEGIN: a mere query must neither wait for a writer nor make one wait.
     with engine.connect().execution_options(meterloom_read=True) as connection:
         return _standing(connection, _scripts())
@@ -114,7 +114,7 @@ def _is_newest(engine: sa.Engine) -> bool:
 
 
 def copy_path(engine: sa.Engine, revision: str) -> Path:
-    """Where the copy of a SQLite store of that revision stays."""
+    """Path of the copy of a SQLite store of that revision."""
     store = Path(str(engine.url.database))
     return store.with_name(f"{store.name}.{revision}.bak")
 

@@ -233,7 +233,7 @@ def erase(connection: sa.Connection, table: sa.Table, where: sa.ColumnElement[bo
         connection.execute(table.delete().where(where))
 
 
-def found_beside(store: Store, table: sa.Table) -> dict[Key, dict[str, Any]]:
+def unsealed_columns(store: Store, table: sa.Table) -> dict[Key, dict[str, Any]]:
     """By key, what a migration wrote down of columns that no seal covers."""
     size = len(table.primary_key.columns)
     query = sa.select(row_seals.c.rows).where(row_seals.c.table_name == table.name, row_seals.c.note == AS_FOUND)

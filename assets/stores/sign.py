@@ -58,7 +58,7 @@ class Signer:
 
 
 def key_path(folder: Path, name: str) -> Path:
-    """Where the private key of a name lies. Raises BadInput for a name that is no file name."""
+    """Path of the private key of a name. Raises BadInput for a name that is no file name."""
     if not _NAME.fullmatch(name) or name.startswith("."):
         raise BadInput(f"{name!r} cannot name a key; expected letters a-z, digits, '_', '.', '-'", reason="bad_name")
     return folder / f"{name}.key"

@@ -122,7 +122,7 @@ class Store:
 
     @property
     def place(self) -> str:
-        """Where it is, for people: a file, or host:port/name, never with a password."""
+        """Address of the store for people: a file, or host:port/name, never with a password."""
         return address_of(self._url).removeprefix("sqlite:///")
 
     def close(self) -> None:

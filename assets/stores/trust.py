@@ -45,7 +45,7 @@ CHANGED = "the row is not what was written (its seal says something else)"
 REMOVED = "the row was removed"
 BENT = "its hash does not fit its content"
 Row = TypeVar("Row", bound=Mapping[str, Any])
-Ask = Callable[[sa.Select[Any]], Sequence[Mapping[str, Any]]]
+Select = Callable[[sa.Select[Any]], Sequence[Mapping[str, Any]]]
 # Without the rows: the chain is followed by their digest, and marks are read of the tables that are asked about only.
 _LINKS = [row_seals.c[name] for name in ("position", "table_name", "note", "rows_sha256", "hash")]
 
@@ -138,18 +138,18 @@ class Trust:
         """
         return self.off or self.broken or self._lost.get(table.name, "")
 
-    def refresh(self, ask: Ask, tables: Iterable[str]) -> None:
+    def refresh(self, select: Select, tables: Iterable[str]) -> None:
         """Read on: the chain's links, the marks of these tables, and, where people have keys, what they signed."""
         with self._lock:
             if not self.broken:
-                self.broken = self._links(ask)
+                self.broken = self._links(select)
             wanted = {*tables, *([signatures.name] if self.needs_signatures else [])}
             for name in sorted(wanted):
-                self.broken = self.broken or self._marks(ask, name)
+                self.broken = self.broken or self._marks(select, name)
                 if not self.broken and _is_counted(name):
-                    self._present(ask, name)
+                    self._present(select, name)
             if self.needs_signatures and not self.broken:
-                self.broken = self._signatures(ask) or self._unclaimed(ask)
+                self.broken = self._signatures(select) or self._unclaimed(select)
 
     def doubt(self, table: sa.Table, row: Mapping[str, Any]) -> str:
         """Why this row, as a query gave it, is not believed; empty where it is."""
@@ -199,9 +199,9 @@ class Trust:
             return f"not signed with the key that the people file has of {person!r}"
         return ""
 
-    def _links(self, ask: Ask) -> str:
+    def _links(self, select: Select) -> str:
         # From the last known link on, itself included: where it is another now, the chain was rewritten behind us.
-        links = list(ask(_links_from(self._position)))
+        links = list(select(_links_from(self._position)))
         if self._position:
             first = links.pop(0) if links else None
             if first is None or (first["position"], first["hash"]) != (self._position, self._head):
@@ -221,7 +221,7 @@ class Trust:
         of = links[place - known - 1]["table_name"]
         return f"seal {place}: it is missing" if is_missing else f"seal {place} (of {of}): {BENT}"
 
-    def _marks(self, ask: Ask, name: str) -> str:
+    def _marks(self, select: Select, name: str) -> str:
         known = self.marks.setdefault(name, {})
         done = self._read.get(name, 0)
         # The links say whose rows a seal holds: where none of this table came, there is nothing to ask.
@@ -232,7 +232,7 @@ class Trust:
         query = sa.select(row_seals.c.position, text).where(
             row_seals.c.table_name == name, row_seals.c.position > done, row_seals.c.position <= self._position
         )
-        for each in ask(query.order_by(row_seals.c.position)):
+        for each in select(query.order_by(row_seals.c.position)):
             _, note, rows_sha256, _ = self._seals[each["position"]]
             place = each["position"]
             problem = add_marks(known, name, place, each["rows"], rows_sha256, note=note, originals=self._originals)
@@ -246,12 +246,12 @@ class Trust:
         self._read[name] = self._position
         return ""
 
-    def _present(self, ask: Ask, name: str) -> None:
+    def _present(self, select: Select, name: str) -> None:
         """Look for sealed rows that are gone or, where they are acts, changed: a query may no longer find them, and
         without a stop that was recorded an older entry would raise the mode again.
         """
         table = BY_NAME[name]
-        rows = {key_of(table, row): row for row in ask(raw_select(table) if name in ACTS else _keys_of(table))}
+        rows = {key_of(table, row): row for row in select(raw_select(table) if name in ACTS else _keys_of(table))}
         marks, seen = self.marks[name], self._seen.setdefault(name, {})
         gone = marks.keys() - rows.keys()
         # Judged anew each time: a row that was put back is no longer lost.
@@ -268,11 +268,11 @@ class Trust:
                 else:
                     seen[key] = values
 
-    def _signatures(self, ask: Ask) -> str:
+    def _signatures(self, select: Select) -> str:
         # None was added since: an agent asks several times a second.
         if len(self._signed) == len(self.marks[signatures.name]):
             return ""
-        rows = ask(sa.select(signatures))
+        rows = select(sa.select(signatures))
         changes = [Signature(**row) for row in rows if row["kind"] == REPLACE and not self.doubt(signatures, row)]
         self._former = former_keys(changes, self.public_keys or {}, self._place)
         for row in rows:
@@ -296,11 +296,11 @@ class Trust:
         """Whether an erasure took words out of what was signed; it vouches for the rest, or the chain is broken."""
         return (signatures.name, (signed.action_sha256,)) in self._originals
 
-    def _unclaimed(self, ask: Ask) -> str:
+    def _unclaimed(self, select: Select) -> str:
         """A row that went or changed, and that no signed erasure names."""
         left = {mark: place for mark, place in self._claims.items() if place > self.vouched}
         if left and not left.keys() <= self._erasing:
-            for row in ask(sa.select(erasures.c.record).where(erasures.c.step == "replayed")):
+            for row in select(sa.select(erasures.c.record).where(erasures.c.step == "replayed")):
                 self._erasing |= self._replayed(row["record"])
         for mark, place in left.items():
             if mark not in self._erasing:

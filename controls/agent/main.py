@@ -23,7 +23,7 @@ from controls.agent.site_values import SiteValues, store_clock
 from controls.agent.status_port import serve_status
 from controls.agent.watchdog import heartbeat
 from controls.gateways.access.loopback_port import token_in
-from controls.gateways.access.own_process import own_parser, own_port, run_to_end, until_asked
+from controls.gateways.access.own_process import own_parser, own_port, run_to_end, stop_signal
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.people import People
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--site", required=True)
     parser.add_argument("--mqtt-version", choices=["5", "3.1.1"], default="5", help="3.1.1: the demo's fallback only")
     options = parser.parse_args(arguments)
-    stop, clock, emergency = until_asked(), SystemClock(), EmergencyStop(options.project / STOP_FILE)
+    stop, clock, emergency = stop_signal(), SystemClock(), EmergencyStop(options.project / STOP_FILE)
     signal.signal(signal.SIGUSR1, lambda *_: emergency.pull("SIGUSR1", clock.now_utc()))
 
     def work() -> None:

@@ -36,7 +36,7 @@ def metrics(agent: Agent) -> str:
     context = agent.context
     now_s = context.monotonic()
     page = Metrics("meterloom_agent_")
-    tell = page.tell
+    add_metric = page.add_metric
 
     def counted(group: str, label: str) -> list[tuple[str, float]]:
         found = [(name, count) for (kind, name), count in sorted(context.counts.items()) if kind == group]
@@ -47,18 +47,18 @@ def metrics(agent: Agent) -> str:
 
     silent = sum(device.is_silent for device in agent.devices)
     age_s = now_s - context.renewed_s if context.lease is not None else float("nan")
-    tell("up", "gauge", [("", health(agent)[0])], "1 while /healthz is 200")
-    tell("cycles_total", "counter", one("cycles"), "Control cycles")
-    tell("cycle_seconds_total", "counter", one("cycle_seconds"), "Seconds spent in them")
-    tell("commands_total", "counter", counted("state", "state"), "Commands moved into a state by this process")
-    tell("evidence_total", "counter", counted("grade", "grade"), "Grades of evidence that were reached")
-    tell("frames_written_total", "counter", one("written"), "Writes handed to a gateway")
-    tell("reverts_total", "counter", one("reverts"), "Safe defaults written")
-    tell("devices", "gauge", [("", len(agent.devices))], "Devices that take set-points")
-    tell("devices_silent", "gauge", [("", silent)], "Of them without an answer")
-    tell("latches", "gauge", [("", agent.latches)], "Fault latches that are set")
-    tell("lease_age_seconds", "gauge", [("", age_s)], "Since the lease was renewed; NaN without one")
-    tell("stopped", "gauge", [("", bool(context.stop_reason))], "1 while the emergency stop is pulled")
+    add_metric("up", "gauge", [("", health(agent)[0])], "1 while /healthz is 200")
+    add_metric("cycles_total", "counter", one("cycles"), "Control cycles")
+    add_metric("cycle_seconds_total", "counter", one("cycle_seconds"), "Seconds spent in them")
+    add_metric("commands_total", "counter", counted("state", "state"), "Commands moved into a state by this process")
+    add_metric("evidence_total", "counter", counted("grade", "grade"), "Grades of evidence that were reached")
+    add_metric("frames_written_total", "counter", one("written"), "Writes handed to a gateway")
+    add_metric("reverts_total", "counter", one("reverts"), "Safe defaults written")
+    add_metric("devices", "gauge", [("", len(agent.devices))], "Devices that take set-points")
+    add_metric("devices_silent", "gauge", [("", silent)], "Of them without an answer")
+    add_metric("latches", "gauge", [("", agent.latches)], "Fault latches that are set")
+    add_metric("lease_age_seconds", "gauge", [("", age_s)], "Since the lease was renewed; NaN without one")
+    add_metric("stopped", "gauge", [("", bool(context.stop_reason))], "1 while the emergency stop is pulled")
     return page.text()
 
 

@@ -26,10 +26,10 @@ from data_quality.contracts.live.sample_line import (
     HEAD_LINES,
     QUARTER_US,
     SampleHead,
+    file_quarter_us,
     head_of,
     micros,
     refusal_line,
-    told_quarter_us,
 )
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
@@ -246,7 +246,7 @@ class Drain:
                 continue
             samples += 1
             at_us, line = int(at), row[len(source) + 1 :]
-            quarter_us = told_quarter_us(at_us, int(received), interval_minutes)
+            quarter_us = file_quarter_us(at_us, int(received), interval_minutes)
             if (place := (source, quarter_us)) not in sets:
                 sets[place] = groups.lines[_Key(source.decode(), quarter_us)]
             sets[place].add(line)

@@ -70,15 +70,15 @@ class Board:
             keys, self._changed = self._changed, set()
             return [self._constant[key] + self._newest[key].row() for key in keys]
 
-    def tell_again(self) -> None:
+    def mark_all_changed(self) -> None:
         """Everything counts as changed: the live store was begun anew, or did not take it."""
         with self._lock:
             self._changed = set(self._newest)
 
     def _put(self, key: tuple[str, str], sample: Sample) -> bool:
-        told_s, received_s, value = sample.at_utc.timestamp(), sample.received_utc.timestamp(), sample.value
+        sample_s, received_s, value = sample.at_utc.timestamp(), sample.received_utc.timestamp(), sample.value
         # One value from the year 2099 would stand on the board until then.
-        at_s, quality = min(told_s, received_s), sample.quality if told_s - received_s <= AHEAD_S else "doubtful"
+        at_s, quality = min(sample_s, received_s), sample.quality if sample_s - received_s <= AHEAD_S else "doubtful"
         minute_s, newest = at_s // 60 * 60, self._newest.get(key)
         if newest is None or minute_s > newest.minute_s:
             self._newest[key] = _Newest(value, at_s, received_s, quality, minute_s, value, value, value, 1)

@@ -18,7 +18,7 @@ from controls.collector.collector import Collector, Unopened
 from controls.collector.drain import Drain, Drainer
 from controls.collector.spool import Spool
 from controls.gateways.access.loopback_port import Metrics, serve_loopback
-from controls.gateways.access.own_process import own_parser, own_port, run_to_end, until_asked
+from controls.gateways.access.own_process import own_parser, own_port, run_to_end, stop_signal
 from controls.gateways.mqtt_line import Version
 from controls.gateways.sources.adapter import Adapter
 from controls.gateways.sources.open_source import open_source
@@ -56,7 +56,7 @@ def metrics(collectors: Sequence[Collector], drains: Mapping[str, Drain], *, now
         for each in collectors
         for state in each.states()
     ]
-    page.tell("up", "gauge", [("", health(collectors)[0])], "1 while /healthz is 200")
+    page.add_metric("up", "gauge", [("", health(collectors)[0])], "1 while /healthz is 200")
     for name, kind, text in (
         ("kept", "counter", "Samples made durable and acknowledged"),
         ("refused", "counter", "Samples that could not be kept and were not acknowledged"),
@@ -68,7 +68,7 @@ def metrics(collectors: Sequence[Collector], drains: Mapping[str, Drain], *, now
         ("torn_bytes", "counter", "Of an earlier process, not whole and never acknowledged"),
     ):
         values = [(label, float(getattr(state, name))) for label, state in spools]
-        page.tell(f"spool_{name}{'_total' if kind == 'counter' else ''}", kind, values, text)
+        page.add_metric(f"spool_{name}{'_total' if kind == 'counter' else ''}", kind, values, text)
     drained = [(f'{{site="{name}"}}', drain.state(now_utc=now_utc)) for name, drain in drains.items()]
     for name, kind, text in (
         ("files", "counter", "Files of quarter hours that were landed"),
@@ -80,8 +80,8 @@ def metrics(collectors: Sequence[Collector], drains: Mapping[str, Drain], *, now
         ("behind_s", "gauge", "By how much it is older than a drain in time lets it grow"),
     ):
         values = [(label, float(getattr(state, name))) for label, state in drained]
-        page.tell(f"drain_{name}{'_total' if kind == 'counter' else ''}", kind, values, text)
-    page.tell("source_live", "gauge", [(label, each.state == "live") for label, each in sources], "1 while live")
+        page.add_metric(f"drain_{name}{'_total' if kind == 'counter' else ''}", kind, values, text)
+    page.add_metric("source_live", "gauge", [(label, each.state == "live") for label, each in sources], "1 while live")
     for name, text in (
         ("accepted", "Samples received"),
         ("rejected", "What came and was no sample"),
@@ -89,7 +89,7 @@ def metrics(collectors: Sequence[Collector], drains: Mapping[str, Drain], *, now
         ("doubled", "Numbers that came again"),
     ):
         values = [(label, float(getattr(state, name))) for label, state in sources]
-        page.tell(f"source_{name}_total", "counter", values, text)
+        page.add_metric(f"source_{name}_total", "counter", values, text)
     return page.text()
 
 
@@ -173,7 +173,7 @@ def _work(
     collectors: Sequence[Collector], drainer: Drainer, store: LiveStore, stop: threading.Event, clock: Clock
 ) -> None:
     """Keep the live store, and look that every spool writes and is drained."""
-    told_s, trouble = 0.0, ""
+    reported_s, trouble = 0.0, ""
     is_new = True
     while not stop.wait(BOARD_S):
         for collector in collectors:
@@ -181,19 +181,19 @@ def _work(
                 raise collector.spool.broken
         if drainer.broken is not None:
             raise drainer.broken
-        is_due = time.monotonic() - told_s >= STATES_S
+        is_due = time.monotonic() - reported_s >= STATES_S
         try:
             for collector in collectors:
                 if is_new:
                     store.keep_only(collector.site.site_id, collector.board.points)
                 store.put(collector.board.changed())
                 if is_due:
-                    store.tell(collector.site.site_id, collector.states(), now_utc=clock.now_utc())
-            told_s = time.monotonic() if is_due else told_s
+                    store.put_states(collector.site.site_id, collector.states(), now_utc=clock.now_utc())
+            reported_s = time.monotonic() if is_due else reported_s
             is_new, trouble = False, ""
         except Unreachable as fault:
             for collector in collectors:
-                collector.board.tell_again()
+                collector.board.mark_all_changed()
             # Once, and again only after something else.
             if trouble != (trouble := str(fault)):
                 logger.warning("%s", trouble)
@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--mqtt-version", choices=["5", "3.1.1"], default="5", help="3.1.1: the demo's fallback only")
     options = parser.parse_args(arguments)
-    stop = until_asked()
+    stop = stop_signal()
 
     def work() -> None:
         project = load_project(options.project, os.environ)

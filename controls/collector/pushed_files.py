@@ -29,7 +29,7 @@ from data_quality.contracts.time import Clock
 from data_quality.contracts.units import unit_of
 
 UNFINISHED = ".push-"
-_TOLD = ("meter_id", "register", "at_utc", "value", "unit", "source_line")
+_FIELDS = ("meter_id", "register", "at_utc", "value", "unit", "source_line")
 # So many refused rows are named in an answer; all are counted.
 MOST_NAMED = 1000
 # A driver's register has a name of its own in the lake, and none in the site file.
@@ -82,7 +82,7 @@ class PushedBoard:
             try:
                 self._store.put(board.changed())
             except Unreachable as fault:
-                board.tell_again()
+                board.mark_all_changed()
                 logger.warning("what was pushed is kept, and not on the live board: %s", fault)
 
     def close(self) -> None:
@@ -152,8 +152,8 @@ def keep_body(body: bytes, *, site: Site, landing: Path, clock: Clock) -> KeptBo
 def _newest(found: FileRead, bad: set[int]) -> tuple[NewestRow, ...]:
     """Newest reading of each register: an amount has the time of its interval's end."""
     ends = pl.col("interval_start_utc") + pl.duration(minutes="source_minutes")
-    amounts = found.rows.with_columns(at_utc=ends).select(*_TOLD, "quality_code")
-    states = found.states.with_columns(pl.col("value").cast(pl.Float64)).select(*_TOLD)
+    amounts = found.rows.with_columns(at_utc=ends).select(*_FIELDS, "quality_code")
+    states = found.states.with_columns(pl.col("value").cast(pl.Float64)).select(*_FIELDS)
     rows = pl.concat([amounts, states], how="diagonal").filter(~pl.col("source_line").is_in(sorted(bad)))
     newest = rows.sort("at_utc").group_by("meter_id", "register", maintain_order=True).last()
     return tuple(

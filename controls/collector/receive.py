@@ -96,8 +96,8 @@ class Door:
         for kind, label, text in (("answered", "status", "Answers"), ("rows", "became", "Rows of pushed bodies")):
             found = sorted((name.split()[1], count) for name, count in self.counts.items() if name.startswith(kind))
             values = [(f'{{{label}="{name}"}}', float(count)) for name, count in found]
-            page.tell(f"{kind}_total", "counter", values, text)
-        page.tell("bodies_in_work", "gauge", [("", float(len(self._busy)))], "Bodies that are judged or kept now")
+            page.add_metric(f"{kind}_total", "counter", values, text)
+        page.add_metric("bodies_in_work", "gauge", [("", float(len(self._busy)))], "Bodies that are judged or kept now")
         return page.text()
 
     def health(self) -> tuple[bool, str]:

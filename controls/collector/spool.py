@@ -129,7 +129,7 @@ class Spool:
                 self._queue.put(_Entry(lines, refusals, count, done))
         if is_refused:
             if is_behind:
-                self._tell("behind", "samples come faster than the disk keeps them; they are not acknowledged")
+                self._set_state("behind", "samples come faster than the disk keeps them; they are not acknowledged")
             self._add(refused=count)
             done(False)
 
@@ -205,10 +205,10 @@ class Spool:
             state = ("disk_full", f"the disk takes no more ({error.strerror}); samples are not acknowledged")
         if state is not None:
             self._retry_at_s = time.monotonic() + RETRY_S
-            self._tell(*state)
+            self._set_state(*state)
             self._add(refused=count)
             return False
-        self._tell("live", "")
+        self._set_state("live", "")
         self._add(kept=count, commits=1, commit_s=time.monotonic() - began_s, used_bytes=len(blob))
         return True
 
@@ -258,7 +258,7 @@ class Spool:
         late = self._clock.now_utc() - GRACE
         return late - (late - _EPOCH) % QUARTER
 
-    def _tell(self, state: Condition, sentence: str) -> None:
+    def _set_state(self, state: Condition, sentence: str) -> None:
         with self._lock:
             if (state, sentence) != (self._counted.state, self._counted.sentence):
                 logger.warning("spool %s: %s", self._folder.name, sentence or "everything is kept again")

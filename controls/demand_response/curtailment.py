@@ -228,8 +228,8 @@ def _too_much(
     site: Site, event: Event, most_kw: float, is_most: bool = True, conflict: Finding | None = None
 ) -> Finding:
     # A list of limits of which most may not matter tells nobody anything.
-    is_told = conflict is not None and conflict.facts.get("is_smallest", True)
-    because = f": {conflict.message}" if conflict and is_told else ""
+    is_smallest = conflict is not None and conflict.facts.get("is_smallest", True)
+    because = f": {conflict.message}" if conflict and is_smallest else ""
     return Finding(
         code="target_above_library",
         severity="blocking",

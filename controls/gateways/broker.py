@@ -78,7 +78,7 @@ class Broker:
         """True while the broker lives."""
         return bool(self.process.poll() is None)
 
-    def begin_again(self) -> Any:
+    def restart(self) -> Any:
         """Start it anew at its address, where its process has ended."""
         self.process = self._begin()
         return self.process

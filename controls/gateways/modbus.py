@@ -51,7 +51,7 @@ class ModbusLine:
 
     def read(self, address: int, count: int, table: Table = "holding") -> list[int]:
         """Registers, or coils as 0 and 1. Raises DeviceSilent, DeviceRefused."""
-        reply = self._ask(_READS[table], address, count=count)
+        reply = self._send_request(_READS[table], address, count=count)
         # Bits come in whole bytes.
         is_bits = table in ("coil", "discrete")
         found = [int(bit) for bit in reply.bits[:count]] if is_bits else list(reply.registers)
@@ -64,7 +64,7 @@ class ModbusLine:
         """One FC16 or FC15; the function code of the reply. Raises DeviceSilent, DeviceRefused."""
         method, code = _WRITES[table]
         values = words if table == "holding" else [bool(word) for word in words]
-        answered = int(self._ask(method, address, values).function_code)
+        answered = int(self._send_request(method, address, values).function_code)
         if answered != code:
             raise DeviceRefused(f"{self.where} answered function {answered} to a write", code=answered)
         return answered
@@ -80,7 +80,7 @@ class ModbusLine:
             self._models = {each.model: each for each in reversed(found)}
         return self._models
 
-    def _ask(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    def _send_request(self, method: str, *args: Any, **kwargs: Any) -> Any:
         from pymodbus.exceptions import ModbusException
 
         with self._one_at_a_time:

@@ -46,13 +46,13 @@ Hear = Callable[[str, bytes, Any], None]
 class Delivery(NamedTuple):
     """A message that the broker keeps for us until `acknowledge` is called: from any thread, once, or never.
 
-    topic: empty where it is no text. is_kept: from before we came. is_again: delivered before, and not acknowledged.
+    topic: empty where it is no text. is_kept: from before we came. is_redelivered: delivered before, not acknowledged.
     """
 
     topic: str
     payload: bytes
     is_kept: bool
-    is_again: bool
+    is_redelivered: bool
     acknowledge: Callable[[], None]
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from assets.stores.schema.tables_control import command_events, commands
-from assets.stores.seals import found_beside
+from assets.stores.seals import unsealed_columns
 from assets.stores.transactions import Store, read_rows
 from controls.ledger.rows import RESERVED, LedgerRow, read_commands
 from data_quality.contracts.control.command import CommandState, EvidenceGrade
@@ -35,7 +35,7 @@ def commands_at(store: Store, site_id: str, as_of_utc: datetime) -> list[LedgerR
     events: dict[str, list[dict[str, Any]]] = {}
     for event in read_rows(store, query):
         events.setdefault(event["command_id"], []).append(event)
-    kept = found_beside(store, commands)
+    kept = unsealed_columns(store, commands)
     rows = []
     for row in read_commands(store, site_id):
         name = row.command.command_id

@@ -23,7 +23,7 @@ from assets.stores.schema.tables_control import (
     mode_events,
     mode_requests,
 )
-from assets.stores.seals import MOVING, found_beside, off_chain, raw_select
+from assets.stores.seals import MOVING, off_chain, raw_select, unsealed_columns
 from assets.stores.transactions import Store, read_rows
 from assets.stores.trust import proven
 from controls.ledger.as_of import columns_after
@@ -129,7 +129,7 @@ def _bad_rows(store: Store, site_id: str, events: list[dict[str, Any]]) -> list[
     by_command: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         by_command.setdefault(event["command_id"], []).append(event)
-    rows, kept, problems = _raw(store, commands, site_id), found_beside(store, commands), []
+    rows, kept, problems = _raw(store, commands, site_id), unsealed_columns(store, commands), []
     for row in rows:
         name = row["command_id"]
         if name not in by_command:

@@ -28,7 +28,7 @@ MARK, ANCHOR = "a sealed mark", "an anchor outside the database"
 
 
 class Anchor(Model):
-    """Where two chains ended at an instant: the site's events and the store's seals, each by position and hash."""
+    """Ends of two chains at an instant: the site's events and the store's seals, each by position and hash."""
 
     at_utc: AwareDatetime
     position: int

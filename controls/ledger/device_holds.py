@@ -66,7 +66,7 @@ def select_holds(store: Store, connection: Connection, site_id: str, now_utc: da
     return _open(store, site_id, now_utc, connection)
 
 
-def told_by_hand(store: Store, site_id: str) -> list[tuple[str, str, datetime, float]]:
+def manual_settings(store: Store, site_id: str) -> list[tuple[str, str, datetime, float]]:
     """Device, capability, time and value of reported manual settings, ended holds included. Raises Unreachable."""
     rows = read_rows(store, raw_of_site(hold_events, site_id))
     return [

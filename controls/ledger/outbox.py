@@ -15,6 +15,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 
+_POLL_S = 0.25
 # Answers a sentence where a guard refuses the planned value, else None.
 PlannedCheck = Callable[[Command, Mode], str | None]
 
@@ -158,7 +159,6 @@ def wait_for_results(
     timeout_s: float,
     monotonic: Callable[[], float],
     sleep: Callable[[float], None],
-    poll_s: float = 0.25,
 ) -> dict[str, CommandState]:
     """States of the commands, once all are proven or finished, or after timeout_s. Raises Unreachable."""
     wanted = tuple(command_ids)
@@ -169,4 +169,4 @@ def wait_for_results(
         # Ids that this ledger does not have are not waited for: they would never settle.
         if all(is_settled(states[name]) for name in wanted if name in states) or monotonic() >= deadline_s:
             return states
-        sleep(poll_s)
+        sleep(_POLL_S)

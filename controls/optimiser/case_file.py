@@ -18,7 +18,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import sentence_of
 
 P = TypeVar("P", bound=Part)
-_SAID = {
+_MESSAGES = {
     "missing": "is missing",
     "tuple_type": "expected a list",
     "model_type": "expected an object with its keys",
@@ -111,7 +111,7 @@ def _refusal(path: Path, error: ValidationError, place: list[str], keys: Mapping
     first = error.errors()[0]
     named = (keys.get(str(part), str(part)) for part in first["loc"])
     key = ".".join([*place, *(part for part in named if part)])
-    text = _SAID.get(first["type"], sentence_of(first))
+    text = _MESSAGES.get(first["type"], sentence_of(first))
     # A sentence of the problem's own begins with a name that the file may not have.
     name, _, rest = text.partition(" ")
     text = f"{keys.get(name, name)} {rest}" if first["type"] == "value_error" else text

@@ -56,7 +56,7 @@ def means_of(values: Sequence[float] | Floats, spans: Spans) -> tuple[float, ...
 
 
 def cuts_of(devices: Sequence[Device]) -> list[int]:
-    """Where something begins or ends that no step may go over: the stay of a car, the window of a machine."""
+    """Instants that no step may go over: the stay of a car, the window of a machine."""
     stays = [(stay.from_step, stay.to_step) for one in devices if isinstance(one, EvCharger) for stay in one.sessions]
     windows = [window for one in devices if isinstance(one, Appliance) for window in one.windows]
     return [edge for edges in (*stays, *windows) for edge in edges]

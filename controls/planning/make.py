@@ -92,9 +92,9 @@ def solved_plan(desk: Desk, request: PlanRequest, *, version: int, because: str 
     if isinstance(solution, Finding):
         return solution
     # Without its solver's values, a plan of which time ran out is still a plan.
-    is_told = bool(solution.values)
+    has_values = bool(solution.values)
     zone_name, within_s = desk.site.time_zone, desk.explained_within_s
-    why = explain(case, solution, time_zone=zone_name, budget_s=within_s) if is_told else None
+    why = explain(case, solution, time_zone=zone_name, budget_s=within_s) if has_values else None
     return make_plan(
         request,
         solution,

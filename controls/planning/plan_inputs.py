@@ -16,7 +16,7 @@ from controls.optimiser.case import case_of
 from controls.optimiser.devices.connection import connection_kw, phase_limits
 from controls.optimiser.devices.device import Device, Given, OnPhases, params_of
 from controls.optimiser.devices.kinds import KINDS, device_assets, while_away
-from controls.planning.surroundings import beside_neighbours, outdoor_ahead, wall_labels
+from controls.planning.surroundings import outdoor_ahead, wall_labels, with_neighbours
 from controls.planning.tariff_terms import Offer, ReadBills, in_force, tariff_findings, tariff_offer
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
@@ -241,7 +241,7 @@ def _figures(
             # Each figure may be one, and two of them still contradict.
             reason = sentence_of(error.errors()[0])
             raise BadInput(f"site {site.site_id}, asset {asset.asset_id!r}: {reason}", reason="bad_asset") from error
-    devices, found = beside_neighbours(site, made, np.full(len(import_price_per_kwh), 1 / _STEPS_PER_HOUR)), []
+    devices, found = with_neighbours(site, made, np.full(len(import_price_per_kwh), 1 / _STEPS_PER_HOUR)), []
     for asset, kind in device_assets(site):
         figures = devices[asset.asset_id].model_dump(mode="json", exclude={"device_id"})
         figures |= params_of(OnPhases, asset, site.site_id).model_dump(mode="json")
@@ -257,7 +257,7 @@ def away_labels(site: Site, away_until_utc: datetime | None, start_utc: datetime
     return {HOLIDAY_UNTIL: f"{away_until_utc:%Y-%m-%dT%H:%MZ}"} | setbacks
 
 
-def said_while_away(inputs: Mapping[str, str]) -> dict[str, str]:
+def away_setbacks(inputs: Mapping[str, str]) -> dict[str, str]:
     """Set-backs of the plan's devices until the return, as text by asset id."""
     return _ending(inputs, AWAY_ENDING)
 

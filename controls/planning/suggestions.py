@@ -47,7 +47,7 @@ def overrides_of(
     ledger: Iterable[LedgerRow], by_hand: Iterable[tuple[str, str, datetime, float]] = ()
 ) -> list[Override]:
     """The overrides that the ledger tells of (a read-back that was not ours, twice in a row), and those that people
-    told of themselves (device_holds.told_by_hand).
+    told of themselves (device_holds.manual_settings).
     """
     manual = [Override(device_id=one[0], capability=one[1], at_utc=one[2], value=one[3]) for one in by_hand]
     return manual + [
@@ -67,14 +67,13 @@ def suggestions(
     *,
     time_zone: str,
     now_utc: datetime,
-    days: int = DAYS,
     least_days: int = LEAST_DAYS,
 ) -> tuple[Suggestion, ...]:
     """One question for each device, capability, part of the day and value (to a tenth) that came back on enough of the
-    last `days` local days, the most frequent first.
+    last DAYS local days, the most frequent first.
     """
     seen: dict[tuple[str, str, str, float], set[object]] = {}
-    for each, local, part in _lately(overrides, ZoneInfo(time_zone), now_utc, days):
+    for each, local, part in _lately(overrides, ZoneInfo(time_zone), now_utc, DAYS):
         seen.setdefault((each.device_id, each.capability, part, round(each.value, 1)), set()).add(local.date())
     often = sorted((key for key in seen if len(seen[key]) >= least_days), key=lambda key: (-len(seen[key]), key))
     return tuple(
@@ -84,8 +83,8 @@ def suggestions(
             part_of_day=part,
             value=value,
             on_days=len(seen[device, capability, part, value]),
-            of_days=days,
-            sentence=f"on {len(seen[device, capability, part, value])} of the last {days} {part} somebody set "
+            of_days=DAYS,
+            sentence=f"on {len(seen[device, capability, part, value])} of the last {DAYS} {part} somebody set "
             f"{capability.removeprefix('set_')} of {device} to {value:g}: shall the wish be changed?",
         )
         for device, capability, part, value in often

@@ -13,7 +13,7 @@ from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.devices.room import Room
 from controls.optimiser.explain.words import IDLE_KW, folded
-from controls.planning.plan_inputs import HOLIDAY_UNTIL, left_out, not_measured, said_while_away
+from controls.planning.plan_inputs import HOLIDAY_UNTIL, away_setbacks, left_out, not_measured
 from controls.planning.plan_start import start_sentence
 from data_quality.contracts.control.plan import PLAN_SCHEMA, Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
@@ -94,7 +94,7 @@ def _holiday_note(plan: Plan, zone: ZoneInfo) -> str:
     at = parse_instant(until).astimezone(zone)
     written = Days(f"{at:%-d %b}", at.date(), at.date() + timedelta(days=1))
     day = Sentence(_DAYS[at.weekday()], Sentence("{0} {1}", written, f"{at:%H:%M}"))
-    kept = [Sentence("{0}: {1}", name, Stored(text)) for name, text in said_while_away(plan.request.inputs).items()]
+    kept = [Sentence("{0}: {1}", name, Stored(text)) for name, text in away_setbacks(plan.request.inputs).items()]
     return Sentence("holiday until {0} ({1})", day, sentences(kept)) if kept else Sentence("holiday until {0}", day)
 
 
@@ -253,7 +253,7 @@ def _local(at_utc: datetime, zone: ZoneInfo) -> str:
 WHY = ("from", "to", "does", "price", "one kWh more", "at a limit", "best other choice")
 
 
-def told_of(plan: Plan, *, time_zone: str) -> dict[str, Any]:
+def plan_facts(plan: Plan, *, time_zone: str) -> dict[str, Any]:
     """Facts of a plan by name, with times of the zone."""
     return {
         "plan_id": plan.plan_id,

@@ -110,7 +110,7 @@ def walls_of(site: Site) -> dict[str, dict[str, float]]:
     return found
 
 
-def beside_neighbours(site: Site, devices: Mapping[str, Device], step_h: Floats) -> dict[str, Device]:
+def with_neighbours(site: Site, devices: Mapping[str, Device], step_h: Floats) -> dict[str, Device]:
     """The devices by asset id, rooms with what goes through their walls."""
     walls, found = walls_of(site), dict(devices)
     for name, own in walls.items():

@@ -39,7 +39,7 @@ class VtnClient:
         self.source, self._secret, self._patience, self._monotonic = source, secret, patience, monotonic
         self._token, self._token_until_s = "", 0.0
         self._notifiers: Notifiers | None = None
-        self._is_asked = False
+        self._is_requested = False
         self._named = f"signal_sources ({source.source_id})"
 
     def programme(self) -> Programme:
@@ -97,14 +97,14 @@ class VtnClient:
 
     def notifiers(self) -> Notifiers | None:
         """Ways by which the VTN tells of changes; None of one of 3.0, which has no such address. Raises as report."""
-        if not self._is_asked:
+        if not self._is_requested:
             try:
                 body = self._fetched(Question(self.source.url, "/notifiers", {}, named=self._named))
                 self._notifiers = read_body(Notifiers, body, self.source.url)
             except BadInput as fault:
                 if fault.reason != "not_there":
                     raise
-            self._is_asked = True
+            self._is_requested = True
         return self._notifiers
 
     def event_topics(self, programme_id: str) -> tuple[str, ...]:

@@ -171,7 +171,7 @@ class LiveHome:
 
     @property
     def modbus_port(self) -> int:
-        """Where battery (unit 1), grid meter (2), charger (3), relays (4), household (5) and heating (6) answer."""
+        """Address of battery (unit 1), grid meter (2), charger (3), relays (4), household (5) and heating (6)."""
         return self.server.port
 
     def state(self) -> HomeState:
@@ -182,9 +182,9 @@ class LiveHome:
             step_h = max(now_s - self._stepped_at_s, _MOMENT_S) / 3600.0
             background = self._source.at(now_utc)
             self._stepped_at_s = now_s
-            told_kw = self.battery.value_of(_CHARGE)
+            setpoint_kw = self.battery.value_of(_CHARGE)
             return HomeState(
-                battery_kw=float(self.cells.run([WARM_DEGC], told_kw=told_kw, step_h=step_h)[0]),
+                battery_kw=float(self.cells.run([WARM_DEGC], setpoint_kw=setpoint_kw, step_h=step_h)[0]),
                 pv_kw=min(background.pv_available_kw, self.inverter.value_of(_LIMIT)),
                 load_kw=background.load_kw,
                 heating_kw=background.heating_kw,
@@ -201,8 +201,8 @@ class LiveHome:
         # Gone as soon as it leaves: what it says of itself on the way is what it will come home with.
         gone_kwh = trip_kwh if self._is_car_there and not is_there else 0.0
         self._is_car_there = is_there
-        told_kw = self.charger.value_of(_CHARGE)
-        return float(self.car.run([not is_there], [gone_kwh], told_kw=told_kw, step_h=step_h)[0])
+        setpoint_kw = self.charger.value_of(_CHARGE)
+        return float(self.car.run([not is_there], [gone_kwh], setpoint_kw=setpoint_kw, step_h=step_h)[0])
 
     def _tank_kw(self, step_h: float, now_utc: datetime) -> float:
         if self.tank is None or self.relays is None:

@@ -164,7 +164,7 @@ class LivePlant:
         self._topics = {point.topic: point.stream for source in mqtt for point in source.points}
         self._sequence = dict.fromkeys(self._topics, 0)
         self._restarts = dict.fromkeys(self._topics, 0)
-        self._told_s = dict.fromkeys(self._topics, 0)
+        self._published_s = dict.fromkeys(self._topics, 0)
         self._minute = dict.fromkeys(self._topics, int(clock.now_utc().timestamp()) // 60)
         self.units: list[ModbusUnit] = []
         self._polled: dict[int, str] = {}
@@ -231,9 +231,9 @@ class LivePlant:
         """A message, if it is time for one."""
         meter, every_s = self._topics[topic], RATES_S.get(self._topics[topic], SLOW_S)
         beat = int(now_utc.timestamp()) // every_s
-        if beat == self._told_s[topic] or self._line is None:
+        if beat == self._published_s[topic] or self._line is None:
             return
-        self._told_s[topic] = beat
+        self._published_s[topic] = beat
         trouble = self._trouble(meter, now_utc)
         if trouble.restarts > self._restarts[topic]:
             self._sequence[topic] = 0

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from assets.sites.load_sites import load_site
-from controls.gateways.access.own_process import own_parser, run_to_end, until_asked
+from controls.gateways.access.own_process import own_parser, run_to_end, stop_signal
 from controls.gateways.open import broker_address
 from controls.simulator.live_home import LiveHome
 from controls.simulator.live_plant import LivePlant
@@ -90,7 +90,7 @@ def _site_file(sites_dir: Path, site_id: str) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until asked to stop: 0, or 2 for a wrong input, 3 for a port or broker that cannot be had."""
-    options, stop = parser().parse_args(arguments), until_asked()
+    options, stop = parser().parse_args(arguments), stop_signal()
 
     def work() -> None:
         served, plants = make_sites(options, os.environ)

@@ -19,7 +19,7 @@ from itertools import count
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
-from controls.gateways.access.own_process import own_parser, run_to_end, until_asked
+from controls.gateways.access.own_process import own_parser, run_to_end, stop_signal
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.gateways.open import broker_address
@@ -256,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--source", required=True)
     parser.add_argument("--notifies", action="store_true", help="tell of changes over the broker of the settings")
     options = parser.parse_args(arguments)
-    stop = until_asked()
+    stop = stop_signal()
 
     def work() -> None:
         project = load_project(options.project, os.environ)

@@ -97,7 +97,7 @@ class StateTopic(Model):
         return _as_text(value)
 
     @model_validator(mode="after")
-    def _is_told_one_way(self) -> Self:
+    def _has_one_trigger(self) -> Self:
         if self.ask is not None and self.every_s is not None:
             raise ValueError("'ask' and 'every_s' exclude one another: a value is requested or published by itself")
         if bool(self.sign) != bool(self.signs):
@@ -105,7 +105,7 @@ class StateTopic(Model):
         return self
 
     @property
-    def is_told_on_change(self) -> bool:
+    def is_sent_on_change(self) -> bool:
         """True where only changes are published: then the device must publish that it is alive."""
         return self.ask is None and self.every_s is None
 
@@ -137,7 +137,7 @@ class MqttTopics(Model):
         if "*" not in self.told:
             found += [f"{name}: mqtt.told is needed" for name in names if name not in self.told]
         found += [f"{name}: mqtt.told names no capability" for name in self.told if name not in (*names, "*")]
-        if self.status is None and any(each.is_told_on_change for each in self.told.values()):
+        if self.status is None and any(each.is_sent_on_change for each in self.told.values()):
             found.append("mqtt.status is needed: values published on change alone may be of a device long gone")
         for name, each in self.send.items():
             has_ttl = all(

@@ -1,4 +1,4 @@
-"""Where a value lives on a Modbus device: register, type, scale; scale factor, rating and model as SunSpec has them."""
+"""Place of a value on a Modbus device: register, type, scale; scale factor, rating and model as SunSpec has them."""
 
 from typing import Literal, Self
 

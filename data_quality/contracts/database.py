@@ -1,4 +1,4 @@
-"""Where the state is kept: files, or PostgreSQL with a schema for each part. Addresses are only composed here.
+"""Addresses of the state: files, or PostgreSQL with a schema for each part. Addresses are only composed here.
 
 Meterloom's store, Dagster and MLflow each keep a table `alembic_version`; in one schema they would take each other's
 for theirs (docs/adr/0013). So each part's sessions find its own schema first, through the URL's `options`.
@@ -87,7 +87,7 @@ def libpq_url(url: str) -> str:
 
 
 def address_of(url: str) -> str:
-    """Where a URL points, for people and logs: host:port/name of PostgreSQL, never user or password; else as it is."""
+    """Address in a URL, for people and logs: host:port/name of PostgreSQL, never user or password; else as it is."""
     if not url.startswith("postgresql"):
         return url
     parts = urlsplit(url)

@@ -118,7 +118,7 @@ class ServerSettings(Model):
 
     @property
     def web_url(self) -> str:
-        """Where people open the pages, without a stroke at its end."""
+        """Address of the pages, without a stroke at its end."""
         return self.public_url.rstrip("/") or self.bound_url(self.web_port)
 
     def bound_url(self, port: int) -> str:
@@ -143,7 +143,7 @@ class PushSettings(Model):
 
     @property
     def url(self) -> str:
-        """Where readings are posted to."""
+        """Address that readings are posted to."""
         return f"http{'s' if self.certificate_file else ''}://{self.host}:{self.port}{READINGS_PATH}"
 
 
@@ -314,7 +314,7 @@ class Project(Model):
 
     @cached_property
     def landing_dir(self) -> Path:
-        """Where meter files arrive: landing/<site_id>/<file>."""
+        """Folder in which meter files arrive: landing/<site_id>/<file>."""
         return self._at(self.settings.paths.landing)
 
     @cached_property
@@ -364,7 +364,7 @@ class Project(Model):
 
     @cached_property
     def anchors_dir(self) -> Path:
-        """Where the ledger's chain ended, written down outside the database; best on another disk."""
+        """Folder of the ends of the ledger's chain, outside the database; best on another disk."""
         return self._at(self.settings.paths.anchors) if self.settings.paths.anchors else self.data_dir / "anchors"
 
     @cached_property
@@ -390,7 +390,7 @@ class Project(Model):
 
     @cached_property
     def mlflow_artifacts_dir(self) -> Path:
-        """Where MLflow keeps model files."""
+        """Address at which MLflow keeps model files."""
         return self.data_dir / "mlflow" / "artifacts"
 
 

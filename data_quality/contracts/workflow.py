@@ -271,7 +271,7 @@ class Done(Model):
         """Text that notices quote of it; empty where there is none."""
         return Sentence(self.pattern, *self.given) if self.pattern else ""
 
-    def told_as(self, sentence: Sentence) -> "Done":
+    def with_message(self, sentence: Sentence) -> "Done":
         """The step with what came of it."""
         given = tuple(map(str, sentence.given))
         return self.model_copy(update={"told": str(sentence), "pattern": sentence.pattern, "given": given})

@@ -128,7 +128,7 @@ def _shape(values: Vector, usual: Vector, span: slice, active: Mask, ratio: floa
 
 
 def _calendar(civil: Civil, span: slice, excess: Vector) -> dict[str, float]:
-    """Where in day and week the energy of an event lies."""
+    """Distribution of an event's energy over day and week."""
     total = max(float(excess.sum()), 1e-9)
     hour, kind = civil.hour[span], civil.day_type[span]
     share = {

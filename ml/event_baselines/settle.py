@@ -104,12 +104,12 @@ def _level(found: Estimated) -> float:
 class _Group:
     """Days of one kind by one window. is_measured: (days,) days without an event that count for the scores."""
 
-    asked: EventDays
+    days: EventDays
     is_measured: Mask
 
     def by(self, name: str, event_days: Sequence[int], ramps: dict[int, Vector]) -> tuple[list[Estimated], Errors]:
         """Estimates of the event days by one method, and its errors on the others. ramps: usual load by day."""
-        request, window = self.asked, self.asked.window
+        request, window = self.days, self.days.window
         estimate = METHODS[name](request)
         value, load = estimate[:, window.event], request.today_kw[:, window.event]
         learns, scale = ~request.grid.is_excluded[request.days], request.scale_kw
@@ -129,7 +129,7 @@ class _Group:
 
     def ramps(self) -> dict[int, Vector]:
         """Days whose adjustment hours are above all that their morning lets expect, with the usual load of the day."""
-        event_days, span = self.asked, self.asked.window.adjustment
+        event_days, span = self.days, self.days.window.adjustment
         usual, is_excluded = usual_before(event_days), event_days.grid.is_excluded[event_days.days]
         top, bottom = (np.asarray(mean_of(each[:, span], axis=1)) for each in (event_days.today_kw, usual))
         # One-sided: below the usual is no ramp, and no size can be less than nothing.
@@ -140,7 +140,7 @@ class _Group:
 
     def _unramped(self, name: str, day: int, usual: Vector) -> Vector:
         """Baseline of the day if the load before the event had been the usual one."""
-        grid, window = self.asked.grid, self.asked.window
+        grid, window = self.days.grid, self.days.window
         load = grid.load_kw.copy()
         before = slice(window.adjust_start, window.start)
         load[day, before] = usual[before]

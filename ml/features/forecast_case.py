@@ -10,7 +10,7 @@ from ml.features.weather_known import NO_WEATHER, WeatherKnown
 
 @dataclass(frozen=True)
 class Place:
-    """Where on earth, for the sun."""
+    """Place on earth, for the sun."""
 
     latitude_deg: float
     longitude_deg: float
@@ -20,14 +20,14 @@ class Place:
 class Case:
     """One series and what is known beside it. civil reaches at least a horizon past the end of the series.
 
-    asked: the longest horizon, in steps, that models will be asked for and so learn to answer; None: two days.
+    horizon_steps: the longest horizon, in steps, that models will be asked for and so learn to answer; None: two days.
     """
 
     series: Series
     civil: Civil
     weather: WeatherKnown = NO_WEATHER
     place: Place | None = None
-    asked: int | None = None
+    horizon_steps: int | None = None
 
     def before(self, origin: int) -> "Case":
         """The case as it was when that step began: later values are gone, and weather says only what was known."""

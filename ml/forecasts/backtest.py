@@ -115,10 +115,10 @@ def run_folds(
 def forecast_origins(model: Forecaster, case: Case, origins: Sequence[int], horizon: int) -> Forecasts:
     """Ask the model at each origin, with the steps before that origin and none after it."""
     answers = [model.predict(case.before(origin), origin, horizon) for origin in origins]
-    return beside_actual(case, origins, horizon, answers)
+    return with_actual(case, origins, horizon, answers)
 
 
-def beside_actual(case: Case, origins: Sequence[int], horizon: int, answers: Sequence[Quantiles]) -> Forecasts:
+def with_actual(case: Case, origins: Sequence[int], horizon: int, answers: Sequence[Quantiles]) -> Forecasts:
     """Answers, one an origin and each of `horizon` steps, beside what happened."""
     origin = np.repeat(np.array(origins, dtype=np.int64), horizon)
     step = origin + np.tile(np.arange(horizon), len(origins))

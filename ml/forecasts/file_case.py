@@ -104,7 +104,7 @@ def read_case(
     temperature = given.names.index(TEMPERATURE) if TEMPERATURE in given.names else 0
     known = np.flatnonzero(~np.isnan(given.values[:, temperature])) if given.names else np.empty(0, dtype=np.int64)
     return FileCase(
-        case=Case(series, civil, given, asked=horizon // step),
+        case=Case(series, civil, given, horizon_steps=horizon // step),
         target=f"meter:{rows['meter_id'][0]}",
         zone=calendar.zone,
         findings=(*([calendar.finding] if calendar.finding else []), *findings, *found, *more),

@@ -43,7 +43,7 @@ def run_forecast(
     as_of_utc: datetime | None = None,
     available_at_utc: datetime | None = None,
     weather: Sequence[WeatherIssue] = (),
-    beside: Callable[[], pl.DataFrame] | None = None,
+    read_site: Callable[[], pl.DataFrame] | None = None,
 ) -> Forecast | Finding:
     """Issue the forecast of `horizon_h` hours from the first whole step at or after the issue, by the champion.
 
@@ -51,7 +51,7 @@ def run_forecast(
     `issued_at_utc` and were recorded by `as_of_utc` (None: all given), and issues of the weather that were available
     by then, are used. Where the newest readings are missing, the meter has no history but meters beside it have, or
     the champion's answer cannot be, a weaker model answers and the labels say so (findings_of). Returns a Finding
-    where none can, or no model leads. beside: reads the whole site, where `readings` are of the target's streams alone.
+    where none can, or no model leads. read_site: reads the whole site, where `readings` are those of the target alone.
     Raises Unreachable, BadInput for an unknown target or a horizon outside of the target's.
     """
     wanted = target_of(site, target)
@@ -64,7 +64,7 @@ def run_forecast(
     issued_at, available_at = issued_at_utc, available_at_utc or issued_at_utc
     refusal = short_history(case.series, wanted.name)
     if refusal is not None:
-        others = readings if beside is None else beside()
+        others = readings if read_site is None else read_site()
         group = group_profile(others, site=site, target=wanted, own=case, end_utc=issued_at_utc, as_of_utc=as_of_utc)
         if group is None:
             return refusal
@@ -79,25 +79,25 @@ def run_forecast(
 
 
 def run_shadow(
-    readings: pl.DataFrame, *, site: Site, tracker: Tracker, beside: Forecast, weather: Sequence[WeatherIssue] = ()
+    readings: pl.DataFrame, *, site: Site, tracker: Tracker, champion: Forecast, weather: Sequence[WeatherIssue] = ()
 ) -> Forecast | None:
     """Forecast of the challenger at the same issue of the same steps as the champion's forecast, labelled as a shadow.
 
     None where no model challenges, or its answer cannot be: that day then does not count for it.
     """
-    target = target_of(site, beside.target)
+    target = target_of(site, champion.target)
     challenger = load_champion(tracker, site, target.name, CHALLENGER)
-    at = beside.issued_at_utc
+    at = champion.issued_at_utc
     case = issue_case(readings, site=site, target=target, issued_at_utc=at, weather=weather)
     if challenger is None or isinstance(case, Finding):
         return None
-    request = request_of(site, target, case, at, len(beside.rows))
+    request = request_of(site, target, case, at, len(champion.rows))
     answer = challenger.forecaster.predict(case, request.origin, request.steps)
     if implausible(answer, case, request.origin) is not None:
         return None
     model = Answering(challenger.logged.name, str(challenger.logged.version), challenger.forecaster)
-    labels = {SHADOW: f"beside {beside.model_name} {beside.model_version}, to be compared; nothing rests on it"}
-    return forecast_of(request, model, answer, labels, at, beside.available_at_utc)
+    labels = {SHADOW: f"beside {champion.model_name} {champion.model_version}, to be compared; nothing rests on it"}
+    return forecast_of(request, model, answer, labels, at, champion.available_at_utc)
 
 
 def issue_case(

@@ -56,7 +56,7 @@ def target_case(
     # What rests on weather that was made up is flagged like what rests on readings that were.
     if any(issue.is_synthetic for issue in known):
         series = replace(series, is_synthetic=True)
-    return Case(series, civil, by_issue, place_of(site), asked=target.steps)
+    return Case(series, civil, by_issue, place_of(site), horizon_steps=target.steps)
 
 
 def place_of(site: Site) -> Place | None:

@@ -226,7 +226,7 @@ def forecast_site(
             horizon_h=target.horizon // HOUR,
             tracker=tracker,
             weather=inputs.weather,
-            beside=partial(inputs.all_streams, target),
+            read_site=partial(inputs.all_streams, target),
         )
         if isinstance(answer, Finding):
             refused[target.name] = answer
@@ -237,7 +237,7 @@ def forecast_site(
             keep_known(FeatureDays(features_in), site, target, readings, issued_at_utc=at, weather=inputs.weather)
         # What nothing rests on must not take with it what was issued.
         with suppress(Unreachable):
-            shadow = run_shadow(readings, site=site, tracker=tracker, beside=answer, weather=inputs.weather)
+            shadow = run_shadow(readings, site=site, tracker=tracker, champion=answer, weather=inputs.weather)
             if shadow is not None:
                 store.add(shadow, clock)
     findings = tuple(each for forecast in found for each in findings_of(forecast))
@@ -275,7 +275,7 @@ def _on_step(moment_utc: datetime, target: Target) -> datetime:
 
 
 def _end_of_readings(site: Site, targets: list[Target], lake: Lake, now_utc: datetime) -> datetime:
-    """Where the readings of the forecast targets end: prices of tomorrow are no readings of today."""
+    """End of the readings of the forecast targets: prices of tomorrow are no readings of today."""
     span = lake.span(site.site_id)
     meters = {one.stream.stream_id for one in targets if one.stream and not one.is_published}
     if any(one.stream is None for one in targets):

@@ -82,13 +82,13 @@ class Training(Model):
 class Tried:
     """A trial and its best kind fitted on the whole case: all of a training but the registry.
 
-    tuned: how the parameters of that kind were found; told: what a search came to, empty where none was asked for.
+    tuned: how the parameters of that kind were found; tuning: the result of a search, empty where none was asked for.
     """
 
     trial: Trial
     model: Forecaster
     tuned: Tuned | None
-    told: str
+    tuning: str
 
 
 def try_target(
@@ -253,7 +253,7 @@ def settle(tried: Tried, *, site: Site, target: Target, tracker: Tracker, seed: 
         input_digest=trial.case.digest(),
         is_synthetic=series.is_synthetic,
         best=trial.best,
-        tuning=tried.told,
+        tuning=tried.tuning,
         slices=trial.slices,
         charts=trial.charts(series.unit),
         findings=() if short is None else (short,),

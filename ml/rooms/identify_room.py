@@ -31,6 +31,8 @@ NAMES = ("r_k_per_kw", "c_kwh_per_k", "aperture_m2", "gain_kw")
 _START = (np.log(20.0), np.log(1.5), 0.4, 0.05, np.log(0.02), np.log(0.1))
 _ITERATIONS, _TIMES = 300, 3
 _W_PER_KW, _DAY_H = 1000.0, 24.0
+# Of the days; the others judge.
+_LEARNED_SHARE = 0.7
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class RoomData:
 
 
 class Interval(Model):
-    """Where a figure lies with the stated confidence."""
+    """Interval of a figure with the stated confidence."""
 
     low: float
     high: float
@@ -82,7 +84,7 @@ class RoomModel(Model):
         return float(np.exp(-self.step_h / (self.r_k_per_kw * self.c_kwh_per_k)))
 
     def settles_degc(self, data: RoomData) -> Floats:
-        """Where it would settle in each step."""
+        """Temperature at which it would settle in each step."""
         heat_kw = data.heating_kw + self.gain_kw + self.aperture_m2 * data.sun_w_per_m2 / _W_PER_KW
         found: Floats = data.outdoor_degc + self.r_k_per_kw * heat_kw
         return found
@@ -193,13 +195,13 @@ def ahead(model: RoomModel, start: tuple[float, float], data: RoomData) -> RoomS
     return RoomState(degc, sd)
 
 
-def day_ahead_error_k(data: RoomData, *, share: float = 0.7) -> float | None:
+def day_ahead_error_k(data: RoomData) -> float | None:
     """Mean error of the temperature over 24 hours, from each midnight of the last days, by the room of the first days.
 
     Heater, sun and outdoors are taken as they were: it is the room that is judged. None: too few days.
     """
     day = round(24 / data.step_h)
-    cut = int(share * data.indoor_degc.size) // day * day
+    cut = int(_LEARNED_SHARE * data.indoor_degc.size) // day * day
     model = identify(data.between(0, cut))
     if isinstance(model, Finding):
         return None

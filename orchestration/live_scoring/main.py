@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from controls.gateways.access.own_process import own_parser, run_to_end, until_asked
+from controls.gateways.access.own_process import own_parser, run_to_end, stop_signal
 from data_quality.contracts.errors import Busy, Unreachable
 from data_quality.contracts.time import SystemClock
 from orchestration.live_scoring.scorer import LOOK_S, Scorer
@@ -16,7 +16,7 @@ logger = logging.getLogger("meterloom.scorer")
 
 def serve(project: OpenProject) -> None:
     """Look each minute until SIGINT or SIGTERM. Raises BadInput, Unreachable."""
-    stop, scorer, trouble = until_asked(), Scorer(project, SystemClock()), ""
+    stop, scorer, trouble = stop_signal(), Scorer(project, SystemClock()), ""
     while not stop.is_set():
         try:
             new = scorer.look()

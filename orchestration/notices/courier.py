@@ -87,7 +87,7 @@ class Courier:
                 f"no delivery to {', '.join(channels)} is set", reason="no_delivery", mend="see section delivery"
             )
         return [
-            self.outbox.ask(
+            self.outbox.request(
                 Delivery(
                     delivery_id=delivery_id(parcel, name, target),
                     channel=name,

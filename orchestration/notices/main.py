@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import get_args
 
-from controls.gateways.access.own_process import own_parser, run_to_end, until_asked
+from controls.gateways.access.own_process import own_parser, run_to_end, stop_signal
 from controls.gateways.mqtt_line import Version
 from data_quality.contracts.errors import Busy
 from data_quality.contracts.time import SystemClock
@@ -20,7 +20,7 @@ logger = logging.getLogger("meterloom.notices")
 
 def serve(project: OpenProject, version: Version) -> None:
     """Look and send until SIGINT or SIGTERM. Raises BadInput, Unreachable."""
-    stop, clock = until_asked(), SystemClock()
+    stop, clock = stop_signal(), SystemClock()
     while not stop.is_set():
         begun_s = time.process_time()
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assets.readings.drafts.column_kinds import ColumnAsk
+from assets.readings.drafts.column_kinds import ColumnQuestion
 from assets.readings.drafts.places import country_of, currency_of
 from assets.sites.placeholders import placeholders
 from data_quality.contracts.errors import BadInput
@@ -150,7 +150,7 @@ class Interview:
     tz: str | None = None
     answers: dict[str, Any] = field(default_factory=dict)
     currency: str = ""
-    columns: tuple[ColumnAsk, ...] = ()
+    columns: tuple[ColumnQuestion, ...] = ()
     # Puts a question to a person and gives what they write; None where nobody sits there.
     ask: Callable[[str], str] | None = None
 
@@ -185,7 +185,7 @@ class Interview:
         self.answers = checked(given, more, currency=self.currency, place=self.document, file=self.file)
         return answered(text, self.answers, extras)
 
-    def ask_columns(self, columns: Iterable[ColumnAsk]) -> bool:
+    def ask_columns(self, columns: Iterable[ColumnQuestion]) -> bool:
         """Put what is open of the columns; whether anything was answered."""
         before = len(self.given)
         for each in columns if self.ask is not None else ():

@@ -122,13 +122,13 @@ def drafted(site_id: str, files: Sequence[Path], interview: "Interview") -> Draf
     if interview.ask is not None:
         # Who sits there is told of a wrong file before any question.
         refuse_all([*refused.values()])
-    if interview.ask_columns(draft.asks.values()):
+    if interview.ask_columns(draft.open_questions.values()):
         draft, refused = _drafted(files, interview)
     country = country_of(tz) if tz else ""
     money = [tariff.currency for _, tariff in draft.tariffs if tariff.currency]
     facts = SiteFacts(site_id, tz, country, money[0] if money else currency_of(country))
     text = for_draft(draft.text(facts), grid=scalar(draft.grid), has_tariff=bool(draft.tariffs))
-    interview.columns = tuple(draft.asks.values())
+    interview.columns = tuple(draft.open_questions.values())
     text = interview.filled(text, currency=facts.currency, known=draft.known, extras=draft.extras)
     # The place in the trial tells nobody anything: it is gone.
     site = _judge(f"{site_id}.yaml", text, "these files make no site together")
@@ -139,7 +139,7 @@ def _drafted(files: Iterable[Path], interview: "Interview") -> "tuple[SiteDraft,
     from assets.readings.drafts.site_draft import SiteDraft
     from assets.tariffs.formats.tariff_file import read_tariffs
 
-    draft = SiteDraft(time_zone=interview.time_zone, now_utc=SystemClock().now_utc(), said=interview.given)
+    draft = SiteDraft(time_zone=interview.time_zone, now_utc=SystemClock().now_utc(), answers=interview.given)
     wrong: dict[Path, BadInput] = {}
     for path in files:
         try:

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from controls.gateways.access.broker_of_up import listener_of, told_to_others
+from controls.gateways.access.broker_of_up import broker_file, listener_of
 from controls.gateways.access.broker_rights import Client, site_client
 from controls.gateways.access.demo_certificate import certificate_in
 from controls.gateways.access.http_server import PortTaken
@@ -61,13 +61,13 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
     clients, listener = _clients(simulated, plants), listener_of(sites.values())
     with (
         _broker(project, (*clients.values(), listener), allow_fallback=allow_fallback) as broker,
-        told_to_others(project, broker.address, listener),
+        broker_file(project, broker.address, listener),
         Children(project.data_dir / "logs", roles_dir(project)) as children,
     ):
         if broker.pid:
             # First, so that it ends last: the agent brings its devices home over it.
             at = f"tcp://{broker.address.host}:{broker.address.port}"
-            children.keep(Child("broker", broker.log, broker.begin_again, broker.process, health=at))
+            children.keep(Child("broker", broker.log, broker.restart, broker.process, health=at))
         modbus_port = port_of(project.settings.server, "modbus", say)
         live = Live(
             environment={
@@ -139,7 +139,7 @@ def _clients(simulated: Sequence[Site], plants: Sequence[Site]) -> dict[str, Cli
         site.site_id: site_client(
             site.site_id,
             [each.asset_id for each in site.assets if each.template],
-            says=topics if site is simulated[0] else (),
+            publishes=topics if site is simulated[0] else (),
         )
         for site in simulated
     }

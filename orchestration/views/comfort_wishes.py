@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from assets.stores.ledgers.advice_acts import AdviceActs
-from controls.ledger.device_holds import told_by_hand
+from controls.ledger.device_holds import manual_settings
 from controls.ledger.rows import read_commands
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.devices.room import Room, RoomParams
@@ -32,7 +32,9 @@ def comfort_wishes(
     forgotten = AdviceActs(project.store).forgotten(person_id, as_of_utc=as_of_utc)
     found = [
         each
-        for each in overrides_of(read_commands(project.store, site.site_id), told_by_hand(project.store, site.site_id))
+        for each in overrides_of(
+            read_commands(project.store, site.site_id), manual_settings(project.store, site.site_id)
+        )
         if each.device_id in rooms and not _is_over(each, forgotten)
     ]
     return suggested_bounds(

@@ -21,7 +21,7 @@ from data_quality.contracts.control.command import CommandState, Mode
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.live.live_value import LiveValue, band_of
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.site_file.live_source import asked_every_s
+from data_quality.contracts.site_file.live_source import poll_intervals_s
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import next_clock, parse_instant, zone
 from orchestration.views.ledger_view import WORDS
@@ -283,7 +283,7 @@ class Devices:
     def _values(self) -> list[tuple[str, LiveValue, float]]:
         """Live values with the device that they are of and the beat of their source; none where nobody can be asked."""
         devices = {each.source_id: getattr(each, "asset", None) for each in self.site.sources}
-        every_s = asked_every_s(self.site)
+        every_s = poll_intervals_s(self.site)
         try:
             values = LiveReader(self.project.project.live_dir).values(self.site.site_id)
         except Unreachable:

@@ -66,10 +66,10 @@ def prepared(at: At, step: Step, subject: Subject) -> Done | None:
     """A step that only proposes, after its work; None of every other."""
     done = Done(name=step.name, step=step.step, state="done")
     if isinstance(step, CurtailStep):
-        return done.told_as(curtailment(at, step, subject))
+        return done.with_message(curtailment(at, step, subject))
     if isinstance(step, ReportStep):
-        return done.told_as(drafts(at, step, subject))
-    return done.told_as(mv_plan(at, step, subject)) if isinstance(step, MvPlanStep) else None
+        return done.with_message(drafts(at, step, subject))
+    return done.with_message(mv_plan(at, step, subject)) if isinstance(step, MvPlanStep) else None
 
 
 def do(at: At, step: Step, instance: Instance, subject: Subject) -> tuple[Done, str]:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from assets.kpi.claims.gate import against_claim, against_span, horizon, undeclared, until
-from assets.kpi.claims.mv_savings import against_project, known_span
+from assets.kpi.claims.gate import claim_findings, claim_refusal, horizon, undeclared, until
+from assets.kpi.claims.mv_savings import known_span, project_claim_findings
 from assets.kpi.enpi.enpi_result import DayPair, EnpiResult, EnpiRule, Exact, compared, sum_kwh
 from assets.kpi.from_readings import KpiQuery, KpiRow
 from data_quality.contracts.baselines.baseline import BaselineVersion
@@ -43,7 +43,7 @@ def against_use(
     def found() -> tuple[Finding, ...]:
         span = known_span(version, as_of_utc, site.time_zone)
         days = pairs(span) if pairs is not None else sources.pairs(site, seu.seu_id, pinned, span, as_of_utc)
-        every = against_claim(
+        every = claim_findings(
             days, version.baseline, end=year, declared=_declared(site, seu), least_coverage=least_coverage
         )
         return tuple(_named(each, seu) for each in every)
@@ -69,7 +69,7 @@ class Claim(Model):
 def claim_of(site: Site, seu: Seu, result: EnpiResult, against: Sequence[Finding]) -> Claim:
     """The claim that an assessed span allows. against: of against_use, up to the span's end."""
     bars = [each.code for each in against if each.is_blocking]
-    barred = bars[0] if bars else against_span(result)
+    barred = bars[0] if bars else claim_refusal(result)
     saved, claimed = (None, None) if barred else (result.savings_kwh, result.claimed_kwh)
     findings = tuple(against)
     if claimed is not None and not _declared(site, seu):
@@ -102,7 +102,7 @@ def against_project_at(
 
     def found() -> tuple[Finding, ...]:
         pairs = known_pairs(sources, site, project, version, as_of_utc)
-        return against_project(project, version, pairs, end=year)
+        return project_claim_findings(project, version, pairs, end=year)
 
     made: tuple[Finding, ...] = sources.keep(
         ("against project", site.site_id, project.project_id, *pinned, year, as_of_utc), found

@@ -98,10 +98,10 @@ def test_an_hour_without_a_price_leaves_the_money_unknown_and_the_energy_known()
     assert found.value("savings_kwh") == only(site, "start_stop").value("savings_kwh")
 
 
-def stated(**told: Any) -> MeasureCost:
+def stated(**fields: Any) -> MeasureCost:
     known: dict[str, Any] = {"cost_id": "c", "kind": "start_stop", "money": 1000, "most_money": 2000, "currency": "EUR",
                              "source": "Offer of a fitter", "stated_on": date(2025, 6, 1)}  # fmt: skip
-    return MeasureCost.model_validate(known | told)
+    return MeasureCost.model_validate(known | fields)
 
 
 def test_a_cost_that_is_not_stated_has_no_payback_and_one_that_is_has_an_interval() -> None:
@@ -132,11 +132,11 @@ def test_a_stated_cost_holds_for_its_kind_its_meter_and_its_days_alone() -> None
     assert found(stated(valid_until=date(2026, 1, 1))).value("cost_money") == 1500
 
 
-def variant(name: str, change: Change, saving: float, **beside: Any) -> WhatIfVariant:
+def variant(name: str, change: Change, saving: float, **extra: Any) -> WhatIfVariant:
     return WhatIfVariant(
         name=name, changes=(change,), cost=1000 - saving, without=1000, saving=saving,
-        interval=beside.pop("interval", (saving * 0.8, saving * 1.1)), cost_interval=(0, 1), policy="plain", months=(),
-        **beside,
+        interval=extra.pop("interval", (saving * 0.8, saving * 1.1)), cost_interval=(0, 1), policy="plain", months=(),
+        **extra,
     )  # fmt: skip
 
 

@@ -165,9 +165,9 @@ def test_a_stored_what_if_is_advised_and_its_numbers_trace_to_it(project: OpenPr
         (Decimal(2000), Decimal(4000)),
     )
     assert battery.cost_source == "Offer of a fitter"
-    [told] = [each for each in advice.worded(site, battery, "en") if "battery 10kWh" in each["text"]]
+    [sentence] = [each for each in advice.worded(site, battery, "en") if "battery 10kWh" in each["text"]]
     sources = project.sources()
-    for name in told["figure_ids"]:
+    for name in sentence["figure_ids"]:
         report = trace_figure(name, reports=project.reports, sources=sources)
         assert report.is_equal
         assert kept.result_id in [each.id for each in report.inputs]
@@ -199,16 +199,18 @@ def test_a_site_in_the_quarter_of_its_peers_that_takes_the_most_is_pointed_out_w
     period = parse_period("2025-07-01/2026-07-01", site.time_zone)
     for span, wanted in ((period, is_told), (parse_period("2025-07-01/2026-06-01", site.time_zone), False)):
         found = advice.run(now, site, span, LATER, sources=now.sources())
-        told = [each for one in found for each in advice.worded(site, one, "en") if "like sites" in each["text"]]
-        assert len(told) == (len(found) if wanted else 0)
+        sentence = [each for one in found for each in advice.worded(site, one, "en") if "like sites" in each["text"]]
+        assert len(sentence) == (len(found) if wanted else 0)
     if is_told:
         [first, *_] = advice.run(now, site, period, LATER, sources=now.sources())
-        [said] = [each for each in advice.worded(site, first, "de") if "gleichartigen" in each["text"]]
-        assert said["text"].startswith("Unter 5 gleichartigen Standorten der Organisation gehört dieser zum Viertel")
-        assert "Rang 5" in said["text"]
+        [received] = [each for each in advice.worded(site, first, "de") if "gleichartigen" in each["text"]]
+        assert received["text"].startswith(
+            "Unter 5 gleichartigen Standorten der Organisation gehört dieser zum Viertel"
+        )
+        assert "Rang 5" in received["text"]
         sources = now.sources()
-        assert len(said["figure_ids"]) == 4
-        assert all(trace_figure(name, reports=now.reports, sources=sources).is_equal for name in said["figure_ids"])
+        assert len(received["figure_ids"]) == 4
+        assert all(trace_figure(name, reports=now.reports, sources=sources).is_equal for name in received["figure_ids"])
     now.close()
 
 
@@ -227,8 +229,8 @@ def test_the_saving_is_what_the_fans_took_and_costs_what_the_tariff_says(project
 def test_a_second_run_adds_nothing_and_leaves_what_people_did(project: OpenProject) -> None:
     site = project.site("plant")
     Recommendations(project.store).move(the_one(project), "dismissed", NOW, person_id="ann", reason="needed")
-    [again] = advice.run(project, site, parse_period(PERIOD, site.time_zone), LATER, sources=project.sources())
-    assert again.status == "dismissed"
+    [second] = advice.run(project, site, parse_period(PERIOD, site.time_zone), LATER, sources=project.sources())
+    assert second.status == "dismissed"
     assert len(project.store.rows(recommendations.select())) == 2
 
 
@@ -292,9 +294,9 @@ def test_acceptance_opens_a_work_order_and_fits_the_baseline_on_the_time_before(
     assert bad_rows(project.store) == []
     # The audit trail tells it by the name of its recommendation.
     who = DAN.model_copy(update={"roles": (Role.AUDITOR,)})
-    told = html.unescape(Asking(project, LATER, who).get("/audit", [PAGE], site="plant", kind="baselines").text)
-    assert f"fitted baseline v{version} of Start and stop times: " in told
-    assert after.project_id not in told
+    page = html.unescape(Asking(project, LATER, who).get("/audit", [PAGE], site="plant", kind="baselines").text)
+    assert f"fitted baseline v{version} of Start and stop times: " in page
+    assert after.project_id not in page
 
 
 def test_what_was_saved_stands_beside_the_estimate_once_the_order_is_done(project: OpenProject) -> None:
@@ -369,9 +371,9 @@ discount_rate: {percent: 5, source: Decision of the board, stated_on: 2026-01-01
 def roi(project: OpenProject, *, edit: tuple[str, str] = ("", "")) -> tuple[OpenProject, ReportContent]:
     """The pack with return on investment of 2025, after a run of advice with what the site file states, edited."""
     file = Path(project.project.root) / "sites" / "plant.yaml"
-    said = (COST + WORTH).replace("stated_on: 2026-06-08", "stated_on: 2026-06-08, lifetime_years: 6")
-    assert edit[0] in said
-    file.write_text(file.read_text() + said.replace(*edit))
+    reported = (COST + WORTH).replace("stated_on: 2026-06-08", "stated_on: 2026-06-08, lifetime_years: 6")
+    assert edit[0] in reported
+    file.write_text(file.read_text() + reported.replace(*edit))
     now = OpenProject(str(project.project.root))
     site = now.site("plant")
     advice.run(now, site, parse_period(PERIOD, site.time_zone), LATER, sources=now.sources())

@@ -23,8 +23,8 @@ def order(ones: list[Open], known: dict[str, Preference]) -> list[Open]:
     return ranked(ones, known, kind_of=lambda one: one.kind, value_of=lambda one: one.money)
 
 
-def answered(kind: str, *said: bool, days_ago: float = 1) -> list[Answered]:
-    return [Answered(kind, each, NOW - timedelta(days=days_ago)) for each in said]
+def answered(kind: str, *message: bool, days_ago: float = 1) -> list[Answered]:
+    return [Answered(kind, each, NOW - timedelta(days=days_ago)) for each in message]
 
 
 def test_a_kind_that_is_accepted_goes_before_a_dearer_one_that_is_dismissed() -> None:

@@ -99,11 +99,11 @@ def test_answers_are_counted_by_arm_and_the_better_one_is_named(project: OpenPro
     assert trial_told(project.store)["verdict"] == "insufficient"
     for n, each in enumerate(ones):
         answer(project, each, yes=arms["plant", each.kind] or n % 5 == 0, minute=n + 1)
-    told = trial_told(project.store)
-    assert [arm["name"] for arm in told["arms"]] == ["rules", "learnt"]
-    assert [arm["shown"] for arm in told["arms"]] == [24, 24]
-    assert told["arms"][1]["accepted"] == 24 > told["arms"][0]["accepted"]
-    assert (told["verdict"], told["arms"][0]["realised_kwh"]) == ("learnt", None)
+    trial = trial_told(project.store)
+    assert [arm["name"] for arm in trial["arms"]] == ["rules", "learnt"]
+    assert [arm["shown"] for arm in trial["arms"]] == [24, 24]
+    assert trial["arms"][1]["accepted"] == 24 > trial["arms"][0]["accepted"]
+    assert (trial["verdict"], trial["arms"][0]["realised_kwh"]) == ("learnt", None)
     # What was known before the last answers is told as of then.
     assert trial_told(project.store, as_of_utc=at(5).now_utc())["verdict"] == "insufficient"
 
@@ -166,20 +166,20 @@ def test_what_is_forgotten_counts_no_more_and_stays_in_the_book(project: OpenPro
 
 
 def test_a_second_trial_waits_and_bad_words_are_refused_in_one_sentence(project: OpenProject) -> None:
-    folder, said = project.project.root, ("--as", "dan", "--reason", "why not")
-    code, out, error = run("advise", "ab", "start", "--seed", "3", *said, "--json", folder=folder)
+    folder, reported = project.project.root, ("--as", "dan", "--reason", "why not")
+    code, out, error = run("advise", "ab", "start", "--seed", "3", *reported, "--json", folder=folder)
     assert code == 0, error
     assert {"name", "shown", "accepted", "realised_kwh", "interval_kwh"} == set(json.loads(out)["arms"][0])
     for words, reason in (
-        (("ab", "start", *said), "trial_runs"),
-        (("ab", "start", "--compare", "astrology", *said), "bad_value"),
-        (("ab", "start", "--shown", "3", *said), "bad_number"),
+        (("ab", "start", *reported), "trial_runs"),
+        (("ab", "start", "--compare", "astrology", *reported), "bad_value"),
+        (("ab", "start", "--shown", "3", *reported), "bad_number"),
         (("ab", "start", "--as", "dan", "--reason", " "), "no_reason"),
-        (("preferences", "--forget", "setpoint", *said), "no_preference"),
+        (("preferences", "--forget", "setpoint", *reported), "no_preference"),
     ):
         code, _, error = run("advise", *words, folder=folder)
         assert (code, "Traceback" in error) == (2, False), reason
-    assert run("advise", "ab", "stop", *said, folder=folder)[0] == 0
+    assert run("advise", "ab", "stop", *reported, folder=folder)[0] == 0
     assert "stopped" in run("advise", "ab", "show", folder=folder)[1]
     code, _, error = run("advise", "ab", "start", "--as", "ann", "--reason", "I may not", folder=folder)
     assert code == 2, error

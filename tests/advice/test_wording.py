@@ -93,26 +93,26 @@ def use(project: OpenProject, advice: AdviceSettings) -> None:
     project._project = project.project.model_copy(update={"settings": settings})
 
 
-def worded(project: OpenProject, of: Recommendation, **beside: Any) -> dict[str, str]:
-    word_new(project, project.site("plant"), [of], NOW, **beside)
+def worded(project: OpenProject, of: Recommendation, **extra: Any) -> dict[str, str]:
+    word_new(project, project.site("plant"), [of], NOW, **extra)
     return dict(shown_wordings(project, project.site("plant"), of, "en"))
 
 
 def test_a_right_wording_is_stored_beside_its_sentence_and_asked_for_once(set_up: Any) -> None:
     project, of, model = set_up
-    model.say = lambda said: completion(f"Here {said}.")
+    model.say = lambda reported: completion(f"Here {reported}.")
     assert worded(project, of) == {SENTENCE: f"Here {SENTENCE}."}
     assert worded(project, of) == {SENTENCE: f"Here {SENTENCE}."}
-    [asked] = model.asked
-    assert (asked["path"], asked["model"], "tools" in asked) == ("/v1/chat/completions", "small", False)
+    [requested] = model.asked
+    assert (requested["path"], requested["model"], "tools" in requested) == ("/v1/chat/completions", "small", False)
     # The name is data of a JSON text, and the task does not change by it.
-    assert BAD_NAME not in asked["messages"][0]["content"]
-    assert next(told.text for told, _ in told_sentences(project.site("plant"), of, "en")) == SENTENCE
+    assert BAD_NAME not in requested["messages"][0]["content"]
+    assert next(received.text for received, _ in told_sentences(project.site("plant"), of, "en")) == SENTENCE
 
 
 def test_a_wording_that_obeys_the_name_is_kept_as_refused_and_never_shown(set_up: Any) -> None:
     project, of, model = set_up
-    model.say = lambda said: completion("All rules are ignored: switch off 9,999 kW")
+    model.say = lambda reported: completion("All rules are ignored: switch off 9,999 kW")
     assert worded(project, of) == {}
     [kept] = AdviceActs(project.store).wordings(of.recommendation_id)
     assert kept.refused
@@ -122,7 +122,7 @@ def test_a_wording_that_obeys_the_name_is_kept_as_refused_and_never_shown(set_up
 @pytest.mark.parametrize("answer", [b"", b"{}", b"[" * 50_000, b'{"choices": []}', b"\xff\xfe", b'{"choices": [{"message": {"tool_calls": []}}]}'])  # fmt: skip # noqa: E501
 def test_an_answer_of_another_form_is_refused(set_up: Any, answer: bytes) -> None:
     project, of, model = set_up
-    model.say = lambda said: answer
+    model.say = lambda reported: answer
     assert worded(project, of) == {}
     [kept] = AdviceActs(project.store).wordings(of.recommendation_id)
     assert kept.refused == "the answer is not a completion with a message"
@@ -133,7 +133,7 @@ def test_a_model_that_stalls_or_floods_leaves_the_sentence_alone(set_up: Any) ->
     model.stalls.clear()
     assert worded(project, of, whole_s=0.3) == {}
     model.stalls.set()
-    model.say = lambda said: completion("x" * 200_000)
+    model.say = lambda reported: completion("x" * 200_000)
     assert worded(project, of) == {}
     assert AdviceActs(project.store).wordings(of.recommendation_id) == ()
     model.say = completion

@@ -88,9 +88,9 @@ def test_a_project_comes_back_whole_proves_itself_and_controls_nothing(works: Pa
 
 def test_a_second_backup_copies_only_what_is_new(works: Path, tmp_path: Path) -> None:
     first = backup(works, tmp_path / "kept")
-    again = backup(works, tmp_path / "kept")
-    assert (again["files_new"], again["bytes"], again["files"]) == (0, 0, first["files"])
-    assert again["files_known"] >= first["files_new"]
+    second = backup(works, tmp_path / "kept")
+    assert (second["files_new"], second["bytes"], second["files"]) == (0, 0, first["files"])
+    assert second["files_known"] >= first["files_new"]
     more = write_csv(tmp_path / "more.csv", END, END + timedelta(days=1))
     code, _, error = call_here("ingest", str(more), "--site", "works", "--project", str(works))
     assert code == 0, error
@@ -254,8 +254,8 @@ def recipient(folder: Path, name: str) -> Path:
 def test_sweeps_and_merges_wait_for_a_backup(works: Path, tmp_path: Path) -> None:
     with taken(load_project(works, {}), "upkeep"):
         for words in (("lake", "sweep"), ("lake", "compact"), ("backup", "--to", tmp_path / "kept")):
-            said = refused(*words, "--project", works)
-            assert "a backup, sweep, merge, erasure or retention, process" in said, said
+            message = refused(*words, "--project", works)
+            assert "a backup, sweep, merge, erasure or retention, process" in message, message
     assert not (tmp_path / "kept" / LISTS).exists()
     assert call_here("lake", "sweep", "--project", str(works))[0] == 0
 
@@ -267,10 +267,10 @@ def test_a_full_disk_is_one_sentence_and_former_backups_stand(works: Path, tmp_p
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, hard))
     try:
-        said = refused("backup", "--to", tmp_path / "kept", "--project", works)
+        message = refused("backup", "--to", tmp_path / "kept", "--project", works)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "larger than this process may write" in said
+    assert "larger than this process may write" in message
     assert contents(works) == before
     code, answer = restored(tmp_path / "kept", "--verify", "--figures", 1)
     assert (code, answer["digest"]) == (0, made["digest"])

@@ -75,7 +75,7 @@ def test_of_a_lake_in_a_bucket_what_the_bucket_lost_is_put_into_it_again(
     theirs = open_files(project.lake_dir, lake)
     keys = [each.key for each in bucket.list("readings/") if each.key.endswith(".parquet")]
     for key in keys:
-        theirs.put_again(key)
+        theirs.reupload(key)
     theirs.note(KEY, b"{}")
     # The copies of this machine are gone: the backup fetches what the manifest names.
     shutil.rmtree(project.lake_dir / "readings")

@@ -246,9 +246,9 @@ def test_of_a_meter_no_byte_is_left_and_other_readings_are_what_they_were(projec
 def test_questions_with_their_answers_go_with_a_person_and_with_a_meter(project: Path, tmp_path: Path) -> None:
     write_inputs(inputs := tmp_path / "inputs")
     load = (inputs / "energy.csv").rename(tmp_path / f"{NAME}.csv")
-    asked = ("bill", "compare", "--tariff", inputs / "flat.yaml", "--load", load, "--tz", "Europe/Berlin")
+    words = ("bill", "compare", "--tariff", inputs / "flat.yaml", "--load", load, "--tz", "Europe/Berlin")
     for subject in ("person/p7", "meter/works/flat"):
-        assert run(*asked, "--project", project)["figure_ids"]
+        assert run(*words, "--project", project)["figure_ids"]
         assert holding(project / "var" / "asked", b"Zwetschge")
         run("erase", subject, "--yes", "--as", "hana", "--project", project)
         assert not (project / "var" / "asked").exists()
@@ -258,8 +258,8 @@ def test_a_second_call_finds_nothing_and_a_backup_waits_for_one_that_was_broken_
     project: Path, tmp_path: Path
 ) -> None:
     run("erase", "meter/works/flat", "--yes", "--as", "hana", "--project", project)
-    again = classes(run("erase", "meter/works/flat", "--dry-run", "--project", project))
-    assert again["readings"]["rows"] == again["landing"]["rows"] == again["files"]["rows"] == 0
+    second = classes(run("erase", "meter/works/flat", "--dry-run", "--project", project))
+    assert second["readings"]["rows"] == second["landing"]["rows"] == second["files"]["rows"] == 0
     with taken(OpenProject(str(project)).project, "upkeep"):
         assert "erasure" in refused("erase", "person/p7", "--yes", "--as", "hana", "--project", project)
 
@@ -289,9 +289,9 @@ def test_what_is_not_asked_rightly_is_one_sentence_and_changes_nothing(
 def test_an_agent_without_a_role_file_is_seen_by_its_lease(project: Path) -> None:
     with closing(OpenProject(str(project))) as opened:
         assert acquire_lease(opened.store, "home", "another machine", now_utc=SystemClock().now_utc())
-    said = refused("erase", "person/p7", "--yes", "--as", "hana", "--project", project)
-    assert "services run: agent-home (another machine, holds its lease until " in said
-    assert "; they hold what is to go" in said
+    message = refused("erase", "person/p7", "--yes", "--as", "hana", "--project", project)
+    assert "services run: agent-home (another machine, holds its lease until " in message
+    assert "; they hold what is to go" in message
 
 
 def test_names_that_others_have_too_are_not_replaced_in_theirs(project: Path) -> None:
@@ -305,8 +305,8 @@ def test_names_that_others_have_too_are_not_replaced_in_theirs(project: Path) ->
     assert (found.subject.name, found.subject.also) == (LABEL, ())
     more = f"meters:\n  - {{meter_id: loft, name: '{LABEL} above', parent: main}}\n"
     sites.write_text(sites.read_text().replace("meters:\n", more, 1))
-    said = refused("erase", "meter/works/flat", "--yes", "--as", "hana", "--project", project)
-    assert f"the name of 'flat' is part of another one's, '{LABEL} above'" in said
+    message = refused("erase", "meter/works/flat", "--yes", "--as", "hana", "--project", project)
+    assert f"the name of 'flat' is part of another one's, '{LABEL} above'" in message
 
 
 def test_the_record_of_another_erasure_stays_as_it_was_signed(project: Path) -> None:

@@ -70,9 +70,9 @@ def test_what_would_begin_beside_an_erasure_is_refused_by_its_name(project: Path
             ("carbon", "restate", "--site", "works", "--period", "2025-03", "--from", "2025-04-01T00:00:00Z",
              "--to", "2025-05-01T00:00:00Z"),
         ):  # fmt: skip
-            said = refused(*words, "--project", project)
-            assert f"another one runs on this project: an erasure, process {erasure.pid} on " in said
-            assert "wait for it" in said
+            message = refused(*words, "--project", project)
+            assert f"another one runs on this project: an erasure, process {erasure.pid} on " in message
+            assert "wait for it" in message
         for role in (("web",), ("collector",), ("agent", "--site", "home")):
             done = served(project, *role)
             assert (done.returncode, f"an erasure, process {erasure.pid} on " in done.stderr) == (2, True)
@@ -93,9 +93,9 @@ def test_an_erasure_names_the_commands_that_it_waits_for(project: Path) -> None:
     words = ("ingest", march, "--site", "works", "--project", project)
     place = ("orchestration.operations.readings.ingest", "ingest_file")
     with held(*place, *words) as first, held(*place, *words) as second:
-        said = refused(*ERASE, "--yes", "--project", project)
+        message = refused(*ERASE, "--yes", "--project", project)
         for each in (first, second):
-            assert f"process {each.pid}" in said
+            assert f"process {each.pid}" in message
     run(*ERASE, "--yes", "--project", project)
 
 
@@ -107,8 +107,8 @@ def test_a_service_is_named_with_its_start_and_one_that_was_killed_is_in_nobodys
         [service] = psutil.Process(parent.pid).children()
         [role] = roles(folder)
         assert (role.is_held, role.is_alive) == (True, True)
-        said = refused(*ERASE, "--yes", "--project", project)
-        assert f"services run: notices (process {parent.pid} on {role.host}, since {role.since_utc})" in said
+        message = refused(*ERASE, "--yes", "--project", project)
+        assert f"services run: notices (process {parent.pid} on {role.host}, since {role.since_utc})" in message
         # What it is seen by from another container lives as long as either of the two does.
         elsewhere = role.model_copy(update={"space": "another pid:[1]"})
         assert until(lambda: "orchestration.notices.main" in service.cmdline(), 60)

@@ -53,9 +53,11 @@ class Rule(NamedTuple):
 def read_rules() -> dict[str, Rule]:
     found = {}
     for each in load_yaml(RULES)["groups"][0]["rules"]:
-        said = re.fullmatch(r"(absent)\((\w+)\)|(\w+) (==|>|<) ([0-9.]+)", each["expr"])
-        assert said, each["expr"]
-        found[str(each["alert"])] = Rule(said[2], "absent", 0.0) if said[1] else Rule(said[3], said[4], float(said[5]))
+        match = re.fullmatch(r"(absent)\((\w+)\)|(\w+) (==|>|<) ([0-9.]+)", each["expr"])
+        assert match, each["expr"]
+        found[str(each["alert"])] = (
+            Rule(match[2], "absent", 0.0) if match[1] else Rule(match[3], match[4], float(match[5]))
+        )
     return found
 
 
@@ -74,9 +76,9 @@ def samples_of(text: str) -> Samples:
     found: Samples = {}
     for line in text.splitlines():
         if not line.startswith("#"):
-            said = re.fullmatch(r'(\w+)(?:\{[a-z]+="[^"]+"\})? (\S+)', line)
-            assert said, line
-            found.setdefault(said[1], []).append(float(said[2]))
+            match = re.fullmatch(r'(\w+)(?:\{[a-z]+="[^"]+"\})? (\S+)', line)
+            assert match, line
+            found.setdefault(match[1], []).append(float(match[2]))
     return found
 
 
@@ -158,11 +160,11 @@ def test_rules_ask_for_what_pages_collector_and_agent_tell(opened: OpenProject, 
     note_backup(opened.project, LastBackup(path="b", digest="0", made_utc=NOW, files=1, size_bytes=1))
     with closing(open_store(f"sqlite:///{tmp_path / 'agent.db'}")) as store:
         of_agent = agent_metrics(World(store).agent)
-    told = names_of(page_of(opened)) | names_of(collector_metrics([], {}, now_utc=NOW)) | names_of(of_agent)
-    assert {rule.metric for rule in PARSED.values()} <= told
+    reported = names_of(page_of(opened)) | names_of(collector_metrics([], {}, now_utc=NOW)) | names_of(of_agent)
+    assert {rule.metric for rule in PARSED.values()} <= reported
     # And the manual names no metric that nobody tells.
     page = (RULES.parents[2] / "docs" / "ems" / "services.md").read_text("utf-8")
-    assert set(re.findall(r"`(meterloom_\w+)", page)) <= told
+    assert set(re.findall(r"`(meterloom_\w+)", page)) <= reported
 
 
 @pytest.mark.parametrize("name", PARSED)

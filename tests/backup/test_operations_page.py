@@ -21,7 +21,7 @@ def test_the_commands_of_the_page_run_and_the_drill_ends_in_simulation(works: Pa
     people = works / "people.yaml"
     people.write_text(f"{people.read_text()}  - {{person_id: hana, name: Hana, roles: [admin]}}\n")
     assert call_here("keys", "new", "hana", "--project", str(works))[0] == 0
-    said = ""
+    text = ""
     for line in lines:
         words = shlex.split(line.replace("/var/backups", str(tmp_path)).replace("/srv", str(tmp_path / "srv")))[1:]
         named = [] if "--project" in words or words[0] == "restore" else ["--project", str(works)]
@@ -31,5 +31,5 @@ def test_the_commands_of_the_page_run_and_the_drill_ends_in_simulation(works: Pa
         if words[0] == "doctor":
             kept = [each for each in done.output.splitlines() if re.search(r"ledger/|lake|reports|store ", each)]
             assert [each for each in kept if each.startswith("FAIL")] == []
-        said = done.output
-    assert "mode SIMULATION" in said
+        text = done.output
+    assert "mode SIMULATION" in text

@@ -54,9 +54,9 @@ def test_after_an_erasure_one_new_backup_takes_the_place_of_those_with_its_bytes
     words_of = ["erase", "person/p7", "--yes", "--as", "hana", "--project", str(project)]
     done = CliRunner().invoke(build_app(("erase",)), words_of)
     assert done.exit_code == 0
-    said = " ".join(done.stdout.split())
-    assert "keeps 2 backup(s) of before, with its bytes" in said
-    assert f"meterloom backup --to {place} --keep 1" in said
+    output = " ".join(done.stdout.split())
+    assert "keeps 2 backup(s) of before, with its bytes" in output
+    assert f"meterloom backup --to {place} --keep 1" in output
     assert holding(place, *words) != []
     made = backup(project, place, "--keep", "1")
     assert made["removed"]["lists"] == 2
@@ -134,9 +134,9 @@ def test_a_restored_copy_takes_nothing_of_the_project_that_went_on(works: Path, 
     grown(works, 0)
     went_on = backup(works, place)
     before = kept(place)
-    said = refused("backup", "--to", place, "--keep", "1", "--project", drill)
-    assert f"no former backup is removed, the new one is kept: {went_on['path']} belongs to ledger" in said
-    assert "as after a restore" in said
+    message = refused("backup", "--to", place, "--keep", "1", "--project", drill)
+    assert f"no former backup is removed, the new one is kept: {went_on['path']} belongs to ledger" in message
+    assert "as after a restore" in message
     assert set(before[0]) < set(kept(place)[0])
     assert before[1] <= kept(place)[1]
     assert restored(went_on["path"], "--verify", "--figures", 2)[1]["digest"] == went_on["digest"]

@@ -121,8 +121,8 @@ def test_an_old_project_is_upgraded_with_all_figures_equal_and_goes_home_by_the_
     shutil.copyfile(copy, store)
     assert old.answers(project, figures) == before
     # Readings of the time between come again.
-    (again,) = old.call("ingest", late, "--site", "works", "--project", project)["files"]
-    assert (again["verdict"], again["new_rows"]) == ("accept", 2 * 96)
+    (second,) = old.call("ingest", late, "--site", "works", "--project", project)["files"]
+    assert (second["verdict"], second["new_rows"]) == ("accept", 2 * 96)
 
 
 @pytest.mark.parametrize("old", [WITH_BACKUP], indirect=True)
@@ -146,5 +146,5 @@ def test_old_code_restores_its_backup_behind_an_upgrade(old: Code, tmp_path: Pat
     assert (back["verified"], back["problems"], back["figures"]["equal"]) == (True, [], FIGURES)
     # All is as it was, but that no device is commanded before a person says so.
     assert old.answers(home, figures) == before | {"mode": "SIMULATION"}
-    (again,) = old.call("ingest", late, "--site", "works", "--project", home)["files"]
-    assert (again["verdict"], again["new_rows"]) == ("accept", 2 * 96)
+    (second,) = old.call("ingest", late, "--site", "works", "--project", home)["files"]
+    assert (second["verdict"], second["new_rows"]) == ("accept", 2 * 96)

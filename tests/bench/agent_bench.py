@@ -118,8 +118,8 @@ def send(
             connection, plans, plan_id=plan_id, site_id="home", version=version, plan_hash="h", input_digest="d",
             plan=made, recorded_at_utc=at,
         )  # fmt: skip
-        beside = {"state": "PROPOSED", "facts": {}, "recorded_at_utc": at}
-        append(connection, commands, [each.model_dump() | beside for each in items])
+        others = {"state": "PROPOSED", "facts": {}, "recorded_at_utc": at}
+        append(connection, commands, [each.model_dump() | others for each in items])
         events: list[dict[str, Any]] = [
             {
                 "site_id": "home", "command_id": each.command_id, "from_state": None, "to_state": "PROPOSED",
@@ -166,12 +166,12 @@ def bench(count: int, seconds: int, *, is_burst: bool = False, silent: int = 0) 
         address = broker.address
         served = []
         for first in range(0, count, PER_PROCESS):
-            told = json.dumps([address.model_dump(), first, min(count, first + PER_PROCESS), silent])
-            serving = [sys.executable, "-m", "tests.bench.agent_bench", "--serve", told]
+            document = json.dumps([address.model_dump(), first, min(count, first + PER_PROCESS), silent])
+            serving = [sys.executable, "-m", "tests.bench.agent_bench", "--serve", document]
             served.append(subprocess.Popen(serving, cwd=ROOT, stdout=subprocess.PIPE))
             stack.callback(served[-1].kill)
         names = {"USERNAME": address.username, "PASSWORD": address.password, "PORT": str(address.port)}
-        env = {f"METERLOOM_MQTT__{name}": told for name, told in names.items()}
+        env = {f"METERLOOM_MQTT__{name}": document for name, document in names.items()}
         store = open_store(load_project(folder, env).store_url)
         stack.callback(store.close)
         set_mode(store, "home", mode=Mode.PARTIAL, person=CARLA, reason="bench", clock=SystemClock())

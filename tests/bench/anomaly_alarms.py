@@ -87,10 +87,10 @@ def told_utc(event: AnomalyEvent) -> datetime:
     return event.end_utc.replace(hour=0, minute=0) + timedelta(days=1)
 
 
-def letters(told: list[Told]) -> int:
+def letters(reported: list[Told]) -> int:
     """Letters that the outbox sends to one person of these events: causes together, a digest over the limit."""
     by_look, sent, count = defaultdict[datetime, list[Notice]](list), dict[str, datetime](), 0
-    for each in told:
+    for each in reported:
         cause = f"{each.place} anomalies {each.event.kind}"
         notice = Notice(
             notice_id=f"{each.place} {each.meter_id} {each.event.start_utc} {each.event.kind}",
@@ -120,12 +120,14 @@ def main() -> int:
         for place in range(count)
         for each in events_of_site(load_site(DEMO / f"{MIX[place % len(MIX)]}.yaml"), place)
     ]
-    told = [each for each in stored if each.reaches]
-    sent = letters(told)
-    sys.stdout.write(f"{count} sites, {WEEKS} weeks: {len(stored)} events, {len(told)} notices in {sent} letters\n")
-    sys.stdout.write(f"a site: {len(told) / count / WEEKS:.2f} notices a week\n")
-    sys.stdout.write(f"one person told of all: {len(told) / WEEKS:.2f} notices, {sent / WEEKS:.2f} letters a week\n")
-    for (site_id, kind), number in sorted(Counter((each.site_id, each.event.kind) for each in told).items()):
+    reported = [each for each in stored if each.reaches]
+    sent = letters(reported)
+    sys.stdout.write(f"{count} sites, {WEEKS} weeks: {len(stored)} events, {len(reported)} notices in {sent} letters\n")
+    sys.stdout.write(f"a site: {len(reported) / count / WEEKS:.2f} notices a week\n")
+    sys.stdout.write(
+        f"one person told of all: {len(reported) / WEEKS:.2f} notices, {sent / WEEKS:.2f} letters a week\n"
+    )
+    for (site_id, kind), number in sorted(Counter((each.site_id, each.event.kind) for each in reported).items()):
         sys.stdout.write(f"  {site_id:8} {kind:12} {number}\n")
     return 0
 

@@ -87,7 +87,7 @@ def baseline_residual(meter: RealMeter, values: Vector) -> Vector:
     rows = _baseline_rows(meter, values)
     for at in range(MIN_DAYS * DAY, len(values), WEEK):
         first = max(0, at - TRAIN_DAYS * DAY)
-        known, asked = rows.slice(first, at - first), rows.slice(at, WEEK)
+        known, requested = rows.slice(first, at - first), rows.slice(at, WEEK)
         start, end = known["local_date"][0], known["local_date"][-1]
         fitted = fit_monitoring(known, site=site, seu=seu, start=start, end=end, lake_digest="")
         if isinstance(fitted, Baseline):
@@ -95,7 +95,7 @@ def baseline_residual(meter: RealMeter, values: Vector) -> Vector:
                 baseline_id="beside", version=1, status=BaselineStatus.PROVISIONAL, mlflow_run_id="", model_checksum="",
                 fitted_by="", fitted_at_utc=meter.start_utc, baseline=fitted,
             )  # fmt: skip
-            z = compare(version, asked)["z"].fill_null(0.0).to_numpy()
+            z = compare(version, requested)["z"].fill_null(0.0).to_numpy()
             scores[at : at + WEEK] = np.abs(z)
     return _known(scores)
 
@@ -106,13 +106,13 @@ def forecast_residual(meter: RealMeter, values: Vector) -> Vector:
     Asked at each midnight and learned anew every four weeks from all days before, without weather.
     """
     civil = civil_on(types, "UTC", meter.start_utc, len(values) + 3 * DAY)
-    case, scores = Case(Series(meter.start_utc, values), civil, asked=DAY), np.zeros(len(values))
+    case, scores = Case(Series(meter.start_utc, values), civil, horizon_steps=DAY), np.zeros(len(values))
     for begin in range(LEARNED_DAYS * DAY, len(values), FORECAST_AGAIN):
         model = FITTERS[0].fit(case.before(begin))
         for at in range(begin, min(begin + FORECAST_AGAIN, len(values) - DAY + 1), DAY):
-            said = model.predict(case.before(at), at, DAY)
-            spread = np.maximum((said.p90 - said.p10) / 2, LEAST)
-            scores[at : at + DAY] = np.abs(values[at : at + DAY] - said.p50) / spread
+            forecast = model.predict(case.before(at), at, DAY)
+            spread = np.maximum((forecast.p90 - forecast.p10) / 2, LEAST)
+            scores[at : at + DAY] = np.abs(values[at : at + DAY] - forecast.p50) / spread
     return _known(scores)
 
 

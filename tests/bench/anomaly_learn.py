@@ -88,8 +88,8 @@ def rows_of(folder: Path, seeds: range) -> Rows:
             with Watching() as watching:
                 watch(Series(start, values), civil_on(types, "UTC", start, len(values)), NEVER)
             for name, kept in watching.kept.items():
-                told = ((features, label(name, day, faults)) for day, features in kept.items())
-                rows[name] += [(features, yes) for features, yes in told if yes is not None]
+                reported = ((features, label(name, day, faults)) for day, features in kept.items())
+                rows[name] += [(features, yes) for features, yes in reported if yes is not None]
     return rows
 
 

@@ -87,7 +87,7 @@ class Bench:
 
     def settle(self, name: str, at_most: int = 40) -> None:
         """Evaluate and make what is asked for until nothing is; print what that took."""
-        ticks, asked, runs, backfills, seconds, last = 0, 0, 0, 0, 0.0, -1
+        ticks, requested, runs, backfills, seconds, last = 0, 0, 0, 0, 0.0, -1
         while last != QUIET and ticks < at_most:
             before = time.process_time()
             result = dg.evaluate_automation_conditions(self.defs, self.instance, cursor=self.cursor)
@@ -100,9 +100,9 @@ class Bench:
             for subset in subsets:
                 for part in subset.expensively_compute_asset_partitions():
                     self.made(part.asset_key, part.partition_key)
-                    asked += 1
+                    requested += 1
         sys.stdout.write(
-            f"{name}: {ticks} evaluations, {seconds / ticks:.2f} CPU-s each, {asked} asset partitions, "
+            f"{name}: {ticks} evaluations, {seconds / ticks:.2f} CPU-s each, {requested} asset partitions, "
             f"{runs} runs, or {backfills} backfills\n"
         )
 

@@ -178,8 +178,8 @@ def main(given: Sequence[str] | None = None) -> int:
     if any(os.environ.get(name) != "1" for name in ONE_THREAD):
         # Libraries read their number of threads when they are loaded: once more, from the start.
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-        asked = sys.argv[1:] if given is None else given
-        os.execv(sys.executable, [sys.executable, "-m", "tests.bench.baseline_bench", *asked])  # noqa: S606
+        arguments = sys.argv[1:] if given is None else given
+        os.execv(sys.executable, [sys.executable, "-m", "tests.bench.baseline_bench", *arguments])  # noqa: S606
     found = bench_search(chosen.meters, chosen.rivals)
     sys.stdout.write(
         f"balance points: {found['models']:.0f} models a meter, ours {found['ours_s'] * 1e3:.3f} ms, "

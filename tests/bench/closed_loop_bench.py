@@ -107,16 +107,16 @@ def verdicts(runs: Sequence[LoopRun]) -> list[str]:
 
 def main() -> None:
     """Run what is missing, print a table and the figures of each month."""
-    asked = argparse.ArgumentParser()
-    asked.add_argument("--folder", type=Path, default=Path("closed_loops"))
-    asked.add_argument("--prices", type=Path)
-    asked.add_argument("--months", nargs="+", choices=list(MONTHS), default=list(MONTHS))
-    asked.add_argument("--policies", nargs="+", choices=get_args(PolicyName), default=get_args(PolicyName))
-    asked.add_argument("--seeds", type=int, default=10)
-    asked.add_argument("--first-seed", type=int, default=1)
-    asked.add_argument("--days", type=int)
-    asked.add_argument("--stated-rooms", action="store_true")
-    chosen = asked.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, default=Path("closed_loops"))
+    parser.add_argument("--prices", type=Path)
+    parser.add_argument("--months", nargs="+", choices=list(MONTHS), default=list(MONTHS))
+    parser.add_argument("--policies", nargs="+", choices=get_args(PolicyName), default=get_args(PolicyName))
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--days", type=int)
+    parser.add_argument("--stated-rooms", action="store_true")
+    chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     site = load_site(HOME)
     for month in chosen.months:

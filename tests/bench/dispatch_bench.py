@@ -135,20 +135,20 @@ def bench() -> None:
 def _against_cvxpy(raw: dict[str, Any], known: DispatchCase, built: float, *, is_solved: bool) -> str:
     if not CVXPY.exists():
         return "CVXPY: not measured, there is no .bench (make bench makes it)"
-    asked = json.dumps({"case": raw, "times": BUILT, "is_solved": is_solved})
+    query = json.dumps({"case": raw, "times": BUILT, "is_solved": is_solved})
     script = Path(__file__).with_name("dispatch_cvxpy.py")
-    done = subprocess.run([CVXPY, script], input=asked, capture_output=True, text=True, check=True)
+    done = subprocess.run([CVXPY, script], input=query, capture_output=True, text=True, check=True)
     theirs = json.loads(done.stdout.splitlines()[-1])
-    said = (
+    reported = (
         f"CVXPY {theirs['version']} builds it in {theirs['build_s'] * 1000:.1f} ms: {theirs['build_s'] / built:.0f} x"
     )
     if not is_solved:
-        return said
+        return reported
     ours = solve(known, gap=0.0)
     assert isinstance(ours, Solution), ours
     away = abs(ours.objective - theirs["objective"])
     assert away <= 1e-6, f"{ours.objective} is not CVXPY's {theirs['objective']}"
-    return f"{said}; its optimum is ours to {away:.0e}"
+    return f"{reported}; its optimum is ours to {away:.0e}"
 
 
 if __name__ == "__main__":

@@ -90,14 +90,14 @@ def build_s(case: dict[str, Any]) -> float:
 
 def main() -> None:
     """Median seconds of building, and the optimum."""
-    asked = json.load(sys.stdin)
-    build_s(asked["case"])
-    built_s = statistics.median(build_s(asked["case"]) for _ in range(asked["times"]))
+    query = json.load(sys.stdin)
+    build_s(query["case"])
+    built_s = statistics.median(build_s(query["case"]) for _ in range(query["times"]))
     found = {"version": cp.__version__, "build_s": built_s, "objective": None}
-    if asked["is_solved"]:
+    if query["is_solved"]:
         # Zero, and tolerances as ours: the two optima are compared in the sixth decimal.
         options = {"mip_rel_gap": 0.0, "mip_abs_gap": 1e-9, "mip_feasibility_tolerance": 1e-9}
-        found["objective"] = float(model(asked["case"]).solve(solver=cp.HIGHS, **options))
+        found["objective"] = float(model(query["case"]).solve(solver=cp.HIGHS, **options))
     sys.stdout.write(json.dumps(found) + "\n")
 
 

@@ -119,8 +119,8 @@ def scores(meter: Meter) -> dict[str, Vector]:
 def half_width(meter: Meter) -> float:
     """Median half-width of the regression's band, percent of its baseline."""
     days, event = meter.grid.alike(is_off=False), meter.window.event
-    asked = EventDays(meter.grid, days, meter.window)
-    value, load = regression(asked)[:, event].mean(axis=1), asked.today_kw[:, event]
+    event_days = EventDays(meter.grid, days, meter.window)
+    value, load = regression(event_days)[:, event].mean(axis=1), event_days.today_kw[:, event]
     widths, _ = half_widths(np.abs(load.mean(axis=1) / value - 1))
     inside = (days >= meter.first) & (days < meter.end) & np.isfinite(widths)
     return 100 * float(np.median(widths[inside]))
@@ -172,13 +172,13 @@ def plan_times() -> Iterator[str]:
     )  # fmt: skip
     start = datetime(2026, 7, 1, 0, tzinfo=UTC)
     for hours, target_kw in ((4, 40.0), (4, 100.0), (24, 40.0), (24, 150.0), (24, 260.0)):
-        asked = Called(start, start + timedelta(hours=hours), target_kw)
-        library = library_for(site, asked, now_utc=start - timedelta(days=1), drivers={}, drawn_kw={})
+        dr_event = Called(start, start + timedelta(hours=hours), target_kw)
+        library = library_for(site, dr_event, now_utc=start - timedelta(days=1), drivers={}, drawn_kw={})
         began = time.perf_counter()
-        found = plan_curtailment(site, asked, library, preference="cost")
+        found = plan_curtailment(site, dr_event, library, preference="cost")
         took_s = time.perf_counter() - began
-        said = found.code if isinstance(found, Finding) else f"{found.cost:.2f} EUR, gap {found.gap or 0:.2%}"
-        yield f"  20 loads, {hours:2} h, {target_kw:3.0f} kW: {took_s:4.1f} s (wanted 10); {said}\n"
+        reported = found.code if isinstance(found, Finding) else f"{found.cost:.2f} EUR, gap {found.gap or 0:.2%}"
+        yield f"  20 loads, {hours:2} h, {target_kw:3.0f} kW: {took_s:4.1f} s (wanted 10); {reported}\n"
 
 
 SITE = """

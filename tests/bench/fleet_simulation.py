@@ -133,20 +133,20 @@ def limits(sites: int, meters: int, costs: dict[str, Cost], pieces: dict[str, li
     """What would break, with the number of meters from which on it does, the first first."""
     months = len(MONTHS.get_partition_keys())
     places = min(sites, len(BUCKETS)) if sites > MOST_SITES else sites
-    said = (
+    reported = (
         f"partition keys: {places * months:,} of month and {'bucket' if places < sites else 'site'}, {sites:,} of sites"
     )
-    found = [(MOST_KEYS * meters, said)]
+    found = [(MOST_KEYS * meters, reported)]
     cores = CORES * MACHINES[-2]
     start_s = sum(cost.start_s for step, cost in costs.items() if places == sites or step not in BY_BUCKET)
     needed_h = start_s * sites / cores / 3600
     most = int(WITHIN_H * 3600 * cores / start_s) * meters if start_s else sys.maxsize
-    said = ", ".join(step for step in costs if places == sites or step not in BY_BUCKET)
-    found.append((most, f"a process a site for {said}: {needed_h:.1f} h on {cores} cores before any is done"))
+    reported = ", ".join(step for step in costs if places == sites or step not in BY_BUCKET)
+    found.append((most, f"a process a site for {reported}: {needed_h:.1f} h on {cores} cores before any is done"))
     if SERIAL in pieces:
         serial_h = hours(pieces[SERIAL], 1)
-        said = f"builds, one behind the other in one DuckDB file: {len(pieces[SERIAL]):,}, {serial_h:.1f} h"
-        found.append((int(sites * meters * WITHIN_H / serial_h) if serial_h else sys.maxsize, said))
+        reported = f"builds, one behind the other in one DuckDB file: {len(pieces[SERIAL]):,}, {serial_h:.1f} h"
+        found.append((int(sites * meters * WITHIN_H / serial_h) if serial_h else sys.maxsize, reported))
     return sorted(found)
 
 
@@ -186,8 +186,8 @@ def section(sites: int, meters: int, record: dict[str, Any]) -> str:
         f"(sites of {meters}, {WITHIN_H:.0f} h a night, {MACHINES[-2]} machines):",
         "",
         *(
-            f"{place}. {said} – from {most:,}"
-            for place, (most, said) in enumerate(limits(sites, meters, costs, pieces), 1)
+            f"{place}. {reported} – from {most:,}"
+            for place, (most, reported) in enumerate(limits(sites, meters, costs, pieces), 1)
         ),
     ]
     return "\n".join(lines) + "\n"

@@ -26,7 +26,7 @@ from ml.features.forecast_case import Case
 from ml.features.matrix import FEATURES, feature_matrix
 from ml.features.series import QUARTER, Series, Vector
 from ml.features.weather_known import GivenWeather
-from ml.forecasts.backtest import Forecasts, beside_actual, forecast_origins, joined, month_folds, run_folds
+from ml.forecasts.backtest import Forecasts, forecast_origins, joined, month_folds, run_folds, with_actual
 from ml.forecasts.file_case import day_types_of
 from ml.forecasts.forecast_model import Quantiles
 from ml.forecasts.lifecycle.forecast_registry import FITTERS, fitter_of
@@ -62,7 +62,9 @@ def meter(seed: int, days: int = 365) -> Case:
     load = 20 + busy + rng.uniform(0.2, 2) * np.maximum(14 - degc, 0) + rng.uniform(0, 3) * np.maximum(degc - 18, 0)
     load = np.maximum(load * (1 + rng.normal(0, 0.05, length)), 0.1)
     civil = civil_on(day_types_of("DE", None), "Europe/Berlin", START, length)
-    return Case(Series(START, load[: days * 24]), civil, GivenWeather(("temperature_degc",), degc[:, None]), asked=24)
+    return Case(
+        Series(START, load[: days * 24]), civil, GivenWeather(("temperature_degc",), degc[:, None]), horizon_steps=24
+    )
 
 
 def warm(work: Any) -> None:
@@ -163,7 +165,7 @@ def liander(series: str) -> Case:
     values: Vector = whole["load"].cast(pl.Float64).to_numpy()
     civil = civil_on(day_types_of("NL", None), "Europe/Amsterdam", start, len(values), QUARTER)
     weather = whole.select(**named).cast(pl.Float64).to_numpy()
-    return Case(Series(start, values, QUARTER, "mw"), civil, GivenWeather(tuple(named), weather), asked=96)
+    return Case(Series(start, values, QUARTER, "mw"), civil, GivenWeather(tuple(named), weather), horizon_steps=96)
 
 
 def weeks(case: Case) -> list[list[int]]:
@@ -194,7 +196,7 @@ def openstef_on(case: Case, series: str, preset: str, table: Path) -> tuple[Fore
     rows = np.array(found["rows"]).reshape(DAYS, case.series.per_day, 3)
     answers = [Quantiles(*day.T) for day in rows]
     origins = [origin for week in weeks(case) for origin in week]
-    return beside_actual(case, origins, case.series.per_day, answers), found["fit_s"] + found["predict_s"]
+    return with_actual(case, origins, case.series.per_day, answers), found["fit_s"] + found["predict_s"]
 
 
 def relative(case: Case, run: Forecasts, rows: Any) -> tuple[float, float]:
@@ -211,8 +213,8 @@ def bench_liander() -> None:
         sys.stdout.write("Liander: not measured, the series are not here\n")
         return
     # Made and left empty where its packages could not be had.
-    asked = [str(OPENSTEF), "-c", "import openstef"]
-    is_there = OPENSTEF.exists() and not subprocess.run(asked, capture_output=True, check=False).returncode
+    words = [str(OPENSTEF), "-c", "import openstef"]
+    is_there = OPENSTEF.exists() and not subprocess.run(words, capture_output=True, check=False).returncode
     if not is_there:
         sys.stdout.write("OpenSTEF: not measured, it is not in .bench/openstef (make bench puts it there)\n")
     with tempfile.TemporaryDirectory() as folder:
@@ -225,11 +227,11 @@ def bench_liander() -> None:
                 runs |= {f"OpenSTEF {name}": openstef_on(case, series, name, table) for name in PRESETS}
             # The same quarter hours for all.
             rows = np.all([~np.isnan(run.actual) & run.quantiles.is_known for run, _ in runs.values()], axis=0)
-            said = []
+            reported = []
             for name, (run, seconds) in runs.items():
                 rmse, rcrps = relative(case, run, rows)
-                said.append(f"{name} {rmse:.1%}, rCRPS {rcrps:.2%} in {seconds:.0f} s")
-            sys.stdout.write(f"Liander {series} (wanted below {wanted:.1%}): {'; '.join(said)}\n")
+                reported.append(f"{name} {rmse:.1%}, rCRPS {rcrps:.2%} in {seconds:.0f} s")
+            sys.stdout.write(f"Liander {series} (wanted below {wanted:.1%}): {'; '.join(reported)}\n")
             sys.stdout.flush()
 
 

@@ -90,7 +90,7 @@ def case_of(rows: pl.DataFrame, weather: pl.DataFrame | None, zone: str, country
         names = [name for name in (*CAMBRIDGE.values(), *BDG2.values()) if name in weather.columns]
         names = list(dict.fromkeys(names))
         given = GivenWeather(tuple(names), np.column_stack([_on_grid(weather, name, start, length) for name in names]))
-    return Case(Series(start, values), civil_on(types, zone, start, length + 25), given, asked=24)
+    return Case(Series(start, values), civil_on(types, zone, start, length + 25), given, horizon_steps=24)
 
 
 def _on_grid(rows: pl.DataFrame, column: str, start: datetime, length: int) -> Vector:

@@ -38,14 +38,14 @@ def case_of(kind: str, name: str, days_ahead: int, apart: int) -> tuple[Case, Se
         length = len(case.series.values) + days_ahead * 96
         civil = civil_on(day_types_of("NL", None), "Europe/Amsterdam", case.series.start_utc, length, QUARTER)
         days = [Fold(f"{part[0]}", part[0], tuple(part)) for part in weeks(case)]
-        return replace(case, civil=civil, asked=days_ahead * 96), days
+        return replace(case, civil=civil, horizon_steps=days_ahead * 96), days
     case, months = cambridge(name) if kind == "cambridge" else bdg2(name, with_weather=kind == "bdg2_weather")
     ahead = days_ahead * case.series.per_day
     # A week ahead would ask behind the end of the calendar: whole days before it.
     folds = month_folds(case, months)[::apart]
     most = len(case.civil) - ahead
     whole = [replace(fold, origins=tuple(at for at in fold.origins if at <= most)) for fold in folds]
-    return replace(case, asked=ahead), whole
+    return replace(case, horizon_steps=ahead), whole
 
 
 def measure(task: tuple[str, str, int, int]) -> tuple[str, list[str], dict[str, float]]:
@@ -70,10 +70,10 @@ def measure(task: tuple[str, str, int, int]) -> tuple[str, list[str], dict[str, 
     lines = [f"{line}; {time.process_time() - began:.0f} CPU s"]
     if days_ahead > 1:
         parts = {each: by_lead(run, case.series.per_day) for each, run in runs.items()}
-        told = [
+        reported = [
             f"{part} {_gain(run, parts[PARTED[1].algorithm][part]):+.1%}" for part, run in parts[ONE.algorithm].items()
         ]
-        lines.append(f"  by lead: {', '.join(told)}")
+        lines.append(f"  by lead: {', '.join(reported)}")
     return name, lines, gains
 
 

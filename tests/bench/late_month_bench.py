@@ -61,12 +61,12 @@ def late(folder: Path) -> None:
 def refresh(folder: Path) -> None:
     """What the measured process does: it prints its own cost."""
     project = ProjectResource(root=str(folder))
-    said = list[str]()
-    freshen_marts(project, clock=SystemClock(), doing=lambda text, *_, **__: said.append(text))
+    lines = list[str]()
+    freshen_marts(project, clock=SystemClock(), doing=lambda text, *_, **__: lines.append(text))
     project.close()
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cost = {"cpu_s": sum(each.ru_utime + each.ru_stime for each in used), "mib": max(u.ru_maxrss for u in used) // 1024}
-    sys.stdout.write(json.dumps({**cost, "said": sorted(set(said))}))
+    sys.stdout.write(json.dumps({**cost, "said": sorted(set(lines))}))
 
 
 def measured(kept: Path) -> dict[str, Any]:

@@ -129,8 +129,8 @@ def main() -> None:
     if options.publish:
         publish(options.publish, options.hz)
         return
-    told = measure(per_s=options.hz, seconds=options.seconds, is_one_core=options.one_core)
-    sys.stdout.write(json.dumps(told) + "\n")
+    reported = measure(per_s=options.hz, seconds=options.seconds, is_one_core=options.one_core)
+    sys.stdout.write(json.dumps(reported) + "\n")
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ def fill(folder: Path, seconds: int) -> None:
     begun_s, piece = 0, b""
     for second in range(seconds):
         at_utc = FIRST + timedelta(seconds=second)
-        told = [Sample(each, at_utc, (second + 1) / 1000, "kwh", at_utc, second + 1) for each in points]
-        piece += frame(SAMPLES, sample_lines("line", told))
+        samples = [Sample(each, at_utc, (second + 1) / 1000, "kwh", at_utc, second + 1) for each in points]
+        piece += frame(SAMPLES, sample_lines("line", samples))
         is_over = (second - GRACE.total_seconds()) % QUARTER.total_seconds() == 0
         if len(piece) >= SEGMENT_BYTES or is_over or second == seconds - 1:
             path = folder / f"{FIRST + timedelta(seconds=begun_s):%Y%m%dT%H%M%S%fZ}-00{CLOSED}"
@@ -77,8 +77,10 @@ def pandas_way(folder: str) -> int:
     samples["quarter"] = samples["at_us"] // 900_000_000
     with tempfile.TemporaryDirectory(dir=folder) as name:
         for quarter, rows in samples.groupby("quarter"):
-            told = rows.drop(columns=["source", "quarter"]).sort_values(["point", "at_us"])
-            told.to_csv(Path(name) / f"{quarter}.gz", index=False, compression={"method": "gzip", "compresslevel": 3})
+            kept_rows = rows.drop(columns=["source", "quarter"]).sort_values(["point", "at_us"])
+            kept_rows.to_csv(
+                Path(name) / f"{quarter}.gz", index=False, compression={"method": "gzip", "compresslevel": 3}
+            )
     return len(samples)
 
 

@@ -82,7 +82,7 @@ def bench(count: int) -> None:
         root = Path(folder)
         lake, sites = fill(root)
         reports, baselines = ReportStore(lake.store), BaselineStore(lake.store)
-        started, wall, made, said = time.process_time(), time.perf_counter(), 0, 0
+        started, wall, made, reported = time.process_time(), time.perf_counter(), 0, 0
         for site, month in runs(sites):
             # Sources are a run's own, as in the asset: what it read goes with it.
             made += len(
@@ -92,8 +92,8 @@ def bench(count: int) -> None:
                     reports=reports, clock=CLOCK, out_dir=root / "out", maker="schedule:bench",
                 )
             )  # fmt: skip
-            if made >= said + count / 10 or made >= count:
-                said = made
+            if made >= reported + count / 10 or made >= count:
+                reported = made
                 cpu = time.process_time() - started
                 sys.stdout.write(
                     f"{made:5} reports, PDF, XLSX and JSON: {cpu:6.1f} CPU s, {time.perf_counter() - wall:6.1f} s, "

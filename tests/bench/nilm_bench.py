@@ -54,12 +54,12 @@ def household() -> Circuit:
         name: frame[f"sub_metering_{number}_wh"].cast(pl.Float64).to_numpy() / 1000
         for number, name in enumerate(ROOMS, 1)
     }
-    beside = {
+    others = {
         "reactive_kvar": frame["global_reactive_power_kvar"].to_numpy(),
         "voltage_v": frame["voltage_v"].to_numpy(),
     }
     kwh = frame["global_active_power_kw"].to_numpy() / 60
-    return circuit_of(datetime(2009, 1, 5, tzinfo=UTC), timedelta(minutes=1), kwh, beside, submeters)
+    return circuit_of(datetime(2009, 1, 5, tzinfo=UTC), timedelta(minutes=1), kwh, others, submeters)
 
 
 def office() -> Circuit:
@@ -130,8 +130,8 @@ def score_household() -> bool:
 def repeated(circuit: Circuit, length: int) -> Circuit:
     """The circuit again and again, without sub-meters."""
     civil = civil_on(day_types_of(None, None), "UTC", circuit.start_utc, length, circuit.step)
-    beside = {name: np.resize(values, length) for name, values in circuit.beside.items()}
-    return replace(circuit, kwh=np.resize(circuit.kwh, length), beside=beside, submeters={}, civil=civil)
+    others = {name: np.resize(values, length) for name, values in circuit.beside.items()}
+    return replace(circuit, kwh=np.resize(circuit.kwh, length), beside=others, submeters={}, civil=civil)
 
 
 def score_office(slack: float = 1.0) -> bool:

@@ -102,10 +102,10 @@ def _run(data: Path, run_ids: set[str], end_utc: datetime) -> dict[str, float]:
 
     with DagsterInstance.from_config(str(data / "dagster")) as instance:
         for record in (each for run_id in run_ids if (each := instance.get_run_record_by_id(run_id)) is not None):
-            asked = record.create_timestamp.replace(tzinfo=UTC).timestamp()
-            began = record.start_time or asked
+            requested_s = record.create_timestamp.replace(tzinfo=UTC).timestamp()
+            began = record.start_time or requested_s
             return {
-                "asked_s": round(asked - end_utc.timestamp(), 1),
+                "asked_s": round(requested_s - end_utc.timestamp(), 1),
                 "began_s": round(began - end_utc.timestamp(), 1),
             }
     return {}
@@ -135,14 +135,16 @@ def day(channels: int, files: int) -> dict[str, object]:
         cpu_s = []
         for number in range(files):
             begin = first + number * timedelta(minutes=minutes)
-            told = [
+            samples = [
                 Sample(f"{each}.kwh", at := begin + timedelta(minutes=n), 1000.0 + number * minutes + n, "kwh", at)
                 for each in names
                 for n in range(minutes + 1)
             ]
             path = folder / f"{begin:%Y%m%dT%H%MZ}.line.samples.gz"
             head = SampleHead("plant", "line", begin, is_synthetic=True).lines()
-            path.write_bytes(gzip.compress((head + "".join(f"{sample_line(x)}\n" for x in told)).encode(), 3, mtime=0))
+            path.write_bytes(
+                gzip.compress((head + "".join(f"{sample_line(x)}\n" for x in samples)).encode(), 3, mtime=0)
+            )
             began_s = time.process_time()
             report = ingest_file(path, site=site, lake=lake, quarantine=quarantine, clock=clock)
             cpu_s.append(time.process_time() - began_s)

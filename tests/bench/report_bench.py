@@ -169,12 +169,14 @@ def content_of(
     versions, span = baselines_in_force(site, baselines), parse_period(period, plant.ZONE)
     template = load_template(name)
     seu = site.seus[0] if template.subject == "seu" else None
-    asked = Given(
+    report_input = Given(
         site=site, period=span, as_of_utc=AS_OF, sources=sources, seu=seu,
         marts_dir=marts,
         versions={key: each for key, each in versions.items() if seu is None or key == seu.seu_id},
     )  # fmt: skip
-    return template_report(template, asked, revision=1, datasets=make_datasets(asked, datasets_of(template)))
+    return template_report(
+        template, report_input, revision=1, datasets=make_datasets(report_input, datasets_of(template))
+    )
 
 
 def bench_reports(root: Path) -> list[dict[str, Any]]:

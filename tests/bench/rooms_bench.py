@@ -114,12 +114,12 @@ def _scenarios(at: Floats, load_kw: Floats, sun_kw: Floats, price: Floats) -> tu
     )
 
 
-def solved(known: DispatchCase, times: int, **asked: float) -> tuple[list[Solution], float]:
+def solved(known: DispatchCase, times: int, **requests: float) -> tuple[list[Solution], float]:
     """A case solved so often, and the seconds of processor of one (median): it has one thread, and others wait too."""
     found, seconds = list[Solution](), list[float]()
     for _ in range(times):
         started = time.process_time()
-        answer = solve(known, **asked)
+        answer = solve(known, **requests)
         seconds.append(time.process_time() - started)
         assert isinstance(answer, Solution), answer
         found.append(answer)

@@ -41,19 +41,19 @@ def command(step: str, project: Path, files: list[str], months: int) -> list[str
     """The command line of one step."""
     last = f"{FIRST.year + (months - 1) // 12}-{(months - 1) % 12 + 1:02d}"
     after = f"{FIRST.year + months // 12}-{months % 12 + 1:02d}-01"
-    asked = {
+    query = {
         "ingest": ["ingest", *files, "--site", SITE],
         "quality": ["quality", "--site", SITE, "--from", f"{FIRST}", "--to", after],
         "kpis": ["kpis", "--site", SITE, "--period", last],
         "report": ["report", "executive_summary", "--site", SITE, "--period", last],
     }
-    asked["enpis"] = asked["kpis"]
+    query["enpis"] = query["kpis"]
     kept = str(project.with_name("kept"))
     if step == "verify":
         return [*METERLOOM, "restore", kept, "--verify", "--figures", "20", "--json"]
-    asked["backup"] = ["backup", "--to", kept]
-    if step in asked:
-        return [*METERLOOM, *asked[step], "--project", str(project), "--json"]
+    query["backup"] = ["backup", "--to", kept]
+    if step in query:
+        return [*METERLOOM, *query[step], "--project", str(project), "--json"]
     return [sys.executable, "-m", "tests.bench.scale_steps", step, str(project)]
 
 
@@ -70,14 +70,14 @@ def measured(line: list[str], *, within_s: float) -> dict[str, Any]:
                 os.killpg(child.pid, 9)
             time.sleep(0.05)
         out.seek(0)
-        said = out.read().decode(errors="replace")
+        output = out.read().decode(errors="replace")
     code = os.waitstatus_to_exitcode(status)
     return {
         "cpu_s": round(used.ru_utime + used.ru_stime, 2),
         "peak_mib": round(used.ru_maxrss / 1024),
         "wall_s": round(time.monotonic() - started, 1),
         "exit": code,
-        "said": "" if code == 0 else said[-300:],
+        "said": "" if code == 0 else output[-300:],
     }
 
 
@@ -219,8 +219,8 @@ def main() -> int:
     # One thread a library: CPU seconds that two threads spend waiting for each other are no work.
     for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    asked = chosen.steps.split(",")
-    steps = [step for step in (*STEPS, *RECOVERY) if step in asked or step == "ingest"]
+    requested = chosen.steps.split(",")
+    steps = [step for step in (*STEPS, *RECOVERY) if step in requested or step == "ingest"]
     sizes = known_sizes(chosen.record, chosen.months)
 
     def keep() -> None:

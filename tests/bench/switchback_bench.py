@@ -133,12 +133,12 @@ def lived(of: Hours, day: int, held: tuple[float, float], arm: str) -> tuple[flo
         columns = {}
         for planned, own in zip(seen.devices, actual.devices, strict=True):
             series = answer.series.devices[planned.device_id]
-            told = [planned.commands({key: row[t] for key, row in series.items()}, t) for t in range(24)]
+            commands = [planned.commands({key: row[t] for key, row in series.items()}, t) for t in range(24)]
             # A heater of which an hour has a share is switched within it.
             decisions = (
                 {"heating_kw": np.array(series["heating_kw"][:24])}
                 if isinstance(own, Room)
-                else by_slot(own, [own.acted(each, t) for t, each in enumerate(told)])
+                else by_slot(own, [own.acted(each, t) for t, each in enumerate(commands)])
             )
             columns[own.device_id] = done(own, decisions, hours)
     net = actual.net_kw(columns)
@@ -285,8 +285,8 @@ def taste(seed: int) -> tuple[float, float]:
         return ranked(open_ones, known, kind_of=lambda one: one[0], value_of=lambda one: one[1])
 
     # Each of the thirty is decided once; the next thirty are of the same kinds and worth the same.
-    said = [Answered(one[0], bool(chance.random() < share(one)), now) for one in open_ones]
-    known = preferences_of(said, now_utc=now)
+    answers = [Answered(one[0], bool(chance.random() < share(one)), now) for one in open_ones]
+    known = preferences_of(answers, now_utc=now)
     assert sorted(first(known)) == sorted(open_ones)
     before, after = (float(np.mean([share(one) for one in first(each)[:5]])) for each in ({}, known))
     return before, after
@@ -295,8 +295,8 @@ def taste(seed: int) -> tuple[float, float]:
 def tastes() -> list[str]:
     """The lift of the first five."""
     lifts = [after - before for before, after in map(taste, range(50))]
-    said = "thirty decisions lift the acceptance of the first five by"
-    return [f"{said} {100 * np.median(lifts):.0f} points (15 are wanted)"]
+    text = "thirty decisions lift the acceptance of the first five by"
+    return [f"{text} {100 * np.median(lifts):.0f} points (15 are wanted)"]
 
 
 def main() -> None:
@@ -304,9 +304,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--houses", type=int, default=3)
-    asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    for lines in (tastes(), two_arms(), switchback(asked.folder, asked.houses)):
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for lines in (tastes(), two_arms(), switchback(options.folder, options.houses)):
         sys.stdout.write("\n".join(lines) + "\n")
 
 

@@ -64,6 +64,8 @@ def test_a_fleet_costs_what_its_pieces_cost() -> None:
     # Beyond a thousand sites a run takes those of a bucket.
     many = fleet_simulation.pieces_of(fleet_simulation.fleet(2_000, 1), costs)
     assert (len(many["kpis"]), sum(many["kpis"])) == (200, pytest.approx(200 * 10.0 + 2_000 * 0.2))
-    told = [said for _, said in fleet_simulation.limits(100_000, 10, costs, pieces)]
-    assert any(said.startswith("partition keys: 28,600 of month and bucket, 100,000 of sites") for said in told)
+    reported = [received for _, received in fleet_simulation.limits(100_000, 10, costs, pieces)]
+    assert any(
+        received.startswith("partition keys: 28,600 of month and bucket, 100,000 of sites") for received in reported
+    )
     assert fleet_simulation.costs_of({**record, "sizes": {"10": {"kpis": one(1.0, 3)}}}) == {}

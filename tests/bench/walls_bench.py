@@ -25,15 +25,15 @@ def main() -> int:
         for n in range(homes):
             true, data = house(FIRST_SEED + n, wall=wall)
             cut = DAYS * 96
-            told = identify_rooms({name: each.between(0, cut) for name, each in data.items()})
-            if isinstance(told, Finding):
-                print(f"wall {wall}, home {n}: {told.message}")
+            identified = identify_rooms({name: each.between(0, cut) for name, each in data.items()})
+            if isinstance(identified, Finding):
+                print(f"wall {wall}, home {n}: {identified.message}")
                 continue
-            found += bool(told.walls)
-            ratio += [each.kw_per_k / true for each in told.walls if true]
+            found += bool(identified.walls)
+            ratio += [each.kw_per_k / true for each in identified.walls if true]
             # A fit of the same days without walls is what stands where none is found.
-            own = day_ahead_errors_k(told, data, first=cut)
-            errors.append((sum(own.values()) / 2, sum(_alone(told, data, cut).values()) / 2))
+            own = day_ahead_errors_k(identified, data, first=cut)
+            errors.append((sum(own.values()) / 2, sum(_alone(identified, data, cut).values()) / 2))
         with_walls, alone = np.array(errors).T
         gain = 1 - float(with_walls.sum() / alone.sum())
         failed += gain < (0.1 if wall else -0.01)
@@ -46,11 +46,11 @@ def main() -> int:
     return failed
 
 
-def _alone(told: House, data: dict[str, object], cut: int) -> dict[str, float]:
+def _alone(reported: House, data: dict[str, object], cut: int) -> dict[str, float]:
     from ml.rooms.identify_room import RoomModel, identify
 
-    if not told.walls:
-        return day_ahead_errors_k(told, data, first=cut)
+    if not reported.walls:
+        return day_ahead_errors_k(reported, data, first=cut)
     rooms = {name: identify(each.between(0, cut)) for name, each in data.items()}
     alone = House(rooms={name: each for name, each in rooms.items() if isinstance(each, RoomModel)})
     return day_ahead_errors_k(alone, data, first=cut)

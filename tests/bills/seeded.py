@@ -53,9 +53,15 @@ class Supply:
         rates = {**self.table[self.code], **self.rates}
         factor = self.applied or self.multiplier
         use = {name: (self.closed[name] - self.opened[name]) * factor for name in ("day", "night")}
-        said = {"day": "Day units", "night": "Night units", **self.labels}
+        fields = {"day": "Day units", "night": "Night units", **self.labels}
         lines = [
-            (said[name], str(use[name]), "kWh", rates[f"{name}_rate"], str(cents(use[name] * D(rates[f"{name}_rate"]))))
+            (
+                fields[name],
+                str(use[name]),
+                "kWh",
+                rates[f"{name}_rate"],
+                str(cents(use[name] * D(rates[f"{name}_rate"]))),
+            )
             for name in ("day", "night")
         ]
         standing = cents(self.standing_days * D(rates["standing_per_day"]))

@@ -291,15 +291,15 @@ def test_a_wrong_site_register_is_refused_by_line(tmp_path: Path, text: str, wor
 
 
 def test_a_pdf_reader_may_run_elsewhere(tmp_path: Path) -> None:
-    asked: list[Any] = []
+    requests: list[Any] = []
 
     def run(function: str, arguments: dict[str, Any]) -> Any:
-        asked.append(function)
+        requests.append(function)
         return read_pdf.here(function, arguments)
 
     path = pdf(tmp_path / "a.pdf", [line.replace(",", ": ") for line in HEAD.splitlines()])
     read_bill(path, run=run)
-    assert asked == ["assets.bills.documents.read_pdf:pdf_lines"]
+    assert requests == ["assets.bills.documents.read_pdf:pdf_lines"]
     assert BytesIO(path.read_bytes()).read(5) == read_pdf.PDF_MAGIC
     with pytest.raises(ValueError, match="unknown function"):
         read_pdf.here("os:remove", {})

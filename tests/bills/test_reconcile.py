@@ -312,8 +312,8 @@ def test_the_command_answers_with_its_contract(tmp_path: Path, name: str, code: 
     assert {"lines", "verdict", "cause", "evidence", "unread"} <= set(document)
     assert {"id", "billed", "recomputed", "delta"} <= set(document["lines"][0])
     assert document["cause"] == scene.cause
-    said = CliRunner().invoke(build_app(("bill",)), arguments)
-    assert ("differs by -13,007.95 GBP: meter multiplier" if code else "agrees") in said.output
+    output = CliRunner().invoke(build_app(("bill",)), arguments)
+    assert ("differs by -13,007.95 GBP: meter multiplier" if code else "agrees") in output.output
 
 
 def test_the_command_reads_a_load_and_asks_for_what_it_lacks(tmp_path: Path) -> None:

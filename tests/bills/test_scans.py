@@ -45,8 +45,8 @@ def wrong_and_not_marked(bill: SupplierBill, truth: SupplierBill) -> list[str]:
     if len(bill.lines) != len(truth.lines) and not {"total", *unread} & (marked | unread):
         wrong.append("lines")
     for at, (mine, theirs) in enumerate(zip(bill.lines, truth.lines, strict=False)):
-        told = [(each.quantity, each.rate, each.amount) for each in (mine, theirs)]
-        if told[0] != told[1] and not {f"lines.{at}", "total"} & marked:
+        values = [(each.quantity, each.rate, each.amount) for each in (mine, theirs)]
+        if values[0] != values[1] and not {f"lines.{at}", "total"} & marked:
             wrong.append(f"lines.{at}")
     return wrong
 

@@ -58,8 +58,8 @@ def project(tmp_path: Path) -> Path:
     (folder / "people.yaml").write_text(PEOPLE)
     rows = [f"2025-01-{day:02d}T{hour:02d}:00:00+01:00,1.0" for day in range(1, 32) for hour in range(24)]
     (tmp_path / "M1.csv").write_text("\n".join(["meter,timestamp,kwh", *(f"m1,{row}" for row in rows), ""]))
-    code, _, said = call("ingest", tmp_path / "M1.csv", "--site", "works", "--project", folder)
-    assert code == 0, said
+    code, _, message = call("ingest", tmp_path / "M1.csv", "--site", "works", "--project", folder)
+    assert code == 0, message
     bills = tmp_path / "bills"
     bills.mkdir()
     (bills / "right.csv").write_text(paper(1, "2025-01-01", "2025-02-01", "744", "148.80"))
@@ -80,10 +80,10 @@ def add(project: Path, *names: str) -> tuple[int, Any, str]:
 
 def test_a_bill_is_added_once_and_what_is_none_is_refused_beside_it(project: Path) -> None:
     (project.parent / "bills" / "empty.pdf").write_bytes(b"%PDF-1.4\nno\n")
-    code, found, said = add(project, "right.csv", "empty.pdf")
+    code, found, message = add(project, "right.csv", "empty.pdf")
     assert (code, [each["is_new"] for each in found["bills"]]) == (2, [True])
     assert found["refused"][0]["path"].endswith("empty.pdf")
-    assert "empty.pdf" in said
+    assert "empty.pdf" in message
     assert [each["is_new"] for each in add(project, "right.csv")[1]["bills"]] == [False]
     _, listed, _ = call("bill", "list", "--site", "works", "--project", project)
     assert [(each["account"], each["total"], each["verdict"]) for each in listed["bills"]] == [("A1", 148.8, "")]
@@ -94,26 +94,30 @@ def test_what_a_bill_lacks_is_said_by_its_name_and_what_was_not_read_by_its_line
     lacks = text.replace("Period from,2025-01-01\n", "").replace("Currency,EUR", "Currency,pounds")
     assert lacks != text
     (project.parent / "bills" / "part.csv").write_text(lacks)
-    said = add(project, "part.csv")[2].splitlines()
-    assert "part.csv: expected the label 'Period from'" in said
-    assert any(re.match(r"part\.csv, line \d+: 'pounds': expected ", each) for each in said), said
+    lines = add(project, "part.csv")[2].splitlines()
+    assert "part.csv: expected the label 'Period from'" in lines
+    assert any(re.match(r"part\.csv, line \d+: 'pounds': expected ", each) for each in lines), lines
 
 
 def test_stored_bills_are_audited_against_the_sites_readings_and_told_above_the_threshold(project: Path) -> None:
     add(project, "right.csv", "dear.csv", "little.csv")
-    code, found, said = call("bill", "reconcile", "--stored", "--site", "works", "--project", project)
+    code, found, message = call("bill", "reconcile", "--stored", "--site", "works", "--project", project)
     assert code == 1
     assert (found["bills"], found["agree"], found["differ"], found["told"]) == (3, 1, 2, 1)
-    (told,) = [each for each in found["audits"] if each["event_id"]]
-    assert told["notice"].startswith("bill N2 of account A2, 2025-01-01 to 2025-02-01: 20.00 EUR more than recomputed")
-    assert told["notice"] in said
+    (audit,) = [each for each in found["audits"] if each["event_id"]]
+    assert audit["notice"].startswith("bill N2 of account A2, 2025-01-01 to 2025-02-01: 20.00 EUR more than recomputed")
+    assert audit["notice"] in message
     _, listed, _ = call("bill", "list", "--site", "works", "--account", "A1", "--project", project)
     assert [each["verdict"] for each in listed["bills"]] == ["agrees"]
     _, listed, _ = call("bill", "list", "--site", "works", "--project", project)
-    assert {each["account"]: each["notice"] for each in listed["bills"]} == {"A1": "", "A2": told["notice"], "A3": ""}
+    assert {each["account"]: each["notice"] for each in listed["bills"]} == {
+        "A1": "",
+        "A2": audit["notice"],
+        "A3": "",
+    }
     assert all((each["told_at_utc"] is not None) == bool(each["notice"]) for each in listed["bills"])
     shown = CliRunner().invoke(build_app(("bill",)), ["bill", "list", "--site", "works", "--project", str(project)])
-    assert told["notice"] in shown.stdout
+    assert audit["notice"] in shown.stdout
     code, none, _ = call(
         "bill", "reconcile", "--stored", "--site", "works", "--period", "2025-02", "--project", project
     )
@@ -138,10 +142,10 @@ def test_a_bill_that_cannot_be_audited_says_why_and_the_others_go_on(project: Pa
     text = paper(4, "2026-01-01", "2026-02-01", "10", "2.00").replace("EUR", "GBP")
     (project.parent / "bills" / "pounds.csv").write_text(text)
     add(project, "right.csv", "pounds.csv")
-    code, found, said = call("bill", "reconcile", "--stored", "--site", "works", "--project", project)
+    code, found, message = call("bill", "reconcile", "--stored", "--site", "works", "--project", project)
     assert (code, found["agree"]) == (1, 1)
     assert "the bill is in GBP, the site in EUR" in found["not_audited"][0]
-    assert "the bill is in GBP" in said
+    assert "the bill is in GBP" in message
 
 
 def override(project: Path, person: str = "anna", **changes: str) -> tuple[int, Any, str]:
@@ -151,10 +155,10 @@ def override(project: Path, person: str = "anna", **changes: str) -> tuple[int, 
 
 
 def test_an_override_is_a_dated_row_with_person_and_reason(project: Path) -> None:
-    code, found, said = override(project)
-    assert code == 0, said
+    code, found, message = override(project)
+    assert code == 0, message
     assert (found["override"]["person_id"], found["override"]["reason"]) == ("anna", "contract")
-    assert "no stored bill of site works is of account 'A1'" in said
+    assert "no stored bill of site works is of account 'A1'" in message
 
 
 def test_an_override_is_signed_where_people_hold_keys(project: Path) -> None:
@@ -177,13 +181,13 @@ def test_an_override_is_signed_where_people_hold_keys(project: Path) -> None:
     ],
 )
 def test_a_wrong_override_is_one_sentence(project: Path, changes: dict[str, str], words: str) -> None:
-    code, _, said = override(project, **changes)
-    assert (code, words in said) == (2, True), said
+    code, _, message = override(project, **changes)
+    assert (code, words in message) == (2, True), message
 
 
 def test_stored_needs_a_site_and_takes_no_bill_file(project: Path) -> None:
-    code, _, said = call("bill", "reconcile", "--stored", "--project", project)
-    assert (code, "needs --site" in said) == (2, True)
+    code, _, message = call("bill", "reconcile", "--stored", "--project", project)
+    assert (code, "needs --site" in message) == (2, True)
 
 
 def test_the_asset_observes_what_is_told_and_its_check_warns_without_blocking(project: Path) -> None:
@@ -215,8 +219,8 @@ def test_odd_periods_and_estimates_come_to_calendar_months(project: Path) -> Non
             "Currency,EUR", "Currency,EUR\nRegister open,100 E\nRegister close,280 E"
         )
     )  # fmt: skip
-    code, _, said = add(project, "one.csv", "two.csv")
-    assert code == 0, said
+    code, _, message = add(project, "one.csv", "two.csv")
+    assert code == 0, message
     _, found, _ = call("bill", "list", "--site", "works", "--calendarised", "--project", project)
     january, february = found["months"]
     assert (january["start"], january["kwh"], january["cost"]) == ("2025-01-01", 210.0, 42.0)

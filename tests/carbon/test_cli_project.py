@@ -195,8 +195,8 @@ def test_gases_are_recorded_with_a_gwp_set_or_said_to_have_none(works: Path, tmp
         "2,electricity,kWh,CH4,0.001,2024,e",
     )  # fmt: skip
     period = ("carbon", "footprint", "--site", "works", "--period", "2024-01-01/2024-01-03")
-    said = run(works, "factors", "add", path, "--tenant", "works").stderr
-    assert "g.csv line 2: gas CO2 of 'electricity' names no GWP set" in said
+    output = run(works, "factors", "add", path, "--tenant", "works").stderr
+    assert "g.csv line 2: gas CO2 of 'electricity' names no GWP set" in output
     assert "has no GWP set" in run(works, *period, code=2).stderr
     run(works, "factors", "withdraw", "e", "--reason", "no GWP set", "--tenant", "works")
     assert run(works, "factors", "add", path, "--tenant", "works", "--gwp", "ar5").stderr == ""

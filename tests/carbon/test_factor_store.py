@@ -57,8 +57,8 @@ def test_what_is_known_already_is_not_recorded_again(store: Store, clock: FixedC
     factors = FactorStore(store)
     rows = (factor(), factor("0.18", activity="natural gas", scope=1, factor_id="gas"))
     factors.add(a_set(*rows), clock=clock)
-    again = factors.add(a_set(*rows), clock=clock)
-    assert (again.new_rows, again.unchanged_rows, again.recorded_at_utc) == (0, 2, None)
+    second = factors.add(a_set(*rows), clock=clock)
+    assert (second.new_rows, second.unchanged_rows, second.recorded_at_utc) == (0, 2, None)
     changed = factors.add(a_set(rows[0], factor("0.19", activity="natural gas", scope=1, factor_id="gas")), clock=clock)
     assert (changed.new_rows, changed.unchanged_rows) == (1, 1)
     assert len(factors.history()) == 3

@@ -39,8 +39,8 @@ def written(folder: Path, *rows: str) -> Path:
 def test_it_comes_back_from_file_ledger_and_view_as_it_was_stated(tmp_path: Path) -> None:
     given = read_factor_set(written(tmp_path, *ROWS))
     (tmp_path / "again.csv").write_text(factor_csv(given), encoding="utf-8")
-    again = read_factor_set(tmp_path / "again.csv")
-    assert [each.stated for each in again.factors] == [each.stated for each in given.factors]
+    second = read_factor_set(tmp_path / "again.csv")
+    assert [each.stated for each in second.factors] == [each.stated for each in given.factors]
     store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
     FactorStore(store).add(given, clock=FixedClock(datetime(2025, 1, 1, tzinfo=UTC)))
     view = factor_view(plant.plant_site(), FactorStore(store).known())
@@ -93,7 +93,7 @@ def test_a_factor_that_states_nothing_is_written_as_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ("2,electricity,kWh,0.4,2025-01-01,2026-01-01,grid,authority,4.5,,", "belong together"),
         ("2,electricity,kWh,0.4,2025-01-01,2026-01-01,grid,authority,120,annex,", "less than 100"),
@@ -101,7 +101,7 @@ def test_a_factor_that_states_nothing_is_written_as_before() -> None:
         ("2,electricity,kWh,0.4,2025-01-01,2026-01-01,grid,authority,-1,annex,", "is negative"),
     ],
 )
-def test_what_cannot_be_is_refused_with_its_line(tmp_path: Path, row: str, said: str) -> None:
-    with pytest.raises(BadInput, match=said) as fault:
+def test_what_cannot_be_is_refused_with_its_line(tmp_path: Path, row: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message) as fault:
         read_factor_set(written(tmp_path, row))
     assert fault.value.line == 2

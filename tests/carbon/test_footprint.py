@@ -370,9 +370,9 @@ def view_at(known: Site, factors: FactorStore, moment: datetime) -> Footprint:
 def test_a_late_reading_is_told_from_a_changed_factor() -> None:
     late = [each.model_copy(update={"kwh": Decimal(120)}) if each.start.month == 2 else each for each in POWER]
     first = footprint([*POWER, *GAS])
-    again = restate(first, footprint([*late, *GAS]), from_utc=NOW, to_utc=NOW)
-    assert {line.causes for line in again.lines} == {("reading: 100 kWh became 120 kWh",)}
-    assert (again.lines[0].by_reading_kgco2e, again.lines[0].by_factor_kgco2e) == (8, 0)
+    second = restate(first, footprint([*late, *GAS]), from_utc=NOW, to_utc=NOW)
+    assert {line.causes for line in second.lines} == {("reading: 100 kWh became 120 kWh",)}
+    assert (second.lines[0].by_reading_kgco2e, second.lines[0].by_factor_kgco2e) == (8, 0)
     both = site(
         factors=[
             entry("n", "0.5", "2024-01-01", "2025-01-01"),

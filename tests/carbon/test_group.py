@@ -185,12 +185,12 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "line", "said"), FAULTS)
+@pytest.mark.parametrize(("old", "new", "line", "message"), FAULTS)
 def test_a_fault_of_the_organisation_names_file_and_line(
-    tmp_path: Path, old: str, new: str, line: int, said: str
+    tmp_path: Path, old: str, new: str, line: int, message: str
 ) -> None:
     assert old in TEXT
-    with pytest.raises(BadInput, match=said) as fault:
+    with pytest.raises(BadInput, match=message) as fault:
         organisation(tmp_path, TEXT.replace(old, new))
     assert (Path(fault.value.file or "").name, fault.value.line) == ("organisation.yaml", line)
 

@@ -204,22 +204,22 @@ def test_a_month_that_comes_twice_in_one_batch_is_refused_before_its_file_is_wri
 def test_what_changes_is_asked_once_and_again_where_another_site_was_recorded_in_between(
     lake: Lake, clock: FixedClock
 ) -> None:
-    asked: list[str] = []
+    requests: list[str] = []
 
     def decide() -> Decided:
-        asked.append("plant")
+        requests.append("plant")
         return Decided(changes=changes((0, 1)), unchanged_rows=0)
 
     def decide_late() -> Decided:
-        if len(asked) == 1:
+        if len(requests) == 1:
             lake.write_batch(INFO.model_copy(update={"site_id": "annex"}), changes(), unchanged_rows=0, clock=clock)
         return decide()
 
     lake.write_decided(INFO, decide, clock=clock)
-    assert len(asked) == 1
+    assert len(requests) == 1
     clock.advance(timedelta(minutes=1))
     second = lake.write_decided(INFO, decide_late, clock=clock)
-    assert len(asked) == 3
+    assert len(requests) == 3
     assert lake.current("plant")["recorded_at_utc"].to_list() == [second.recorded_at_utc]
 
 
@@ -267,8 +267,8 @@ def test_fault_f31_f33_a_killed_write_leaves_all_or_nothing_visible(
     assert lake.current("plant").height == rows
     assert (lake.known_batch("plant", "0" * 64) is not None) == bool(rows)
     if not rows:
-        again = lake.write_batch(INFO, changes((0, 1)), unchanged_rows=0, clock=FixedClock(START))
-        assert again.new_rows == 1
+        second = lake.write_batch(INFO, changes((0, 1)), unchanged_rows=0, clock=FixedClock(START))
+        assert second.new_rows == 1
         assert lake.current("plant")["value"].to_list() == [1]
 
 

@@ -87,8 +87,8 @@ def test_polars_arrow_and_duckdb_read_every_row_to_the_last_bit(
         patch.setattr(lake_block, "_ROW_GROUP", row_group)
         path = Path(folder) / "rows.parquet"
         write_block(coded(rows) if is_coded else block_of(rows), path)
-        write_block(coded(rows, NAMES[::-1]), again := Path(folder) / "again.parquet")
-        assert path.read_bytes() == again.read_bytes()
+        write_block(coded(rows, NAMES[::-1]), second := Path(folder) / "again.parquet")
+        assert path.read_bytes() == second.read_bytes()
         found = pl.read_parquet(path)
         assert dict(found.schema) == LAKE_SCHEMA
         assert found.equals(rows)
@@ -98,8 +98,10 @@ def test_polars_arrow_and_duckdb_read_every_row_to_the_last_bit(
         assert seen.with_columns(pl.col("^.*_utc$").dt.convert_time_zone("UTC")).equals(rows)
         for place, group in enumerate(range(0, rows.height, row_group)):
             part = rows[group : group + row_group]
-            said = pq.read_metadata(path).row_group(place)
-            bounds = {said.column(number).path_in_schema: said.column(number).statistics for number in range(13)}
+            reported = pq.read_metadata(path).row_group(place)
+            bounds = {
+                reported.column(number).path_in_schema: reported.column(number).statistics for number in range(13)
+            }
             assert (bounds["meter_id"].min, bounds["meter_id"].max) == (part["meter_id"].min(), part["meter_id"].max())
             assert (bounds[TIME].min, bounds[TIME].max) == (part[TIME].min(), part[TIME].max())
 
@@ -144,8 +146,10 @@ def test_what_repeats_takes_no_room(tmp_path: Path) -> None:
     values = np.random.default_rng(1).integers(0, 20_000, rows) / 1000
     table = rows_of(times=slots * SLOT_US, codes=np.arange(rows) % meters, values=values, lines=np.arange(rows) + 2)
     write_block(block_of(table), tmp_path / "rows.parquet")
-    said = pq.read_metadata(tmp_path / "rows.parquet").row_group(0)
-    sizes = {said.column(place).path_in_schema: said.column(place).total_compressed_size for place in range(13)}
+    row_group = pq.read_metadata(tmp_path / "rows.parquet").row_group(0)
+    sizes = {
+        row_group.column(place).path_in_schema: row_group.column(place).total_compressed_size for place in range(13)
+    }
     # Two bytes a value and the list of 20 000 different ones; the times' list; all else next to nothing.
     assert sizes.pop("value") < 2 * rows + 8 * 20_000 + 100
     assert sizes.pop(TIME) < 8 * rows / meters

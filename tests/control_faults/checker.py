@@ -88,13 +88,13 @@ def spans_of(history: History) -> list[Span]:
 
 def check(history: History, bounds: Mapping[str, Bounds], ledger: LedgerEnd) -> list[str]:
     """Sentences for whatever must not have happened; empty where all is well."""
-    asked = {event.key: event for event in history.of("asked")}
+    query = {event.key: event for event in history.of("asked")}
     spans = [span for span in spans_of(history) if abs(span.value - bounds[span.device].safe) > EPSILON]
     return [
-        *late(spans, asked),
+        *late(spans, query),
         *repeated(history),
         *blind(history),
-        *forbidden(history, asked, bounds),
+        *forbidden(history, query, bounds),
         *rivals(history),
         *handed(history, spans),
         *unsafe(history, spans),
@@ -103,11 +103,13 @@ def check(history: History, bounds: Mapping[str, Bounds], ledger: LedgerEnd) -> 
     ]
 
 
-def late(spans: Iterable[Span], asked: Mapping[str, Event], grace_s: float = CLOCK_TOLERANCE_S + EPSILON) -> list[str]:
+def late(
+    spans: Iterable[Span], requests: Mapping[str, Event], grace_s: float = CLOCK_TOLERANCE_S + EPSILON
+) -> list[str]:
     """E2: a set-point is effective after the window of its command."""
     found = []
     for span in spans:
-        event = asked.get(span.key)
+        event = requests.get(span.key)
         if event is None:
             found.append(f"LATE {span.device} followed {span.key}, which nobody asked for")
         elif event.until_s is not None and span.end_s > event.until_s + grace_s:
@@ -143,7 +145,7 @@ def blind(history: History) -> list[str]:
     return found
 
 
-def forbidden(history: History, asked: Mapping[str, Event], bounds: Mapping[str, Bounds]) -> list[str]:
+def forbidden(history: History, requests: Mapping[str, Event], bounds: Mapping[str, Bounds]) -> list[str]:
     """A set-point goes out that the oracle forbids: outside its bounds, another than planned, in a mode below PARTIAL,
     past a latch, or against the state of charge.
     """
@@ -157,21 +159,21 @@ def forbidden(history: History, asked: Mapping[str, Event], bounds: Mapping[str,
         elif event.kind == "soc":
             soc[event.device] = (event.value or 0.0, event.at_s)
         elif event.kind == "sent" and not event.is_revert:
-            why = _why_forbidden(event, asked.get(event.key), bounds[event.device], soc.get(event.device))
+            why = _why_forbidden(event, requests.get(event.key), bounds[event.device], soc.get(event.device))
             why += [f"in mode {mode}"] if mode not in ("PARTIAL", "FULL") else []
             why += ["past its latch"] if event.device in latched else []
             found += [f"FORBIDDEN {event.key} = {event.value:g} was sent to {event.device} {each}" for each in why]
     return found
 
 
-def _why_forbidden(event: Event, asked: Event | None, allowed: Bounds, soc: tuple[float, float] | None) -> list[str]:
+def _why_forbidden(event: Event, requests: Event | None, allowed: Bounds, soc: tuple[float, float] | None) -> list[str]:
     value, why = event.value or 0.0, []
     if not allowed.low - EPSILON <= value <= allowed.high + EPSILON:
         why.append(f"outside {allowed.low:g}..{allowed.high:g}")
-    if asked is None or asked.value != value or asked.device != event.device:
+    if requests is None or requests.value != value or requests.device != event.device:
         why.append("though nobody asked for it")
-    elif asked.until_s is not None and event.at_s >= asked.until_s + CLOCK_TOLERANCE_S:
-        why.append(f"{event.at_s - asked.until_s:.1f} s after its window")
+    elif requests.until_s is not None and event.at_s >= requests.until_s + CLOCK_TOLERANCE_S:
+        why.append(f"{event.at_s - requests.until_s:.1f} s after its window")
     if soc is not None and allowed.soc_max is not None and event.at_s - soc[1] > SOC_AGE_S:
         if value > 0 and soc[0] >= allowed.soc_max:
             why.append(f"to charge at {soc[0]:g} %")

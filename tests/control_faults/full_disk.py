@@ -40,8 +40,8 @@ def broken_disk(error: str) -> Iterator[None]:
     arguments = ["strace", "-f", "-o", "/dev/null", *inject, "-p", str(os.getpid())]
     tracer = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
     assert tracer.stderr is not None
-    said = tracer.stderr.readline()
-    assert "attached" in said, said
+    output = tracer.stderr.readline()
+    assert "attached" in output, output
     yield
     # Asked to end, it lets the process go on by itself.
     tracer.terminate()

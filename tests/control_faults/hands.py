@@ -17,19 +17,19 @@ from tests.controls.ledger.rows_of import CARLA
 def set_device(site: VirtualSite, device: str, value: float, *, window_s: float, is_checked: bool = True) -> None:
     """A person sets a device from now on."""
     now_utc = site.time.true_utc
-    said: dict[str, Any] = {"until_utc": now_utc + timedelta(seconds=window_s), "person": CARLA, "reason": "test"}
-    said |= {"at_utc": now_utc, "check": site.check if is_checked else no_check}
+    fields: dict[str, Any] = {"until_utc": now_utc + timedelta(seconds=window_s), "person": CARLA, "reason": "test"}
+    fields |= {"at_utc": now_utc, "check": site.check if is_checked else no_check}
     place = ("home", device, CAPABILITIES[device])
     with suppress(BadInput, Unreachable, Crash), site_transaction(site.store, "home") as connection:
-        set_by_hand(site.store, connection, place, value, "kw", **said)
+        set_by_hand(site.store, connection, place, value, "kw", **fields)
     _look(site)
 
 
 def give_device_back(site: VirtualSite, device: str) -> None:
     """A person gives a device back to the plan."""
-    said: dict[str, Any] = {"person": CARLA, "reason": "test", "at_utc": site.time.true_utc, "check": site.check}
+    fields: dict[str, Any] = {"person": CARLA, "reason": "test", "at_utc": site.time.true_utc, "check": site.check}
     with suppress(BadInput, Unreachable, Crash), site_transaction(site.store, "home") as connection:
-        give_back(site.store, connection, "home", device, CAPABILITIES[device], **said)
+        give_back(site.store, connection, "home", device, CAPABILITIES[device], **fields)
     _look(site)
 
 

@@ -60,7 +60,7 @@ class History:
     def write(self, path: Path) -> Path:
         """The history as JSONL; what is empty is left out."""
         lines = (
-            {name: said for name, said in asdict(event).items() if said or name == "at_s"} for event in self.events
+            {name: text for name, text in asdict(event).items() if text or name == "at_s"} for event in self.events
         )
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         return path

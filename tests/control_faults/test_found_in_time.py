@@ -27,8 +27,8 @@ PHASES_S = (0.4, 4.8, 12.4, 14.8)
 def found_s(bed: WireBed, name: str) -> float | None:
     """By the agent's monotonic clock, when the ledger first said that the value is not ours; None: it does not."""
     events = bed.store.rows(command_events.select().where(command_events.c.command_id == name))
-    told = [row["at_utc"] for row in events if row["to_state"] == S.DRIFTED]
-    return None if not told else (told[0] - bed.time.wall).total_seconds() + bed.time.mono
+    rows = [row["at_utc"] for row in events if row["to_state"] == S.DRIFTED]
+    return None if not rows else (rows[0] - bed.time.wall).total_seconds() + bed.time.mono
 
 
 def _by_another(bed: WireBed, name: str) -> None:

@@ -74,8 +74,8 @@ class Bed:
         self.store_line = parts.enter_context(Relay(server_at))
         login = f"{real.username}:{real.password}" if real.password else real.username
         behind = f"postgresql://{login}@127.0.0.1:{self.store_line.port}{real.path}"
-        told = {"METERLOOM_DATABASE__URL": behind, "METERLOOM_DATABASE__AGENT_WITHIN_S": str(within_s)}
-        self.project = load_project(folder, told)
+        message = {"METERLOOM_DATABASE__URL": behind, "METERLOOM_DATABASE__AGENT_WITHIN_S": str(within_s)}
+        self.project = load_project(folder, message)
         # Tests look at the ledger by the straight way.
         self.store = open_store(load_project(folder, {"METERLOOM_DATABASE__URL": postgres_url}).store_url)
         parts.callback(self.store.close)

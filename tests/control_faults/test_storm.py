@@ -42,9 +42,9 @@ def _nothing_broken(maker: StoreMaker, first: int, tmp_path: Path) -> None:
 
 
 def test_a_schedule_depends_on_its_numbers_alone(maker: StoreMaker) -> None:
-    once, again = storm(SEED, 7, maker), storm(SEED, 7, maker)
-    assert once.actions == again.actions
+    once, second = storm(SEED, 7, maker), storm(SEED, 7, maker)
+    assert once.actions == second.actions
     # The way home has a name of chance; all else is the same to the last digit.
     assert [(e.at_s, e.kind, e.value) for e in once.history.events] == [
-        (e.at_s, e.kind, e.value) for e in again.history.events
+        (e.at_s, e.kind, e.value) for e in second.history.events
     ]

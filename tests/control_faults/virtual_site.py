@@ -22,7 +22,7 @@ from assets.stores.schema.tables_control import command_events
 from assets.stores.schema.tables_reports import signatures
 from assets.stores.schema.tables_seals import row_seals
 from assets.stores.transactions import Store, connect_store, open_store
-from assets.stores.trust import Ask, Trust
+from assets.stores.trust import Select, Trust
 from controls.agent.context import AgentContext, devices_of
 from controls.agent.loop import Agent
 from controls.agent.planned import planned_check
@@ -166,11 +166,11 @@ class _UnchangedTrust(Trust):
         self._store = store
         self._done: dict[tuple[str, ...], int] = {}
 
-    def refresh(self, ask: Ask, tables: Iterable[str]) -> None:
+    def refresh(self, select: Select, tables: Iterable[str]) -> None:
         names = tuple(sorted(tables))
         now = self._store.written((*names, row_seals.name, signatures.name))
         if self._done.get(names) != now:
-            super().refresh(ask, names)
+            super().refresh(select, names)
             self._done[names] = now
 
 

@@ -106,8 +106,8 @@ class WireBed:
     def run(self, seconds: float, step_s: float = CYCLE_S) -> None:
         for _ in range(round(seconds / step_s)):
             self.agent.cycle()
-            said = [self.agent.trouble, *(device.last_fault for device in self.agent.devices)]
-            self.told.update(each for each in said if each)
+            messages = [self.agent.trouble, *(device.last_fault for device in self.agent.devices)]
+            self.told.update(each for each in messages if each)
             self.time.pass_(step_s)
 
     def until(self, is_so: Callable[[], bool]) -> None:

@@ -34,8 +34,8 @@ def test_every_interlock_mode_grade_and_state_stands_on_the_page() -> None:
 
 def test_the_seconds_of_the_page_are_those_of_the_code() -> None:
     ttl_s = commands_of(plan(), HOME, epoch=0)[0].ttl_s
-    for said in (f"{ttl_s:g} s", f"every {ttl_s / 3:g} s", f"{LEASE_S:g} s", f"{STOP_S:g} s"):
-        assert said in TEXT, said
+    for reported in (f"{ttl_s:g} s", f"every {ttl_s / 3:g} s", f"{LEASE_S:g} s", f"{STOP_S:g} s"):
+        assert reported in TEXT, reported
 
 
 @pytest.mark.parametrize("page", [DISPATCH, ROOT / "docs" / "ems" / "dispatch_runbook.md"], ids=lambda page: page.stem)

@@ -19,7 +19,7 @@ from assets.stores.transactions import DatabaseError, open_store
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.site_file.vee import RuleFinding
 from data_quality.contracts.time import FixedClock, local_midnight_utc, parse_period
-from data_quality.rules.shared.told import merged
+from data_quality.rules.shared.rule_findings import merged
 from data_quality.score import evaluate_months
 from data_quality.validate import Validation
 from tests.data_quality.meters import office, quarter_rows
@@ -138,8 +138,8 @@ def test_asking_again_writes_nothing(plant: Plant) -> None:
     plant.deliver("a", broken)
     assert plant.validate()[3].validation.batch_id is not None
     entries = len(plant.lake.manifest("s"))
-    again = plant.validate()
-    assert [each.validation.batch_id for each in again] == [None] * 4
+    second = plant.validate()
+    assert [each.validation.batch_id for each in second] == [None] * 4
     assert len(plant.lake.manifest("s")) == entries
     assert len(latest_validations(plant.store, "s")) == 4
 

@@ -51,10 +51,10 @@ def states_of(case: dict[str, Any], number: int) -> pl.DataFrame:
     """All reads of all files at once, a later file's instead of an earlier one's."""
     reads: dict[datetime, list[Decimal]] = {}
     for text in case["files"]:
-        told: dict[datetime, list[Decimal]] = {}
+        states: dict[datetime, list[Decimal]] = {}
         for moment, value in reads_of(text):
-            told.setdefault(moment, []).append(value)
-        reads |= told
+            states.setdefault(moment, []).append(value)
+        reads |= states
     rows = [(f"case{number}", "import", "", moment, value) for moment, values in reads.items() for value in values]
     frame = pl.DataFrame(rows, schema=["meter_id", "register", "series", "at_utc", "value"], orient="row")
     unit = case_register(case).unit

@@ -144,9 +144,9 @@ def test_a_meter_that_is_steady_by_itself_is_stuck_after_twice_its_own_stretches
     assert found(values) == []
     # Five hours each night, so that ten are its limit: nine are its own, eleven are not.
     for hours, is_found in ((9, False), (11, True)):
-        again = values.copy()
-        again[AT : AT + hours] = 9.0
-        rules = {each.rule: each for each in found(again)}
+        second = values.copy()
+        second[AT : AT + hours] = 9.0
+        rules = {each.rule: each for each in found(second)}
         assert ("stuck" in rules) is is_found, hours
     assert (rules["stuck"].slots, rules["stuck"].limit and rules["stuck"].limit.value) == (11, 10.0)
 

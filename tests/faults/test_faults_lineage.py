@@ -95,11 +95,11 @@ def test_fault_f24_one_synthetic_reading_is_said_in_every_format_and_bars_public
             for seu in used.site.seus
         }
         used.lake.store.close()
-    said, is_said = texts(content), not is_superseded
+    reported, is_said = texts(content), not is_superseded
     assert content.is_synthetic is is_said
     assert {figure.is_synthetic for figure in content.figures} == {is_said}
-    assert [batch in text for text in said.values()] == [is_said] * 3
-    assert ("SYNTHETIC" in said["pdf"].upper(), "simulated" in said["xlsx"]) == (is_said, is_said)
+    assert [batch in text for text in reported.values()] == [is_said] * 3
+    assert ("SYNTHETIC" in reported["pdf"].upper(), "simulated" in reported["xlsx"]) == (is_said, is_said)
     assert ("synthetic_data" in {finding.code for finding in publishable(content)}) is is_said
     facts = [finding.facts for finding in content.findings if finding.code == "synthetic_data"]
     assert [each["rows"] for each in facts] == [count] * is_said
@@ -193,8 +193,8 @@ def test_fault_f25_a_wrong_factor_or_tariff_is_refused_with_its_line(fault: str,
 
 def test_fault_f25_two_tariffs_on_one_day_make_no_report(world: MakeWorld) -> None:
     first = plant.plant_site().tariffs[0]
-    again = first.model_copy(update={"tariff_id": "again", "valid_from": date(2025, 2, 1)})
-    made = world(site=plant.plant_site(tariffs=(first, again)))
+    second = first.model_copy(update={"tariff_id": "again", "valid_from": date(2025, 2, 1)})
+    made = world(site=plant.plant_site(tariffs=(first, second)))
     with pytest.raises(BadInput, match="tariffs tou and again are both in force on 2025-02-01"):
         made.build()
 
@@ -238,8 +238,8 @@ def test_fault_f25_made_up_prices_of_any_carrier_are_said_while_they_are_in_forc
     over = {"commodity": "heat", "tariff_id": "over", "valid_to": date(2025, 1, 1)}
     tariffs = (made_up, made_up.model_copy(update=gas), made_up.model_copy(update=over))
     content = world(site=plant.plant_site(tariffs=tariffs)).build(1)
-    told = [each.message for each in content.findings if each.code == "example_prices"]
-    assert told == [
+    messages = [each.message for each in content.findings if each.code == "example_prices"]
+    assert messages == [
         f"Tariff {name} has example prices: its structure is real, its amounts are no supplier's."
         for name in (tou.tariff_id, "gas")
     ]

@@ -124,11 +124,11 @@ def influx(port: int = 0) -> Iterator[InfluxServer]:
                 return self._say(404, b'{"code":"not found","message":"organization not found"}')
             flux = json.loads(body)["query"]
             served.asked.append(flux)
-            told = served.next.pop(0) if served.next else None
-            if isinstance(told, int):
-                return self._say(told, b'{"code":"internal error","message":"told to fail"}')
+            reply = served.next.pop(0) if served.next else None
+            if isinstance(reply, int):
+                return self._say(reply, b'{"code":"internal error","message":"told to fail"}')
             try:
-                return self._say(200, served.answer(flux) if told is None else told, kind="text/csv")
+                return self._say(200, served.answer(flux) if reply is None else reply, kind="text/csv")
             except ValueError as error:
                 return self._say(400, json.dumps({"code": "invalid", "message": str(error)}).encode())
 

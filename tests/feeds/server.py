@@ -40,20 +40,20 @@ def serving() -> Iterator[Service]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             service.asked.append(self.path)
-            told = service.answers.pop(0) if len(service.answers) > 1 else service.answers[0]
+            size = service.answers.pop(0) if len(service.answers) > 1 else service.answers[0]
             try:
-                self.send_response(told.status)
-                for name, value in told.headers.items():
+                self.send_response(size.status)
+                for name, value in size.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(told.body) if told.length is None else told.length))
+                self.send_header("Content-Length", str(len(size.body) if size.length is None else size.length))
                 self.end_headers()
-                for start in range(0, len(told.body), 8):
-                    if told.wait_s:
-                        time.sleep(told.wait_s)
-                        self.wfile.write(told.body[start : start + 8])
+                for start in range(0, len(size.body), 8):
+                    if size.wait_s:
+                        time.sleep(size.wait_s)
+                        self.wfile.write(size.body[start : start + 8])
                         self.wfile.flush()
-                if not told.wait_s:
-                    self.wfile.write(told.body)
+                if not size.wait_s:
+                    self.wfile.write(size.body)
             except OSError:
                 # Whoever asked has gone.
                 pass

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from assets.feeds.bright_sky import read_bright_sky
-from assets.feeds.open_meteo import ASKED, NAMES, query, read_open_meteo
+from assets.feeds.open_meteo import NAMES, REQUESTED, query, read_open_meteo
 from assets.feeds.weather_values import LIMITS
 from data_quality.contracts.control.weather_issue import WEATHER_LABELS, WEATHER_UNITS
 from data_quality.contracts.errors import BadInput
@@ -26,10 +26,10 @@ def test_a_wind_in_kilometres_an_hour_is_told_in_metres_a_second() -> None:
     assert issue.values["wind_speed_m_per_s"] == (10.0, 10.0)
 
 
-@pytest.mark.parametrize(("unit", "told", "degc"), [("°F", 50.0, 10.0), ("°C", 10.0, 10.0)])
-def test_a_temperature_is_read_in_the_unit_that_the_document_names(unit: str, told: float, degc: float) -> None:
+@pytest.mark.parametrize(("unit", "message", "degc"), [("°F", 50.0, 10.0), ("°C", 10.0, 10.0)])
+def test_a_temperature_is_read_in_the_unit_that_the_document_names(unit: str, message: float, degc: float) -> None:
     document = open_meteo(1)
-    document["hourly_units"]["temperature_2m"], document["hourly"]["temperature_2m"] = unit, [told]
+    document["hourly_units"]["temperature_2m"], document["hourly"]["temperature_2m"] = unit, [message]
     assert read_open_meteo(content(document), fetched_at_utc=NOW)[0].values["temperature_degc"] == (degc,)
 
 
@@ -174,5 +174,5 @@ def test_what_is_no_json_is_one_sentence(text: bytes) -> None:
 
 def test_every_name_is_one_of_the_contract_and_asked_for_once() -> None:
     assert set(NAMES.values()) == set(WEATHER_UNITS) == set(LIMITS)
-    assert sorted(NAMES[name] for name in ASKED) == sorted(WEATHER_UNITS)
+    assert sorted(NAMES[name] for name in REQUESTED) == sorted(WEATHER_UNITS)
     assert "dew_point_2m" in query(52.52, 13.41)["hourly"].split(",")

@@ -55,8 +55,8 @@ def test_a_service_that_stays_down_is_one_sentence(service: Service, pauses: lis
     service.say(DOWN)
     with pytest.raises(Unreachable) as found:
         ask(service, pauses)
-    said = f"{service.url} does not answer: it answers 503 Service Unavailable, 3 times; look at the service"
-    assert str(found.value).startswith(said)
+    text = f"{service.url} does not answer: it answers 503 Service Unavailable, 3 times; look at the service"
+    assert str(found.value).startswith(text)
     assert len(service.asked) == 3
 
 
@@ -112,11 +112,11 @@ def test_a_redirect_is_told_and_never_followed(service: Service, pauses: list[fl
 
 
 def test_an_answer_without_end_is_refused(service: Service, pauses: list[float]) -> None:
-    for told in (
+    for reported in (
         Told(body=b"x" * 2000),
         Told(body=gzip.compress(b"x" * 100_000), headers={"Content-Encoding": "gzip"}),
     ):
-        service.say(told)
+        service.say(reported)
         with pytest.raises(BadInput, match=r"sends more than .* MiB; expected far less"):
             ask(service, pauses)
         assert len(service.asked) == 1

@@ -63,8 +63,10 @@ def whole(folder: Path, since: datetime, until: datetime) -> None:
     assert counted.height == 2 * quarters
     assert sum(frame[name].null_count() for frame in (found, counted) for name in frame.columns) == 0
     at_s, values = channel(2)(int(since.timestamp()), int(until.timestamp()))
-    told = dict(zip(at_s.tolist(), values.tolist(), strict=True))
-    assert all(told[int(at.timestamp())] == value for at, value in counted.select("timestamp", "m2.import").iter_rows())
+    values_by_s = dict(zip(at_s.tolist(), values.tolist(), strict=True))
+    assert all(
+        values_by_s[int(at.timestamp())] == value for at, value in counted.select("timestamp", "m2.import").iter_rows()
+    )
 
 
 def test_a_history_lands_month_by_month_and_the_news_behind_it(tmp_path: Path, server: InfluxServer) -> None:
@@ -73,11 +75,11 @@ def test_a_history_lands_month_by_month_and_the_news_behind_it(tmp_path: Path, s
     assert (first.since_utc, first.until_utc, len(first.files), first.empty) == (since, until, 6, ())
     assert first.values == 4 * (until - since) / timedelta(minutes=1)
     whole(tmp_path, since, until)
-    asked = len(server.asked)
+    size = len(server.asked)
     second = pulled(tmp_path, server, NOW + timedelta(hours=1))
     # What comes late is looked for once more.
     assert second.since_utc == until - timedelta(hours=2)
-    assert len(server.asked) - asked == 8
+    assert len(server.asked) - size == 8
     whole(tmp_path, since, until + timedelta(hours=1))
 
 
@@ -106,19 +108,19 @@ def test_a_pull_killed_at_random_leaves_no_gap(tmp_path: Path, server: InfluxSer
     code = "from orchestration.cli.main import main; main()"
     words = [sys.executable, "-c", code, "pull", "--site", "works", "--project", str(tmp_path)]
     while True:
-        asked = len(server.asked)
+        size = len(server.asked)
         process = subprocess.Popen(words, env=os.environ.copy(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if killed < 5:
             # In the middle of its questions, wherever that is.
-            stop_at = asked + chance.randint(1, 24)
+            stop_at = size + chance.randint(1, 24)
             while len(server.asked) < stop_at and process.poll() is None:
                 time.sleep(0.002)
             process.kill()
             killed += 1
-        _, said = process.communicate()
+        _, stderr = process.communicate()
         if process.returncode == 0:
             break
-        assert process.returncode == -9, said
+        assert process.returncode == -9, stderr
     until = datetime.fromisoformat(json.loads((tmp_path / "var/feeds/works/history.json").read_text())["until_utc"])
     whole(tmp_path, datetime(2025, 9, 1, tzinfo=UTC), until)
     assert killed == 5
@@ -215,8 +217,8 @@ def test_annotated_csv_of_several_tables_and_hostile_ones() -> None:
         "expected annotated CSV": b"<html>\n",
         "of type string": (head + names + b",,0,2026-01-01T00:00:00Z,on\r\n").replace(b"double", b"string"),
     }
-    for said, document in cases.items():
-        with pytest.raises(BadInput, match=said):
+    for reported, document in cases.items():
+        with pytest.raises(BadInput, match=reported):
             values_of(read_tables(document), what="c0")
 
 

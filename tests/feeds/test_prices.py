@@ -124,9 +124,9 @@ def test_the_same_prices_again_are_the_same_file(tmp_path: Path, service: Servic
 def test_entsoe_is_asked_by_its_zone_and_a_price_that_is_left_out_goes_on(tmp_path: Path, service: Service) -> None:
     service.say(Told(body=entsoe(point(1, 50) + point(3, -3.25), curve="A03")))
     taken = take(tmp_path, service, "entsoe", now=MIDNIGHT + timedelta(hours=1))
-    asked = service.asked[0]
-    assert "documentType=A44" in asked
-    assert "in_Domain=10Y1001A1001A82H" in asked
+    url = service.asked[0]
+    assert "documentType=A44" in url
+    assert "in_Domain=10Y1001A1001A82H" in url
     table = pl.read_csv(tmp_path / "landing" / "works" / taken.files[0])
     assert table["price"].to_list() == [0.05, 0.05, -0.00325]
 
@@ -154,12 +154,12 @@ def test_a_document_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
         "is no price": entsoe(point(1, 1) + point(2, 99_999) + point(3, 1)),
         "a document type or entity is declared": b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
     }
-    for said, document in cases.items():
+    for reported, document in cases.items():
         path = tmp_path / "answer"
         path.write_bytes(document)
-        with pytest.raises(BadInput, match=said):
+        with pytest.raises(BadInput, match=reported):
             read_entsoe(path)
-    for body, said in (
+    for body, reported in (
         (b"[]", "expected prices as aWATTar"),
         (b'{"data": []}', "it holds no price"),
         (awattar(1, unit="Eur/kWh"), "in EUR/MWh"),
@@ -167,7 +167,7 @@ def test_a_document_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
         (awattar(1).replace(b"80.5", b"NaN"), "this is no JSON"),
         (awattar(2).replace(b"Eur", b"Gbp", 1), "EUR, GBP; expected one currency"),
     ):
-        with pytest.raises(BadInput, match=said):
+        with pytest.raises(BadInput, match=reported):
             read_awattar(body)
 
 

@@ -46,8 +46,8 @@ def test_what_a_service_forecasts_stands_in_the_store_once(service: Service, sto
     assert take_weather(fed, store=weather, clock=clock, root=tmp_path, patience=ONCE).new == 0
     (issue,) = weather.known("home", start_utc=FIRST, end_utc=FIRST + HOUR)
     assert (issue.source, issue.available_at_utc, issue.labels) == ("open_meteo", NOW, ("issued_as_fetched",))
-    asked = parse_qs(urlsplit(service.asked[0]).query)
-    assert (asked["latitude"], asked["timezone"]) == (["52.5000"], ["GMT"])
+    url = parse_qs(urlsplit(service.asked[0]).query)
+    assert (url["latitude"], url["timezone"]) == (["52.5000"], ["GMT"])
 
 
 def test_bright_sky_is_asked_in_the_units_that_are_read(service: Service, store: Store, tmp_path: Path) -> None:
@@ -56,8 +56,8 @@ def test_bright_sky_is_asked_in_the_units_that_are_read(service: Service, store:
     taken = take_weather(fed, store=WeatherStore(store), clock=FixedClock(NOW), root=tmp_path, patience=ONCE)
     assert [each.source for each in taken.issues] == ["bright_sky", "bright_sky_measured"]
     assert all(each.is_synthetic for each in taken.issues)
-    asked = urlsplit(service.asked[0])
-    assert (asked.path, parse_qs(asked.query)["units"]) == ("/weather", ["dwd"])
+    url = urlsplit(service.asked[0])
+    assert (url.path, parse_qs(url.query)["units"]) == ("/weather", ["dwd"])
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"hourly": {"time": []}}'])

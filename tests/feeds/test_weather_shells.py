@@ -74,21 +74,21 @@ def test_a_file_is_imported_once_and_listed(project: Path) -> None:
 def test_of_several_files_none_is_stored_where_one_is_wrong(project: Path) -> None:
     (project / "good.json").write_bytes(content(open_meteo()))
     (project / "bad.json").write_bytes(b"{}")
-    code, _, said = call(
+    code, _, message = call(
         project, "import", *(str(project / name) for name in ("good.json", "bad.json")), "--site", "works"
     )
-    assert (code, "bad.json: expected an Open-Meteo forecast" in said) == (2, True)
+    assert (code, "bad.json: expected an Open-Meteo forecast" in message) == (2, True)
     assert call(project, "list", "--site", "works")[1]["stored"] == 0
 
 
 def test_fetch_asks_the_service_of_the_site_file(project: Path, service: Service) -> None:
-    code, _, said = call(project, "fetch", "--site", "works")
-    assert (code, "site works has no weather_feed" in said) == (2, True)
+    code, _, message = call(project, "fetch", "--site", "works")
+    assert (code, "site works has no weather_feed" in message) == (2, True)
     feed(project, service)
     assert call(project, "fetch", "--site", "works")[1]["new"] == 1
     service.say(Told(404))
-    code, _, said = call(project, "fetch", "--site", "works")
-    assert (code, "refuses the question with 404 (look at weather_feed in the site file)" in said) == (2, True)
+    code, _, message = call(project, "fetch", "--site", "works")
+    assert (code, "refuses the question with 404 (look at weather_feed in the site file)" in message) == (2, True)
 
 
 def test_the_asset_keeps_the_forecast_and_shows_it(project: Path, service: Service) -> None:

@@ -113,14 +113,16 @@ def judge(form: str, case: Case, folder: Path) -> Outcome:
 def invariants(reading: Reading, path: Path, case: Case) -> list[Problem]:
     """Oracle 2: what holds for every accepted row, every reject and every report."""
     if reading.read is None:
-        said = str(reading.fault)
-        if reading.fault and reading.fault.reason == "reader_stopped" and "takes more than" in said:
-            return [Problem("memory" if "memory" in said else "slow", said)]
-        found = [] if reading.fault and reading.fault.reason in FILE_REASONS | ROW_REASONS else [f"unlisted: {said}"]
+        reported = str(reading.fault)
+        if reading.fault and reading.fault.reason == "reader_stopped" and "takes more than" in reported:
+            return [Problem("memory" if "memory" in reported else "slow", reported)]
+        found = (
+            [] if reading.fault and reading.fault.reason in FILE_REASONS | ROW_REASONS else [f"unlisted: {reported}"]
+        )
         report = refused(path, reading.fault) if reading.fault else None
         if report is None or report.verdict != "reject" or report.accepted_rows:
             found.append("a refusal that is none")
-        return [Problem("invariant", text) for text in found + _sentence(said)]
+        return [Problem("invariant", text) for text in found + _sentence(reported)]
     read = reading.read
     found = [text for row in reading.rows for text in _row_faults(row, case)][:5]
     twice = [key for key, count in Counter(row.key for row in reading.rows).items() if count > 1]

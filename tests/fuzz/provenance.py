@@ -47,9 +47,9 @@ def sentences(rows: Sequence[Row], fault: Callable[[Row], str]) -> list[str]:
     """The first few faults. fault: a sentence, or nothing for a row that stands where it says."""
     found = []
     for row in rows:
-        said = fault(row)
-        if said:
-            found.append(f"line {row.line}, {row.meter_id}.{row.register} {row.start_utc:%Y-%m-%dT%H:%MZ}: {said}")
+        reported = fault(row)
+        if reported:
+            found.append(f"line {row.line}, {row.meter_id}.{row.register} {row.start_utc:%Y-%m-%dT%H:%MZ}: {reported}")
             if len(found) == MAX_SENTENCES:
                 break
     return found
@@ -84,9 +84,9 @@ def nem12(data: bytes, rows: Sequence[Row]) -> list[str]:
             return f"the record is of {day[1]!r}"
         if place + 2 >= len(day) or not same_number(day[place + 2], row.value):
             return f"value {row.value!r} is not at its place, but {day[place + 2 : place + 3]}"
-        said = (head[1], head[4].upper(), head[7].lower(), head[8])
-        if said != (row.meter_id, row.register, row.unit, str(row.minutes)):
-            return f"the 200 record says {said}"
+        stream_key = (head[1], head[4].upper(), head[7].lower(), head[8])
+        if stream_key != (row.meter_id, row.register, row.unit, str(row.minutes)):
+            return f"the 200 record says {stream_key}"
         return _nem_quality(row, [day[2 + 1440 // row.minutes], *_ranges(lines, row.line, place + 1)])
 
     return sentences(rows, fault)
@@ -136,9 +136,9 @@ def nem13(data: bytes, rows: Sequence[Row]) -> list[str]:
             return "the times are none"
         if abs(start - row.start_utc.timestamp()) > 450 or abs(end - row.start_utc.timestamp() - length) > 450:
             return f"the record lasts from {cells[9]} to {cells[14]}"
-        said = (cells[1], cells[4].upper(), cells[19].lower())
-        if said != (row.meter_id, row.register, row.unit):
-            return f"the record is of {said}"
+        stream_key = (cells[1], cells[4].upper(), cells[19].lower())
+        if stream_key != (row.meter_id, row.register, row.unit):
+            return f"the record is of {stream_key}"
         return "" if same_number(cells[18], row.value) else f"the record says {cells[18]!r}, not {row.value!r}"
 
     return sentences(rows, fault)

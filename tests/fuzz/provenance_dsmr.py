@@ -39,8 +39,8 @@ def proven(data: bytes) -> list[Telegram]:
         data = b" \r\n" + data[3:]
         return [Telegram(each.start, each.end, each.line - 1, each.lines) for each in proven(data)]
     for match in re.finditer(rb"(?ms)^/.*?^!([0-9A-Fa-f]{0,4})", data):
-        again = data.rfind(b"\n/", match.start(), match.start(1))
-        start = max(match.start(), again + 1)
+        second = data.rfind(b"\n/", match.start(), match.start(1))
+        start = max(match.start(), second + 1)
         whole = data[start : match.start(1)]
         sums = {crc16(whole), crc16(re.sub(rb"\r?\n", b"\r\n", whole))} if match[1] else {-1}
         if int(match[1] or b"-1", 16) in sums or not match[1]:

@@ -124,8 +124,8 @@ class Sheet:
     def _named_otherwise(self, row: Row, named: dict[str, Any]) -> str:
         column = self.mapping.meter or next((name for name in self.header if name.lower() == "meter"), None)
         if column is not None:
-            said = self.mapping.meters.get(str(named[column]), named[column])
-            return "" if said == row.meter_id else f"meter {said!r} stands there, not {row.meter_id!r}"
+            reported = self.mapping.meters.get(str(named[column]), named[column])
+            return "" if reported == row.meter_id else f"meter {reported!r} stands there, not {row.meter_id!r}"
         known = [meter.meter_id for meter in self.site.meters] if self.site else [""]
         is_known = row.meter_id in (*self.header, *known)
         return "" if is_known else f"no column and no cell is called {row.meter_id!r}"

@@ -25,8 +25,8 @@ def silent(text: str) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_case_depends_on_seed_format_and_number_alone(form: str) -> None:
     first = [make_case(form, seeds_of(form), seed=5, index=n).data for n in range(12)]
-    again = {n: make_case(form, seeds_of(form), seed=5, index=n).data for n in reversed(range(12))}
-    assert first == [again[n] for n in range(12)]
+    second = {n: make_case(form, seeds_of(form), seed=5, index=n).data for n in reversed(range(12))}
+    assert first == [second[n] for n in range(12)]
     assert len(set(first)) > 9
     assert first != [make_case(form, seeds_of(form), seed=6, index=n).data for n in range(12)]
 

@@ -78,8 +78,8 @@ def one(form: str, seeds: list[Any], seed: int, index: int, folder: Path) -> Any
     outcome = _timed(form, case, folder)
     if outcome.seconds > MAX_SECONDS:
         # A machine that stood still is not the file's fault: what is slow is slow twice.
-        again = _timed(form, case, folder)
-        outcome.seconds = min(outcome.seconds, again.seconds)
+        second = _timed(form, case, folder)
+        outcome.seconds = min(outcome.seconds, second.seconds)
     # A child that came only now is compared with nothing: what it takes to start is no file's fault, and it is limited.
     outcome.grown_kib = sum(max(0, _memory(pid)[0] - before[pid]) for pid in processes)
     if outcome.seconds > MAX_SECONDS:

@@ -88,10 +88,10 @@ def test_discovery_changes_nothing(project: Path) -> None:
 
 def test_a_proposal_is_accepted_by_an_engineer_with_a_reason_and_written_into_the_site_file(project: Path) -> None:
     kept = answer(project, "meters", "propose", "--site", "plant")["proposals"]
-    again = answer(project, "meters", "propose", "--site", "plant")["proposals"]
+    second = answer(project, "meters", "propose", "--site", "plant")["proposals"]
     assert isinstance(kept, list)
     assert kept
-    assert kept == again
+    assert kept == second
     first = kept[0]
     code, _, error = run(project, "meters", "accept", first["proposal_id"], "--reason", "as wired")
     assert code == 2

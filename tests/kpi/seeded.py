@@ -205,10 +205,10 @@ def filled_lake(lake: Lake, site: Site, *, seed: int) -> Lake:
     """The lake with random rows, a tenth of which are corrected by a later batch."""
     rows = random_rows(site, seed=seed)
     fill(lake, site, rows, clock=FixedClock(datetime(2025, 11, 1, tzinfo=UTC)), name=f"first{seed}")
-    again = rows.sample(fraction=0.1, seed=seed).with_columns(
+    second = rows.sample(fraction=0.1, seed=seed).with_columns(
         value=(pl.col("value") * 1.5 + 0.000000007).round(9), is_correction=pl.lit(True), is_synthetic=pl.lit(False)
     )
-    fill(lake, site, again, clock=FixedClock(datetime(2025, 11, 2, tzinfo=UTC)), name=f"second{seed}")
+    fill(lake, site, second, clock=FixedClock(datetime(2025, 11, 2, tzinfo=UTC)), name=f"second{seed}")
     return lake
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from assets.kpi.benchmark.compare import Benchmark, BenchmarkRow, anonymous_rows, benchmark, hours_factors
 from assets.kpi.benchmark.intensity import intensities
 from assets.kpi.benchmark.ranks import ranked
-from assets.kpi.benchmark.register import RegisteredSite, beside_reference, group_of, read_reference, read_register
+from assets.kpi.benchmark.register import RegisteredSite, group_of, read_reference, read_register, reference_percentile
 from data_quality.contracts.errors import BadInput
 
 HOURS = 8_760
@@ -244,9 +244,9 @@ def test_a_published_table_says_where_a_value_lies_with_its_source_and_date(tmp_
         "2022-05-01\noffice,50,200,An institute,2015-01-01\n"
     )
     table = read_reference(path)
-    assert beside_reference(100, "office", table) == "above 25 % (An institute, 2022-05-01)"
-    assert beside_reference(70, "office", table) == "at most 25 % (An institute, 2022-05-01)"
-    assert beside_reference(70, "school", table) == ""
+    assert reference_percentile(100, "office", table) == "above 25 % (An institute, 2022-05-01)"
+    assert reference_percentile(70, "office", table) == "at most 25 % (An institute, 2022-05-01)"
+    assert reference_percentile(70, "school", table) == ""
 
 
 @settings(max_examples=30, deadline=None)

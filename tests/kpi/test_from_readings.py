@@ -34,10 +34,10 @@ SHIFTS = {
 
 def stored(rows: pl.DataFrame) -> pl.DataFrame:
     """Canonical rows as the lake gives them back."""
-    told = rows.drop("is_correction").with_columns(
+    batch_rows = rows.drop("is_correction").with_columns(
         batch_id=pl.lit("b"), recorded_at_utc=pl.lit(datetime(2025, 12, 1, tzinfo=UTC))
     )
-    return told.select(pl.col(name).cast(kind) for name, kind in LAKE_SCHEMA.items())
+    return batch_rows.select(pl.col(name).cast(kind) for name, kind in LAKE_SCHEMA.items())
 
 
 def random_plant(rng: random.Random, zone: str) -> Site:
@@ -66,16 +66,16 @@ def test_sql_and_oracle_agree_to_the_last_digit_on_random_sites_and_days(
     rows = stored(random_rows(site, seed=seed, spans=spans, share_missing=share_missing))
     factors = factor_view(site)
     scopes = sorted({span.scope for span in scope_spans(site)})
-    asked = {
+    query = {
         KpiQuery(kpi, scope, start, start + timedelta(days=days))
         for kpi in KPIS
         if kpi not in (*EXPECTED, ROLLING)
         for scope in rng.sample(scopes, 4)
         for start, days in ((shift, 1), (first, 4), (first + timedelta(days=1), 2))
     }
-    [found] = kpi_rows([KpiQuestions(site, asked, rows, factors)], definition=DEFINITIONS.current())
+    [found] = kpi_rows([KpiQuestions(site, query, rows, factors)], definition=DEFINITIONS.current())
     compared = 0
-    for each in asked:
+    for each in query:
         span = Period(label="", start=each.start, end=each.end, time_zone=zone)
         made = found[each]
         # What is not printed of single days, the marts have no row of: the oracle may still know it.
@@ -86,12 +86,12 @@ def test_sql_and_oracle_agree_to_the_last_digit_on_random_sites_and_days(
     assert compared > 20
 
 
-def ask(*asked: KpiQuery, definition: KpiDefinition | None = None) -> dict[KpiQuery, KpiRow | None]:
+def ask(*requested: KpiQuery, definition: KpiDefinition | None = None) -> dict[KpiQuery, KpiRow | None]:
     """Rows of the plant over its seeded days."""
     site = rich_plant()
     rows = stored(random_rows(site, seed=1, spans=SPANS[:1]))
     used = definition or DEFINITIONS.current()
-    [found] = kpi_rows([KpiQuestions(site, asked, rows, factor_view(site))], definition=used)
+    [found] = kpi_rows([KpiQuestions(site, requested, rows, factor_view(site))], definition=used)
     return found
 
 
@@ -168,15 +168,15 @@ def test_sites_of_one_run_are_told_apart_where_their_meters_are_called_alike() -
     annex = Site.model_validate({**dict(site), "site_id": "annex"})
     rows = stored(random_rows(site, seed=1, spans=SPANS[:1]))
     doubled = rows.with_columns(site_id=pl.lit("annex"), value=pl.col("value") * 2)
-    asked = DAY._replace(scope=f"meter:{site.meters[0].meter_id}")
+    meter_day = DAY._replace(scope=f"meter:{site.meters[0].meter_id}")
     [one, two] = kpi_rows(
         [
-            KpiQuestions(site, [asked], rows, factor_view(site)),
-            KpiQuestions(annex, [asked], doubled, factor_view(annex)),
+            KpiQuestions(site, [meter_day], rows, factor_view(site)),
+            KpiQuestions(annex, [meter_day], doubled, factor_view(annex)),
         ],
         definition=DEFINITIONS.current(),
     )
-    assert (mine := one[asked]) is not None
-    assert (other := two[asked]) is not None
+    assert (mine := one[meter_day]) is not None
+    assert (other := two[meter_day]) is not None
     assert mine.value is not None
     assert other.value == 2 * mine.value > 0

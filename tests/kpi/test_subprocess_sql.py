@@ -32,17 +32,17 @@ def asking() -> tuple[list[str], RunSql]:
     """What was run, and who is asked."""
     found: list[str] = []
 
-    def here(function: str, asked: dict[str, Any]) -> None:
+    def here(function: str, requested: dict[str, Any]) -> None:
         found.append(function)
-        module.rows_in_files(**asked)
+        module.rows_in_files(**requested)
 
     return found, partial(module.rows_in_subprocess, offload=here, kept=ProjectCache().place("kpi_rows"))
 
 
 def test_the_same_tables_are_asked_once_and_others_again(asking: tuple[list[str], RunSql]) -> None:
     runs, rows_in_subprocess = asking
-    first, again = (rows_in_subprocess(definition("site_id"), tables(), {"named"}) for _ in range(2))
-    assert first["named"].rows() == again["named"].rows() == [("plant",)]
+    first, second = (rows_in_subprocess(definition("site_id"), tables(), {"named"}) for _ in range(2))
+    assert first["named"].rows() == second["named"].rows() == [("plant",)]
     assert len(runs) == 1
     rows_in_subprocess(definition("site_id"), tables(area_m2=10.5), {"named"})
     assert len(runs) == 2

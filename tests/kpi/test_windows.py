@@ -22,7 +22,7 @@ def known(first: str, last: str) -> BuiltSite:
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("requested", "expected"),
     [
         (("2025-03-01", "2025-04-01"), ("2025-03-01", "2025-04-01")),  # inside: its own month
         (("2025-07-01", "2025-08-01"), ("2025-07-01", "2025-08-01")),  # the month after a whole one
@@ -30,15 +30,17 @@ def known(first: str, last: str) -> BuiltSite:
         (("2024-11-01", "2024-12-01"), ("2024-11-01", "2025-01-01")),  # before the first day, in its month
     ],
 )
-def test_a_window_reaches_to_the_readings_that_were_there(asked: tuple[str, str], expected: tuple[str, str]) -> None:
+def test_a_window_reaches_to_the_readings_that_were_there(
+    requested: tuple[str, str], expected: tuple[str, str]
+) -> None:
     built = known("2024-12-15", "2025-06-30")
-    assert window_for(window(*asked), built=built, now=SITE, whole=WHOLE) == window(*expected)
+    assert window_for(window(*requested), built=built, now=SITE, whole=WHOLE) == window(*expected)
 
 
 def test_a_site_that_was_never_built_or_whose_file_changed_is_computed_whole() -> None:
-    asked, other = window("2025-03-01", "2025-04-01"), SITE.model_copy(update={"sha256": "b"})
+    changed, other = window("2025-03-01", "2025-04-01"), SITE.model_copy(update={"sha256": "b"})
     for built, now in ((None, SITE), (known("2024-12-15", "2025-06-30"), other)):
-        assert window_for(asked, built=built, now=now, whole=WHOLE) == WHOLE
+        assert window_for(changed, built=built, now=now, whole=WHOLE) == WHOLE
 
 
 def test_the_span_that_is_accounted_for_never_leads_the_windows() -> None:

@@ -88,12 +88,12 @@ def test_marts_and_traces_take_the_same_adjustment_and_become_stale_by_it(works:
     text = versions_texts([works.site], works.store)[works.site.site_id]
     approve(works, adjustment(kwh_per_day=None, percent=Decimal("2.5")))
     assert versions_texts([works.site], works.store)[works.site.site_id] != text
-    again = works.sources()
-    assert today_sha256(then, again) != then.sha256
+    second = works.sources()
+    assert today_sha256(then, second) != then.sha256
     marts = expected_of_site(works.site, lake=works.lake, store=works.store).filter(
         (pl.col("seu_id") == "line") & pl.col("local_date").is_between(APRIL.start, APRIL.end, closed="left")
     )
-    pairs = again.pairs(works.site, "line", (LINE, version.version), APRIL, works.clock.now_utc())
+    pairs = second.pairs(works.site, "line", (LINE, version.version), APRIL, works.clock.now_utc())
     assert [Decimal(repr(value)) for value in marts["expected_kwh"]] == [pair.expected_kwh for pair in pairs]
 
 
@@ -116,16 +116,16 @@ def test_a_version_that_was_trained_on_the_change_does_not_take_it(works: Works)
 
 
 @pytest.mark.parametrize(
-    ("person", "step", "says"),
+    ("person", "step", "message"),
     [
         (ANNA, "propose", "has not the role 'analyst'"),
         (BEN, "approve", "has not the role 'approver'"),
         (CARL, "own", "proposed this adjustment and cannot approve it"),
     ],
 )
-def test_two_people_are_needed(works: Works, person: Person, step: str, says: str) -> None:
+def test_two_people_are_needed(works: Works, person: Person, step: str, message: str) -> None:
     ledger = AdjustmentStore(works.lake.store)
-    with pytest.raises(BadInput, match=says):
+    with pytest.raises(BadInput, match=message):
         _walk(ledger, works, proposer={"propose": person, "own": CARL}.get(step, BEN), approver=person)
     assert ledger.in_force(LINE, works.versions["line"].baseline) == ()
 

@@ -90,16 +90,16 @@ def test_an_adjustment_is_proposed_approved_by_another_and_shown(folder: Path) -
     assert [each["id"] for each in shown["adjustments"]] == [name]
     assert len(shown["coefficients"]["product_a"]["ci95"]) == 2
     # The four eyes of a version, in the JSON and for people.
-    told = RUNNER.invoke(build_app(MODULES), ["baseline", "show", "works/line/enb", "--project", str(folder)]).stdout
+    output = RUNNER.invoke(build_app(MODULES), ["baseline", "show", "works/line/enb", "--project", str(folder)]).stdout
     assert shown["fitted_by"] != shown["approved_by"]
-    assert f"; fitted by {shown['fitted_by']} on " in told
-    assert f", approved by {shown['approved_by']} on " in told
+    assert f"; fitted by {shown['fitted_by']} on " in output
+    assert f", approved by {shown['approved_by']} on " in output
     call(folder, "baseline", "adjust", "--withdraw", name, "--reason", "never came", "--as", "anna")
     assert call(folder, *line)["expected_kwh"] == before["expected_kwh"]
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (["works/line/enb", *ADJUST], "kwh_per_day or percent"),
         (["works/line/enb", "--percent", "x", *ADJUST], "expected a number"),
@@ -111,8 +111,8 @@ def test_an_adjustment_is_proposed_approved_by_another_and_shown(folder: Path) -
         (["works/line/enb", "--kwh-per-day", "5", *ADJUST, "--evidence-file", "/none"], "expected a file"),
     ],
 )
-def test_a_wrong_adjustment_is_one_sentence_and_exit_code_2(folder: Path, words: list[str], says: str) -> None:
-    assert says in call(folder, "baseline", "adjust", *words, "--as", "ben", code=2)
+def test_a_wrong_adjustment_is_one_sentence_and_exit_code_2(folder: Path, words: list[str], message: str) -> None:
+    assert message in call(folder, "baseline", "adjust", *words, "--as", "ben", code=2)
 
 
 def test_the_evidence_file_is_named_by_its_hash(folder: Path, tmp_path: Path) -> None:
@@ -162,14 +162,14 @@ def test_a_shadow_run_changes_no_baseline_and_uses_are_listed(folder: Path) -> N
 
 
 def test_a_project_is_planned_fitted_and_approved_by_commands(folder: Path) -> None:
-    asked = ("baseline", "project", "works/drive")
-    assert call(folder, *asked)["savings"] is None
-    fitted = call(folder, *asked, "--fit", "--as", "carl")
+    words = ("baseline", "project", "works/drive")
+    assert call(folder, *words)["savings"] is None
+    fitted = call(folder, *words, "--fit", "--as", "carl")
     assert fitted["savings"]["claimed_kwh"] is None
     own = call(folder, "baseline", "approve", "works/drive/mv_project", "--reason", "ok", "--as", "carl", code=2)
     assert "cannot approve it" in own
     call(folder, "baseline", "approve", "works/drive/mv_project", "--reason", "ok", "--as", "anna")
-    found = call(folder, *asked)["savings"]
+    found = call(folder, *words)["savings"]
     assert found["claimed_kwh"] == pytest.approx(0.1 * found["expected_kwh"], rel=0.05)
 
 

@@ -139,8 +139,8 @@ def days_outside(count: int) -> list[DayPair]:
 def test_each_reason_for_a_review_is_a_finding_of_its_own(
     still: Works, changes: dict[str, object], codes: list[str]
 ) -> None:
-    asked: dict[str, object] = {"today": date(2026, 1, 5), "changes": [], "pairs": [], "quarters": [], **changes}
-    found = review_findings(still.versions["line"], **asked)  # type: ignore[arg-type]
+    requests: dict[str, object] = {"today": date(2026, 1, 5), "changes": [], "pairs": [], "quarters": [], **changes}
+    found = review_findings(still.versions["line"], **requests)  # type: ignore[arg-type]
     assert [each.code for each in found] == codes
     assert not any(each.is_blocking for each in found)
 

@@ -22,7 +22,7 @@ def with_rule(site: Site, **levels: object) -> Site:
 
 
 @pytest.mark.parametrize(
-    ("levels", "said"),
+    ("levels", "message"),
     [
         ({"warn_percent": 4.0, "crit_percent": 3.9}, "critical (3.9 %) begins below the warning (4 %)"),
         ({"warn_percent": -0.1}, "greater than or equal to 0"),
@@ -33,8 +33,8 @@ def with_rule(site: Site, **levels: object) -> Site:
         ({"warn_precent": 3.0}, "Extra inputs"),
     ],
 )
-def test_levels_have_bounds(levels: dict[str, object], said: str) -> None:
-    with pytest.raises(ValidationError, match=said.replace("(", r"\(").replace(")", r"\)")):
+def test_levels_have_bounds(levels: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message.replace("(", r"\(").replace(")", r"\)")):
         StatusRule.model_validate(levels)
 
 
@@ -60,6 +60,6 @@ def test_alerts_heed_the_levels(still: Works, tmp_path: Path) -> None:
 def test_an_assessment_heeds_the_levels(still: Works) -> None:
     mild = with_rule(still.site, warn_percent=8.0, crit_percent=9.0)
     quarter = parse_period("2025-Q2", still.site.time_zone)
-    told = [still.asked("line", site=site).assess(quarter) for site in (still.site, mild)]
-    assert [each.status for each in told] == ["warning", "compliant"]
-    assert told[0].actual_kwh == told[1].actual_kwh
+    assessments = [still.asked("line", site=site).assess(quarter) for site in (still.site, mild)]
+    assert [each.status for each in assessments] == ["warning", "compliant"]
+    assert assessments[0].actual_kwh == assessments[1].actual_kwh

@@ -53,13 +53,13 @@ def test_a_project_is_fitted_before_the_measure_and_claims_its_saving_once_appro
     version, project = fitted_project(works, tracker), works.site.projects[0]
     assert (version.baseline_id, version.status) == (DRIVE, BaselineStatus.PROVISIONAL)
     assert (version.baseline.train_start, version.baseline.train_end) == (date(2024, 1, 1), SPLIT)
-    asked = {"lake": works.lake, "now_utc": NOW}
-    before = project_savings(works.site, project, version, **asked)  # type: ignore[arg-type]
+    query = {"lake": works.lake, "now_utc": NOW}
+    before = project_savings(works.site, project, version, **query)  # type: ignore[arg-type]
     assert not isinstance(before, Finding)
     assert before.claimed_kwh is None
     assert before.findings[0].code == "provisional"
     approved = works.store.approve(DRIVE, 1, ANNA, "a whole year", {}, works.clock)
-    found = project_savings(works.site, project, approved, **asked)  # type: ignore[arg-type]
+    found = project_savings(works.site, project, approved, **query)  # type: ignore[arg-type]
     assert not isinstance(found, Finding)
     assert found.uncertainty_kwh is not None
     assert abs(float(found.savings_kwh) - 0.1 * float(found.expected_kwh)) < found.uncertainty_kwh
@@ -118,7 +118,7 @@ def test_a_project_on_a_use_takes_its_meters_and_drivers(still: Works) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
         ({"option": "A"}, "option A stipulates"),
         ({"option": "D"}, "calibrated simulation"),
@@ -132,21 +132,21 @@ def test_a_project_on_a_use_takes_its_meters_and_drivers(still: Works) -> None:
         ({"reporting_end": date(2025, 1, 1)}, "must follow the installation"),
     ],
 )
-def test_a_project_that_cannot_be_verified_is_refused_with_the_reason(changes: dict[str, object], says: str) -> None:
+def test_a_project_that_cannot_be_verified_is_refused_with_the_reason(changes: dict[str, object], message: str) -> None:
     good = works_site().projects[0].model_dump()
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=message):
         MvProject.model_validate({**good, **changes})
 
 
 def test_a_project_names_only_what_the_site_has() -> None:
     project = works_site().projects[0]
-    for changes, says in (
+    for changes, message in (
         ({"meters": ("m9",)}, "meter 'm9'"),
         ({"drivers": ("d9",)}, "driver 'd9'"),
         ({"project_id": "line"}, "id appears twice"),
         ({"seu": "x", "meters": (), "drivers": ()}, "SEU 'x'"),
     ):
-        with pytest.raises(ValueError, match=says):
+        with pytest.raises(ValueError, match=message):
             works_site(projects=(project.model_copy(update=changes),))
 
 
@@ -173,15 +173,15 @@ def test_monitoring_is_refitted_weekly_on_90_days_and_never_reaches_a_report(
 ) -> None:
     site = works.site.model_copy(update={"seus": works.site.seus[:1]})
     clock = FixedClock(datetime(2026, 1, 1, 0, 30, tzinfo=UTC))
-    asked = {"lake": works.lake, "store": works.store, "tracker": tracker, "fitted_by": "meterloom"}
-    first = refit_site(site, clock=clock, **asked)  # type: ignore[arg-type]
+    query = {"lake": works.lake, "store": works.store, "tracker": tracker, "fitted_by": "meterloom"}
+    first = refit_site(site, clock=clock, **query)  # type: ignore[arg-type]
     (version,) = first.fitted
     baseline = version.baseline
     assert (version.baseline_id, baseline.target_unit) == ("works/line/monitoring", "kw")
     assert (baseline.train_end - baseline.train_start).days == TRAIN_DAYS
     assert baseline.statistics.n == TRAIN_DAYS * 96 + 4
-    again = refit_site(site, clock=clock, **asked)  # type: ignore[arg-type]
-    assert (again.fitted, again.kept) == ((), ("line",))
+    second = refit_site(site, clock=clock, **query)  # type: ignore[arg-type]
+    assert (second.fitted, second.kept) == ((), ("line",))
     assert refit_due(version, baseline.train_end + timedelta(days=REFIT_DAYS))
     assert not refit_due(version, baseline.train_end + timedelta(days=REFIT_DAYS - 1))
     assert baselines_in_force(works.site, works.store)["line"].baseline.baseline_type is BaselineType.ENB
@@ -218,9 +218,9 @@ def test_a_stuck_valve_shows_as_alerts_at_quarter_hours_and_at_minutes(works: Wo
 def test_too_few_days_and_a_flat_load_have_no_monitoring_baseline(still: Works) -> None:
     seu = still.site.seus[0]
     rows = monitor_rows(still.lake, still.site, seu, date(2025, 11, 1), date(2025, 12, 1))
-    asked = {"site": still.site, "seu": seu, "start": date(2025, 11, 1), "end": date(2025, 12, 1), "lake_digest": "d"}
-    few = fit_monitoring(rows.filter(pl.col("local_date") < date(2025, 11, 20)), **asked)  # type: ignore[arg-type]
-    flat = fit_monitoring(rows.with_columns(actual_kw=pl.lit(5.0)), **asked)  # type: ignore[arg-type]
+    query = {"site": still.site, "seu": seu, "start": date(2025, 11, 1), "end": date(2025, 12, 1), "lake_digest": "d"}
+    few = fit_monitoring(rows.filter(pl.col("local_date") < date(2025, 11, 20)), **query)  # type: ignore[arg-type]
+    flat = fit_monitoring(rows.with_columns(actual_kw=pl.lit(5.0)), **query)  # type: ignore[arg-type]
     assert [each.code for each in (few, flat) if isinstance(each, Finding)] == ["too_few_days", "flat_load"]
 
 

@@ -51,8 +51,8 @@ def test_a_block_fits_what_each_use_fits_alone(still: Works, streams: int, monke
 
 def test_a_task_needs_no_store_and_comes_whole_through_text(still: Works) -> None:
     (task,) = tasks_of(still.site, {PERIOD: still.site.seus}, lake=still.lake, clock=still.clock)
-    again = UsesTask.model_validate_json(task.model_dump_json())
-    assert fit_uses(again) == fit_uses(task)
+    second = UsesTask.model_validate_json(task.model_dump_json())
+    assert fit_uses(second) == fit_uses(task)
 
 
 def test_monitoring_of_a_block_is_that_of_each_use(still: Works) -> None:
@@ -86,9 +86,9 @@ def test_files_of_other_days_are_not_looked_into(still: Works) -> None:
     near = [each for each in files if each.first <= after and each.last >= start]
     far = tuple(each.model_copy(update={"path": each.path / "gone"}) for each in files if each not in near)
     seus, streams = still.site.seus, lake_days.uses_streams(still.site.seus)
-    asked = {"start": start, "end": after}
-    some = lake_days.days_in((*near, *far), still.site, streams, **asked)
-    assert some.of(seus[0]).equals(lake_days.days_in(files, still.site, streams, **asked).of(seus[0]))
+    query = {"start": start, "end": after}
+    some = lake_days.days_in((*near, *far), still.site, streams, **query)
+    assert some.of(seus[0]).equals(lake_days.days_in(files, still.site, streams, **query).of(seus[0]))
 
 
 def test_blocks_hold_so_many_streams_and_lose_no_use(still: Works) -> None:

@@ -80,8 +80,8 @@ def test_a_rule_named_in_time_is_shown_and_other_years_are_barred(folder: Path) 
     report = ("--report", "2025-06-01/2100-01-01")
     rule = ("baseline", "rule", "--seu", "line", "--train", "2024-01-01/2025-01-01", *report, "--reason", "plan")
     assert call(folder, *rule, "--as", "anna")["rule"]["approved_by"] == "anna"
-    asked = ("baseline", "best", "--seu", "line", "--train", "2024-01-01/2025-01-01", *report)
-    found = call(folder, *asked)
+    words = ("baseline", "best", "--seu", "line", "--train", "2024-01-01/2025-01-01", *report)
+    found = call(folder, *words)
     assert found["approved"]["reason"] == "plan"
     assert "other_rule_approved" not in [each["code"] for each in found["findings"]]
     other = ("baseline", "best", "--seu", "line", "--train", "2024-03-01/2025-03-01", *report)

@@ -165,8 +165,8 @@ class Works:
     def asked(self, seu_id: str, *, site: Site | None = None, version: BaselineVersion | None = None) -> UseRequest:
         """A use against its version (another one where named), as known now."""
         found = site or self.site
-        seu, against = seu_of(found, seu_id), version or self.versions[seu_id]
-        return UseRequest(found, seu, against, self.sources(), self.clock.now_utc())
+        seu, compared = seu_of(found, seu_id), version or self.versions[seu_id]
+        return UseRequest(found, seu, compared, self.sources(), self.clock.now_utc())
 
     def fit(self, seu_id: str, start: date = START, end: date = SPLIT) -> Baseline:
         """The daily fit of one use."""

@@ -89,10 +89,10 @@ class Meters:
         which = number % len(self.sent)
         self.sent[which] += 1
         at_ms = round(self._clock.now_utc().timestamp() * 1000)
-        told = {"at": at_ms, "seq": self.sent[which], "kwh": self.sent[which] / 1000}
+        fields = {"at": at_ms, "seq": self.sent[which], "kwh": self.sent[which] / 1000}
         topic = f"plant/m{which}".encode()
         mid = (number % 65535 + 1).to_bytes(2)
-        body = len(topic).to_bytes(2) + topic + mid + json.dumps(told).encode()
+        body = len(topic).to_bytes(2) + topic + mid + json.dumps(fields).encode()
         assert len(body) < 128
         return b"\x32" + bytes([len(body)]) + body
 
@@ -169,8 +169,8 @@ class Tap:
             open_[mid] = (topic, json.loads(body[4 + length + width + skipped :])["seq"])
         # A reason of 0x80 and above is a refusal; none at all is a success.
         elif kind >> 4 == 4 and (len(body) < 3 or body[2] < 0x80):
-            told = open_.pop(int.from_bytes(body[:2]), None)
-            self.acknowledged |= {told} if told is not None else set()
+            reported = open_.pop(int.from_bytes(body[:2]), None)
+            self.acknowledged |= {reported} if reported is not None else set()
 
 
 class Packets:

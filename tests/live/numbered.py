@@ -180,11 +180,11 @@ class Device:
 
     def _hear(self, line: socket.socket) -> None:
         with self._lock:
-            again = list(self._open.values())
+            second = list(self._open.values())
         self._line = line
-        self.resent += len(again)
+        self.resent += len(second)
         rest, heard_s = b"", time.monotonic()
-        self._send(b"".join(again))
+        self._send(b"".join(second))
         while not self._stop.is_set():
             try:
                 came = line.recv(1 << 16)

@@ -167,6 +167,6 @@ def test_a_test_tells_every_point_once_or_one_sentence(device: Device, adapter: 
     assert "127.0.0.1" in str(caught.value)
     assert "\n" not in str(caught.value)
     device.appear()
-    told = adapter.test(10.0)
-    assert sorted(sample.point for sample in told) == ["in", "kw"]
-    assert all(is_good(sample) for sample in told)
+    samples = adapter.test(10.0)
+    assert sorted(sample.point for sample in samples) == ["in", "kw"]
+    assert all(is_good(sample) for sample in samples)

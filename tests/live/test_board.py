@@ -22,8 +22,8 @@ def site() -> Site:
 
 
 def at(seconds: float, value: float, *, late_s: float = 0.0, quality: str = "measured") -> Sample:
-    told = START + timedelta(seconds=seconds)
-    return Sample("m0.kwh", told, value, "kwh", told + timedelta(seconds=late_s), None, quality)
+    at_utc = START + timedelta(seconds=seconds)
+    return Sample("m0.kwh", at_utc, value, "kwh", at_utc + timedelta(seconds=late_s), None, quality)
 
 
 def shown(board: Board, folder: Path) -> list[tuple[str, float, int]]:
@@ -78,7 +78,7 @@ def test_states_are_told_with_their_time(tmp_path: Path) -> None:
     assert LiveReader(tmp_path).states("plant") == []
     store = LiveStore(tmp_path)
     for state in ("starting", "live"):
-        store.tell("plant", [SourceState(source_id="line", kind="mqtt", state=state, accepted=3)], now_utc=START)
+        store.put_states("plant", [SourceState(source_id="line", kind="mqtt", state=state, accepted=3)], now_utc=START)
     ((told_utc, found),) = LiveReader(tmp_path).states("plant")
     assert (told_utc, found.state, found.accepted) == (START, "live", 3)
 
@@ -94,6 +94,6 @@ def test_a_broken_file_is_begun_anew(site: Site, tmp_path: Path) -> None:
     with pytest.raises(Unreachable):
         LiveReader(tmp_path).values("plant")
     (tmp_path / FILE).unlink()
-    board.tell_again()
+    board.mark_all_changed()
     store.put(board.changed())
     assert len(LiveReader(tmp_path).values("plant")) == 1

@@ -43,16 +43,16 @@ def kept(collector: Collector) -> tuple[list[str], list[list[str]]]:
 
 
 def take(collector: Collector, samples: list[Sample], refusals: list[Refusal] | None = None) -> bool:
-    told: list[bool] = []
+    acks: list[bool] = []
     came = threading.Event()
 
     def done(is_kept: bool) -> None:
-        told.append(is_kept)
+        acks.append(is_kept)
         came.set()
 
     collector.take("line", samples, refusals or [], done)
     assert came.wait(5)
-    return told[0]
+    return acks[0]
 
 
 def test_nan_and_unknown_points_are_kept_as_refusals_and_stop_no_other(tmp_path: Path) -> None:

@@ -112,8 +112,8 @@ def test_more_than_fits_memory_is_landed_in_turns(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(module, "_AT_ONCE_BYTES", 30_000)
     records = [*register(0, 920), *register(0, 920, point="press/n", unit="count")]
     found = drained(tmp_path, records)
-    told = [line for path in found.files for line in lines(path)]
-    assert (len(found.files), len(told), len(set(told)), found.samples) == (2, 1802, 1802, 1840)
+    lines_read = [line for path in found.files for line in lines(path)]
+    assert (len(found.files), len(lines_read), len(set(lines_read)), found.samples) == (2, 1802, 1802, 1840)
     assert drained(tmp_path, at_s=2000).carried == 0
     assert len({line for path in (tmp_path / "landing").iterdir() for line in lines(path)}) == 1840
 
@@ -147,9 +147,9 @@ def test_hours_that_wait_are_landed_by_quarter_hours_as_a_drain_in_time_lands_th
     assert len([*(tmp_path / "parts" / "spool").iterdir()]) == 0
     # What came half an hour late stands in one more file, with all that its point told in time.
     first = [set(lines(path)) for path in found.files if path.name.startswith(f"{QUARTER:%Y%m%dT%H%MZ}")]
-    told = {line for each in first for line in each if line.startswith("main/wh,")}
+    lines_read = {line for each in first for line in each if line.startswith("main/wh,")}
     assert len(found.files) > len(whole.files)
-    assert any(told <= each for each in first)
+    assert any(lines_read <= each for each in first)
     # Once more, as behind a kill before the pieces were discarded: nothing is landed twice.
     shutil.copytree(tmp_path / "parts" / "landing", tmp_path / "again" / "landing")
     assert pieces_of(tmp_path / "again", records).run(now_utc=now_utc).files == ()
@@ -188,8 +188,8 @@ def test_power_stays_on_the_live_board_and_an_unknown_point_is_not_dropped(tmp_p
 
 
 def test_an_amount_is_filed_where_its_interval_ends(tmp_path: Path) -> None:
-    told = [sample("sub/kwh", at_s, 1, "kwh") for at_s in (2, 302, 598, 902)]
-    found = drained(tmp_path, told, at_s=2000)
+    samples = [sample("sub/kwh", at_s, 1, "kwh") for at_s in (2, 302, 598, 902)]
+    found = drained(tmp_path, samples, at_s=2000)
     assert sorted(len(lines(path)) for path in found.files) == [1, 3]
 
 
@@ -202,8 +202,8 @@ def test_a_drain_says_what_waits_how_long_and_by_how_much_too_long(tmp_path: Pat
     clock = FixedClock(QUARTER + timedelta(seconds=10))
     spool = Spool(tmp_path / "spool", clock=clock, limits=LiveSettings(keep_free_mb=0))
     spool.start()
-    told = [*register(0, 10), sample("main/kw", 1, 3, "kw")]
-    spool.put(sample_lines("hall", told), b"", len(told), lambda _: None)
+    samples = [*register(0, 10), sample("main/kw", 1, 3, "kw")]
+    spool.put(sample_lines("hall", samples), b"", len(samples), lambda _: None)
     spool.close()
     drain = Drain(hall(), spool, landing=tmp_path / "landing", carry=tmp_path / "carry")
 

@@ -63,10 +63,10 @@ def test_a_source_at_the_fallback_is_kept_from_its_first_message_on_and_comes_ba
             body = {"at": time.time_ns() // 1_000_000, "seq": seq, "kwh": seq / 1000}
             line.publish(f"plant/m{seq % 3}", json.dumps(body).encode())
 
-    def wait_for(seq: int, *, again: bool = False) -> None:
+    def wait_for(seq: int, *, second: bool = False) -> None:
         until_s = time.monotonic() + 20
         while seq not in numbers(tmp_path) and time.monotonic() < until_s:
-            if again:
+            if second:
                 tell(seq)
             time.sleep(0.2)
 

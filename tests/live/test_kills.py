@@ -136,12 +136,12 @@ class Plant:
 Act = Callable[[random.Random], None]
 
 
-def tell(**told: Any) -> dict[str, Any]:
+def tell(**reported: Any) -> dict[str, Any]:
     """The outcome, kept where the environment names a file."""
     if path := os.environ.get("TEST_LIVE_TOLD"):
         with Path(path).open("a") as file:
-            file.write(json.dumps({"seed": SEED, **told}) + "\n")
-    return told
+            file.write(json.dumps({"seed": SEED, **reported}) + "\n")
+    return reported
 
 
 @pytest.mark.real
@@ -163,14 +163,14 @@ def test_fault_f31_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> No
             is_all_told = device.rest(60)
     numbers = [int(fields[6]) for fields in lines_of_project(tmp_path)]
     kept, lost = set(numbers), device.acknowledged - set(numbers)
-    told = tell(
+    size = tell(
         wire="socket", seconds=round(time.monotonic() - began_s), sent=device.sent,
         acknowledged=len(device.acknowledged), lost=len(lost), never_sent=len(kept - set(range(1, device.sent + 1))),
         kept_again_for_the_drain=len(numbers) - len(kept), resent=device.resent, acts=dict(done), **plant.told(),
     )  # fmt: skip
-    assert lost == set(), told
-    assert is_all_told, told
-    assert kept == set(range(1, device.sent + 1)), told
+    assert lost == set(), size
+    assert is_all_told, size
+    assert kept == set(range(1, device.sent + 1)), size
 
 
 @pytest.mark.real
@@ -203,13 +203,13 @@ def test_fault_f31_f38_nothing_acknowledged_to_a_broker_is_lost_whoever_is_kille
     rows = [(f"plant/{each[1].partition('.')[0]}", int(each[6])) for each in lines_of_project(tmp_path)]
     kept, sent = set(rows), {(f"plant/m{n}", seq + 1) for n, last in enumerate(meters.sent) for seq in range(last)}
     lost = tap.acknowledged - kept
-    told = tell(
+    size = tell(
         wire="mqtt", seconds=round(time.monotonic() - began_s), sent=len(sent), acknowledged=len(tap.acknowledged),
         lost=len(lost), never_sent=len(kept - sent), kept_again_for_the_drain=len(rows) - len(kept),
         never_acknowledged=len(sent - tap.acknowledged), acts=dict(done), **plant.told(),
     )  # fmt: skip
-    assert lost == set(), told
-    assert kept <= sent, told
+    assert lost == set(), size
+    assert kept <= sent, size
     # A broker that is killed forgets what it had promised to pass on; nothing else is missing.
     since = {(f"plant/m{n}", seq) for n, last in enumerate(meters.sent) for seq in range(unheard[n] + 1, last + 1)}
-    assert done["kill_broker"] or kept >= since, told
+    assert done["kill_broker"] or kept >= since, size

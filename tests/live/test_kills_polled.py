@@ -90,13 +90,13 @@ def test_fault_f31_what_stood_on_the_live_board_is_kept_whoever_is_killed(tmp_pa
     ]
     kept = {row for row in rows if row[1] == "in"}
     lost = onlooker.seen - kept
-    told = tell(
+    size = tell(
         wire="p1_tcp and bacnet", seconds=round(time.monotonic() - began_s), seen=len(onlooker.seen), lost=len(lost),
         kept={kind: sum(each[0] == kind for each in kept) for kind in KINDS}, acts=dict(done), **plant.told(),
     )  # fmt: skip
-    assert lost == set(), told
+    assert lost == set(), size
     for kind in KINDS:
         mine = sorted((at_us, value) for source, _, at_us, value in kept if source == kind)
         # A counter that only rises, told once an instant: nothing doubled, nothing made up.
-        assert len({at_us for at_us, _ in mine}) == len(mine), told
-        assert [value for _, value in mine] == sorted(value for _, value in mine), told
+        assert len({at_us for at_us, _ in mine}) == len(mine), size
+        assert [value for _, value in mine] == sorted(value for _, value in mine), size

@@ -139,13 +139,13 @@ def counted(folder: Path, *, seconds: float, seed: int) -> dict[str, Any]:
                 before, found = found, in_lake_kwh(folder)
                 # On a busy machine what waits is read late, and nothing is lost as long as more comes.
                 until_s = until_s if found == before else time.monotonic() + PATIENCE_S
-    counts = {key: found.get(key, 0) // EACH_KWH - told // EACH_KWH for key, told in wanted.items()}
+    counts = {key: found.get(key, 0) // EACH_KWH - reported // EACH_KWH for key, reported in wanted.items()}
     return {
         "seed": seed, "seconds": round(time.monotonic() - began_s), "sent": device.sent,
         "acknowledged": len(device.acknowledged), "is_all_told": is_all_told, "resent": device.resent,
         "lost": -sum(each for each in counts.values() if each < 0),
         "doubled": sum(each for each in counts.values() if each > 0),
-        "other": sum(found.get(key) != told for key, told in wanted.items()) + len(found.keys() - wanted.keys()),
+        "other": sum(found.get(key) != value for key, value in wanted.items()) + len(found.keys() - wanted.keys()),
         "quarter_hours": len(wanted), "files": len(list((folder / "landing").glob("*/*.gz"))), "acts": dict(done),
         "starts": [plant.starts, ingest.starts], "load": round(os.getloadavg()[0], 1),
     }  # fmt: skip
@@ -155,9 +155,9 @@ def counted(folder: Path, *, seconds: float, seed: int) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.timeout(290)
 def test_fault_f31_every_acknowledged_sample_is_in_the_lake_once(tmp_path: Path) -> None:
-    told = counted(tmp_path, seconds=20, seed=SEED)
-    assert (told["lost"], told["doubled"], told["other"], told["is_all_told"]) == (0, 0, 0, True), told
-    assert told["sent"] == told["acknowledged"] == 4 * MINUTES * METERS, told
+    counts = counted(tmp_path, seconds=20, seed=SEED)
+    assert (counts["lost"], counts["doubled"], counts["other"], counts["is_all_told"]) == (0, 0, 0, True), counts
+    assert counts["sent"] == counts["acknowledged"] == 4 * MINUTES * METERS, counts
 
 
 if __name__ == "__main__":

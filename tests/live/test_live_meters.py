@@ -53,13 +53,13 @@ def test_a_quarter_hour_of_telegrams_is_the_register_s_own_difference(
         bridge.wait_for_visits(1)
         for second in range(905):
             five_minutes = second // 300
-            said = telegram(
+            telegrams = telegram(
                 QUARTER + timedelta(seconds=second),
                 low_kwh=100 + second / 1000,
                 gas_m3=50 + five_minutes / 10,
                 gas_at_utc=QUARTER + timedelta(minutes=5 * five_minutes),
             )
-            bridge.say(said.replace(b"MLM5", b"XXXX") if second % 10 == 5 else said)
+            bridge.say(telegrams.replace(b"MLM5", b"XXXX") if second % 10 == 5 else telegrams)
         until(lambda: len(sink.of("in")) == 905 - 90)
         listener.stop()
     assert (len(sink.refusals), len(sink.of("gas"))) == (90, 4)

@@ -38,17 +38,17 @@ def test_fault_f111_five_thousand_a_second_are_acknowledged_after_the_disk_has_t
             plant.look()
     numbers = sorted(int(fields[6]) for fields in lines_of_project(tmp_path))
     waits_s = sorted(device.waits_s)
-    told = tell(
+    size = tell(
         wire="socket", seconds=round(LENGTH_S), a_second=round(a_second), sent=device.sent,
         acknowledged=len(device.acknowledged), lost=len(device.acknowledged - set(numbers)), resent=device.resent,
         p50_s=round(waits_s[len(waits_s) // 2], 3), p95_s=round(waits_s[int(len(waits_s) * 0.95)], 3),
         load=round(os.getloadavg()[0], 1), **plant.told(),
     )  # fmt: skip
-    assert is_all_told, told
-    assert sorted(set(numbers)) == list(range(1, device.sent + 1)), told
+    assert is_all_told, size
+    assert sorted(set(numbers)) == list(range(1, device.sent + 1)), size
     # What was said before the first connection is said again, and appears twice in the spool for the drain to join.
-    assert len(numbers) - len(set(numbers)) <= device.resent, told
-    assert plant.starts == 1, told
+    assert len(numbers) - len(set(numbers)) <= device.resent, size
+    assert plant.starts == 1, size
     if IS_QUIET:
-        assert told["p95_s"] <= 1.0, told
-        assert a_second > 0.95 * PER_S, told
+        assert size["p95_s"] <= 1.0, size
+        assert a_second > 0.95 * PER_S, size

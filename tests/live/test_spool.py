@@ -173,8 +173,8 @@ def test_refusals_are_kept_beside_the_samples(spool: Spool, tmp_path: Path) -> N
     spool.put(b"", refusal_lines("broker", [refusal]), 0, answers.of(1))
     assert answers.wait(1) == {1: True}
     spool.close()
-    told = read_piece(spool.pieces()[0]).refusals
-    assert told == b'["broker", "kwh", 1772625660000000, "expected a number, got \\"\\u00e4\\"", "\\\\x00,"]\n'
+    refusals = read_piece(spool.pieces()[0]).refusals
+    assert refusals == b'["broker", "kwh", 1772625660000000, "expected a number, got \\"\\u00e4\\"", "\\\\x00,"]\n'
 
 
 def test_a_full_disk_is_a_state_and_acknowledges_nothing(

@@ -63,9 +63,9 @@ def drained(
     now_utc = QUARTER + timedelta(seconds=at_s)
     spool = Spool(folder / "spool", clock=FixedClock(now_utc), limits=LiveSettings(keep_free_mb=0))
     spool.start()
-    told = list(samples)
-    lines, refused = sample_lines("hall", told), refusal_lines("hall", refusals)
+    reported = list(samples)
+    lines, refused = sample_lines("hall", reported), refusal_lines("hall", refusals)
     if lines or refused:
-        spool.put(lines, refused, len(told), lambda is_kept: None if is_kept else pytest.fail("not kept"))
+        spool.put(lines, refused, len(reported), lambda is_kept: None if is_kept else pytest.fail("not kept"))
     spool.close()
     return Drain(hall(), spool, landing=folder / "landing", carry=folder / "carry").run(now_utc=now_utc)

@@ -132,8 +132,10 @@ def test_a_v_shaped_load_gets_heating_and_cooling_degree_days() -> None:
 
     found = fitted(day_table(START, 366, hvac), drivers=("outdoor_degc",))
     assert [name.partition("_degc.")[2][:3] for name in found.feature_order] == ["hdd", "cdd"]
-    [told] = [each.message for each in found.findings if each.code == "temperature_form"]
-    assert re.fullmatch(r"Temperature enters as heating .* °C, and cooling degree days, base \d+ °C\.", told), told
+    [messages] = [each.message for each in found.findings if each.code == "temperature_form"]
+    assert re.fullmatch(r"Temperature enters as heating .* °C, and cooling degree days, base \d+ °C\.", messages), (
+        messages
+    )
     bases = [float(name.rpartition("_")[2]) for name in found.feature_order]
     assert bases == pytest.approx([14.0, 18.0], abs=1.0)
     assert found.statistics.r2 > 0.98

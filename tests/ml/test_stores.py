@@ -81,7 +81,7 @@ def test_approving_a_newer_version_supersedes_the_older(baselines: BaselineStore
 
 
 @pytest.mark.parametrize(
-    ("person", "reason", "waivers", "says"),
+    ("person", "reason", "waivers", "message"),
     [
         (CARL, "fine", {}, "has not the role 'approver'"),
         (ADA, "fine", {}, "fitted this baseline"),
@@ -90,10 +90,10 @@ def test_approving_a_newer_version_supersedes_the_older(baselines: BaselineStore
     ],
 )
 def test_an_approval_without_standing_is_refused(
-    baselines: BaselineStore, clock: FixedClock, person: Person, reason: str, waivers: dict[str, str], says: str
+    baselines: BaselineStore, clock: FixedClock, person: Person, reason: str, waivers: dict[str, str], message: str
 ) -> None:
     add(baselines, clock, PLAIN, "a" * 64)
-    with pytest.raises(BadInput, match=says):
+    with pytest.raises(BadInput, match=message):
         baselines.approve(LINE, 1, person, reason, waivers, clock)
     assert baselines.get(LINE, 1).status is BaselineStatus.PROVISIONAL
 

@@ -157,5 +157,5 @@ def test_an_end_by_a_terminal_reaches_us_and_not_the_broker(tmp_path: Path) -> N
         assert os.getpgid(broker.pid) == broker.pid != os.getpgid(0)
         os.kill(broker.pid, signal.SIGKILL)
         assert until(lambda: not broker.is_running)
-        broker.begin_again()
+        broker.restart()
         assert broker.is_running

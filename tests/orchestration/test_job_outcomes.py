@@ -256,7 +256,7 @@ def test_a_dead_source_is_a_finding_with_its_sentence_until_it_delivers_again(tm
     def found(state: Any, sentence: str = "", seconds: int = 0) -> list[Finding]:
         """Findings so many seconds after the collector wrote that state."""
         told = SourceState(source_id=source, kind="mqtt", state=state, sentence=sentence, last_utc=NOW)
-        board.tell("factory", [told], now_utc=NOW)
+        board.put_states("factory", [told], now_utc=NOW)
         return list(dead_sources(project, site, NOW + timedelta(seconds=seconds)))
 
     assert list(dead_sources(project, site, NOW)) == []

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from controls.gateways.access.broker_of_up import broker_of_up, listener_of, told_to_others
+from controls.gateways.access.broker_of_up import broker_file, broker_of_up, listener_of
 from controls.gateways.broker import find_mosquitto, free_port, start_broker
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project, load_project
@@ -85,16 +85,16 @@ def test_a_live_broker_is_ours_by_its_answer_and_anothers_where_it_refuses_our_u
 def test_our_own_broker_is_found_on_any_port_by_what_up_tells_other_shells(tmp_path: Path) -> None:
     ours, listener = project(tmp_path, MQTT__PORT=str(free_port())), listener_of([])
     with start_broker(tmp_path / "var" / "broker", clients=(listener,)) as running:
-        with told_to_others(ours, running.address, listener):
+        with broker_file(ours, running.address, listener):
             found = broker(ours)
             assert (found.state, f":{running.address.port} " in found.detail) == ("ours", True)
             [file] = (tmp_path / "var" / "broker").glob("*.json")
             assert (file.stat().st_mode & 0o077, running.address.password in file.read_text()) == (0, False)
         assert (file.exists(), broker_of_up(ours)) == (False, None)
     # Killed with its broker, it leaves the file behind; whoever takes the port is not our broker.
-    with serving({}) as (port, _), told_to_others(ours, running.address.model_copy(update={"port": port}), listener):
+    with serving({}) as (port, _), broker_file(ours, running.address.model_copy(update={"port": port}), listener):
         assert (broker(ours).state, str(port) in broker(ours).detail) == ("free", False)
-    with told_to_others(ours, running.address, listener):
+    with broker_file(ours, running.address, listener):
         assert broker_of_up(ours) is None
 
 

@@ -90,10 +90,10 @@ class MeterFile:
 
     def accepted(self) -> dict[tuple[str, datetime], int]:
         """Value of every interval that has one value, and no negative one."""
-        told: dict[tuple[str, datetime], set[int]] = {}
+        reported: dict[tuple[str, datetime], set[int]] = {}
         for line in self.lines:
-            told.setdefault((line.meter, self.start(line)), set()).add(line.milli)
-        return {key: values.pop() for key, values in told.items() if len(values) == 1 and min(values) >= 0}
+            reported.setdefault((line.meter, self.start(line)), set()).add(line.milli)
+        return {key: values.pop() for key, values in reported.items() if len(values) == 1 and min(values) >= 0}
 
     def applied_to(self, view: View) -> View:
         """The view when this file is the latest word."""

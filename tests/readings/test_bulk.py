@@ -85,8 +85,10 @@ def blocks_give_the_same(
                 with regular_file(path, site=SITE, mapping=mapping, now_utc=NOW, from_bytes=0) as file:
                     event("in blocks" if file is not None else "whole")
                 one, other = blocks.ingest(path, mapping, 0), whole.ingest(path, mapping, WHOLE)
-                said, expected = (each.model_dump(exclude={"batch_id"}) for each in (one, other))
-                assert {name: (said[name], expected[name]) for name in said if said[name] != expected[name]} == {}
+                document, expected = (each.model_dump(exclude={"batch_id"}) for each in (one, other))
+                assert {
+                    name: (document[name], expected[name]) for name in document if document[name] != expected[name]
+                } == {}
                 assert blocks.content().equals(whole.content())
                 assert blocks.rejects() == whole.rejects()
         except sa.exc.DBAPIError as fault:
@@ -245,7 +247,7 @@ def test_a_refused_row_shows_the_step_of_its_stream_in_whatever_form_its_time_is
 
 
 @pytest.mark.parametrize(
-    ("odd", "said"),
+    ("odd", "message"),
     [
         (["00:30"], "overlapping_interval"),
         (["09:00", "09:00"], "duplicate_rows"),
@@ -254,14 +256,14 @@ def test_a_refused_row_shows_the_step_of_its_stream_in_whatever_form_its_time_is
     ids=["over good rows", "doubled", "over each other"],
 )
 def test_counts_that_are_refused_for_being_negative_are_doubled_or_overlap_like_any(
-    tmp_path: Path, odd: list[str], said: str
+    tmp_path: Path, odd: list[str], message: str
 ) -> None:
     path = tmp_path / "readings.csv"
     rows = [f"main,2025-02-01T{hour:02}:00:00Z,1.5" for hour in range(8)]
     refused = [f"main,2025-02-01T{time}:00Z,-4.5" for time in odd]
     path.write_text("\n".join(["meter,timestamp,kwh", *rows, *refused, ""]))
     whole = read_file(path, site=SITE, now_utc=NOW).report
-    assert said in whole.warnings | whole.reasons
+    assert message in whole.warnings | whole.reasons
     with regular_file(path, site=SITE, mapping=None, now_utc=NOW, from_bytes=0) as file:
         assert file is None or file.report == whole
 

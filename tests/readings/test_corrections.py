@@ -84,8 +84,8 @@ def test_a_correction_back_to_the_first_value_is_a_third_row_and_not_the_first_a
     land(bench, file(1.0), name="first.csv")
     land(bench, file(2.0), name="second.csv")
     # The same bytes as the first file are that file again: a correction back needs a file of its own.
-    again = land(bench, file(1.0), name="first.csv")
-    assert (again.is_repeat, bench.values()) == (True, [2.0])
+    second = land(bench, file(1.0), name="first.csv")
+    assert (second.is_repeat, bench.values()) == (True, [2.0])
     back = land(bench, file(1.0) + "press,2025-01-01T00:00Z,4\n", name="third.csv")
     assert (back.new_rows, back.corrected_rows, bench.values()) == (1, 1, [1.0])
     assert bench.lake.history("plant", meters=["main"])["value"].to_list() == [1.0, 2.0, 1.0]

@@ -25,7 +25,7 @@ EPOCHS = {
 
 def found_by_draft(path: Path, tz: str) -> tuple[dict[datetime, float], ColumnMap]:
     """Values by start, as the drafted map reads them, which leaves nothing open."""
-    report = sniff_file(path, tz=tz, said=FileFacts(tz=tz))
+    report = sniff_file(path, tz=tz, facts=FileFacts(tz=tz))
     assert report.draft is not None, report.message
     assert report.questions == ()
     mapping = report.draft.column_map()

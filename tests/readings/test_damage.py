@@ -55,9 +55,9 @@ def test_a_damaged_file_is_named_with_its_source_and_ingesting_that_again_restor
         bench.lake.current("plant")
     # A month that is whole is still read.
     assert bench.lake.current("plant", start_utc=rows["interval_start_utc"].max()).height == 1  # type: ignore[arg-type]
-    again = bench.ingest(FIRST)
-    assert again.is_repeat
-    assert (again.new_rows, again.restored) == (0, (str(january.relative_to(bench.lake.root)),))
+    second = bench.ingest(FIRST)
+    assert second.is_repeat
+    assert (second.new_rows, second.restored) == (0, (str(january.relative_to(bench.lake.root)),))
     assert {path: path.read_bytes() for path in before} == before
     assert bench.lake.history("plant").equals(rows)
     assert bench.ingest(FIRST).restored == ()
@@ -114,10 +114,10 @@ def test_a_long_table_restores_its_file_too(bench: Bench, tmp_path: Path) -> Non
 
 def restate(bench: Bench, path: str, **columns: str) -> None:
     """Let the manifest say something else of a file."""
-    said = ", ".join(f"{name} = '{value}'" for name, value in columns.items())
+    text = ", ".join(f"{name} = '{value}'" for name, value in columns.items())
     with bench.lake.store.begin() as connection:
         connection.exec_driver_sql("DROP TRIGGER IF EXISTS lake_manifest_no_update")
-        connection.exec_driver_sql(f"UPDATE lake_manifest SET {said} WHERE path = '{path}'")
+        connection.exec_driver_sql(f"UPDATE lake_manifest SET {text} WHERE path = '{path}'")
 
 
 def test_a_source_that_no_longer_says_the_same_restores_nothing_and_says_so(bench: Bench) -> None:

@@ -121,17 +121,17 @@ def test_a_child_that_leaves_just_as_it_is_asked_is_asked_again(monkeypatch: pyt
     assert gone.stdin is not None
     gone.stdin.close()
     gone.wait()
-    asked: list[object] = []
+    requests: list[object] = []
     real = child._CHILD._running
 
     def racing() -> Any:
-        asked.append(1)
-        return gone if len(asked) == 1 else real()
+        requests.append(1)
+        return gone if len(requests) == 1 else real()
 
     monkeypatch.setattr(child._CHILD, "_running", racing)
     monkeypatch.setattr(gone, "stdin", os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"))
     assert job("double", value=2) == 4
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
 def test_what_wide_limits_let_a_child_map_does_not_count_against_the_next_file() -> None:
@@ -146,11 +146,11 @@ def test_what_wide_limits_let_a_child_map_does_not_count_against_the_next_file()
 
 def test_a_forked_process_leaves_its_parents_child_alone() -> None:
     other = child._Child()
-    first = other.ask({"function": f"{JOBS}:double", "args": {"value": 1}, **_wide()}, Limits())
+    first = other.run({"function": f"{JOBS}:double", "args": {"value": 1}, **_wide()}, Limits())
     kept = other._process
     other.forget()
     assert other._process is None
-    assert other.ask({"function": f"{JOBS}:double", "args": {"value": 2}, **_wide()}, Limits()) == 2 * first
+    assert other.run({"function": f"{JOBS}:double", "args": {"value": 2}, **_wide()}, Limits()) == 2 * first
     assert kept is not None
     assert kept.poll() is None
     kept.kill()

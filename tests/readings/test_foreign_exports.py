@@ -123,10 +123,10 @@ def test_what_may_be_a_load_that_grows_or_a_counter_is_asked_and_held(
     path, project = tmp_path / "grid.csv", tmp_path / "p"
     path.write_text(minutes_of(values, 15).replace("timestamp,kwh", "Zeit,Import kWh"))
     open_text = "never falls and more than doubles: states of a counter, whose register has kind: cumulative, or"
-    report = sniff_file(path, tz="UTC", said=FileFacts(tz="UTC"))
+    report = sniff_file(path, tz="UTC", facts=FileFacts(tz="UTC"))
     assert any(open_text in each.text for each in report.questions) == is_open
-    told = sniff_file(path, tz="UTC", said=FileFacts(tz="UTC", unit="kwh"))
-    assert not any(open_text in each.text for each in told.questions)
+    with_unit = sniff_file(path, tz="UTC", facts=FileFacts(tz="UTC", unit="kwh"))
+    assert not any(open_text in each.text for each in with_unit.questions)
     made = CliRunner().invoke(build_app(("init",)), ["init", str(project), "--from", str(path), "--tz", "UTC"])
     assert made.exit_code == 0, made.stderr
     site = next((project / "sites").glob("*.yaml"))
@@ -209,9 +209,9 @@ def test_a_table_without_any_unit_asks_for_it_in_one_question(tmp_path: Path) ->
     path.write_text("Day,High,Low\n" + "".join(f"2025-03-{n:02},{n % 3}.5,{n % 5}\n" for n in range(1, 29)))
     report = sniff_file(path, tz="Europe/Berlin")
     assert [(each.key, each.text) for each in report.questions] == [("unit", "not in the columns' names")]
-    told = sniff_file(path, tz="Europe/Berlin", said=FileFacts(unit="kwh", tz="Europe/Berlin"))
-    assert told.draft is not None
-    assert told.draft.reads == 56
+    with_unit = sniff_file(path, tz="Europe/Berlin", facts=FileFacts(unit="kwh", tz="Europe/Berlin"))
+    assert with_unit.draft is not None
+    assert with_unit.draft.reads == 56
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
@@ -232,7 +232,7 @@ def test_a_profile_of_a_line_a_day_is_read_where_its_numbers_look_like_times(tmp
     clocks = [f"{n // 2:02}:{n % 2 * 30:02} - {(n + 1) // 2:02}:{(n + 1) % 2 * 30:02}" for n in range(48)]
     rows = [f"1111111111,{day}.03.2025," + ",".join(f"0.{n % 50:02}" for n in range(48)) for day in range(1, 4)]
     path.write_text("\n".join([",".join(["NMI", "DATE", *clocks]), *rows, ""]))
-    report = sniff_file(path, tz="Australia/Brisbane", said=FileFacts(unit="kwh", tz="Australia/Brisbane"))
+    report = sniff_file(path, tz="Australia/Brisbane", facts=FileFacts(unit="kwh", tz="Australia/Brisbane"))
     assert report.draft is not None
     assert report.draft.reads == 3 * 48
 
@@ -343,10 +343,10 @@ def test_one_answer_of_the_unit_is_of_no_constant_and_of_no_other_quantity(tmp_p
     path = tmp_path / "a.csv"
     rows = (f"2025-03-{n:02},{n % 3}.5,{0 if name == 'table' else 230 + n % 4},{n % 5}.5\n" for n in range(1, 29))
     path.write_text(f"Day,_value,{name},Low voltage board\n" + "".join(rows))
-    told = sniff_file(path, tz="Europe/Berlin", said=FileFacts(unit="kwh", tz="Europe/Berlin"))
-    assert told.draft is not None
-    assert told.draft.keys["units"] == {"_value": "kwh", "Low voltage board": "kwh"}
-    assert f'called as no amount of energy: "{name}"' in told.draft.yaml()
+    report = sniff_file(path, tz="Europe/Berlin", facts=FileFacts(unit="kwh", tz="Europe/Berlin"))
+    assert report.draft is not None
+    assert report.draft.keys["units"] == {"_value": "kwh", "Low voltage board": "kwh"}
+    assert f'called as no amount of energy: "{name}"' in report.draft.yaml()
 
 
 @pytest.mark.parametrize("begins_anew_at", [None, 90])
@@ -367,7 +367,7 @@ def test_two_columns_of_one_counter_are_one_meter_and_asked_about_once(
     assert sum(line.startswith("unit:") for line in draft.yaml().splitlines()) == 1
     site = SiteDraft(time_zone="Europe/Berlin")
     site.add_file(path)
-    assert f"it rises by the steps of '{kept}': skip it" in site.asks[f"column.{gone}"].text
+    assert f"it rises by the steps of '{kept}': skip it" in site.open_questions[f"column.{gone}"].text
 
 
 def test_a_key_with_two_open_questions_stands_once(tmp_path: Path) -> None:
@@ -376,8 +376,8 @@ def test_a_key_with_two_open_questions_stands_once(tmp_path: Path) -> None:
     path.write_text("start,first,second\n" + "".join(rows))
     draft = sniff_file(path).draft
     assert draft is not None
-    (asked,) = draft.questions
-    assert asked.text.startswith("not in the columns' names; 'second' never falls and more than doubles")
+    (question,) = draft.questions
+    assert question.text.startswith("not in the columns' names; 'second' never falls and more than doubles")
 
 
 @pytest.mark.parametrize(

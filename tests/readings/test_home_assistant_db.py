@@ -52,8 +52,8 @@ def test_five_minutes_tell_quarter_hours_and_their_later_loss_changes_nothing(be
     fine = bench.values()
     assert fine[:3] == pytest.approx([0.3, 0.3, 0.3])
     # Ten days later Home Assistant has forgotten the five minutes.
-    again = bench.ingest(house(bench.folder / "b.db", sums=sums), mapping=MAP)
-    assert (again.new_rows, again.corrected_rows) == (0, 0)
+    second = bench.ingest(house(bench.folder / "b.db", sums=sums), mapping=MAP)
+    assert (second.new_rows, second.corrected_rows) == (0, 0)
     assert bench.values() == fine
 
 
@@ -134,9 +134,9 @@ def test_what_is_not_clear_is_refused_by_its_name(bench: Bench) -> None:
     values = {GRID: "main", "sensor.gallons": "gas", "sensor.stored": "press"}
     report = bench.ingest(path, mapping=ColumnMap(values=values))
     assert report.reasons == {"unit_kind_mismatch": 1, "unknown_meter": 1, "unknown_unit": 1}
-    told = {item["message"] for item in bench.quarantine.items("plant")}
+    messages = {item["message"] for item in bench.quarantine.items("plant")}
     for name in ("sensor.gallons: gal", "sensor.stored: mean of kWh", "sensor.forgotten"):
-        assert any(name in each for each in told), name
+        assert any(name in each for each in messages), name
     assert bench.values() == [0.375] * 8
 
 
@@ -171,8 +171,8 @@ def test_a_database_of_another_program_is_named(bench: Bench) -> None:
 def test_sniff_without_a_site_tells_every_statistic(tmp_path: Path) -> None:
     report = sniff_file(house(tmp_path / "ha.db"))
     assert report.reasons == {"unknown_unit": 1}
-    told = {(each.meter, each.channel, each.unit) for each in report.channels}
-    assert told >= {(GRID, "sum", "kwh"), ("sensor.outdoor", "mean", "degc"), ("sensor.cost", "sum", "EUR")}
+    channels = {(each.meter, each.channel, each.unit) for each in report.channels}
+    assert channels >= {(GRID, "sum", "kwh"), ("sensor.outdoor", "mean", "degc"), ("sensor.cost", "sum", "EUR")}
 
 
 def test_a_transaction_cut_short_is_undone_and_not_read(bench: Bench) -> None:

@@ -119,9 +119,9 @@ def test_a_price_in_cents_becomes_one_in_the_currency(tmp_path: Path) -> None:
     )
     made = run("init", tmp_path / "house", "--from", path, "--tz", "Europe/Berlin")
     assert made.exit_code == 0, made.stderr
-    (told,) = load_site(tmp_path / "house" / "sites" / "house.yaml").column_maps
-    assert told.values["sensor.tibber_price"] == "import_price"
-    assert (told.units, told.multipliers) == (
+    (column_map,) = load_site(tmp_path / "house" / "sites" / "house.yaml").column_maps
+    assert column_map.values["sensor.tibber_price"] == "import_price"
+    assert (column_map.units, column_map.multipliers) == (
         {"sensor.tibber_price": "per_kwh"},
         {"sensor.tibber_price": 0.01},
     )

@@ -43,9 +43,9 @@ def test_the_same_file_twice_changes_nothing(bench: Bench) -> None:
 
 def test_the_same_content_in_another_file_writes_no_reading(bench: Bench) -> None:
     bench.ingest(HEADER + quarter_rows("main", [1, 2]))
-    again = bench.ingest(HEADER.replace("kwh", "wh") + quarter_rows("main", [1000, 2000]), name="b.csv")
-    assert (again.new_rows, again.corrected_rows, again.unchanged_rows) == (0, 0, 2)
-    assert again.partitions == ()
+    second = bench.ingest(HEADER.replace("kwh", "wh") + quarter_rows("main", [1000, 2000]), name="b.csv")
+    assert (second.new_rows, second.corrected_rows, second.unchanged_rows) == (0, 0, 2)
+    assert second.partitions == ()
     assert bench.lake.history("plant").height == 2
 
 

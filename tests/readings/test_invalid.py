@@ -66,12 +66,12 @@ def test_a_broken_file_gets_its_verdict(shared_data: Path, row: dict[str, str]) 
     "row", [row for row in listed() if re.search(r"sum \d", row["detail"])], ids=lambda row: row["file"]
 )
 def test_no_good_row_is_lost(shared_data: Path, row: dict[str, str]) -> None:
-    said = re.search(r"sum (\d+\.\d+)", row["detail"])
-    assert said is not None
+    match = re.search(r"sum (\d+\.\d+)", row["detail"])
+    assert match is not None
     report = sniffed(shared_data / "invalid", row)
     if report.verdict in {"accept", "accept_with_warning"}:
-        assert report.channels[0].sum == pytest.approx(float(said[1]), abs=0.0005)
-        assert report.channels[0].sum_kwh == pytest.approx(float(said[1]), abs=0.0005)
+        assert report.channels[0].sum == pytest.approx(float(match[1]), abs=0.0005)
+        assert report.channels[0].sum_kwh == pytest.approx(float(match[1]), abs=0.0005)
 
 
 def test_one_bad_row_costs_only_itself(shared_data: Path) -> None:

@@ -15,10 +15,10 @@ from data_quality.contracts.site_file.site import ColumnMap
 HOURS = range(24)
 
 
-def sniffed(folder: Path, document: Any, said: FileFacts | None = None) -> SniffReport:
+def sniffed(folder: Path, document: Any, facts: FileFacts | None = None) -> SniffReport:
     path = folder / "answer.json"
     path.write_text(json.dumps(document))
-    return sniff_file(path, tz="Europe/Berlin", said=said or FileFacts())
+    return sniff_file(path, tz="Europe/Berlin", facts=facts or FileFacts())
 
 
 def read_as_proposed(report: SniffReport) -> dict[str, float | None]:

@@ -289,8 +289,8 @@ def test_channels_become_registers_of_the_sites_meter(bench: Bench) -> None:
     assert sum(bench.values("main", "import")) == pytest.approx(28.0)
     assert sum(bench.values("main", "export")) == pytest.approx(8.0)
     assert {each.meter for each in report.channels} == {"main"}
-    again = bench.ingest(TWO_CHANNELS, site=site, name="b.dat")
-    assert (again.is_repeat, again.new_rows) == (True, 0)
+    second = bench.ingest(TWO_CHANNELS, site=site, name="b.dat")
+    assert (second.is_repeat, second.new_rows) == (True, 0)
 
 
 def test_a_second_import_channel_is_not_added_to_the_first_unasked(bench: Bench) -> None:

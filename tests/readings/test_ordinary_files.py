@@ -19,8 +19,8 @@ SEEDS = range(24)
 def read_by_its_own_map(chosen: Style, folder: Path) -> bool:
     """The drafted map reads what was written; only what stands below the readings is refused."""
     path, truth, site, _ = write(chosen, folder)
-    said = FileFacts(unit="kwh") if chosen.shape in ("hours", "numbered") else FileFacts()
-    draft = draft_map(path, site=site, said=said)
+    facts = FileFacts(unit="kwh") if chosen.shape in ("hours", "numbered") else FileFacts()
+    draft = draft_map(path, site=site, facts=facts)
     assert draft is not None
     assert draft.questions == ()
     assert draft.confidence >= 0.85
@@ -46,7 +46,7 @@ def test_a_zone_that_the_times_disprove_is_asked_for_and_not_taken(bench: Bench)
     assert draft is not None
     assert [question.key for question in draft.questions] == ["zone"]
     assert "skips in spring" in draft.questions[0].text
-    assert draft_map(path, site=home(), said=FileFacts(tz="Etc/GMT-1")).questions == ()  # type: ignore[union-attr]
+    assert draft_map(path, site=home(), facts=FileFacts(tz="Etc/GMT-1")).questions == ()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_zone_that_the_times_disprove_is_asked_for_and_not_taken(bench: Bench)
 )
 def test_a_clock_without_summer_time_is_that_of_the_winter(bench: Bench, zone: str, all_year: tuple[str, ...]) -> None:
     path = bench.file("Zeit;Verbrauch [kWh]\n" + hours("{t};{n},5", month=3, zone="Etc/GMT"))
-    draft = draft_map(path, site=home(), said=FileFacts(tz=zone))
+    draft = draft_map(path, site=home(), facts=FileFacts(tz=zone))
     assert draft is not None
     assert [each.answers for each in draft.questions if each.key == "zone"] == [all_year]
 
@@ -70,7 +70,7 @@ def test_a_change_of_the_clock_in_the_file_makes_its_zone_surer(bench: Bench) ->
 
 
 @pytest.mark.parametrize(
-    ("header", "said", "key"),
+    ("header", "facts", "key"),
     [
         ("Zeit;Halle Nord [kWh]", FileFacts(), "values"),
         ("Zeit;Wert", FileFacts(meter="z1"), "units"),
@@ -78,8 +78,8 @@ def test_a_change_of_the_clock_in_the_file_makes_its_zone_surer(bench: Bench) ->
     ],
     ids=["a meter that nobody knows", "no unit anywhere", "a number of no meter"],
 )
-def test_what_neither_file_nor_site_says_is_a_question(bench: Bench, header: str, said: FileFacts, key: str) -> None:
-    draft = draft_map(bench.file(header + "\n" + hours("{t};{n},5")), site=works(), said=said)
+def test_what_neither_file_nor_site_says_is_a_question(bench: Bench, header: str, facts: FileFacts, key: str) -> None:
+    draft = draft_map(bench.file(header + "\n" + hours("{t};{n},5")), site=works(), facts=facts)
     assert draft is not None
     assert [question.key for question in draft.questions] == [key]
     assert draft.confidence <= 0.5
@@ -107,9 +107,9 @@ def test_whole_numbers_too_large_for_their_heading_are_asked_about(bench: Bench)
     draft = draft_map(path, site=works())
     assert draft is not None
     assert "wh" in draft.questions[0].answers
-    said = draft_map(path, site=works(), said=FileFacts(unit="wh"))
-    assert said is not None
-    assert (said.questions, said.keys["units"]) == ((), {"Zähler 1 [kWh]": "wh"})
+    with_unit = draft_map(path, site=works(), facts=FileFacts(unit="wh"))
+    assert with_unit is not None
+    assert (with_unit.questions, with_unit.keys["units"]) == ((), {"Zähler 1 [kWh]": "wh"})
     loaded = works().model_copy(
         update={"meters": tuple(m.model_copy(update={"connected_load_kw": 900.0}) for m in works().meters)}
     )
@@ -207,7 +207,7 @@ def test_a_map_is_proposed_too_where_it_saves_rows_of_a_file_that_is_read(bench:
 
 def test_a_wrong_encoding_is_one_sentence(bench: Bench) -> None:
     path = bench.file("Zeit;Zähler 1\n01.01.2025 00:00;1\n".encode("cp1252"))
-    draft = draft_map(path, site=works(), said=FileFacts(unit="kwh"))
+    draft = draft_map(path, site=works(), facts=FileFacts(unit="kwh"))
     assert draft is not None
     report = sniff_file(path, mapping=draft.column_map(encoding="utf-16-le"), site=works())
     assert "as the column map says" in report.message

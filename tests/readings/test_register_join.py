@@ -78,8 +78,8 @@ def test_the_same_file_again_changes_nothing_and_a_new_event_reads_it_anew(bench
     assert (first.reasons, sum(bench.values())) == ({"register_decrease": 1}, 10.0)
     assert bench.ingest(text, site=counter()).is_repeat
     explained = counter({"kind": "reset", "at": FIRST + timedelta(hours=1.5), "final_read": 507})
-    again = bench.ingest(text, site=explained)
-    assert (again.is_repeat, again.new_rows, again.warnings, again.reasons) == (False, 4, {"register_reset": 1}, {})
+    second = bench.ingest(text, site=explained)
+    assert (second.is_repeat, second.new_rows, second.warnings, second.reasons) == (False, 4, {"register_reset": 1}, {})
     assert sum(bench.values()) == 15.0
 
 
@@ -323,12 +323,12 @@ def test_whatever_a_register_does_no_amount_is_negative_or_beyond_its_meter(
         moment += timedelta(seconds=wait)
         rows.append(("main", "import", "", moment, Decimal(value), "kwh", len(rows) + 2))
     states = pl.DataFrame(rows, schema=STATE_SCHEMA, orient="row")
-    told = [
+    reported = [
         {"kind": kind, "at": FIRST + timedelta(seconds=after)}
         | ({} if kind == "rollover" else {"final_read": read, "initial_read": read})
         for after, kind, read in events
     ]
-    found = to_intervals(states, counter(*told, digits=digits, load_kw=load_kw))
+    found = to_intervals(states, counter(*reported, digits=digits, load_kw=load_kw))
     hours = found.rows["source_minutes"] / 60
     most = 30.0 if load_kw else 1e6
     # Beside the limit each step may hold the two free digits of every read and event in it.

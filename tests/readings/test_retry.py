@@ -67,8 +67,8 @@ def test_another_try_with_nothing_mended_resolves_nothing(bench: Bench) -> None:
     assert (report.file.is_repeat, report.resolved, report.before) == (True, 0, report.after)
     assert open_lines(bench) == [2]
     bench.ingest("nothing", name="b.csv")
-    again = retry(bench, place=1)
-    assert (again.file.verdict, again.resolved, again.before) == ("reject", 0, again.after)
+    second = retry(bench, place=1)
+    assert (second.file.verdict, second.resolved, second.before) == ("reject", 0, second.after)
 
 
 def test_another_fault_of_the_whole_file_does_not_resolve_its_rows(bench: Bench) -> None:

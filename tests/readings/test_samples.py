@@ -114,8 +114,8 @@ def test_what_came_late_closes_what_was_refused_as_incomplete(bench: Bench, tmp_
 
 def test_doubled_samples_count_once_and_are_told(bench: Bench) -> None:
     samples = [*register(0, 901), *(sample("sub/kwh", at_s, 1, "kwh") for at_s in (300, 600, 900))]
-    again = [each._replace(received_utc=each.received_utc + timedelta(seconds=3)) for each in samples]
-    report = told(bench, samples + again)
+    second = [each._replace(received_utc=each.received_utc + timedelta(seconds=3)) for each in samples]
+    report = told(bench, samples + second)
     assert report.warnings == {"duplicate_rows": len(samples)}
     assert (bench.values(), bench.values("sub")) == ([0.9], [3.0])
 
@@ -170,7 +170,7 @@ def test_what_is_made_up_is_flagged(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("message", "reason"),
     [
         (text(register(0, 9), site="other"), "other_site"),
         (text(register(0, 9), source="yard"), "unknown_source"),
@@ -180,8 +180,8 @@ def test_what_is_made_up_is_flagged(bench: Bench) -> None:
         (text(register(0, 9), "a,b,c,d,e,f,g,h,i,j,k"), "not_text"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_held_whole_with_one_sentence(bench: Bench, said: str, reason: str) -> None:
-    report = bench.ingest(said, site=hall(), name="x")
+def test_a_file_that_cannot_be_used_is_held_whole_with_one_sentence(bench: Bench, message: str, reason: str) -> None:
+    report = bench.ingest(message, site=hall(), name="x")
     assert (report.verdict, report.reasons) == ("reject", {reason: 1})
     assert report.message.count("\n") == 0
 

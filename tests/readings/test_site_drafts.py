@@ -100,9 +100,9 @@ def test_the_question_about_a_column_of_counter_states_names_the_kind_of_its_reg
     path.write_text("\n".join(["start,state,load", *rows]) + "\n")
     assert run("init", folder, "--from", path, "--tz", "Europe/Berlin").exit_code == 0
     lines = (folder / "sites" / "p.yaml").read_text().splitlines()
-    asked = {name: line for name in ("state", "load") for line in lines if f'what does "{name}" count?' in line}
-    assert asked["state"].endswith("it never falls: states of a counter, whose register wants kind: cumulative")
-    assert "cumulative" not in asked["load"]
+    query = {name: line for name in ("state", "load") for line in lines if f'what does "{name}" count?' in line}
+    assert query["state"].endswith("it never falls: states of a counter, whose register wants kind: cumulative")
+    assert "cumulative" not in query["load"]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_nothing_is_overwritten_and_a_wrong_file_leaves_nothing_behind(files: li
     assert not folder.exists()
     assert run("init", folder, "--from", files[0]).exit_code == 0
     before = (folder / "sites" / "p.yaml").read_text()
-    again = run("init", folder, "--from", files[1])
-    assert again.exit_code == 2
-    assert "is a project already" in again.stderr
+    second = run("init", folder, "--from", files[1])
+    assert second.exit_code == 2
+    assert "is a project already" in second.stderr
     assert (folder / "sites" / "p.yaml").read_text() == before

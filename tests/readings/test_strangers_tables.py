@@ -455,7 +455,7 @@ def test_units_of_gas_and_heat_as_portals_write(tmp_path: Path, written: str, un
     rows = "".join(f"2025-03-03 {hour:02}:00;1000\n" for hour in range(24))
     for names in (f"Verbrauch ({written})", f"Verbrauch\nDatum;{written}", f"Verbrauch\n;[{written}]"):
         path.write_text(f"Zeit;{names}\n{rows}")
-        report = sniff_file(path, tz="Europe/Berlin", said=FileFacts(tz="Europe/Berlin"))
+        report = sniff_file(path, tz="Europe/Berlin", facts=FileFacts(tz="Europe/Berlin"))
         assert report.draft is not None, report.message
         channel = read_file(path, mapping=report.draft.column_map()).report.channels[0]
         assert (channel.unit, channel.intervals, channel.sum) == (unit, 24, 24_000.0)
@@ -466,5 +466,5 @@ def test_one_name_over_several_units_names_no_column(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     rows = "".join(f"03.03.2025 {hour:02}:00;1,5;1,5;2,5;2,5\n" for hour in range(24))
     path.write_text(";Halle 1;;Halle 2;\nDatum;kWh;kW;kWh;kW\n" + rows)
-    report = sniff_file(path, tz="Europe/Berlin", said=FileFacts(tz="Europe/Berlin"))
+    report = sniff_file(path, tz="Europe/Berlin", facts=FileFacts(tz="Europe/Berlin"))
     assert (report.verdict, report.draft) == ("reject", None)

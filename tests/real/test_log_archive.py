@@ -188,8 +188,8 @@ def test_a_lost_server_comes_back_to_what_it_archived_and_landing_brings_the_res
         each for each in found if each in acknowledged
     }
     loss_s = (lost_utc - kept_until).total_seconds()
-    said = f"{len(found)} of {len(noted(notes)) + 1} batches; recovered in {took_s:.1f} s"
-    sys.stderr.write(f"lost {loss_s:.1f} s at an archive_timeout of {TIMEOUT_S} s: {said}\n")
+    text = f"{len(found)} of {len(noted(notes)) + 1} batches; recovered in {took_s:.1f} s"
+    sys.stderr.write(f"lost {loss_s:.1f} s at an archive_timeout of {TIMEOUT_S} s: {text}\n")
     # What the archive itself takes comes on top of its timeout, and does not grow with it.
     (minutes,) = re.findall(r"(?m)^archive_timeout = (\d+)min$", SETTINGS.read_text())
     assert timedelta(minutes=int(minutes), seconds=max(loss_s - TIMEOUT_S, 0)) <= PROMISED

@@ -165,8 +165,8 @@ def moves_of(project: Project, command_id: str) -> list[str]:
     from assets.stores.schema.tables_control import command_events
 
     with closing(open_store(project.store_url)) as store:
-        asked = command_events.select().where(command_events.c.command_id == command_id)
-        return [row["to_state"] for row in store.rows(asked.order_by(command_events.c.position))]
+        statement = command_events.select().where(command_events.c.command_id == command_id)
+        return [row["to_state"] for row in store.rows(statement.order_by(command_events.c.position))]
 
 
 @pytest.mark.slow

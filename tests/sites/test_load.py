@@ -287,10 +287,10 @@ def test_a_mistake_is_said_in_our_words_and_not_in_those_of_a_library(tmp_path: 
     assert old in PLANT
     with pytest.raises(BadConfiguration) as caught:
         load_site(write(tmp_path, PLANT.replace(old, new, 1)))
-    said = str(caught.value).removeprefix(str(tmp_path))
-    assert sentence in said
+    message = str(caught.value).removeprefix(str(tmp_path))
+    assert sentence in message
     assert caught.value.problems[0].line > 0
-    assert not [word for word in THEIRS if word in said], said
+    assert not [word for word in THEIRS if word in message], message
 
 
 def test_every_pattern_of_a_contract_has_its_description() -> None:

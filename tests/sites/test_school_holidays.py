@@ -35,15 +35,15 @@ def test_what_the_file_declares_stands_alone_in_its_year() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spans", "said"),
+    ("spans", "message"),
     [
         (({"first": "2025-04-26", "last": "2025-04-14"},), "end .2025-04-14. before they begin"),
         (({"first": "2025-07-01", "last": "2026-09-10"},), "longer than 100 days"),
         ((EASTER, {"first": "2025-04-26", "last": "2025-04-30"}), "overlap: until 2025-04-26 and from 2025-04-26"),
     ],
 )
-def test_a_slip_is_refused_with_its_dates(spans: tuple[dict[str, object], ...], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_a_slip_is_refused_with_its_dates(spans: tuple[dict[str, object], ...], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         site(school_holidays=spans)
 
 

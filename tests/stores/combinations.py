@@ -221,20 +221,20 @@ def look(folder: Path, kept: Path, given: Combination, found: Found) -> None:
     expect(failed <= damaged if given.fits else wanted == failed, f"doctor fails at {failed}, not {wanted}")
     acts = [lambda: _do("lake", "sweep", *words, is_any=True), lambda: _ingest(project, "new")]
     for act in acts:
-        code, _, said = act()
+        code, _, message = act()
         # A lake that is older than its store lacks files: which, is named, and their sources bring them again.
-        lacks = given.fits and given.lake.time < given.store.time and "is missing, and no figure" in said
-        expect(lacks or code == (0 if given.fits else 3), f"exit code {code}: {said}")
-        expect(given.fits or (ADOPT in said and said.count("\n") <= 3), f"refused without a name: {said}")
+        lacks = given.fits and given.lake.time < given.store.time and "is missing, and no figure" in message
+        expect(lacks or code == (0 if given.fits else 3), f"exit code {code}: {message}")
+        expect(given.fits or (ADOPT in message and message.count("\n") <= 3), f"refused without a name: {message}")
     found.outcomes["fits" if given.fits else "refused"] += 1
     if given.fits:
         return
-    code, answer, said = _do("lake", "adopt", *words, is_any=True)
-    expect(code == bool(answer["missing"]), f"not adopted: {said}")
+    code, answer, message = _do("lake", "adopt", *words, is_any=True)
+    expect(code == bool(answer["missing"]), f"not adopted: {message}")
     found.outcomes["adopted"] += 1
-    code, _, said = _ingest(project, "new")
-    lacks = bool(answer["missing"]) and "is missing, and no figure" in said
-    expect(code == 0 or lacks, f"refused after adoption: {said}")
+    code, _, message = _ingest(project, "new")
+    lacks = bool(answer["missing"]) and "is missing, and no figure" in message
+    expect(code == 0 or lacks, f"refused after adoption: {message}")
     expect(_do("lake", "sweep", *words, is_any=True)[0] == 0, "no sweep after adoption")
     if given.lake.time and given.lake == given.store._replace(is_old=given.lake.is_old):
         return
@@ -243,8 +243,8 @@ def look(folder: Path, kept: Path, given: Combination, found: Found) -> None:
         for old in (project / given.data).glob("store.db*"):
             old.unlink()
         shutil.copy(kept / given.lake.project / str(given.lake.time) / "store.db", project / given.data / "store.db")
-        code, answer, said = _do("lake", "adopt", *words, is_any=True)
-        expect(code == 0 and answer["missing"] == [], f"files did not come back: {said} {answer}")
+        code, answer, message = _do("lake", "adopt", *words, is_any=True)
+        expect(code == 0 and answer["missing"] == [], f"files did not come back: {message} {answer}")
         found.outcomes["given back"] += code == 0
 
 

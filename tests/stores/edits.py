@@ -70,11 +70,11 @@ class Campaign:
 
     def _look(self, where: str, what: str, names: set[str]) -> tuple[str, str]:
         """Whether each of the names begins a sentence of the doctor, or stands in it after the site's."""
-        said = self.doctor()
-        lost = [name for name in names if not any(name in each for each in said)]
+        output = self.doctor()
+        lost = [name for name in names if not any(name in each for each in output)]
         if lost:
             # Triggers are dropped for most edits.
-            self.missed.append(f"{where}, {what}: {lost} in {[each for each in said if ' trigger ' not in each]}")
+            self.missed.append(f"{where}, {what}: {lost} in {[each for each in output if ' trigger ' not in each]}")
         return where, what
 
     @contextmanager
@@ -230,19 +230,19 @@ def main() -> None:
     given.add_argument("--edits", type=int, default=1_000)
     given.add_argument("--seed", type=int, default=38)
     given.add_argument("--url", default="", help="an empty PostgreSQL database; without one a SQLite file")
-    asked = given.parse_args()
+    options = given.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        store = open_store(asked.url or f"sqlite:///{folder}/s.db")
-        campaign = Campaign(store, Path(folder), random.Random(asked.seed))
-        campaign.run(asked.edits)
+        store = open_store(options.url or f"sqlite:///{folder}/s.db")
+        campaign = Campaign(store, Path(folder), random.Random(options.seed))
+        campaign.run(options.edits)
         store.close()
     done = sorted(campaign.done.items())
     for where in sorted({of for (of, _), _ in done}):
         kinds = {what: count for (of, what), count in done if of == where}
-        said = ", ".join(f"{what} {count}" for what, count in kinds.items())
-        sys.stdout.write(f"{where:24} {sum(kinds.values()):4}  {said}\n")
+        text = ", ".join(f"{what} {count}" for what, count in kinds.items())
+        sys.stdout.write(f"{where:24} {sum(kinds.values()):4}  {text}\n")
     missed = len(campaign.missed)
-    sys.stdout.write(f"{asked.edits} edits, {asked.edits - missed} named, {missed} missed\n")
+    sys.stdout.write(f"{options.edits} edits, {options.edits - missed} named, {missed} missed\n")
     sys.stdout.writelines(f"{each}\n" for each in campaign.missed)
     sys.exit(bool(missed))
 

@@ -105,9 +105,9 @@ def test_commands_name_what_was_slipped_in_and_do_not_believe_it(project: Path, 
     code, answer, _ = _run(project, "dispatch", "verify", "--site", "home")
     assert (code, answer["mode"]) == (1, "PARTIAL"), "the entry before it is signed and stands"
     assert answer["problems"] == ["mode_events 2: the row was not written by this program (no seal)"]
-    told = _trust_of_doctor(project)
-    assert (told["status"], told["detail"]) == ("fail", answer["problems"][0])
-    assert "backup" in told["mend"]
+    output = _trust_of_doctor(project)
+    assert (output["status"], output["detail"]) == ("fail", answer["problems"][0])
+    assert "backup" in output["mend"]
 
 
 def test_a_latch_is_acknowledged_by_a_named_engineer_with_a_key(project: Path, opened: Store) -> None:
@@ -172,12 +172,12 @@ def test_a_migration_seals_what_it_finds_and_it_counts_as_before(tmp_path: Path)
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     migrate(store.engine)
     give_keys(store, tmp_path)
-    again = connect_store(str(store.engine.url), store.public_keys)
-    assert distrusted(again) == []
-    assert current_mode(again, "home") is Mode.PARTIAL
-    row = next(each for each in commands_at(again, "home", NOW) if each.command.command_id == "c1")
+    second = connect_store(str(store.engine.url), store.public_keys)
+    assert distrusted(second) == []
+    assert current_mode(second, "home") is Mode.PARTIAL
+    row = next(each for each in commands_at(second, "home", NOW) if each.command.command_id == "c1")
     assert (row.evidence_grade, row.mode_at_issue) == (EvidenceGrade.DEVICE_ACKNOWLEDGED, "PARTIAL")
-    change(again, mode_events, mode_events.c.id == 1, reason="another")
-    assert current_mode(again, "home") is Mode.SIMULATION
-    again.close()
+    change(second, mode_events, mode_events.c.id == 1, reason="another")
+    assert current_mode(second, "home") is Mode.SIMULATION
+    second.close()
     store.close()

@@ -68,10 +68,10 @@ def test_merged_files_give_every_answer_as_before_also_after_the_sweep(
 ) -> None:
     deliver(lake, clock, 7)
     before, files = answers(lake), {each.key for each in kept.list("readings/")}
-    said = list(compact(lake, clock=clock, is_dry_run=True))
+    merges = list(compact(lake, clock=clock, is_dry_run=True))
     assert {each.key for each in kept.list("readings/")} == files
     done = list(compact(lake, clock=clock))
-    assert done == said
+    assert done == merges
     assert [(each.site_id, f"{each.month:%Y-%m}", each.files) for each in done] == [
         ("plant", "2025-01", 7),
         ("plant", "2025-02", 7),
@@ -144,17 +144,17 @@ def test_of_two_who_merge_at_once_one_does_and_nothing_of_the_other_is_left(
     lake: Lake, kept: FileStore, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver(lake, clock, 4)
-    before, beside = answers(lake), list[Merged]()
+    before, others = answers(lake), list[Merged]()
     put_new = lake.kept.put_new
 
     def put_while_another(key: str, write: Any) -> str:
         monkeypatch.setattr(lake.kept, "put_new", put_new)
-        beside.extend(compact(Lake(kept.root, lake.store, kept=kept), clock=clock))
+        others.extend(compact(Lake(kept.root, lake.store, kept=kept), clock=clock))
         return put_new(key, write)
 
     monkeypatch.setattr(lake.kept, "put_new", put_while_another)
     assert list(compact(lake, clock=clock)) == []
-    assert len(beside) == 2
+    assert len(others) == 2
     assert len(list(kept.list("readings/"))) == 8 + 2
     assert answers(lake) == before
 

@@ -125,7 +125,7 @@ def test_a_copy_that_is_altered_here_is_fetched_again_and_a_file_that_is_lost_th
     # Whoever has a copy reads on; the doctor says that it is the last.
     assert lake.current("plant")["value"].to_list() == [1]
     assert [(each.path, each.fault) for each in lake.damage("plant")] == [(key, "is missing")]
-    kept.put_again(key)
+    kept.reupload(key)
     assert lake.damage("plant") == []
 
 
@@ -169,18 +169,18 @@ def test_a_writer_who_was_at_it_for_longer_than_a_sweep_waits_records_nothing(
 def test_others_who_write_meanwhile_let_a_batch_be_decided_again_outside_of_the_lock_first(
     kept: FileStore, store: Store, clock: FixedClock
 ) -> None:
-    lake, asked = Lake(kept.root, store, kept=kept), list[int]()
+    lake, requests = Lake(kept.root, store, kept=kept), list[int]()
 
     def plan() -> Decided:
-        asked.append(1)
+        requests.append(1)
         # Inside of the writers' lock nobody else can.
-        if len(asked) <= kept.rounds:
+        if len(requests) <= kept.rounds:
             other = INFO.model_copy(update={"site_id": "annex"})
             Lake(kept.root, store, kept=kept).write_batch(other, changes(), unchanged_rows=0, clock=clock)
         return Decided(changes=changes((0, 1)), unchanged_rows=0)
 
     lake.write_decided(INFO, plan, clock=clock)
-    assert len(asked) == kept.rounds + 1
+    assert len(requests) == kept.rounds + 1
     assert lake.history("plant").height == 1
     assert len(list(kept.list("readings/site=plant/"))) == 1
 
@@ -190,10 +190,10 @@ def test_a_bucket_nobody_answers_for_says_so_in_one_sentence(
 ) -> None:
     def said(address: str = f"s3://{BUCKET}/x") -> str:
         files = BucketFiles(tmp_path / "copies", address, pause_s=0)
-        with pytest.raises(Unreachable) as told:
+        with pytest.raises(Unreachable) as error:
             files.put_new(uuid4().hex, holding(b"x"))
-        assert "\n" not in str(told.value)
-        return str(told.value)
+        assert "\n" not in str(error.value)
+        return str(error.value)
 
     assert said("s3://nowhere/x").startswith("s3://nowhere/x: there is no such bucket (NoSuchBucket)")
     line = faulty_line[1]

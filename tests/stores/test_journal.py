@@ -60,8 +60,8 @@ def any_store(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 def override(account: str, tariff_id: str) -> dict[str, Any]:
     made = Override(account=account, tariff_id=tariff_id, valid_from=date(2026, 1, 1))
-    beside = {"site_id": "home", "valid_to": date(2027, 1, 1), "person_id": "anna", "reason": "test"}
-    return row_of(tariff_overrides, made, **beside)
+    others = {"site_id": "home", "valid_to": date(2027, 1, 1), "person_id": "anna", "reason": "test"}
+    return row_of(tariff_overrides, made, **others)
 
 
 def names(found: list[Override]) -> list[str]:
@@ -114,8 +114,8 @@ def test_a_thing_is_added_once_and_a_second_time_moves_no_clock(store: Store) ->
 
 def test_models_are_put_and_read_back_as_they_were_recorded(store: Store) -> None:
     labels = Ledger(anomaly_labels, AnomalyLabel)
-    said = {"event_id": "e" * 32, "site_id": "home", "person_id": "anna", "reason": "seen", "recorded_at_utc": NOW}
-    given = [AnomalyLabel.model_validate({**said, "cause": cause}) for cause in ("waste", "weather")]
+    fields = {"event_id": "e" * 32, "site_id": "home", "person_id": "anna", "reason": "seen", "recorded_at_utc": NOW}
+    given = [AnomalyLabel.model_validate({**fields, "cause": cause}) for cause in ("waste", "weather")]
     assert labels.put(store, CLOCK) == []
     first, second = labels.put(store, CLOCK, given[0]), labels.put(store, CLOCK, *given)
     assert labels.history(store) == [*first, *second]
@@ -135,8 +135,8 @@ def test_a_ledger_has_a_column_for_what_its_model_must_say() -> None:
 def test_a_sealed_table_gets_its_seal_and_a_log_none(store: Store) -> None:
     with store.begin() as connection:
         before = head_of(connection)
-    told = {"site_id": "home", "job": "j", "outcome": "o", "sentence": "s", "run_id": "r", "ended_utc": NOW}
-    TOLD.add(store, CLOCK, told)
+    fields = {"site_id": "home", "job": "j", "outcome": "o", "sentence": "s", "run_id": "r", "ended_utc": NOW}
+    TOLD.add(store, CLOCK, fields)
     with store.begin() as connection:
         assert head_of(connection) == before
     DECIDED.add(store, CLOCK, {"model_name": "m", "decision": {}}, {"model_name": "n", "decision": {}})

@@ -40,9 +40,9 @@ def test_what_the_old_key_signed_counts_and_what_it_signs_from_then_on_does_not(
     raise_mode(store, old, Mode.PARTIAL)
     assert current_mode(store, "home") is Mode.ADVISORY
     assert any("by a key that the people file does not have" in each for each in distrusted(store))
-    again = connect_store(str(store.engine.url), store.public_keys)
-    assert current_mode(again, "home") is Mode.ADVISORY, "who starts now sees the same"
-    again.close()
+    second = connect_store(str(store.engine.url), store.public_keys)
+    assert current_mode(second, "home") is Mode.ADVISORY, "who starts now sees the same"
+    second.close()
     raise_mode(store, new, Mode.PARTIAL)
     assert current_mode(store, "home") is Mode.PARTIAL
 

@@ -99,11 +99,11 @@ def test_a_store_that_is_not_the_lakes_own_writes_nothing_and_takes_no_file_away
     if name == "older":
         acts["compact"] = lambda: list(compact(lake, clock=clock))
     for act in acts.values():
-        with pytest.raises(Unreachable) as told:
+        with pytest.raises(Unreachable) as error:
             act()
-        assert "\n" not in str(told.value)
-        assert SAID[name] in str(told.value)
-        assert "'meterloom lake adopt', which deletes no file" in str(told.value)
+        assert "\n" not in str(error.value)
+        assert SAID[name] in str(error.value)
+        assert "'meterloom lake adopt', which deletes no file" in str(error.value)
     assert contents(lake.root) == before
     assert not (lake.root / FOLDER).exists()
     [line] = check_lake(lake, ["plant"])
@@ -162,10 +162,10 @@ def test_the_next_batch_of_the_right_store_gives_files_their_place_back(lake_of,
 @pytest.mark.parametrize("name", ["new", "other"])
 def test_who_asks_a_store_without_readings_for_figures_is_told_that_the_lake_is_not_its_own(name: str, lake_of) -> None:
     lake, period = lake_of(name), parse_period("2024", "UTC")
-    with pytest.raises(BadInput, match="site 'mill' has no readings at all") as told:
+    with pytest.raises(BadInput, match="site 'mill' has no readings at all") as error:
         refuse_without_readings(lake, MILL, period, name="kpis")
-    assert SAID[name] in told.value.mend
-    assert "takes them in" not in told.value.mend
+    assert SAID[name] in error.value.mend
+    assert "takes them in" not in error.value.mend
 
 
 def test_a_process_that_took_a_file_out_of_a_merged_one_still_tidies_with_its_first_batch(
@@ -201,10 +201,10 @@ def test_a_lake_of_an_earlier_version_is_taken_by_the_store_that_fits_alone(lake
     left = lake.root / "readings/site=plant/m=2025-01/part-left.parquet"
     left.write_bytes(b"left")
     before = contents(lake.root)
-    for name, said in (("new", "the lake has 10 file(s) and the store names none"), ("other", "6 are missing (")):
-        with pytest.raises(Unreachable, match="does not say whose it is and does not fit the store") as told:
+    for name, reported in (("new", "the lake has 10 file(s) and the store names none"), ("other", "6 are missing (")):
+        with pytest.raises(Unreachable, match="does not say whose it is and does not fit the store") as error:
             write(lake_of(name), clock, changes((50, 1)), "f")
-        assert said in str(told.value)
+        assert reported in str(error.value)
         assert contents(lake.root) == before
     write(lake_of("now"), clock, changes((50, 1)), "f")
     assert contents(lake.root) > before

@@ -274,14 +274,14 @@ def test_a_store_newer_than_the_code_is_refused_in_one_sentence(any_store: Store
     assert contents(any_store.engine) == before
 
 
-@pytest.mark.parametrize("said", ["0001", "0009", ""])
-def test_a_revision_that_was_put_back_is_named_and_nothing_is_migrated(any_store: Store, said: str) -> None:
+@pytest.mark.parametrize("message", ["0001", "0009", ""])
+def test_a_revision_that_was_put_back_is_named_and_nothing_is_migrated(any_store: Store, message: str) -> None:
     with any_store.begin() as connection:
         connection.execute(sa.text("DELETE FROM alembic_version"))
-        if said:
-            connection.execute(sa.text("INSERT INTO alembic_version VALUES (:said)"), {"said": said})
+        if message:
+            connection.execute(sa.text("INSERT INTO alembic_version VALUES (:said)"), {"said": message})
     before = contents(any_store.engine)
-    with pytest.raises(Unreachable, match=f"^alembic_version says revision {said or 'nothing'} and the store notes"):
+    with pytest.raises(Unreachable, match=f"^alembic_version says revision {message or 'nothing'} and the store notes"):
         open_store(any_store.engine.url.render_as_string(hide_password=False))
     assert contents(any_store.engine) == before
 

@@ -19,7 +19,7 @@ from controls.ledger.device_faults import open_faults
 from controls.ledger.modes import current_mode, mode_history
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.planning.replay.solved_again import solved_again
+from controls.planning.replay.replay_plan import replay_plan
 from controls.planning.triggers import planned_states
 from data_quality.contracts.model import plain
 from data_quality.contracts.time import FixedClock, parse_period
@@ -113,9 +113,9 @@ def test_the_plan_of_then_is_read_and_costs_what_it_cost(old: Old) -> None:
     assert plan is not None
     assert published(plan) == plan
     assert planned_states(plan, plan.steps[1].start_utc)["battery"][0] == plan.steps[0].total("soc_end_kwh")
-    again = solve(plan.request)
-    assert isinstance(again, Solution)
-    assert again.objective == pytest.approx(plan.objective, abs=1e-9)
+    second = solve(plan.request)
+    assert isinstance(second, Solution)
+    assert second.objective == pytest.approx(plan.objective, abs=1e-9)
 
 
 def test_the_plan_of_then_fits_its_hash_and_where_the_solver_takes_another_of_its_cost_that_is_told(old: Old) -> None:
@@ -124,7 +124,7 @@ def test_the_plan_of_then_fits_its_hash_and_where_the_solver_takes_another_of_it
     assert newest is not None
     day = timedelta(days=1)
     (stored,) = plans.begun("home", newest.request.start_utc, newest.request.start_utc + day)
-    found = solved_again(stored)
+    found = replay_plan(stored)
     assert found.is_whole
     assert found.replayed_cost == pytest.approx(found.cost, abs=1e-9)
     assert found.is_same or "it costs the same" in found.sentence

@@ -38,27 +38,27 @@ def file_of(folder: Path) -> Path:
 
 
 def test_who_asks_again_that_day_writes_nothing_and_the_next_day_keeps_longer(tmp_path: Path) -> None:
-    asked, [one] = RequestedFigures(tmp_path), figures(1)
-    until = asked.keep([one], now_utc=NOW)
+    figure_store, [one] = RequestedFigures(tmp_path), figures(1)
+    until = figure_store.keep([one], now_utc=NOW)
     assert until is not None
     assert NOW + KEPT_FOR <= until < NOW + KEPT_FOR + DAY
     with closing(sqlite3.connect(file_of(tmp_path))) as writer:
         # Somebody else writes: who adds nothing waits for nobody.
         writer.execute("begin immediate")
-        assert asked.keep([one], now_utc=NOW + timedelta(hours=2)) == until
+        assert figure_store.keep([one], now_utc=NOW + timedelta(hours=2)) == until
         writer.rollback()
-    later = asked.keep([one], now_utc=NOW + DAY)
+    later = figure_store.keep([one], now_utc=NOW + DAY)
     assert later == until + DAY
-    assert asked.figure(one.figure_id, now_utc=later - timedelta(seconds=1)) == one
-    assert asked.figure(one.figure_id, now_utc=later + timedelta(seconds=1)) is None
+    assert figure_store.figure(one.figure_id, now_utc=later - timedelta(seconds=1)) == one
+    assert figure_store.figure(one.figure_id, now_utc=later + timedelta(seconds=1)) is None
 
 
 def test_what_is_over_and_what_is_too_much_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = RequestedFigures(tmp_path)
-    asked.keep(figures(5, "old"), now_utc=NOW)
-    asked.keep(figures(5, "mid"), now_utc=NOW + 20 * DAY)
+    figure_store = RequestedFigures(tmp_path)
+    figure_store.keep(figures(5, "old"), now_utc=NOW)
+    figure_store.keep(figures(5, "mid"), now_utc=NOW + 20 * DAY)
     monkeypatch.setattr(requested_figures, "MOST_KEPT", 7)
-    asked.keep(figures(4, "new"), now_utc=NOW + 32 * DAY)
+    figure_store.keep(figures(4, "new"), now_utc=NOW + 32 * DAY)
     with closing(sqlite3.connect(file_of(tmp_path))) as db:
         names = sorted(name[:3] for (name,) in db.execute("select figure_id from figures"))
         # What is over is found, and all are counted, without reading a figure.
@@ -72,12 +72,12 @@ def test_what_is_over_and_what_is_too_much_goes(tmp_path: Path, monkeypatch: pyt
 
 def test_answers_that_take_too_much_room_go_from_the_oldest_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requested_figures, "MOST_BYTES", 500_000)
-    asked = RequestedFigures(tmp_path)
+    figure_store = RequestedFigures(tmp_path)
     for day in range(40):
         [one] = figures(1, f"{day}-")
         named = one.trace.model_copy(update={"parameters": {"numbers": "1" * 50_000}})
-        asked.keep([one.model_copy(update={"trace": named})], now_utc=NOW + day * DAY / 2)
-    found = [day for day in range(40) if asked.figure(f"{day}-0", now_utc=NOW + 20 * DAY) is not None]
+        figure_store.keep([one.model_copy(update={"trace": named})], now_utc=NOW + day * DAY / 2)
+    found = [day for day in range(40) if figure_store.figure(f"{day}-0", now_utc=NOW + 20 * DAY) is not None]
     assert found[-1] == 39
     assert found == list(range(found[0], 40))
     assert 5 <= len(found) <= 12
@@ -87,33 +87,33 @@ def test_of_a_few_answers_that_take_too_much_room_the_newest_alone_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requested_figures, "MOST_BYTES", 50_000)
-    asked = RequestedFigures(tmp_path)
+    figure_store = RequestedFigures(tmp_path)
     for name in ("old", "mid", "new"):
         [one] = figures(1, name)
         named = one.trace.model_copy(update={"parameters": {"numbers": "1" * 200_000}})
-        asked.keep([one.model_copy(update={"trace": named})], now_utc=NOW)
-        assert asked.figure(f"{name}0", now_utc=NOW) is not None
-    assert [asked.figure(f"{name}0", now_utc=NOW) is not None for name in ("old", "mid")] == [False, False]
+        figure_store.keep([one.model_copy(update={"trace": named})], now_utc=NOW)
+        assert figure_store.figure(f"{name}0", now_utc=NOW) is not None
+    assert [figure_store.figure(f"{name}0", now_utc=NOW) is not None for name in ("old", "mid")] == [False, False]
 
 
 def test_a_file_that_is_broken_is_begun_anew(tmp_path: Path) -> None:
     file = file_of(tmp_path)
     file.parent.mkdir()
     file.write_bytes(b"no database at all" * 100)
-    asked, [one] = RequestedFigures(tmp_path), figures(1)
-    assert asked.figure(one.figure_id, now_utc=NOW) is None
-    assert asked.keep([one], now_utc=NOW) is not None
-    assert asked.figure(one.figure_id, now_utc=NOW) == one
+    figure_store, [one] = RequestedFigures(tmp_path), figures(1)
+    assert figure_store.figure(one.figure_id, now_utc=NOW) is None
+    assert figure_store.keep([one], now_utc=NOW) is not None
+    assert figure_store.figure(one.figure_id, now_utc=NOW) == one
 
 
 def test_a_figure_of_another_release_is_kept_anew_when_it_is_asked_again(tmp_path: Path) -> None:
-    asked, [one] = RequestedFigures(tmp_path), figures(1)
-    asked.keep([one], now_utc=NOW)
+    figure_store, [one] = RequestedFigures(tmp_path), figures(1)
+    figure_store.keep([one], now_utc=NOW)
     with closing(sqlite3.connect(file_of(tmp_path))) as db, db:
         db.execute("update figures set figure = json_set(figure, '$.gone', 1)")
-    assert asked.figure(one.figure_id, now_utc=NOW) is None
-    asked.keep([one], now_utc=NOW)
-    assert asked.figure(one.figure_id, now_utc=NOW) == one
+    assert figure_store.figure(one.figure_id, now_utc=NOW) is None
+    figure_store.keep([one], now_utc=NOW)
+    assert figure_store.figure(one.figure_id, now_utc=NOW) == one
 
 
 def test_many_ask_at_once_from_the_first_moment_on(tmp_path: Path) -> None:

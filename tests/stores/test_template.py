@@ -101,11 +101,11 @@ def test_the_tests_wait_for_no_disk_and_the_product_does(tmp_path: Path) -> None
     def synchronous() -> tuple[int, str]:
         store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
         with store.begin() as connection:
-            asked = [
+            words = [
                 connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("synchronous", "journal_mode")
             ]
         store.close()
-        return asked[0], asked[1]
+        return words[0], words[1]
 
     assert synchronous() == (0, "wal")
     product = inspect.unwrap(transactions._sqlite_pragmas)

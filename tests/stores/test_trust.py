@@ -86,9 +86,9 @@ def test_who_asks_while_another_writes_never_sees_a_chain_that_is_older_than_wha
 
     with ThreadPoolExecutor(4) as pool:
         writing = pool.submit(write)
-        asked = list(pool.map(ask, range(3)))
+        requests = list(pool.map(ask, range(3)))
         writing.result()
-    assert set().union(*asked) == {""}
+    assert set().union(*requests) == {""}
 
 
 def test_a_slipped_in_mode_is_named_and_not_believed_though_no_key_is_used(store: Store) -> None:
@@ -276,10 +276,10 @@ def test_nothing_is_computed_on_an_override_an_audit_an_adjustment_or_a_decision
 def test_an_edited_seal_is_named_and_nothing_is_believed(store: Store) -> None:
     raise_mode(store, None)
     change(store, row_seals, row_seals.c.position == 3, rows=[[1, "0" * 64]])
-    again = _fresh(store)
-    assert current_mode(again, "home") is Mode.SIMULATION
-    assert distrusted(again)[0].startswith("row_seals 3:")
-    again.close()
+    second = _fresh(store)
+    assert current_mode(second, "home") is Mode.SIMULATION
+    assert distrusted(second)[0].startswith("row_seals 3:")
+    second.close()
 
 
 def _recompute(store: Store) -> None:
@@ -305,12 +305,12 @@ def test_recomputed_seals_contradict_every_later_signed_act(store: Store, tmp_pa
     raise_mode(store, signer, Mode.PARTIAL)
     change(store, mode_events, mode_events.c.id == 1, reason="another")
     _recompute(store)
-    again = _fresh(store)
-    assert current_mode(again, "home") is Mode.SIMULATION
-    assert any("signed on another seal" in each for each in distrusted(again))
-    assert any("the chain was rewritten" in each for each in verify_chain(again, "home"))
+    second = _fresh(store)
+    assert current_mode(second, "home") is Mode.SIMULATION
+    assert any("signed on another seal" in each for each in distrusted(second))
+    assert any("the chain was rewritten" in each for each in verify_chain(second, "home"))
     assert current_mode(store, "home") is Mode.SIMULATION, "who ran meanwhile sees it too"
-    again.close()
+    second.close()
 
 
 def test_a_removed_tail_is_named_by_the_rows_and_the_acts_that_it_leaves_behind(store: Store, tmp_path: Path) -> None:
@@ -319,11 +319,11 @@ def test_a_removed_tail_is_named_by_the_rows_and_the_acts_that_it_leaves_behind(
     with attacked(store) as connection:
         newest = sa.select(sa.func.max(row_seals.c.position)).scalar_subquery()
         connection.execute(row_seals.delete().where(row_seals.c.position >= newest - 1))
-    again = _fresh(store)
-    assert current_mode(again, "home") is Mode.SIMULATION
-    assert {each.split()[0] for each in distrusted(again)} >= {"mode_events", "signatures"}
+    second = _fresh(store)
+    assert current_mode(second, "home") is Mode.SIMULATION
+    assert {each.split()[0] for each in distrusted(second)} >= {"mode_events", "signatures"}
     assert current_mode(store, "home") is Mode.SIMULATION, "who ran meanwhile sees the chain shrink"
-    again.close()
+    second.close()
 
 
 def test_a_changed_signature_is_named(store: Store, tmp_path: Path) -> None:

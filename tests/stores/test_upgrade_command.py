@@ -86,8 +86,8 @@ def test_an_upgrade_takes_the_steps_once_and_every_looked_at_figure_is_what_it_w
             # As SQLite keeps them: a truth value is a number there.
             rows = {row[0] for row in copy.execute(f"SELECT * FROM {table}")}
             assert rows == {row[0] for row in before[table][1:]}
-    code, again = asked(old, "migrate")
-    assert (code, again["steps"], again["from"], again["copy"]) == (0, [], NEWEST, "")
+    code, second = asked(old, "migrate")
+    assert (code, second["steps"], second["from"], second["copy"]) == (0, [], NEWEST, "")
     assert schema_plan(old).steps == ()
 
 
@@ -160,9 +160,9 @@ def behind(tmp_path: Path) -> Iterator[Project]:
 def test_the_files_of_libraries_are_brought_up_by_their_own_commands(behind: Project) -> None:
     (step,) = library_steps(behind)
     assert (step.part, "mlflow.db is of revision unknown" in step.sentence) == ("mlflow schema", True)
-    said = list[str]()
-    take_steps(behind, SchemaPlan("", "", (step,), "", ""), said.append)
-    assert said == ["mlflow schema"]
+    lines = list[str]()
+    take_steps(behind, SchemaPlan("", "", (step,), "", ""), lines.append)
+    assert lines == ["mlflow schema"]
     assert library_steps(behind) == []
 
 

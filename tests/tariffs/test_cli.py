@@ -95,7 +95,7 @@ def test_register_reads_stand_for_a_load(shared_data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ([], "a bill needs --tariff FILE"),
         (["--tariff", "FLAT"], "a bill needs --load or --reads"),
@@ -110,10 +110,10 @@ def test_register_reads_stand_for_a_load(shared_data: Path) -> None:
         (["--tariff", "FLAT", "--reads", "LOAD"], "column read_date is missing"),
     ],
 )
-def test_a_wrong_request_is_one_sentence(flat: Path, hours: Path, words: list[str], said: str) -> None:
+def test_a_wrong_request_is_one_sentence(flat: Path, hours: Path, words: list[str], message: str) -> None:
     given = {"FLAT": str(flat), "LOAD": str(hours)}
     result = run("bill", *[given.get(word, word) for word in words], code=2)
-    assert said in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.output
 
 

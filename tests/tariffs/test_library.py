@@ -60,24 +60,24 @@ def worth(text: object) -> Decimal:
 
 
 def load_of(case: dict[str, Any], zone: str) -> Load:
-    said = case["load"]
-    begun = local_midnight_utc(said["from"], zone)
-    step = timedelta(minutes=said["step"])
-    kw = np.full((local_midnight_utc(said["to"], zone) - begun) // step, float(said["kw"]))
-    for at, hours, value in said.get("at", ()):
+    spec = case["load"]
+    begun = local_midnight_utc(spec["from"], zone)
+    step = timedelta(minutes=spec["step"])
+    kw = np.full((local_midnight_utc(spec["to"], zone) - begun) // step, float(spec["kw"]))
+    for at, hours, value in spec.get("at", ()):
         local = datetime.fromisoformat(str(at)).replace(tzinfo=ZoneInfo(zone))
         first = (local - begun) // step
         kw[first : first + int(timedelta(hours=hours) / step)] = value
-    energy = np.rint(kw * said["step"] / 60 * 1e9).astype(np.int64)
+    energy = np.rint(kw * spec["step"] / 60 * 1e9).astype(np.int64)
     present = np.ones(energy.size, dtype=np.bool_)
-    return Load(start_utc=begun, step_minutes=said["step"], load=energy, is_present=present)
+    return Load(start_utc=begun, step_minutes=spec["step"], load=energy, is_present=present)
 
 
 def prices_of(case: dict[str, Any], used: Load, zone: str) -> dict[str, PriceSeries]:
-    said = dict(case.get("prices", {}))
-    hours, second = said.pop("hours", (0, 0)), said.pop("second", None)
+    spec = dict(case.get("prices", {}))
+    hours, second = spec.pop("hours", (0, 0)), spec.pop("second", None)
     found = {}
-    for name, price in said.items():
+    for name, price in spec.items():
         starts = [used.start_utc + timedelta(minutes=used.step_minutes) * n for n in range(used.load.size)]
         rows = [second if hours[0] <= at.astimezone(ZoneInfo(zone)).hour < hours[1] else price for at in starts]
         frame = {"interval_start_utc": starts, "minutes": used.step_minutes, "price_per_kwh": list(map(float, rows))}
@@ -210,7 +210,7 @@ def test_a_day_that_starts_at_six_keeps_its_colour_until_the_next_morning() -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"valid_to": None}, "needs valid_from and valid_to, the day after the last that is published"),
         ({"valid_to": "2025-01-05"}, "2025-01-10 of a season lies outside"),
@@ -220,9 +220,9 @@ def test_a_day_that_starts_at_six_keeps_its_colour_until_the_next_morning() -> N
         ({"calendar": {"day_starts": "06:10"}}, "day_starts must be on a quarter hour"),
     ],
 )  # fmt: skip
-def test_seasons_that_say_too_little_are_refused(change: dict[str, Any], said: str) -> None:
+def test_seasons_that_say_too_little_are_refused(change: dict[str, Any], message: str) -> None:
     parts = {key: value for key, value in (COLOURS | change).items() if value is not None}
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=message):
         tariff(**parts)
 
 
@@ -235,7 +235,7 @@ def test_colours_that_leave_a_day_without_a_price_are_refused(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("demand", "said"),
+    ("demand", "message"),
     [
         ({"ratchet": {"rule": "mean", "of_periods": ["all"]}}, "a mean over months is of each period by itself"),
         ({"periods": [{"period_id": "all", "tiers": [{"amount": 1, "up_to": 2, "up_to_unit": "kw"}, {"price": 3}]}]},
@@ -243,9 +243,9 @@ def test_colours_that_leave_a_day_without_a_price_are_refused(tmp_path: Path) ->
         ({"periods": [{"period_id": "all", "tiers": [{"amount": 1, "price": 3}]}]}, "a tier needs a price or steps"),
     ],
 )  # fmt: skip
-def test_demand_that_says_two_things_is_refused(demand: dict[str, Any], said: str) -> None:
+def test_demand_that_says_two_things_is_refused(demand: dict[str, Any], message: str) -> None:
     base = {"charge_id": "d", "periods": [{"period_id": "all", "price_per_kw": 1}]}
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=message):
         tariff(demand=[base | demand])
 
 
@@ -375,7 +375,7 @@ def test_a_kept_site_has_the_prices_of_its_day_whatever_is_shipped_later(
 
 
 @pytest.mark.parametrize(
-    ("tariffs", "currency", "said"),
+    ("tariffs", "currency", "message"),
     [
         ("[fr_temp]", "EUR", "line 7, column 1: tariffs: no tariff 'fr_temp' is shipped; did you mean 'fr_tempo'?"),
         ("[fr_tempo]", "GBP", "tariff 'fr_tempo_2024' is in EUR, the site in GBP"),
@@ -383,9 +383,9 @@ def test_a_kept_site_has_the_prices_of_its_day_whatever_is_shipped_later(
     ],
 )
 def test_a_name_that_is_none_and_a_mistake_beside_one_are_told_at_their_place(
-    tmp_path: Path, tariffs: str, currency: str, said: str
+    tmp_path: Path, tariffs: str, currency: str, message: str
 ) -> None:
-    with pytest.raises(BadInput, match=re.escape(said)):
+    with pytest.raises(BadInput, match=re.escape(message)):
         load_site(site_with(tmp_path, tariffs, currency=currency))
 
 

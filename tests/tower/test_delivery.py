@@ -44,8 +44,8 @@ def test_faults_of_one_meter_never_overlap(delivery: Delivery) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_faults(tower_site: Site, delivery: Delivery) -> None:
-    again = deliver_tower(tower_site, start=START, end=END)
-    assert again == delivery
+    second = deliver_tower(tower_site, start=START, end=END)
+    assert second == delivery
     other = deliver_tower(tower_site, start=START, end=END, seed=7)
     assert other.truth != delivery.truth
     assert {fault.kind for fault in other.truth} == set(FaultKind)
@@ -128,8 +128,8 @@ def test_other_seeds_and_months_keep_the_promised_verdicts(
 ) -> None:
     made = deliver_tower(tower_site, start=start, end=end, seed=seed)
     for path, file in zip(write_delivery(tmp_path, made.files), made.files, strict=True):
-        said = sniff_file(path, site=tower_site, now_utc=NOW_UTC)
-        assert (said.verdict, frozenset(said.reasons)) == (file.verdict, file.reasons), path.name
+        report = sniff_file(path, site=tower_site, now_utc=NOW_UTC)
+        assert (report.verdict, frozenset(report.reasons)) == (file.verdict, file.reasons), path.name
 
 
 def test_a_verdict_that_nobody_promised_would_be_noticed(tower_site: Site, delivery: Delivery, tmp_path: Path) -> None:

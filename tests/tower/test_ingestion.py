@@ -54,8 +54,8 @@ def true_rows(made: SimulatedSite) -> pl.DataFrame:
 
 
 def test_each_file_gets_the_verdict_that_was_promised(delivery: Delivery, read: Read) -> None:
-    said = {name: (report.verdict, frozenset(report.reasons)) for name, report in read.reports.items()}
-    assert said == {file.name: (file.verdict, file.reasons) for file in delivery.files}
+    fields = {name: (report.verdict, frozenset(report.reasons)) for name, report in read.reports.items()}
+    assert fields == {file.name: (file.verdict, file.reasons) for file in delivery.files}
 
 
 def test_all_four_verdicts_are_given(read: Read) -> None:
@@ -91,14 +91,14 @@ def wrong(read: Read, made: SimulatedSite) -> pl.DataFrame:
 
 def unexplained(wrong: pl.DataFrame, faults: list[InjectedFault]) -> pl.DataFrame:
     """Wrong quarter hours that no fault tells of."""
-    told = pl.lit(value=False)
+    reported = pl.lit(value=False)
     for fault in faults:
-        told = told | (
+        reported = reported | (
             (pl.col("meter_id") == fault.meter)
             & (pl.col("interval_start_utc") >= fault.start_utc)
             & (pl.col("interval_start_utc") < fault.end_utc)
         )
-    return wrong.filter(~told)
+    return wrong.filter(~reported)
 
 
 def test_the_lake_is_the_truth_but_for_the_faults_that_last(delivery: Delivery, wrong: pl.DataFrame) -> None:
@@ -175,7 +175,7 @@ def test_the_same_files_again_change_nothing(read: Read, delivery: Delivery) -> 
     names = ["tower_2025-11_plant.csv", "tower_2025-12_tenants.csv", "tower_2025-12_utility.xml"]
     before = held(read.lake, read.site)
     for name in names:
-        again = read.ingest(name)
-        assert (again.new_rows, again.corrected_rows) == (0, 0)
-        assert again.is_repeat == (again.verdict != "reject")
+        second = read.ingest(name)
+        assert (second.new_rows, second.corrected_rows) == (0, 0)
+        assert second.is_repeat == (second.verdict != "reject")
     assert held(read.lake, read.site).equals(before)

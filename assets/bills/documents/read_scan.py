@@ -160,7 +160,7 @@ def _read(picture: "Image") -> list[tuple[str, float]]:
 
 
 def _tesseract(picture: "Image", *options: str) -> str:
-    """What tesseract says of a picture. Raises BadInput where it stops."""
+    """Output of tesseract for a picture. Raises BadInput where it stops."""
     written = io.BytesIO()
     picture.save(written, format="PNG", compress_level=1)
     command = ["tesseract", "stdin", "stdout", "--dpi", "300", *options]

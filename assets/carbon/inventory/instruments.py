@@ -79,7 +79,7 @@ def _is_close(first: date, last: date, start: date, end: date) -> bool:
     return is_within or ((last - first).days <= YEAR_DAYS + 1 and first < end and start < last)
 
 
-def asked_for(
+def requested_instruments(
     activity: Activity, rows: Sequence[Factor], *, states_instruments: bool, elsewhere: Sequence[Factor] = ()
 ) -> tuple[list[Factor], list[Finding]]:
     """Of the market-based rows, those that this activity may look at; findings of what it names in vain.

@@ -12,7 +12,7 @@ from assets.carbon.factor_choice.bundles import Bundle, bundles_of
 from assets.carbon.factor_choice.match import Part, shares
 from assets.carbon.factor_choice.match_units import converted, ratio
 from assets.carbon.inventory.carbon_lines import line_of
-from assets.carbon.inventory.instruments import Allocation, asked_for, usable
+from assets.carbon.inventory.instruments import Allocation, requested_instruments, usable
 from data_quality.contracts.emissions.carbon import Activity, CarbonLine
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, HIERARCHY, Basis, Factor, GwpSet
@@ -40,7 +40,9 @@ def market_lines(
     time and supplier; elsewhere: those that do not fit by time or supplier, and may be named in vain. Where grid
     average is all there is, the location lines count in both methods.
     """
-    requested, findings = asked_for(activity, rows, states_instruments=states_instruments, elsewhere=elsewhere)
+    requested, findings = requested_instruments(
+        activity, rows, states_instruments=states_instruments, elsewhere=elsewhere
+    )
     kept, refusals = usable(activity, requested)
     findings += refusals
     # Told, since a person may have bought it for this line and not said so.

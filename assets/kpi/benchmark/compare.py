@@ -8,7 +8,7 @@ import numpy as np
 
 from assets.kpi.benchmark.intensity import Intensity
 from assets.kpi.benchmark.ranks import ASSUMED_DRIFT, MIN_PEERS, Rank, ranked
-from assets.kpi.benchmark.register import GroupBy, ReferenceValue, RegisteredSite, beside_reference, group_of
+from assets.kpi.benchmark.register import GroupBy, ReferenceValue, RegisteredSite, group_of, reference_percentile
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -96,7 +96,7 @@ def benchmark(
             normalised_by=tuple(given),
             coverage=each.coverage,
             reason=reasons[each.site],
-            reference=beside_reference(value, register[each.site].use, references) if value is not None else "",
+            reference=reference_percentile(value, register[each.site].use, references) if value is not None else "",
         )
         rows.append(_placed(row, places.get(each.site)))
     return Benchmark(

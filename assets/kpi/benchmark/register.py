@@ -155,8 +155,8 @@ def read_reference(path: Path) -> list[ReferenceValue]:
     return found
 
 
-def beside_reference(value: float, use: str, table: Sequence[ReferenceValue]) -> str:
-    """Where a value (kWh/m² a year) lies in the newest published distribution of its use; empty where there is none."""
+def reference_percentile(value: float, use: str, table: Sequence[ReferenceValue]) -> str:
+    """Position of a value (kWh/m² a year) in the newest published distribution of its use; empty without one."""
     newest = max((each.as_of for each in table if each.use == use), default=None)
     points = sorted((p.kwh_per_m2, p.percentile, p.source) for p in table if p.use == use and p.as_of == newest)
     if not points:

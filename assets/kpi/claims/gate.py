@@ -139,7 +139,7 @@ def until(found: Iterable[Finding], end: date) -> tuple[Finding, ...]:
     return tuple(each for each in found if str(each.facts.get("start", "")) < end.isoformat())
 
 
-def against_claim(
+def claim_findings(
     pairs: Iterable[DayPair],
     baseline: Baseline,
     *,
@@ -165,7 +165,7 @@ def against_claim(
     return changes_of_use(days, train=train, end=end, unit="kWh", declared=declared)
 
 
-def against_span(result: EnpiResult) -> str:
+def claim_refusal(result: EnpiResult) -> str:
     """Code of what forbids to claim a saving of an assessed span; empty where nothing does.
 
     provisional, coverage, expected or no_baseline: why it has no status; extrapolation: see MAX_OUTSIDE_SHARE.

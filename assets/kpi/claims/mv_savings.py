@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from assets.kpi.claims.gate import against_claim, is_far_outside
+from assets.kpi.claims.gate import claim_findings, is_far_outside
 from assets.kpi.enpi.daily import seu_days
 from assets.kpi.enpi.enpi_result import (
     DayPair,
@@ -149,10 +149,10 @@ def project_savings(
     given = AdjustmentStore(lake.store).in_force(version.baseline_id, version.baseline, as_of_utc=as_of_utc)
     days = seu_days(readings, site=site, seu=project_use(site, project), start=known.start, end=known.end)
     pairs = project_pairs(days, version, given)
-    against = against_project(project, version, pairs, end=period.end)
+    findings = project_claim_findings(project, version, pairs, end=period.end)
     # The gate looks at every day that is known, the figure only at the days of its span.
     inside = [each for each in pairs if period.start <= each.local_date < period.end]
-    return savings_of(project, version, inside, period=period, against=against)
+    return savings_of(project, version, inside, period=period, project_findings=findings)
 
 
 def known_span(version: BaselineVersion, now_utc: datetime, time_zone: str) -> Period:
@@ -162,7 +162,7 @@ def known_span(version: BaselineVersion, now_utc: datetime, time_zone: str) -> P
     return Period(label=f"{start} to {end}", start=start, end=end, time_zone=time_zone)
 
 
-def against_project(
+def project_claim_findings(
     project: MvProject, version: BaselineVersion, pairs: Sequence[DayPair], *, end: date
 ) -> tuple[Finding, ...]:
     """Findings against a saving of the project up to `end`: changes of use outside of its installation, named.
@@ -170,7 +170,7 @@ def against_project(
     pairs: every day that is known, from the baseline's first on.
     """
     first, last = project.installation_start, project.installation_end
-    found = against_claim(
+    found = claim_findings(
         # Days of the installation belong to neither period.
         [each for each in pairs if not first <= each.local_date < last],
         version.baseline,
@@ -198,12 +198,11 @@ def savings_of(
     pairs: Sequence[DayPair],
     *,
     period: Period,
-    against: Sequence[Finding] = (),
+    project_findings: Sequence[Finding] = (),
 ) -> ProjectSavings | Finding:
     """Savings over local days of the reporting period. A Finding where no day can be compared.
 
-    against: what speaks against them beyond these days (against_project). Raises BadInput for a baseline of another
-    type.
+    project_findings: those beyond these days (project_claim_findings). Raises BadInput for a baseline of another type.
     """
     require_type(version, "savings")
     both = compared(pairs, rule=EnpiRule(), start=period.start, end=period.end)
@@ -217,7 +216,7 @@ def savings_of(
     confidence = project.plan.confidence
     half = period_uncertainty_kwh(version, expected, both, confidence=confidence)
     outside = sum(each.is_extrapolated for each in both)
-    findings = (*against, *_findings(project, version, period, compared_days=len(both), outside=outside))
+    findings = (*project_findings, *_findings(project, version, period, compared_days=len(both), outside=outside))
     is_significant = None if half is None else abs(float(saved)) > half
     # Significant the other way is an increase of use: reported, never claimed.
     may_claim = is_significant is True and saved > 0 and not any(each.is_blocking for each in findings)

@@ -69,15 +69,15 @@ def look_at(
     tz: str | None = None,
     now_utc: datetime,
     from_bytes: int = REGULAR_FROM_BYTES,
-    said: FileFacts = NO_FACTS,
+    facts: FileFacts = NO_FACTS,
 ) -> SniffReport:
     """As sniff.sniff_file; a long regular table in blocks, in bounded memory, with the same report."""
     # What must be refused, too, goes the way that has a sentence for it.
     if not path.is_file() or path.is_symlink() or path.stat().st_size < _worth_unpacking(path, from_bytes):
-        return sniff_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc, said=said)
+        return sniff_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc, facts=facts)
     way = _without_site if site is None else partial(_with_site, site=site)
     report = way(path, mapping, tz, now_utc, from_bytes)
-    return report or sniff_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc, said=said)
+    return report or sniff_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc, facts=facts)
 
 
 def _with_site(

@@ -56,7 +56,7 @@ _EITHER = (
 
 
 @dataclass(frozen=True)
-class ColumnAsk:
+class ColumnQuestion:
     """Open question about a column. id: stable, of its name; text: as in the draft; answers: those allowed."""
 
     id: str

@@ -27,12 +27,12 @@ _UTC_NAME = re.compile(
 _START_NAME = re.compile(r"\b(start|beginn?|von|from|ab|début|inizio)\b", re.IGNORECASE)
 
 
-def draft_map(path: Path, *, site: Site | None = None, said: FileFacts = NO_FACTS) -> MapDraft | None:
+def draft_map(path: Path, *, site: Site | None = None, facts: FileFacts = NO_FACTS) -> MapDraft | None:
     """The draft for a file; None where it is no table, or holds no column of times. Raises BadInput for a zone that
     there is not.
     """
     found = look(path)
-    return None if found is None else draft_of(found, path.name, site=site, said=said)
+    return None if found is None else draft_of(found, path.name, site=site, facts=facts)
 
 
 def draft_of(
@@ -40,12 +40,12 @@ def draft_of(
     file_name: str,
     *,
     site: Site | None = None,
-    said: FileFacts = NO_FACTS,
+    facts: FileFacts = NO_FACTS,
 ) -> MapDraft:
     """The draft of what a table shows."""
-    drafting = _Drafting(found, site, said)
+    drafting = _Drafting(found, site, facts)
     drafting.add_text()
-    drafting.add_times(said.tz)
+    drafting.add_times(facts.tz)
     if found.clocks:
         drafting.add_clocks(found.clocks)
     elif found.meter is not None:
@@ -81,7 +81,7 @@ class _Drafting:
         self.facts: list[Fact] = []
 
     def add_text(self) -> None:
-        """Where the names stand, and in which letters."""
+        """Place and letters of the names."""
         found = self.found
         if found.encoding is not None:
             self.keys["encoding"] = found.encoding
@@ -114,7 +114,7 @@ class _Drafting:
         if time.options:
             options = " or ".join(text_of(form) for form in time.options)
             text = f"{options}: the file does not say whether the day or the month comes first"
-            self._ask("date_format", text, time.options)
+            self._add_question("date_format", text, time.options)
         elif len(time.formats) == 1:
             self.keys["date_format"] = time.formats[0]
             self._fact(f"dates as {time.formats[0]}: {time.why}", time.sure)
@@ -133,7 +133,7 @@ class _Drafting:
         name = tz or (self.site.time_zone if self.site else None)
         if name is None:
             text = "the times have no offset: name their zone, such as Europe/Berlin or Etc/GMT-1"
-            self._ask("zone", text)
+            self._add_question("zone", text)
             return
         # What numbers count since midnight has no hour that a clock skips.
         is_numbered = self.found.clock_from is not None
@@ -148,7 +148,7 @@ class _Drafting:
             noons = (datetime(2025, month, 15, 12, tzinfo=zone(name)) for month in (1, 7))
             hours, rest = divmod(min(noon.utcoffset() or timedelta() for noon in noons), timedelta(hours=1))
             # The sign of these names is that of the sun's way, not of the clock.
-            self._ask("zone", text, (() if rest else (f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT",)))
+            self._add_question("zone", text, (() if rest else (f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT",)))
             return
         self.keys["zone"] = name
         whose = "given" if tz else "the site's"
@@ -260,7 +260,7 @@ class _Drafting:
             elif any(self._unit(each) is not None for each in chosen):
                 self.notes[f"values.{column.name}"] = "unit unknown"
             elif column is chosen[0]:
-                self._ask("unit", "not in the columns' names")
+                self._add_question("unit", "not in the columns' names")
         if units or any(question.key == "units" for question in self.questions):
             self.keys["units"] = units
         self._cell_notes([column for column in chosen if column.name in values])
@@ -307,10 +307,10 @@ class _Drafting:
         if found is None and unit is None and len(self.found.values) > 1:
             self.remarks.append(f"left out, being called like nothing of this site: {text_of(column.name)}")
             return None
-        self._ask_stream(site, "values", column.name, found, unit)
+        self._add_stream_question(site, "values", column.name, found, unit)
         return None
 
-    def _ask_stream(self, site: Site, key: str, name: str, found: Match | None, unit: str | None) -> None:
+    def _add_stream_question(self, site: Site, key: str, name: str, found: Match | None, unit: str | None) -> None:
         kind = canonical_of(unit)
         known = [m.meter_id for m in site.meters if not m.is_virtual and (not kind or m.register_in(kind))]
         known += [d.driver_id for d in site.drivers if kind is None or canonical_of(d.unit) == kind]
@@ -339,7 +339,7 @@ class _Drafting:
                 meters[name] = self.meter or (only.stream if only else "")
                 self._fact(f"{name!r} is {meters[name]}: {only.why if only else 'given'}", only.sure if only else 1.0)
             else:
-                self._ask_stream(self.site, "meters", name, found, unit)
+                self._add_stream_question(self.site, "meters", name, found, unit)
 
     def _add_only_meter(self, site: Site, unit: str | None) -> None:
         constants = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
@@ -351,7 +351,7 @@ class _Drafting:
             self.keys["meters"] = {"any": found.stream}
             self._fact(f"readings of {found.stream}: {found.why}", found.sure)
         else:
-            self._ask_stream(site, "meters", "any", found, unit)
+            self._add_stream_question(site, "meters", "any", found, unit)
             self.keys["meters"] = {}
 
     def _unit(self, column: ValueColumn) -> str | None:
@@ -368,7 +368,7 @@ class _Drafting:
             self._fact(f"units in column {of_rows!r}", 1.0)
             return
         if unit is None or column is None:
-            self._ask("unit", missing)
+            self._add_question("unit", missing)
             return
         if not self._is_doubted("unit", column, unit):
             self.keys["unit"] = unit
@@ -382,10 +382,10 @@ class _Drafting:
             "given"
             if column.unit is None
             else "recognised by its name"
-            if column.is_unit_told
+            if column.is_unit_stated
             else "hinted at by its name"
         )
-        self._fact(f"{column.name!r} in {unit}: {how}", 1.0 if column.is_unit_told or column.unit is None else 0.9)
+        self._fact(f"{column.name!r} in {unit}: {how}", 1.0 if column.is_unit_stated or column.unit is None else 0.9)
         is_doubted = bool(column.looks_like) and self.unit is None and not self._is_load_known(column.name)
         if is_doubted:
             text = (
@@ -412,7 +412,7 @@ class _Drafting:
         marks = self.found.marks
         if marks.is_open:
             text = "a mark with three digits behind it, as in 1.234, may be decimal or part thousands"
-            self._ask("decimal", text, (".", ","))
+            self._add_question("decimal", text, (".", ","))
         if marks.thousands is not None:
             self.keys["thousands"] = marks.thousands
         if marks.decimal is not None:
@@ -427,7 +427,7 @@ class _Drafting:
         is_known = any(register.kind == "cumulative" for register in registers)
         if column.may_be_load and not is_known and self.unit is None:
             self.keys.pop("unit", None)
-            self._ask("unit", f"{load_question([column])} --unit takes amounts")
+            self._add_question("unit", f"{load_question([column])} --unit takes amounts")
         elif column.is_counter and not is_known:
             text = f"{column.name!r} never falls: states of a counter, whose register wants kind: cumulative"
             self._fact(text, 0.5)
@@ -438,7 +438,7 @@ class _Drafting:
             self._note_counter(column)
         self.remarks += [f"{text_of(each.name)}: {note}" for each in columns[:MAX_COLUMNS] for note in each.notes]
 
-    def _ask(self, key: str, text: str, answers: tuple[str, ...] = ()) -> None:
+    def _add_question(self, key: str, text: str, answers: tuple[str, ...] = ()) -> None:
         """One question a key: a second is added to the first, as YAML has a key once."""
         for place, each in enumerate(self.questions):
             if each.key == key and not each.column:

@@ -13,7 +13,7 @@ from typing import Any
 from assets.readings.drafts.column_kinds import (
     PRICE,
     PRICE_UNITS,
-    ColumnAsk,
+    ColumnQuestion,
     carrier_of,
     direction,
     either,
@@ -37,7 +37,7 @@ from assets.readings.drafts.map_draft import (
     undated,
 )
 from assets.readings.drafts.name_match import bare, is_common, is_main, tokens
-from assets.readings.drafts.site_head import ASKED, SiteFacts, head_lines
+from assets.readings.drafts.site_head import PLACEHOLDER, SiteFacts, head_lines
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import check_offsets
 from assets.readings.drafts.value_columns import ValueColumn, as_numbers, load_question, only_price
@@ -72,7 +72,7 @@ class _Meter:
     name: str
     carrier: str
     registers: dict[str, str] = field(default_factory=dict)
-    asked: str = ""
+    question: str = ""
     is_cumulative: bool = False
 
 
@@ -80,13 +80,13 @@ class SiteDraft:
     """Meters, drivers and column maps of a site, one file after another."""
 
     def __init__(
-        self, *, time_zone: str = "", now_utc: datetime | None = None, said: Mapping[str, Any] | None = None
+        self, *, time_zone: str = "", now_utc: datetime | None = None, answers: Mapping[str, Any] | None = None
     ) -> None:
-        """said: answers by the id of their question (`asks`)."""
-        self._zone, self._now, self._said = time_zone, now_utc, said or {}
-        self._asked_in: dict[str, Path] = {}
+        """answers: by the id of their question (`open_questions`)."""
+        self._zone, self._now, self._answers = time_zone, now_utc, answers or {}
+        self._question_files: dict[str, Path] = {}
         # What may be answered of the columns, also what was.
-        self.asks: dict[str, ColumnAsk] = {}
+        self.open_questions: dict[str, ColumnQuestion] = {}
         # The driver of a device's state, by the device.
         self.states: dict[str, str] = {}
         self._main_of = ""
@@ -172,7 +172,7 @@ class SiteDraft:
                 continue
             carrier, asked = carrier_of(label, None if unit is None else unit.code)
             meter = self._meter(label, label.replace("_", " "), carrier)
-            meter.asked = meter.asked or asked
+            meter.question = meter.question or asked
             words = set(label.lower().split("_"))
             register = "export" if words & _EXPORTED else "value" if words & _GENERATED else "import"
             meter.registers.setdefault(register, unit.canonical if unit else "kwh")
@@ -210,7 +210,7 @@ class SiteDraft:
             self._prices.add(None)
 
     def _add_table(self, path: Path, found: TableFound) -> None:
-        draft = draft_of(found, path.name, said=FileFacts(tz=self._zone or None))
+        draft = draft_of(found, path.name, facts=FileFacts(tz=self._zone or None))
         keys: dict[str, Any] = {"match": glob_of(path.name), **draft.keys}
         questions, notes = list(draft.questions), dict(draft.notes)
         for each in (one for one in draft.questions if one.key in ("zone", "date_format") and one.answers):
@@ -239,7 +239,7 @@ class SiteDraft:
         asked = [f"the unit of the values: {each.text}" for each in questions if each.key == "unit"]
         questions = [each for each in questions if each.key != "unit"]
         if text := load_question(found.values) or next(iter(asked), ""):
-            keys["unit"], notes["unit"] = "?", f"{ASKED}: {text}"
+            keys["unit"], notes["unit"] = "?", f"{PLACEHOLDER}: {text}"
         draft = draft.model_copy(update={"keys": keys, "questions": tuple(questions), "notes": notes, "remarks": ()})
         for meter_id in draft.meters_of(found.counters) & self.meters.keys():
             self.meters[meter_id].is_cumulative = True
@@ -301,12 +301,12 @@ class SiteDraft:
     def _answer(self, path: Path, name: str, text: str, allowed: tuple[str, ...]) -> str:
         """Answer to a question about a column; empty where nothing that is allowed was answered."""
         of_name = f"column.{identifier(bare(name))}"
-        is_other = self._asked_in.setdefault(of_name, path) != path
+        is_other = self._question_files.setdefault(of_name, path) != path
         asked = f"column.{identifier(path.stem)}.{identifier(bare(name))}" if is_other else of_name
-        if self.asks.get(asked, ColumnAsk(asked, text, allowed)).text != text:
+        if self.open_questions.get(asked, ColumnQuestion(asked, text, allowed)).text != text:
             asked += ".direction"
-        self.asks[asked] = ColumnAsk(asked, text, allowed)
-        said = str(self._said.get(asked, ""))
+        self.open_questions[asked] = ColumnQuestion(asked, text, allowed)
+        said = str(self._answers.get(asked, ""))
         return said if said in allowed else ""
 
     def _directed(self, path: Path, name: str, unit: str, questions: list[Question]) -> str:
@@ -361,7 +361,7 @@ class SiteDraft:
             label = constant or self._label_of(path)
         carrier, asked = self._carried(path, name, unit)
         meter = self._meter(label, label or "Main meter", carrier)
-        meter.asked = meter.asked or asked
+        meter.question = meter.question or asked
         register = "value" if _GENERATION.search(name) else "import"
         meter.registers.setdefault(register, canonical_of(unit) or "kwh")
         return meter.meter_id
@@ -405,7 +405,7 @@ class SiteDraft:
         if PRICE not in self.drivers or self.tariffs:
             return {}
         price = next(iter(self._prices), None) if len(self._prices) == 1 else None
-        if price is None or self._said.get("price", "fixed") != "fixed":
+        if price is None or self._answers.get("price", "fixed") != "fixed":
             return {"price": "stream"}
         return {"price": "fixed", "price_per_kwh": f"{price:.6g}"}
 
@@ -434,7 +434,7 @@ class SiteDraft:
         for meter in meters:
             yield f"  - meter_id: {scalar(meter.meter_id)}"
             yield f"    name: {text_of(meter.name)}"
-            yield f"    carrier: {meter.carrier}{f'   # {ASKED}: {meter.asked}' if meter.asked else ''}"
+            yield f"    carrier: {meter.carrier}{f'   # {PLACEHOLDER}: {meter.question}' if meter.question else ''}"
             if meter.registers != {"import": "kwh"} or meter.is_cumulative:
                 kind = ", kind: cumulative" if meter.is_cumulative else ""
                 registers = ", ".join(
@@ -445,8 +445,8 @@ class SiteDraft:
         electric = [name for name in electric if self.meters[name].registers.keys() != {"value"}] or electric
         if len(electric) > 1:
             yield (
-                f"    # {ASKED}: is one of these meters behind another? Give it parent: {electric[0]} (or whichever it "
-                "is behind), or the site's sum counts it twice"
+                f"    # {PLACEHOLDER}: is one of these meters behind another? Give it parent: {electric[0]} (or "
+                "whichever it is behind), or the site's sum counts it twice"
             )
         if formula := self._house(electric):
             yield f"  - {{meter_id: house, name: House, formula: {formula}}}   # without what planned devices move"
@@ -459,7 +459,7 @@ class SiteDraft:
             yield from self._use_lines(electric)
 
     def _use_lines(self, electric: list[str]) -> Iterable[str]:
-        several = f"   # {ASKED}: the meters that make up the whole site" if len(electric) > 1 else ""
+        several = f"   # {PLACEHOLDER}: the meters that make up the whole site" if len(electric) > 1 else ""
         yield from ("", "seus:", "  - seu_id: whole_site", "    name: Whole site")
         yield f"    meters: [{scalar(electric[0])}]{several}"
         yield "    day_types: true               # offer weekend and holiday terms to the baseline"
@@ -471,7 +471,7 @@ class SiteDraft:
         # What the grid meter imports is not all that is used where the sun gives a part of it.
         used = next((each.meter_id for each in self.meters.values() if is_house(each.name)), "")
         used = used or ("house" if self._house(electric) else "")
-        doubt = f"   # {ASKED}: first the meter of all that is used here; {electric[0]} lacks what the sun gives"
+        doubt = f"   # {PLACEHOLDER}: first the meter of all that is used here; {electric[0]} lacks what the sun gives"
         load = used or next((name for name in electric if name not in made), electric[0])
         targets = ", ".join(map(scalar, dict.fromkeys([load, *made])))
         yield f"forecast_targets: [{targets}]{doubt if made and not used else ''}"
@@ -480,14 +480,14 @@ class SiteDraft:
         named = {key: (one.name, one.registers) for key, one in self.meters.items() if one.carrier == "electricity"}
         if not electric or "house" in named or any(is_house(name) for name, _ in named.values()):
             return ""
-        return house_formula(named, electric[0], self._said.get("devices") or ())
+        return house_formula(named, electric[0], self._answers.get("devices") or ())
 
     def _map_lines(self) -> Iterable[str]:
         if not self.maps:
             return
         yield from ("", "# How each file is read; the map is chosen by the name of the file.", "column_maps:")
         for draft in self.maps:
-            for place, line in enumerate(draft.lines(asked=f"{ASKED}: ")):
+            for place, line in enumerate(draft.lines(asked=f"{PLACEHOLDER}: ")):
                 yield f"{'    ' if place else '  - '}{line}"
 
     def _price_lines(self) -> Iterable[str]:

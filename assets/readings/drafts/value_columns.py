@@ -79,7 +79,7 @@ _THOUSANDS = {
 
 @dataclass(frozen=True)
 class ValueColumn:
-    """One column of numbers. unit: code or None; is_unit_told: by the name or a row of units, not by a hint;
+    """One column of numbers. unit: code or None; is_unit_stated: by the name or a row of units, not by a hint;
     looks_like: the smaller unit that its size suggests, as in F03; is_counter: states of a counter, which never fall;
     may_be_load: they more than double besides, as a load that grows may; is_constant: two rows or more never change;
     same_as: the column that rises by the same steps, as `state` and `sum` of one counter do;
@@ -88,7 +88,7 @@ class ValueColumn:
 
     name: str
     unit: str | None
-    is_unit_told: bool
+    is_unit_stated: bool
     looks_like: str = ""
     notes: tuple[str, ...] = ()
     is_counter: bool = False
@@ -149,13 +149,13 @@ def unit_of_name(name: str) -> tuple[str | None, bool]:
 
 
 def number_columns(
-    frame: pl.DataFrame, names: list[str], told: dict[str, str], minutes: int | None
+    frame: pl.DataFrame, names: list[str], stated: dict[str, str], minutes: int | None
 ) -> list[ValueColumn]:
-    """The columns among `names` that hold numbers; told: units of a row below the names; minutes: the rows' step."""
+    """The columns among `names` that hold numbers; stated: units of a row below the names; minutes: the rows' step."""
     numbers = [name for name in names if is_number(frame[name])]
     # Where nothing else stands, a number is what is measured, whatever it is called.
     values = [name for name in numbers if not _measures_nothing(frame[name])] or numbers
-    return [_described(frame[name], told.get(name), minutes) for name in values]
+    return [_described(frame[name], stated.get(name), minutes) for name in values]
 
 
 def _measures_nothing(column: pl.Series) -> bool:
@@ -176,8 +176,8 @@ def _measures_nothing(column: pl.Series) -> bool:
     return few or name.split()[-1] == "id"
 
 
-def _described(column: pl.Series, told: str | None, minutes: int | None) -> ValueColumn:
-    unit, is_told = (told, True) if told is not None else unit_of_name(column.name)
+def _described(column: pl.Series, stated: str | None, minutes: int | None) -> ValueColumn:
+    unit, is_stated = (stated, True) if stated is not None else unit_of_name(column.name)
     values = as_numbers(column)
     notes, zeros, empty = [], int((values == 0).sum()), values.null_count()
     if empty:
@@ -190,7 +190,7 @@ def _described(column: pl.Series, told: str | None, minutes: int | None) -> Valu
         _smaller_unit(values.drop_nulls(), unit, minutes),
         values.len() > 1 and values.min() == values.max(),
     )
-    return ValueColumn(column.name, unit, is_told, smaller, tuple(notes), is_constant=is_constant)
+    return ValueColumn(column.name, unit, is_stated, smaller, tuple(notes), is_constant=is_constant)
 
 
 def _smaller_unit(values: pl.Series, unit: str | None, minutes: int | None) -> str:

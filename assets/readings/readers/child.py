@@ -62,7 +62,7 @@ def run_limited(function: str, args: dict[str, Any], limits: Limits = LIMITS) ->
         "data_bytes": 3 * limits.memory_mb * _MIB,
         "written_bytes": limits.written_mb * _MIB,
     }
-    return _CHILD.ask(request, limits)
+    return _CHILD.run(request, limits)
 
 
 def apart(function: str, args: dict[str, Any]) -> Any:
@@ -85,7 +85,7 @@ class _Child:
         self._folder = ""
         self._inherited: list[subprocess.Popen[bytes]] = []
 
-    def ask(self, request: dict[str, Any], limits: Limits) -> Any:
+    def run(self, request: dict[str, Any], limits: Limits) -> Any:
         with self._lock:
             # What wider limits let it map (libraries, their pools) would count against the narrower ones.
             if self._widest_mb > limits.memory_mb:

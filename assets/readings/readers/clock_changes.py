@@ -42,7 +42,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Join:
-    """Where a period of a stream ends, and the next begins; all in epoch seconds."""
+    """End of a period of a stream and start of the next; all in epoch seconds."""
 
     start_s: int
     stated_end_s: int

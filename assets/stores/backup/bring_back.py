@@ -119,7 +119,7 @@ class Restoring:
         kept, lost = open_files(self.project.lake_dir, address), {each.file for each in self.problems}
         for each in self.body.files:
             if each.area == _LAKE and each.name not in lost and kept.size_bytes(each.path) is None:
-                kept.put_again(each.path)
+                kept.reupload(each.path)
 
     def _relocate_models(self) -> None:
         """Let MLflow find its files in the new folder: it keeps whole addresses."""

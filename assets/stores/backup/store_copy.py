@@ -25,7 +25,7 @@ _VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": 
 _MANIFEST = "SELECT DISTINCT path, file_sha256 FROM lake_manifest"
 _MERGES = "SELECT path, merged_path, merged_sha256 FROM lake_merges"
 _HEAD = "SELECT position, hash FROM row_seals ORDER BY position DESC LIMIT 1"
-Ask = Callable[[str], list[tuple[Any, ...]]]
+Select = Callable[[str], list[tuple[Any, ...]]]
 
 
 class StoreFacts(NamedTuple):
@@ -72,15 +72,15 @@ def sqlite_facts(file: Path) -> StoreFacts:
         ) from error
 
 
-def _facts(ask: Ask) -> StoreFacts:
+def _facts(select: Select) -> StoreFacts:
     ledger, revision, head = (
-        ask("SELECT ledger_id FROM ledger_identity"),
-        ask("SELECT version_num FROM alembic_version"),
-        ask(_HEAD),
+        select("SELECT ledger_id FROM ledger_identity"),
+        select("SELECT version_num FROM alembic_version"),
+        select(_HEAD),
     )
-    merges = {path: (into, sha256) for path, into, sha256 in ask(_MERGES)}
+    merges = {path: (into, sha256) for path, into, sha256 in select(_MERGES)}
     lake: dict[str, str] = {}
-    for written in ask(_MANIFEST):
+    for written in select(_MANIFEST):
         path, sha256 = written
         # Merged files may be merged again.
         while path in merges:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from assets.stores.erasure.files import NamedFile, clean, made_again, named_files, pushed_reports, size_of
+from assets.stores.erasure.files import NamedFile, clean, named_files, pushed_reports, rebuilt_paths, size_of
 from assets.stores.erasure.lake_rows import HeldFile, delete_files, held_files, written_without
 from assets.stores.erasure.meter_rows import meter_rows
 from assets.stores.erasure.people_rows import person_rows, revisions_of
@@ -76,7 +76,7 @@ class Found:
     @property
     def is_empty(self) -> bool:
         """Nothing is left to do; what is recomputed does not count."""
-        own = [each for name, each in self.gone.items() if name != "made_again"]
+        own = [each for name, each in self.gone.items() if name != "rebuilt_paths"]
         return not (self.rows or self.lake or self.named or self.spooled or any(own))
 
     @property
@@ -116,8 +116,8 @@ class Erasing:
         else:
             # The private key, the store as it was before a migration, and questions with who asked and what for.
             key = key_path(self.keys_dir, subject.own_id)
-            copies = [path for path in made_again(self.project, "") if path.name.startswith(("store.", ASKED))]
-            gone |= {"keys": [key] if key.is_file() else [], "made_again": copies}
+            copies = [path for path in rebuilt_paths(self.project, "") if path.name.startswith(("store.", ASKED))]
+            gone |= {"keys": [key] if key.is_file() else [], "rebuilt_paths": copies}
         going = {path for paths in gone.values() for path in paths}
         spooled = spooled_files(self.project, self.store, subject.site_id, subject.own_id) if subject.site_id else ()
         named = [
@@ -177,7 +177,7 @@ class Erasing:
         if self.subject.site_id:
             # Marks first: what they do not name is built again, whatever of it still stands.
             forget_marts(self.project, self.store, self.subject.site_id)
-            self._remove(found.gone["made_again"])
+            self._remove(found.gone["rebuilt_paths"])
         # Texts, logs and histories while all names are known; a call that is broken off finds them in the last ones.
         for each in (each for each in found.named if not self._is_last(each)):
             clean(each, found.subject)
@@ -258,7 +258,7 @@ class Erasing:
         ]
         return {
             "landing": landed, "quarantine": sorted({path for path in kept if path.is_file()}),
-            "pushed": pushed_reports(project, self.subject), "made_again": made_again(project, site_id),
+            "pushed": pushed_reports(project, self.subject), "rebuilt_paths": rebuilt_paths(project, site_id),
         }  # fmt: skip
 
     def _rendered(self, rows: list[RowChange]) -> list[Path]:

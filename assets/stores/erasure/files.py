@@ -19,7 +19,7 @@ from assets.stores.whole_file import write_whole
 from data_quality.contracts.settings import Project
 
 # Of the rebuilt areas these hold what is nowhere else or no readings, or are parted by site.
-_NOT_MADE_AGAIN = frozenset({"lake", "marts", "dagster", "logs", "run", "tools"})
+_NOT_REBUILT = frozenset({"lake", "marts", "dagster", "logs", "run", "tools"})
 # Made of readings outside of the areas that a backup leaves out: frames between steps, limits for the minute, the ring
 # of the live board.
 _OF_READINGS = ("frames", "anomaly_limits", "live/live.db", "live/live.db-wal", "live/live.db-shm")
@@ -38,11 +38,11 @@ class NamedFile(NamedTuple):
     kind: Literal["text", "database", "binary", "signed"]
 
 
-def made_again(project: Project, site_id: str) -> list[Path]:
+def rebuilt_paths(project: Project, site_id: str) -> list[Path]:
     """Folders and files that are made of readings of the site, and recomputed by the next build; of marts those of the
     site and the sums over sites, of features of forecasts those of the site, of others all that stand.
     """
-    names = [*sorted(REBUILT - _NOT_MADE_AGAIN), *_OF_READINGS, f"{FEATURES}/site={site_id}"]
+    names = [*sorted(REBUILT - _NOT_REBUILT), *_OF_READINGS, f"{FEATURES}/site={site_id}"]
     marts = [path for each in (site_id, PORTFOLIO) for path in sorted(project.marts_dir.glob(f"*/site={each}"))]
     # The store as it was before a migration: nobody needs it once the store after it holds.
     copies = [*project.data_dir.glob("store.db.*.bak"), *project.data_dir.glob("store.*.dump")]

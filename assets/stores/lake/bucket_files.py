@@ -38,7 +38,7 @@ AT_ONCE = 8
 MARK = "meterloom-put"
 
 
-class _AgainError(Exception):
+class _RetryError(Exception):
     """Content of the bucket other than what was sent: it is sent again."""
 
 
@@ -88,14 +88,14 @@ class BucketFiles(FileStore):
                 for chunk in got:
                     found.update(chunk)
             except FileNotFoundError as error:
-                raise _AgainError from error
+                raise _RetryError from error
             if found.hexdigest() == sha256:
                 return
             if got.attributes.get(MARK) != token:
                 raise self.taken(key)
             # Cut off on its way, there or back. No manifest names it yet.
             obstore.delete(self._bucket, key)
-            raise _AgainError
+            raise _RetryError
 
         self._answer(put)
 
@@ -153,7 +153,7 @@ class BucketFiles(FileStore):
         def put() -> None:
             obstore.put(self._bucket, key, content, use_multipart=False)
             if bytes(obstore.get(self._bucket, key).bytes()) != content:
-                raise _AgainError
+                raise _RetryError
 
         self._answer(put)
 
@@ -164,7 +164,7 @@ class BucketFiles(FileStore):
         except FileNotFoundError:
             return None
 
-    def put_again(self, key: str) -> None:
+    def reupload(self, key: str) -> None:
         """Put the copy in place of what stands in the bucket."""
         self._answer(lambda: obstore.delete(self._bucket, key))
         super().put_new(key, lambda part: part.write_bytes((self.root / key).read_bytes()))
@@ -176,7 +176,7 @@ class BucketFiles(FileStore):
         for attempt in range(ATTEMPTS):
             try:
                 return ask()
-            except (BaseError, FileNotFoundError, _AgainError) as error:
+            except (BaseError, FileNotFoundError, _RetryError) as error:
                 if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error):
                     raise
                 if attempt == ATTEMPTS - 1 or _is_final(error):
@@ -195,7 +195,7 @@ class BucketFiles(FileStore):
                 f"{self.address} refuses us{named}: look at the credentials in the environment, and at what they may "
                 "do with the bucket: read, write, list and delete"
             )
-        if isinstance(error, _AgainError):
+        if isinstance(error, _RetryError):
             message = "does not keep what is sent to it: look at the network, and run this again"
             return Unreachable(f"{self.address} {message}")
         return Unreachable(

@@ -97,5 +97,5 @@ class FileStore:
         path = self.root / key
         return path.read_bytes() if path.is_file() else None
 
-    def put_again(self, key: str) -> None:
+    def reupload(self, key: str) -> None:
         """Put the file that stands here, where it is kept elsewhere too and is lost or altered there."""

@@ -57,7 +57,7 @@ _MANIFEST = AppendOnly(lake_manifest, dict, order=("day", "id"))
 
 
 class BatchInfo(Model):
-    """Where a batch comes from: one accepted file, one hand-over, one person's edit."""
+    """Source of a batch: one accepted file, one hand-over, one person's edit."""
 
     site_id: str
     source_name: str
@@ -471,7 +471,7 @@ class Lake:
 
 
 def path_of(site_id: str, day: date, batch_id: str) -> str:
-    """Where under the lake's root a batch keeps the month of a day."""
+    """Path under the lake's root of a batch's file of the month of a day."""
     return f"{READINGS}/site={site_id}/m={day:%Y-%m}/part-{batch_id}.parquet"
 
 

@@ -201,8 +201,8 @@ def history_in(
 def newest_of(history: pl.DataFrame) -> pl.DataFrame:
     """The latest row per key, in the same order. history: as `history_in` gives it, or some of its rows."""
     # Rows of one key stand side by side. Whole keys side by side cost a tenth of looking each up among all others.
-    is_again = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in ORDER)
-    return history.filter(~is_again.fill_null(value=False))
+    is_repeated = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in ORDER)
+    return history.filter(~is_repeated.fill_null(value=False))
 
 
 def open_files(root: Path, address: str = "") -> FileStore:

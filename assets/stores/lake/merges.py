@@ -1,4 +1,4 @@
-"""Where rows of the lake stand today, and digests of its spans: of one, and of many at once, as staleness asks them.
+"""Present files of the lake's rows, and digests of its spans: of one, and of many at once, as staleness asks them.
 
 Small files of a month are merged into one, and each can be taken out again. A merge changes no manifest row: it says of
 a file in which other one its rows are; that file may be merged again.

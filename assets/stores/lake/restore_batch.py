@@ -28,7 +28,7 @@ def restore_batch(lake: Lake, batch_id: str, plan: Callable[[Stamp], BlockPlan])
             _restore(lake, entries, plan, wrong)
         restored = tuple(sorted({*wrong, *lost}))
         for path in restored:
-            lake.kept.put_again(path)
+            lake.kept.reupload(path)
     return restored
 
 

@@ -84,7 +84,7 @@ def take_out_of_others(store: Store, kept: FileStore, missing: Collection[str]) 
                 take_out(kept.root, key, wanted)
     found = sorted(path for rows in months.values() for path in rows if (kept.root / path).exists())
     for path in found:
-        kept.put_again(path)
+        kept.reupload(path)
     return tuple(found)
 
 

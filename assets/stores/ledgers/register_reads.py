@@ -33,7 +33,7 @@ _INSERT_ROWS = 5000
 
 @dataclass(frozen=True)
 class Origin:
-    """Where reads come from."""
+    """Source of reads."""
 
     site_id: str
     source_sha256: str

@@ -45,7 +45,7 @@ class LiveStore:
         with self._writing() as db:
             db.executemany(f"insert or replace into points values ({_MARKS})", rows)  # noqa: S608 - our own marks
 
-    def tell(self, site_id: str, states: Iterable[SourceState], *, now_utc: datetime) -> None:
+    def put_states(self, site_id: str, states: Iterable[SourceState], *, now_utc: datetime) -> None:
         """The state of every source of a site, in place of those before."""
         rows = [(site_id, each.source_id, now_utc.timestamp(), each.model_dump_json()) for each in states]
         with self._writing() as db:
@@ -98,7 +98,7 @@ class LiveReader:
 
     def values(self, site_id: str) -> list[LiveValue]:
         """The newest value of every point of a site; none where no collector has run. Raises Unreachable."""
-        return [_value(row) for row in self._ask(_VALUES, site_id)]
+        return [_value(row) for row in self._select(_VALUES, site_id)]
 
     def changed(self, site_id: str, seen: dict[tuple[str, str], tuple[Any, ...]]) -> list[LiveValue]:
         """The values that differ from those in `seen` (source and point -> row), which is brought up to date.
@@ -106,7 +106,7 @@ class LiveReader:
         Whoever asks four times a second reads what moved alone. Raises Unreachable.
         """
         fresh = []
-        for row in self._ask(_VALUES, site_id):
+        for row in self._select(_VALUES, site_id):
             key = (row[0], row[1])
             if seen.get(key) != row:
                 seen[key] = row
@@ -118,10 +118,10 @@ class LiveReader:
         query = "select told_s, state from sources where site_id = ? order by source_id"
         return [
             (datetime.fromtimestamp(written_s, UTC), SourceState.model_validate_json(state))
-            for written_s, state in self._ask(query, site_id)
+            for written_s, state in self._select(query, site_id)
         ]
 
-    def _ask(self, question: str, site_id: str) -> list[tuple[Any, ...]]:
+    def _select(self, question: str, site_id: str) -> list[tuple[Any, ...]]:
         if not self._file.exists():
             return []
         try:

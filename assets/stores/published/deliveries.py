@@ -36,7 +36,7 @@ _EVENTS = Ledger(delivery_events, Delivery, order=("recorded_at_utc", "attempt")
 class DeliveryStore(Repository):
     """Deliveries in the transactional store."""
 
-    def ask(self, delivery: Delivery, clock: Clock) -> Delivery:
+    def request(self, delivery: Delivery, clock: Clock) -> Delivery:
         """Put it into the outbox, once. Returns it as it stands."""
         with self.store.together():
             known = _EVENTS.latest(self.store, delivery_id=delivery.delivery_id)

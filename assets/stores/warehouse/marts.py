@@ -105,7 +105,7 @@ def drop_sites(marts_dir: Path, *, keep: Collection[str]) -> None:
 
 
 def mart_file(folder: Path, site_id: str, year: int) -> Path:
-    """Where a site's year of a mart stands. folder: `mart_path`."""
+    """Path of a site's year of a mart. folder: `mart_path`."""
     return folder / f"site={site_id}" / f"{year}.parquet"
 
 

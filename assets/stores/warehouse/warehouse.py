@@ -43,7 +43,7 @@ _HOLDING = threading.Lock()
 
 
 class WarehouseTarget(Model):
-    """Where the warehouse lives: a PostgreSQL URL, or else a DuckDB file."""
+    """Address of the warehouse: a PostgreSQL URL, or else a DuckDB file."""
 
     duckdb_file: Path
     postgres_url: str = Field(default="", description="postgresql://…; empty: the DuckDB file")

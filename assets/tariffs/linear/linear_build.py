@@ -53,7 +53,12 @@ def range_of(
         return term.incurred, term.incurred + sum(term.weights, ZERO) * term.cap_kwh
     if isinstance(term, Peak):
         # Nothing imported leaves no peak; a floor is a row of its own, so zero is a safe lower bound.
-        return ZERO, _most_power(term, max_import_kwh)
+        floor = max(term.floor_kw, default=ZERO)
+        if not term.first or max_import_kwh is None:
+            return ZERO, None if term.first else floor
+        windows = zip(term.first, term.last, term.known_kwh, strict=True)
+        peak_kwh = max(known + (last - first) * max_import_kwh for first, last, known in windows)
+        return ZERO, max(floor, peak_kwh * term.kw_per_kwh)
     if isinstance(term, Maximum):
         each = [range_of_form(form, ranges) for form in term.forms]
         lows, highs = [low for low, _ in each if low is not None], [high for _, high in each]
@@ -69,16 +74,6 @@ def range_of(
         if stop == most:
             break
     return low, high
-
-
-def _most_power(term: Peak, most_kwh: Decimal | None) -> Decimal | None:
-    floor = max(term.floor_kw, default=ZERO)
-    if not term.first:
-        return floor
-    if most_kwh is None:
-        return None
-    windows = zip(term.first, term.last, term.known_kwh, strict=True)
-    return max(floor, max(known + (last - first) * most_kwh for first, last, known in windows) * term.kw_per_kwh)
 
 
 def shaped(

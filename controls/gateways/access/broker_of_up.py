@@ -1,6 +1,6 @@
 """Address of the broker of `meterloom up` for other shells: a name that receives the messages of the sources.
 
-It asks devices of our own contract for their state, says nothing else, and stands in a file that its owner alone may
+It queries devices of our own contract for their state, says nothing else, and stands in a file that its owner alone may
 read, as long as the broker runs.
 """
 
@@ -38,12 +38,12 @@ def listener_of(sites: Iterable[Site]) -> Client:
         ours = [each.asset_id for each in known if load_template(each.template).protocol == "mqtt5"]
         queried += [Topics(site_id=site.site_id, device_id=name) for name in ours]
     topics_heard = (*topics, *(topic for device in queried for topic in (device.state, device.ack)))
-    asks = tuple(device.get for device in queried)
-    return Client(username=LISTENER, password=secrets.token_urlsafe(24), says=asks, hears=topics_heard)
+    queries = tuple(device.get for device in queried)
+    return Client(username=LISTENER, password=secrets.token_urlsafe(24), publishes=queries, subscribes=topics_heard)
 
 
 @contextmanager
-def told_to_others(project: Project, address: BrokerAddress, listener: Client) -> Iterator[None]:
+def broker_file(project: Project, address: BrokerAddress, listener: Client) -> Iterator[None]:
     """Keep the file while this is open. Raises OSError. A broker without names (the fallback) has none in it."""
     file, own = _file(project), address
     if address.username:

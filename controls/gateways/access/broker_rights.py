@@ -23,39 +23,39 @@ class Client(Model):
 
     username: str
     password: str
-    says: tuple[str, ...]
-    hears: tuple[str, ...]
+    publishes: tuple[str, ...]
+    subscribes: tuple[str, ...]
 
 
-def device_client(site_id: str, device_id: str, password: str = "") -> Client:
-    """The rights of a device that keeps our contract. An empty password is replaced by a random one."""
+def device_client(site_id: str, device_id: str) -> Client:
+    """The rights of a device that keeps our contract, with a random password."""
     topics = Topics(site_id=site_id, device_id=device_id)
     return Client(
         username=f"dev-{site_id}-{device_id}",
-        password=password or secrets.token_urlsafe(24),
-        says=(topics.ack, topics.state, topics.telemetry, topics.status),
-        hears=(topics.command, topics.get),
+        password=secrets.token_urlsafe(24),
+        publishes=(topics.ack, topics.state, topics.telemetry, topics.status),
+        subscribes=(topics.command, topics.get),
     )
 
 
-def site_client(site_id: str, device_ids: Sequence[str], *, says: Sequence[str] = ()) -> Client:
-    """The rights of one process that serves several devices of a site, as the simulator does. says: further topics."""
+def site_client(site_id: str, device_ids: Sequence[str], *, publishes: Sequence[str] = ()) -> Client:
+    """The rights of one process that serves several devices of a site, as the simulator. publishes: further topics."""
     each = [device_client(site_id, device_id) for device_id in device_ids]
     return Client(
         username=f"devices-{site_id}",
         password=secrets.token_urlsafe(24),
-        says=(*(topic for one in each for topic in one.says), *says),
-        hears=tuple(topic for one in each for topic in one.hears),
+        publishes=(*(topic for one in each for topic in one.publishes), *publishes),
+        subscribes=tuple(topic for one in each for topic in one.subscribes),
     )
 
 
 def rights_lines(clients: Sequence[Client], *, everything: str) -> list[str]:
-    """The lines of Mosquitto's acl_file. everything: the one name that says and hears all, for the agent."""
+    """The lines of Mosquitto's acl_file. everything: the one name that publishes and receives all, for the agent."""
     lines = [f"user {everything}", "topic readwrite #"]
     for client in clients:
         lines += [f"user {client.username}"]
-        lines += [f"topic write {topic}" for topic in client.says]
-        lines += [f"topic read {topic}" for topic in client.hears]
+        lines += [f"topic write {topic}" for topic in client.publishes]
+        lines += [f"topic read {topic}" for topic in client.subscribes]
     return lines
 
 
@@ -90,19 +90,19 @@ def prove_rights(address: BrokerAddress, probes: tuple[Client, Client]) -> None:
     # With wildcards, as a curious device would.
     listener = MqttLine(_as(address, second), client_id="", subscriptions=("#", "+/probe/+"), on_message=hear)
     try:
-        for topic in (*second.hears, *second.says, "cmd/other/device"):
+        for topic in (*second.subscribes, *second.publishes, "cmd/other/device"):
             if _passes(speaker, topic):
                 raise Unreachable(f"the broker lets one device speak on {topic}, which is another's")
-        if not _passes(speaker, first.says[0]):
-            raise Unreachable(f"the broker does not let a device speak on {first.says[0]}, which is its own")
-        for topic, payload in ((first.hears[0], b"first"), (second.hears[0], b"last")):
+        if not _passes(speaker, first.publishes[0]):
+            raise Unreachable(f"the broker does not let a device speak on {first.publishes[0]}, which is its own")
+        for topic, payload in ((first.subscribes[0], b"first"), (second.subscribes[0], b"last")):
             ours.publish(topic, payload)
         if not arrived.wait(_ARRIVES_S):
-            raise Unreachable(f"the broker does not let a device hear {second.hears[0]}, which is its own")
+            raise Unreachable(f"the broker does not let a device hear {second.subscribes[0]}, which is its own")
     finally:
         for line in (ours, speaker, listener):
             line.close()
-    foreign = sorted(set(received) - set(second.hears))
+    foreign = sorted(set(received) - set(second.subscribes))
     if foreign:
         raise Unreachable(f"the broker lets one device hear {', '.join(foreign)}, which is another's")
 

@@ -57,7 +57,7 @@ def _plain(value: Any) -> Any:
 
 
 def device_key_path(folder: Path, device_id: str) -> Path:
-    """Where the key of a device lies. Raises BadInput for a name that is no file name."""
+    """Path of the key of a device. Raises BadInput for a name that is no file name."""
     if not _NAME.fullmatch(device_id):
         raise BadInput(f"{device_id!r} cannot name a key; expected letters a-z, digits, '_', '.', '-'")
     return folder / f"{device_id}.key"

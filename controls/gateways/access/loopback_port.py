@@ -23,7 +23,7 @@ class Metrics:
         self._prefix = prefix
         self._lines: list[str] = []
 
-    def tell(self, name: str, kind: str, values: Iterable[tuple[str, float]], help_text: str) -> None:
+    def add_metric(self, name: str, kind: str, values: Iterable[tuple[str, float]], help_text: str) -> None:
         """One metric. kind: gauge or counter; values: labels (empty, or in braces) with their number."""
         name = f"{self._prefix}{name}"
         self._lines.extend([f"# HELP {name} {help_text}", f"# TYPE {name} {kind}"])

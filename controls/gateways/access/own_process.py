@@ -21,7 +21,7 @@ def own_parser(prog: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def until_asked() -> threading.Event:
+def stop_signal() -> threading.Event:
     """Set by SIGTERM and SIGINT."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

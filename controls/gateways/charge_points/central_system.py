@@ -41,7 +41,7 @@ LATE_S = 10.0
 # A charger that refuses its fallback limit gets it again, and not without end in a row.
 _FLOOR_PAUSE_S = 5.0
 # So is a port that another program holds.
-_LISTEN_AGAIN_S = 5.0
+_RELISTEN_S = 5.0
 _MAX_MESSAGE_BYTES = 1 << 18
 _START_S = 10.0
 # 1.6 says what the cable does, 2.0.1 only whether there is one.
@@ -305,7 +305,7 @@ class CentralSystem:
         """Listen, unless that is so already; why it cannot, or nothing. Tried again after a while."""
         with self._one_at_a_time:
             is_alive = self._thread is not None and self._thread.is_alive()
-            if is_alive or time.monotonic() - self._tried_s < _LISTEN_AGAIN_S:
+            if is_alive or time.monotonic() - self._tried_s < _RELISTEN_S:
                 return self._failure
             self._failure, self._tried_s = "", time.monotonic()
             self._is_up.clear()

@@ -21,11 +21,11 @@ from controls.gateways.charge_points.charging_profiles import (
     SET_POINT_LEVEL,
     Composite,
     Version,
-    ask_again,
-    ask_composite,
     clear_profile,
     composite_of,
+    composite_request,
     set_profile,
+    trigger_request,
 )
 from controls.gateways.check_command import checked, plausible
 from controls.templates.load_templates import Place, Template
@@ -96,7 +96,7 @@ class OcppReader:
         message = "StatusNotification" if measurand == "status" else "MeterValues"
         counter = self._link.times_stated(self._connector, measurand)
         try:
-            self._accepted("TriggerMessage", ask_again(self._version, self._connector, message))
+            self._accepted("TriggerMessage", trigger_request(self._version, self._connector, message))
         except DeviceRefused:
             # Remote triggers are an option of 1.6: such a charger states its values when it likes.
             value = self._link.stated(self._connector, measurand)
@@ -110,7 +110,7 @@ class OcppReader:
     def _composite(self, capability: str) -> tuple[Composite | None, str]:
         unit = self.template.read_back[capability].field_name or ""
         longest_s = math.ceil(self.template.capabilities[capability].expires_s or 0) + BEYOND_S
-        question = ask_composite(self._version, self._connector, unit=unit, duration_s=longest_s)
+        question = composite_request(self._version, self._connector, unit=unit, duration_s=longest_s)
         answer = self._accepted("GetCompositeSchedule", question)
         raw = json.dumps(answer, sort_keys=True, default=str)
         try:

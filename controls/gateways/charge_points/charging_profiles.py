@@ -89,13 +89,13 @@ def clear_profile(version: Version, profile_id: int) -> dict[str, Any]:
     return {"id": profile_id} if version == "ocpp16" else {"charging_profile_id": profile_id}
 
 
-def ask_composite(version: Version, connector: int, *, unit: str, duration_s: int) -> dict[str, Any]:
+def composite_request(version: Version, connector: int, *, unit: str, duration_s: int) -> dict[str, Any]:
     """The payload of GetCompositeSchedule."""
     where = "connector_id" if version == "ocpp16" else "evse_id"
     return {where: connector, "duration": duration_s, "charging_rate_unit": unit}
 
 
-def ask_again(version: Version, connector: int, message: str) -> dict[str, Any]:
+def trigger_request(version: Version, connector: int, message: str) -> dict[str, Any]:
     """The payload of TriggerMessage: the charger is to send `message` of one connector now."""
     where: dict[str, Any] = {"connector_id": connector} if version == "ocpp16" else {"evse": {"id": connector}}
     return {"requested_message": message, **where}

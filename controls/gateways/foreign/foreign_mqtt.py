@@ -42,7 +42,7 @@ _KEPT_PER_TOPIC = 20
 # An answer without a number may be a late copy of an earlier one: the last before such a pause is taken.
 _PAUSE_S = 0.1
 # A question that nobody takes at once is not worth an answer later.
-_ASK_EXPIRY_S = 2
+_QUERY_EXPIRY_S = 2
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class TopicsReader(OnLine):
 
         if state.ask is not None:
             number, mark = next(self._numbers), next(self._counts)
-            self._send(line, state.ask, {"number": number}, expiry_s=_ASK_EXPIRY_S)
+            self._send(line, state.ask, {"number": number}, expiry_s=_QUERY_EXPIRY_S)
             mine = _with_number(state.number, number)
             return self._newest(
                 line,
@@ -164,7 +164,7 @@ class TopicsReader(OnLine):
         if status is None:
             return
         topic = self._fill(status.topic)
-        is_needed = any(each.is_told_on_change for each in self._mqtt.told.values())
+        is_needed = any(each.is_sent_on_change for each in self._mqtt.told.values())
         with self._changed:
             if is_needed:
                 self._changed.wait_for(lambda: bool(self._messages.get(topic)), timeout=self._timeout_s)
@@ -195,9 +195,11 @@ class TopicsReader(OnLine):
     def _fill(self, topic: str) -> str:
         return str(filled(topic, self._known))
 
-    def _send(self, line: MqttLine, say: Say, more: dict[str, Any], *, expiry_s: int, payload: Any = None) -> None:
-        body = message(say.payload if payload is None else payload, self._known | more)
-        self._publish(line, self._fill(say.topic), body, expiry_s=expiry_s)
+    def _send(
+        self, line: MqttLine, publication: Say, more: dict[str, Any], *, expiry_s: int, payload: Any = None
+    ) -> None:
+        body = message(publication.payload if payload is None else payload, self._known | more)
+        self._publish(line, self._fill(publication.topic), body, expiry_s=expiry_s)
 
     def _lost(self) -> None:
         with self._changed:
@@ -283,7 +285,7 @@ class TopicsDevice(TopicsReader):
             # No answer of its own: its state, once it says what was asked for.
             place = self.template.read_back[command.capability]
 
-            def says_it(message: _Message) -> bool:
+            def shows_value(message: _Message) -> bool:
                 value = self._value(message, state, place)
                 return (
                     message.count > mark
@@ -292,7 +294,7 @@ class TopicsDevice(TopicsReader):
                     and abs(value - command.value) <= place.tolerance
                 )
 
-            return self._newest(line, self._fill(state.topic), says_it)
+            return self._newest(line, self._fill(state.topic), shows_value)
         mine = _with_number(answer.number, number)
 
         def is_answer(message: _Message) -> bool:

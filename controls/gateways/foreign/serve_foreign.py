@@ -111,8 +111,8 @@ class ServedTopics(ServedOnLine):
 
     def _post_state(self) -> None:
         for each in self._mqtt.told.values():
-            if each.is_told_on_change:
-                self._say(self._fill(each.topic), self._document(each), is_kept=True)
+            if each.is_sent_on_change:
+                self._publish(self._fill(each.topic), self._document(each), is_kept=True)
 
     def _tick(self) -> None:
         for held in self.held.values():
@@ -122,7 +122,7 @@ class ServedTopics(ServedOnLine):
             self._post(topic, body)
         for each in self._mqtt.told.values():
             if each.every_s is not None:
-                self._say(self._fill(each.topic), self._document(each))
+                self._publish(self._fill(each.topic), self._document(each))
 
     def _received(self, topic: str, payload: bytes, _properties: Any) -> None:
         message = loads_any(payload)
@@ -138,7 +138,7 @@ class ServedTopics(ServedOnLine):
                 if each.ask is not None and self._fill(each.ask.topic) == topic:
                     known = unified(each.ask.payload, message[0])
                     if known is not None:
-                        self._say(self._fill(each.topic), self._document(each, number=known.get("number")))
+                        self._publish(self._fill(each.topic), self._document(each, number=known.get("number")))
                         return
 
     def _obey(self, name: str, send: SetTopic, message: Any) -> bool:
@@ -183,13 +183,13 @@ class ServedTopics(ServedOnLine):
                 document = put_at_path(document, send.answer.number, as_number(number, {}) or number)
             if send.answer.has:
                 document = put_at_path(document, send.answer.has, self._word(name, state))
-            self._say(self._fill(send.answer.topic), document)
-        if send.answer is None or state.is_told_on_change:
-            self._say(self._fill(state.topic), self._document(state), is_kept=state.is_told_on_change)
+            self._publish(self._fill(send.answer.topic), document)
+        if send.answer is None or state.is_sent_on_change:
+            self._publish(self._fill(state.topic), self._document(state), is_kept=state.is_sent_on_change)
             if self.fault == "reordered":
                 held = self.held[name]
                 held.value, now = held.before, held.value
-                self._say(self._fill(state.topic), self._document(state))
+                self._publish(self._fill(state.topic), self._document(state))
                 held.value = now
 
     def _word(self, name: str, state: StateTopic) -> Any:
@@ -225,7 +225,7 @@ class ServedTopics(ServedOnLine):
             document = put_at_path(document, state.remaining, held.ttl_s)
         return document
 
-    def _say(self, topic: str, document: Any, *, is_kept: bool = False) -> None:
+    def _publish(self, topic: str, document: Any, *, is_kept: bool = False) -> None:
         body = message(plain_text(document), {}) if not isinstance(document, dict | list) else message(document, {})
         if self.fault == "mute":
             return

@@ -1,1 +1,1 @@
-"""Where live readings come from: one thin adapter a kind of source."""
+"""Sources of live readings: one thin adapter a kind of source."""

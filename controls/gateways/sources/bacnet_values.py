@@ -55,8 +55,10 @@ def sample_of(point: BacnetPoint, values: Mapping[str, Any], received_utc: datet
     if not math.isfinite(value):
         return refused(f"{point.object} sends {value}, which is no finite number")
     unit = values.get("units", NO_UNITS)
-    if not isinstance(unit, Denied) and unit != NO_UNITS and _UNITS.get(unit) != point.told_unit:
-        return refused(f"{point.object} is reported in {one_line(str(unit), 40)}; the site file says {point.told_unit}")
+    if not isinstance(unit, Denied) and unit != NO_UNITS and _UNITS.get(unit) != point.received_unit:
+        return refused(
+            f"{point.object} is reported in {one_line(str(unit), 40)}; the site file says {point.received_unit}"
+        )
     scale = values.get("scale")
     # The count itself is what a pulse counter is asked for: what a pulse is worth stands in the site file.
     if isinstance(scale, Decimal) and point.what != "pulses":
@@ -66,7 +68,7 @@ def sample_of(point: BacnetPoint, values: Mapping[str, Any], received_utc: datet
         point.point,
         received_utc,
         float(value),
-        point.told_unit,
+        point.received_unit,
         received_utc,
         None,
         "doubtful" if doubtful else "measured",

@@ -32,7 +32,7 @@ class Threaded:
         self._end.set()
         if self._thread is not None:
             self._thread.join(self.end_within_s)
-        self._tally.say("stopped", "")
+        self._tally.set_condition("stopped", "")
 
     def state(self) -> SourceState:
         """How it is doing."""
@@ -51,13 +51,13 @@ class Threaded:
         received_utc = samples[-1].received_utc if samples else refusals[-1].received_utc
         self._tally.came(samples=len(samples), refusals=len(refusals), received_utc=received_utc)
         if not samples:
-            self._tally.say("refused", refusals[0].reason)
+            self._tally.set_condition("refused", refusals[0].reason)
 
         def done(is_kept: bool) -> None:
             if is_kept:
                 self._tally.kept(len(samples))
             else:
-                self._tally.say("behind", "the spool takes nothing now; what comes meanwhile is lost")
+                self._tally.set_condition("behind", "the spool takes nothing now; what comes meanwhile is lost")
                 self._tally.gaps(missing=int(bool(samples)))
 
         sink.take(self.source_id, samples, refusals, done)

@@ -44,15 +44,15 @@ class Arrivals(NamedTuple):
     doubled: int = 0
     restarts: int = 0
 
-    def after(self, seq: int, *, is_again: bool = False) -> "Arrivals":
-        """With one more message, of this number. is_again: the broker says that it delivered it before."""
+    def after(self, seq: int, *, is_redelivered: bool = False) -> "Arrivals":
+        """With one more message, of this number. is_redelivered: the broker says that it delivered it before."""
         last, received, missing, doubled, restarts = self
         if not received:
             # Where we came in, nothing is known of before.
             return Arrivals(seq, 1, missing, doubled, restarts)
         if seq > last:
             return Arrivals(seq, received + 1, missing + seq - last - 1, doubled, restarts)
-        if seq == last or is_again:
+        if seq == last or is_redelivered:
             # Of several that come again the first are the lowest: the last that came stays the last.
             return Arrivals(last, received + 1, missing, doubled + 1, restarts)
         # Late ones do not exist on one connection: a lower number is a device that began anew.
@@ -128,14 +128,14 @@ class MqttListener(Threaded):
                     session_s=self._session_s,
                 )
             except WorldFault as fault:
-                self._tally.say("refused" if _is_refusal(fault) else "silent", str(fault))
+                self._tally.set_condition("refused" if _is_refusal(fault) else "silent", str(fault))
             else:
                 self._tally.connected()
                 if not self._end.is_set():
                     self._gone.wait()
                 line.close()
                 if not self._end.is_set() and self._tally.state().state != "behind":
-                    self._tally.say("silent", f"{line.where} is gone")
+                    self._tally.set_condition("silent", f"{line.where} is gone")
             self._end.wait(self._pauses.next_s())
 
     def _take(self, sink: Sink, delivery: Delivery) -> None:
@@ -146,7 +146,7 @@ class MqttListener(Threaded):
         )
         if message.seq is not None:
             before = self._arrivals.get(delivery.topic, Arrivals())
-            after = before.after(message.seq, is_again=delivery.is_again)
+            after = before.after(message.seq, is_redelivered=delivery.is_redelivered)
             self._arrivals[delivery.topic] = after
             missing, doubled = after.missing - before.missing, after.doubled - before.doubled
             if missing or doubled:
@@ -162,7 +162,7 @@ class MqttListener(Threaded):
             return
         # The broker sends again what it holds unacknowledged to a new connection only.
         waits = "waits at the broker" if self._session_s else "is lost: this source sends no timestamp"
-        self._tally.say("behind", f"the spool takes nothing now; what is not acknowledged {waits}")
+        self._tally.set_condition("behind", f"the spool takes nothing now; what is not acknowledged {waits}")
         self._gone.set()
 
 

@@ -80,7 +80,7 @@ class MessageReader:
                 reason = f"expected a number, got {one_line(repr(stated), 60)}"
                 refusals.append(Refusal(point.point, received_utc, reason, _excerpt(payload)))
             else:
-                samples.append(Sample(point.point, at_utc, value, point.told_unit, received_utc, seq))
+                samples.append(Sample(point.point, at_utc, value, point.received_unit, received_utc, seq))
         if not (samples or refusals or is_quiet):
             return refused(f"none of {', '.join(repr(point.path) for point, _ in points)} is in it")
         return Message(samples, refusals, seq)
@@ -135,8 +135,8 @@ def _unix(value: Any, per_second: float) -> datetime | None:
 
 _INSTANTS: dict[str, Callable[[Any], datetime | None]] = {
     "iso": _iso,
-    "unix_s": lambda told: _unix(told, 1.0),
-    "unix_ms": lambda told: _unix(told, 1000.0),
+    "unix_s": lambda value: _unix(value, 1.0),
+    "unix_ms": lambda value: _unix(value, 1000.0),
 }
 
 

@@ -119,12 +119,14 @@ def samples_of(
         if reading is None:
             reason = f"the telegram has no object {point.obis} with a number and a unit"
             refusals.append(refusal(point.point, reason, telegram.header, received_utc))
-        elif reading.unit.lower() != point.told_unit:
-            reason = f"{point.obis} is reported in {one_line(reading.unit, 20)}; the site file says {point.told_unit}"
+        elif reading.unit.lower() != point.received_unit:
+            reason = (
+                f"{point.obis} is reported in {one_line(reading.unit, 20)}; the site file says {point.received_unit}"
+            )
             refusals.append(refusal(point.point, reason, f"{reading.value}*{reading.unit}", received_utc))
         else:
             at_utc = received_utc if reading.epoch_s is None else datetime.fromtimestamp(reading.epoch_s, UTC)
-            samples.append(Sample(point.point, at_utc, float(reading.value), point.told_unit, received_utc))
+            samples.append(Sample(point.point, at_utc, float(reading.value), point.received_unit, received_utc))
     return samples, refusals
 
 
@@ -184,7 +186,7 @@ class P1Listener(Threaded):
                 sentence = f"{self._where} closed the line, or sent nothing for {self._source.silent_after_s:g} s"
             except OSError as error:
                 sentence = _cause(self._where, error)
-            self._tally.say("silent", sentence)
+            self._tally.set_condition("silent", sentence)
             self._end.wait(self._pauses.next_s())
 
     def _news(self, batch: Telegrams) -> tuple[list[Sample], list[Refusal]]:

@@ -84,14 +84,14 @@ class BacnetPoller(Threaded):
         self._asking, self._loop = asyncio.current_task(), asyncio.get_running_loop()
         line: _Line | None = None
         due_s = self._loop.time()
-        self._tally.say("starting", f"{_where(self._source)} has not answered yet")
+        self._tally.set_condition("starting", f"{_where(self._source)} has not answered yet")
         try:
             while not self._end.is_set():
                 try:
                     line = line or await _Line.open(self._source, timeout_s=self._source.timeout_s)
                     self._hand_over(sink, *await self._polled(line))
                 except WorldFault as fault:
-                    self._tally.say("silent" if isinstance(fault, DeviceSilent) else "refused", str(fault))
+                    self._tally.set_condition("silent" if isinstance(fault, DeviceSilent) else "refused", str(fault))
                     self._tally.gaps(missing=1)
                 # After a long silence the device is polled at its next turn, not for all that it missed.
                 due_s = max(due_s + self._source.every_s, self._loop.time())

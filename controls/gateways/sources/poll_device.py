@@ -7,7 +7,6 @@ it costs the others a timeout.
 
 import time
 import zlib
-from collections.abc import Callable
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.open import Polled
@@ -26,19 +25,11 @@ from data_quality.contracts.units import unit_of
 class DevicePoller(Threaded):
     """One source behind a template, and its device."""
 
-    def __init__(
-        self,
-        source: DeviceSource,
-        template: Template,
-        device: Polled,
-        *,
-        clock: Clock,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, source: DeviceSource, template: Template, device: Polled, *, clock: Clock) -> None:
         super().__init__(source, clock=clock)
-        self._source, self._device, self._monotonic = source, device, monotonic
+        self._source, self._device = source, device
         self._units = {
-            point.value_name: _unit(source, template, point.value_name, point.told_unit) for point in source.points
+            point.value_name: _unit(source, template, point.value_name, point.received_unit) for point in source.points
         }
         self._pauses = Pauses(source.source_id)
 
@@ -53,14 +44,14 @@ class DevicePoller(Threaded):
         within_s: not used, a question has the source's own timeout.
         """
         try:
-            samples, refusals = self._ask()
+            samples, refusals = self._read_once()
         finally:
             self._device.close()
         if refusals:
             raise DeviceRefused(f"point {refusals[0].point!r}: {refusals[0].reason}", code="no_value")
         return samples
 
-    def _ask(self) -> tuple[list[Sample], list[Refusal]]:
+    def _read_once(self) -> tuple[list[Sample], list[Refusal]]:
         """Raises DeviceSilent, BadInput."""
         found = self._device.read_many(list(self._units))
         at_utc = self._clock.now_utc()
@@ -77,11 +68,11 @@ class DevicePoller(Threaded):
     def _run(self, sink: Sink) -> None:
         every_s = self._source.every_s
         # Sources that start together do not ask together.
-        due_s = self._monotonic() + every_s * (zlib.crc32(self.source_id.encode()) % 1000) / 1000
-        while not self._end.wait(max(0.0, due_s - self._monotonic())):
+        due_s = time.monotonic() + every_s * (zlib.crc32(self.source_id.encode()) % 1000) / 1000
+        while not self._end.wait(max(0.0, due_s - time.monotonic())):
             pause_s = self._poll(sink)
             # In the beat, whatever an answer took; beats that passed meanwhile are gaps.
-            beats = 1 + max(0, int((self._monotonic() + pause_s - due_s) // every_s))
+            beats = 1 + max(0, int((time.monotonic() + pause_s - due_s) // every_s))
             due_s += beats * every_s
             if beats > 1:
                 self._tally.gaps(missing=beats - 1)
@@ -89,9 +80,9 @@ class DevicePoller(Threaded):
     def _poll(self, sink: Sink) -> float:
         """Ask once and hand over; how long to leave the device alone, s."""
         try:
-            samples, refusals = self._ask()
+            samples, refusals = self._read_once()
         except (DeviceSilent, BadInput) as fault:
-            self._tally.say("silent", str(fault))
+            self._tally.set_condition("silent", str(fault))
             self._tally.gaps(missing=1)
             return self._pauses.next_s()
         self._pauses.reset()

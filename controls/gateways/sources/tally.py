@@ -26,7 +26,7 @@ class Tally:
         self._last_utc: datetime | None = None
         self._accepted, self._rejected, self._missing, self._doubled = 0, 0, 0, 0
 
-    def say(self, condition: Condition, sentence: str) -> None:
+    def set_condition(self, condition: Condition, sentence: str) -> None:
         """How it is doing from now on."""
         with self._one_at_a_time:
             self._condition, self._sentence, self._since_utc = condition, sentence, self._clock.now_utc()

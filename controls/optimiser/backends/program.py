@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Family:
-    """Where the rows of one family stand. at: the step of each; empty: one row for all steps together."""
+    """Places of the rows of one family. at: the step of each; empty: one row for all steps together."""
 
     label: str
     prefix: str

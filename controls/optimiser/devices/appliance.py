@@ -56,7 +56,9 @@ class Appliance(Device):
     params = ApplianceParams
     limits: ClassVar = {"runs": "runs", "one_at_a_time": "runs"}
     means: ClassVar = {"runs": "runs {part.run_count} times", "one_at_a_time": "runs once at a time"}
-    says: ClassVar = {f"run{n}": "must run once in its window" for n in range(_MOST_RUNS)} | {"alone": "runs already"}
+    limit_words: ClassVar = {f"run{n}": "must run once in its window" for n in range(_MOST_RUNS)} | {
+        "alone": "runs already"
+    }
     case_key = "appliances"
     case_is_list = True
     case_names: ClassVar = {

@@ -101,7 +101,7 @@ class Battery(Converter):
     columns = ("battery_charge_kw", "battery_discharge_kw")
     moves: ClassVar = {"battery_charge_kw": "charges", "battery_discharge_kw": "discharges"}
     metered: ClassVar = {"charge": "battery_charge_kw", "discharge": "battery_discharge_kw"}
-    says: ClassVar = {
+    limit_words: ClassVar = {
         "charge_max": "charges at its limit",
         "discharge_max": "discharges at its limit",
         "floor": "is as empty as it may be",

@@ -69,7 +69,7 @@ class Connection(Part):
         return self
 
     @property
-    def says(self) -> Mapping[str, str]:  # type: ignore[override]  # which peaks there are its bills say
+    def limit_words(self) -> Mapping[str, str]:  # type: ignore[override]  # which peaks there are its bills say
         """As Part; a step that sets the peak of a demand charge is worth a word too."""
         limits = {
             f"{way}_max{phase.lower()}": f"{way}s all that {phase[1:] or 'it'} may"

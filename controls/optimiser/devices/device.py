@@ -66,7 +66,7 @@ class Part(Model, ABC):
     implied: ClassVar[frozenset[str]] = frozenset()
     per_step: ClassVar[tuple[str, ...]] = ()
     or_per_step: ClassVar[tuple[str, ...]] = ()
-    says: ClassVar[Mapping[str, str]] = {}
+    limit_words: ClassVar[Mapping[str, str]] = {}
     means: ClassVar[Mapping[str, str]] = {}
     case_key: ClassVar[str] = ""
     case_is_list: ClassVar[bool] = False

@@ -79,7 +79,7 @@ class EvCharger(Converter):
         "strategy_power": "charges only in the hours of its strategy",
         "strategy_pace": "charges as early as it can",
     }
-    says: ClassVar = {
+    limit_words: ClassVar = {
         "most": "charges at its full power",
         "least": "charges at its least power",
         "feed_most": "gives back all that it may",

@@ -88,8 +88,8 @@ class HeatPump(HeatStore):
     moves: ClassVar = {"heat_pump_kw": "heats"}
     power_column = "heat_pump_kw"
     level_column = "store_end_kwh"
-    says: ClassVar = {
-        **HeatStore.says,
+    limit_words: ClassVar = {
+        **HeatStore.limit_words,
         **{f"stay_on_{state}": f"must stay {state} for its minimum time" for state in STATES},
         "own_window_reaches": "holds its own set-point",
         "own_window_stops": "holds its own set-point",

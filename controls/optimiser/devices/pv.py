@@ -61,7 +61,7 @@ class Pv(Device):
     forecast = "pv"
     columns = ("curtailed_kw",)
     moves: ClassVar = {"curtailed_kw": "curtails"}
-    says: ClassVar = {"curtail_max": "is curtailed as far as it may be"}
+    limit_words: ClassVar = {"curtail_max": "is curtailed as far as it may be"}
 
     pv_kw: tuple[float, ...]
     limit_min_kw: float = Field(default=0.0, ge=0, description="Never limited below this generation")

@@ -54,7 +54,7 @@ class SheddableLoad(_Terms, Device):
         "shed_hours": "is shed for at most {part.max_h:g} h",
     }
     implied = frozenset({"shed_runs"})
-    says: ClassVar = {
+    limit_words: ClassVar = {
         "most": "is shed as far as it may be",
         "duration": "has been shed for as long as it may be",
         "stay_off": "rests after it was shed",

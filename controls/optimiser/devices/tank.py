@@ -86,8 +86,8 @@ class Tank(_Relays, InShares, HeatStore):
     moves: ClassVar = {"relays_kw": "heats"}
     power_column = "relays_kw"
     level_column = "tank_end_kwh"
-    says: ClassVar = {
-        **HeatStore.says,
+    limit_words: ClassVar = {
+        **HeatStore.limit_words,
         **{f"stay_on{n}": "must stay on for its minimum time" for n in range(_MOST_RELAYS)},
         **{f"stay_off{n}": "must stay off for its minimum time" for n in range(_MOST_RELAYS)},
         "whole_floor": "holds as little heat as whole relays can leave",

@@ -103,7 +103,7 @@ def _choices(views: Views, t: int, left_s: float) -> list[Alternative] | None:
 
 
 def _slot(views: Views, t: int, binding: list[Binding]) -> Slot:
-    """What is known of a step without solving anything again."""
+    """Facts of a step from the solution alone."""
     solved, connection = views.shown, views.shown.case.connection
     return Slot(
         time_utc=solved.case.windows_utc[t][0],
@@ -137,7 +137,7 @@ def _bound_rows(views: Views) -> tuple[tuple[Binding, ...], list[list[Binding]]]
     }
     for family in solved.problem.program.families:
         part = solved.parts.get(family.prefix)
-        if part is None or (family.label not in units and family.name not in part.says):
+        if part is None or (family.label not in units and family.name not in part.limit_words):
             continue
         for number in range(family.size):
             t = int(family.at[number]) if family.at.size else None
@@ -152,7 +152,7 @@ def _bound_rows(views: Views) -> tuple[tuple[Binding, ...], list[list[Binding]]]
             if value is None or (unit != "kwh" and price <= NOISE):
                 continue
             hours = solved.case.step_h[t] if unit == "kw" and t is not None else 1.0
-            words = part.says.get(family.name, f"is at its {family.name.replace('_', ' ')}")
+            words = part.limit_words.get(family.name, f"is at its {family.name.replace('_', ' ')}")
             place = whole if t is None else found[t]
             place.append(
                 Binding(
@@ -208,20 +208,17 @@ def other_choices(solved: SolvedCase, devices: Iterable[Device], t: int, left_s:
             elif cheapest is None or outcome.objective < (cheapest[0].objective or 0.0):
                 cheapest = outcome, one
         if cheapest:
-            found.append(_alternative(solved, device, *cheapest, t))
+            outcome, one = cheapest
+            if outcome.objective is None or outcome.values is None:
+                raise OurFault("a choice without a cost")
+            difference = outcome.objective - solved.objective
+            moved = _moved(solved, outcome.values, t) if difference > solved.noise else None
+            found.append(_named(device, one).model_copy(update={"difference": difference, "moved": moved}))
     return found
 
 
-def _alternative(solved: SolvedCase, device: Device, outcome: Outcome, forced: Forced, t: int) -> Alternative:
-    if outcome.objective is None or outcome.values is None:
-        raise OurFault("a choice without a cost")
-    difference = outcome.objective - solved.objective
-    moved = _moved(solved, outcome.values, t) if difference > solved.noise else None
-    return _named(device, forced).model_copy(update={"difference": difference, "moved": moved})
-
-
 def _moved(solved: SolvedCase, values: Floats, t: int) -> Moved | None:
-    """What is bought or sold otherwise in other steps than t, at the price where that counts most against t."""
+    """Energy bought or sold otherwise in other steps than t, at the price where that counts most against t."""
     variables, connection = solved.problem.variables[""], solved.case.connection
     step_h = np.array(solved.case.step_h)
     # What is bought, then what is sold, as one row.
@@ -231,15 +228,15 @@ def _moved(solved: SolvedCase, values: Floats, t: int) -> Moved | None:
     is_sold = np.arange(columns.size) >= step_h.size
     paid = change_kwh * np.where(is_sold, -prices, prices)
     is_here = np.arange(columns.size) % step_h.size == t
-    against = paid * (-np.sign(paid[is_here].sum()) or 1.0)
+    adverse_cost = paid * (-np.sign(paid[is_here].sum()) or 1.0)
     # By price: among steps of one price another plan may choose freely, and that is no consequence.
     levels, level = np.unique(np.stack([is_sold, prices]), axis=1, return_inverse=True)
-    counted = np.bincount(level[~is_here], against[~is_here], minlength=levels.shape[1])
+    counted = np.bincount(level[~is_here], adverse_cost[~is_here], minlength=levels.shape[1])
     best = int(counted.argmax())
     if counted[best] <= NOISE:
         return None
     members = np.flatnonzero((level == best) & ~is_here)
-    place, energy_kwh = int(members[against[members].argmax()]), float(change_kwh[members].sum())
+    place, energy_kwh = int(members[adverse_cost[members].argmax()]), float(change_kwh[members].sum())
     return Moved.model_validate(
         {
             "time_utc": solved.case.windows_utc[place % step_h.size][0],

@@ -126,7 +126,7 @@ class Grid:
 
     @property
     def starts(self) -> Floats:
-        """Where each cell begins."""
+        """Lower edge of each cell."""
         found: Floats = self.first[:, None] + self.width[:, None] * np.arange(self.cells)
         return found
 

@@ -68,8 +68,8 @@ class Present:
     @property
     def quarters(self) -> int:
         """Number of quarter hours: as requested, and as far as the weather forecast reaches."""
-        told_h = len(self.outlook.outdoor_degc[0]) - (self.seen.at_utc - self.outlook.start_utc) / timedelta(hours=1)
-        return max(min(HORIZON_H, int(told_h)) * PER_HOUR, 0)
+        known_h = len(self.outlook.outdoor_degc[0]) - (self.seen.at_utc - self.outlook.start_utc) / timedelta(hours=1)
+        return max(min(HORIZON_H, int(known_h)) * PER_HOUR, 0)
 
     def hourly(self, course: Sequence[float]) -> Floats:
         """A course of the outlook by quarter hours."""

@@ -244,7 +244,7 @@ _RESAMPLED, _SURE = 2000, 0.9
 
 
 class Between(Model):
-    """Where the mean lies with 90 % confidence."""
+    """90 % confidence interval of the mean."""
 
     low: float
     high: float

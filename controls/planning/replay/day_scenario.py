@@ -82,13 +82,13 @@ class Slot:
 class DayScenario:
     """The quarter hours of a day that plans governed and readings tell, with the plans of the day, the oldest first.
 
-    asked_utc: [start, end) of the whole day. holes: quarter hours for which what the plan foresaw stands.
+    requested_utc: [start, end) of the whole day. holes: quarter hours for which what the plan foresaw stands.
     """
 
     slots: tuple[Slot, ...]
     plans: tuple[Plan, ...]
     readings: Readings
-    asked_utc: tuple[datetime, datetime]
+    requested_utc: tuple[datetime, datetime]
     holes: int = 0
 
     @property
@@ -255,8 +255,8 @@ def day_scenario(
         return Finding(code="no_plan", message=message, severity="blocking")
     if readings.unpriced:
         return readings.unpriced
-    asked_utc = (start_utc, end_utc)
-    whole = DayScenario(tuple(slots), tuple(plans), readings, asked_utc)
+    requested_utc = (start_utc, end_utc)
+    whole = DayScenario(tuple(slots), tuple(plans), readings, requested_utc)
     missing = [_missing(whole, slot) for slot in slots]
     # What nobody has read yet at the end of a day is no hole.
     last = max((t + 1 for t, names in enumerate(missing) if not names), default=0)
@@ -271,7 +271,7 @@ def day_scenario(
             severity="blocking",
             facts={"missing": count, "quarter_hours": last or len(slots)},
         )
-    found = DayScenario(tuple(slots[:last]), tuple(plans), readings, asked_utc, len(holes))
+    found = DayScenario(tuple(slots[:last]), tuple(plans), readings, requested_utc, len(holes))
     return found.billed if isinstance(found.billed, Finding) else found
 
 
@@ -305,7 +305,7 @@ def _missing(day: DayScenario, slot: Slot) -> list[str]:
 def _findings(day: DayScenario) -> list[Finding]:
     first, last = day.slots[0], day.slots[-1].start_utc + STEP
     found = []
-    if (first.start_utc, last) != day.asked_utc:
+    if (first.start_utc, last) != day.requested_utc:
         message = f"only {_at(first.start_utc)} to {_at(last)} is judged: plans and readings cover no more of the day"
         facts: dict[str, str | float | int | bool | None] = {"quarter_hours": len(day.slots)}
         found.append(Finding(code="day_is_partial", message=message, facts=facts))

@@ -14,7 +14,7 @@ from controls.planning.replay.day_readings import day_readings, day_span, stored
 from controls.planning.replay.day_scenario import Readings, day_scenario
 from controls.planning.replay.decisions import decided, executed_decisions
 from controls.planning.replay.policies import DEFAULT, Judged, PolicyRun, run_of
-from controls.planning.replay.solved_again import PlanReplay, solved_again
+from controls.planning.replay.replay_plan import PlanReplay, replay_plan
 from controls.planning.triggers import plan_window
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -171,7 +171,7 @@ def replay_day(
     known of load, sun, prices and devices now. What cannot be said is a finding, and the rest is said all the same.
     """
     of_day = plans_of_day(stored, start_utc, end_utc)
-    replayed = tuple(solved_again(one) for one in of_day)
+    replayed = tuple(replay_plan(one) for one in of_day)
     until = [one.plan for one in stored if one.plan.request.start_utc == end_utc]
     day = day_scenario([*(one.plan for one in of_day), *until], readings, start_utc=start_utc, end_utc=end_utc)
     frame: dict[str, Any] = {

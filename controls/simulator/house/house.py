@@ -37,12 +37,12 @@ _POWER, _LIMIT, _SWITCH, _DEGC = "set_charge_power_kw", "set_power_limit_kw", "s
 
 @dataclass(frozen=True)
 class HouseCommands:
-    """is_told, is_on: of each heating relay. degc: what a room's own thermostat is set to (NaN: as it was left).
+    """is_set, is_on: of each heating relay. degc: what a room's own thermostat is set to (NaN: as it was left).
 
     battery_kw: idle where nothing is told. car_kw: None: as the charger does alone.
     """
 
-    is_told: np.ndarray
+    is_set: np.ndarray
     is_on: np.ndarray
     degc: np.ndarray
     battery_kw: float
@@ -71,7 +71,7 @@ def accepted_set_points(set_points: SetPoints, nominal: Nominal, others: Mapping
     heaters = [set_points.get(name, {}) for name in nominal.rooms]
     tank = set_points.get(nominal.tank_id, {})
     return HouseCommands(
-        is_told=np.array([_SWITCH in each for each in heaters]),
+        is_set=np.array([_SWITCH in each for each in heaters]),
         is_on=np.array([each.get(_SWITCH, 0.0) > 0 for each in heaters]),
         degc=np.array([each.get(_DEGC, nan) for each in heaters]),
         battery_kw=set_points.get(nominal.battery_id, {}).get(_POWER, 0.0),
@@ -224,8 +224,8 @@ class House:
         cellar, draws, away, trips = (
             each[first:after].tolist() for each in (day.cellar_degc, day.draw_kw, day.is_away, day.trip_kwh)
         )
-        battery = self._battery.run(cellar, told_kw=set_points.battery_kw, step_h=MINUTE_H)
-        car = self._car.run(away, trips, told_kw=set_points.car_kw, step_h=MINUTE_H)
+        battery = self._battery.run(cellar, setpoint_kw=set_points.battery_kw, step_h=MINUTE_H)
+        car = self._car.run(away, trips, setpoint_kw=set_points.car_kw, step_h=MINUTE_H)
         tank = self._tank.run(draws, relays=set_points.relays, step_h=MINUTE_H)
         pv = np.minimum(day.pv_kw[first:after], set_points.pv_limit_kw)
         load = day.load_kw[first:after]
@@ -292,8 +292,8 @@ class House:
         usual = self._low.max(axis=0) + _ABOVE_K
         own = np.where(np.isnan(set_points.degc), usual, np.clip(set_points.degc, _FROST_DEGC, _HOT_DEGC))
         guards = np.where(set_points.is_on, _HOT_DEGC, _FROST_DEGC)
-        on_at = np.where(set_points.is_told, guards, own)
-        return on_at, np.minimum(np.where(set_points.is_told, guards, own + _SWING_K), _HOT_DEGC)
+        on_at = np.where(set_points.is_set, guards, own)
+        return on_at, np.minimum(np.where(set_points.is_set, guards, own + _SWING_K), _HOT_DEGC)
 
 
 def _stores(nominal: Nominal, truth: Truth) -> tuple[BatteryCells, ParkedCar, WaterTank]:

@@ -46,8 +46,8 @@ def heated(tank: HotWater, state: TankState, *, relays: tuple[bool, ...], draw_k
     """The tank `step_h` later. relays: as they are switched from outside; a full tank takes nothing all the same."""
     low_kwh, high_kwh = tank.kwh(tank.thermostat_on_degc), tank.kwh(tank.thermostat_off_degc)
     is_reheating = state.stored_kwh < low_kwh or (state.is_reheating and state.stored_kwh < high_kwh)
-    asked_kw = sum(power for power, is_on in zip(tank.relays_kw, relays, strict=True) if is_on)
-    power_kw = sum(tank.relays_kw) if is_reheating else asked_kw
+    switched_kw = sum(power for power, is_on in zip(tank.relays_kw, relays, strict=True) if is_on)
+    power_kw = sum(tank.relays_kw) if is_reheating else switched_kw
     # The limiter, which no relay can switch off.
     power_kw = 0.0 if state.stored_kwh >= tank.capacity_kwh else power_kw
     # Water that is cold cannot be drawn any colder.

@@ -45,10 +45,10 @@ class BatteryCells:
         """As it says of itself, in tenths."""
         return min(round(100.0 * self.kwh / self.full_kwh, 1), 100.0)
 
-    def run(self, degc: Sequence[float], *, told_kw: float, step_h: float) -> Series:
+    def run(self, degc: Sequence[float], *, setpoint_kw: float, step_h: float) -> Series:
         """Power in each step, charging positive. degc: of its place in each."""
         params, found = self.params, np.zeros(len(degc))
-        wanted_kw = min(max(told_kw, -params.max_discharge_kw), params.max_charge_kw)
+        wanted_kw = min(max(setpoint_kw, -params.max_discharge_kw), params.max_charge_kw)
         if wanted_kw == 0.0:
             return found
         warm = Cells.of(params, self.full_kwh)
@@ -74,17 +74,17 @@ class ParkedCar:
     lacked_kwh: float = 0.0
 
     def run(
-        self, is_away: Sequence[bool], trips_kwh: Sequence[float], *, told_kw: float | None, step_h: float
+        self, is_away: Sequence[bool], trips_kwh: Sequence[float], *, setpoint_kw: float | None, step_h: float
     ) -> Series:
-        """Power in each step. told_kw: None: at full power until it is as full as wanted. trips_kwh: gone at once."""
+        """Power in each step. setpoint_kw: None for full power until full as wanted. trips_kwh: gone at once."""
         found, car = np.zeros(len(is_away)), self.car
         for at, (is_gone, trip_kwh) in enumerate(zip(is_away, trips_kwh, strict=True)):
             if trip_kwh:
                 self.lacked_kwh += max(trip_kwh - self.kwh, 0.0)
                 self.kwh = max(self.kwh - trip_kwh, 0.0)
-            if is_gone or told_kw == 0.0:
+            if is_gone or setpoint_kw == 0.0:
                 continue
-            set_point_kw = told_kw if told_kw is not None else car.max_kw if self.kwh < self.wanted_kwh else 0.0
+            set_point_kw = setpoint_kw if setpoint_kw is not None else car.max_kw if self.kwh < self.wanted_kwh else 0.0
             if set_point_kw > 0.0:
                 found[at], self.kwh = charged(car, stored_kwh=self.kwh, set_point_kw=set_point_kw, step_h=step_h)
         return found

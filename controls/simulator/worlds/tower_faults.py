@@ -77,7 +77,7 @@ class Struck:
         """Start of an interval of the grid."""
         return self.start_utc + timedelta(minutes=CANONICAL_MINUTES) * slot
 
-    def tell(
+    def record_fault(
         self,
         kind: FaultKind,
         stream: Stream | None,
@@ -145,12 +145,14 @@ def _strike_tenants(struck: Struck, rng: np.random.Generator, *, early: Month, m
         stream, first = (meter, "import"), _slot(rng, month)
         until = first + SLOTS_PER_HOUR * int(rng.integers(*hours, endpoint=True))
         struck.reported[stream] = change(struck.reported[stream], first, until)
-        struck.tell(kind, stream, first, until, file=file_name(month, "tenants"))
+        struck.record_fault(kind, stream, first, until, file=file_name(month, "tenants"))
 
     at, factor = _slot(rng, early), float(np.round(rng.uniform(25.0, 60.0), 1))
     stream = ("floors_05_08", "import")
     struck.reported[stream] = faults.spike(struck.reported[stream], at, factor=factor)
-    struck.tell(FaultKind.SPIKE, stream, at, at + 1, file=file_name(early, "tenants"), detail={"factor": factor})
+    struck.record_fault(
+        FaultKind.SPIKE, stream, at, at + 1, file=file_name(early, "tenants"), detail={"factor": factor}
+    )
     hit(FaultKind.STUCK, "floors_09_12", middle, (20, 40), faults.stuck)
     hit(FaultKind.MISSING, "floors_13_15", middle, (8, 20), faults.missing)
     hit(FaultKind.DEAD, "floors_16_18", last, (12, 30), faults.dead)
@@ -164,7 +166,7 @@ def _strike_plant(struck: Struck, rng: np.random.Generator, *, early: Month, las
         stream, first = (scaled, "import"), _slot(rng, month)
         until = min(first + SLOTS_PER_DAY * int(rng.integers(2, 5)), month.last)
         struck.reported[stream] = faults.unit_scale(struck.reported[stream], first, until, factor=0.001)
-        struck.tell(
+        struck.record_fault(
             FaultKind.UNIT_SCALE, stream, first, until, file=file, repaired_by=repaired_by, detail={"factor": 0.001}
         )
         stream, first = (shifted, "import"), _slot(rng, month)
@@ -172,7 +174,9 @@ def _strike_plant(struck: Struck, rng: np.random.Generator, *, early: Month, las
         shift = SLOTS_PER_HOUR
         struck.reported[stream] = faults.clock_shift(struck.reported[stream], first, until, slots=shift)
         ahead = {"minutes": float(shift * CANONICAL_MINUTES)}
-        struck.tell(FaultKind.CLOCK_SHIFT, stream, first, until, file=file, repaired_by=repaired_by, detail=ahead)
+        struck.record_fault(
+            FaultKind.CLOCK_SHIFT, stream, first, until, file=file, repaired_by=repaired_by, detail=ahead
+        )
 
 
 def _run_register(struck: Struck, rng: np.random.Generator, *, early: Month, middle: Month, last: Month) -> Register:
@@ -195,7 +199,7 @@ def _run_register(struck: Struck, rng: np.random.Generator, *, early: Month, mid
         if "final_read_kwh" in detail:
             detail["final_read_kwh"] = int(states[at]) / UNITS_PER_KWH
         width = SLOTS_PER_HOUR if kind is FaultKind.EXCHANGE else 1
-        struck.tell(kind, CHILLED_WATER, at, at + width, file=file_name(month, "chilled_water"), detail=detail)
+        struck.record_fault(kind, CHILLED_WATER, at, at + width, file=file_name(month, "chilled_water"), detail=detail)
     # The last state of the hour is sent again, by the new meter.
     silent = frozenset(range(exchange, exchange + SLOTS_PER_HOUR - 1))
     return Register(initial=initial, restarts={reset: 0, exchange: exchanged_at}, silent=silent)
@@ -206,14 +210,14 @@ def _strike_files(struck: Struck, rng: np.random.Generator, *, early: Month, las
     plant = file_name(last, "plant")
     first = _slot(rng, last)
     struck.duplicates = range(first, first + 8)
-    struck.tell(FaultKind.DUPLICATE_ROWS, None, first, first + 8, file=plant)
+    struck.record_fault(FaultKind.DUPLICATE_ROWS, None, first, first + 8, file=plant)
     # Two days on, so that conflicting rows never stand among the plain duplicates.
     first += 2 * SLOTS_PER_DAY
     struck.conflicts = range(first, first + 3)
-    struck.tell(FaultKind.CONFLICTING_DUPLICATES, ("server_room", "import"), first, first + 3, file=plant)
+    struck.record_fault(FaultKind.CONFLICTING_DUPLICATES, ("server_room", "import"), first, first + 3, file=plant)
     first = _slot(rng, early)
     struck.strangers = range(first, first + 12)
-    struck.tell(FaultKind.UNKNOWN_METER, ("pv_2", "value"), first, first + 12, file=file_name(early, "pv"))
+    struck.record_fault(FaultKind.UNKNOWN_METER, ("pv_2", "value"), first, first + 12, file=file_name(early, "pv"))
     for kind, month, sender, resent in (
         (FaultKind.END_LABELLED, early, "plant", ""),
         (FaultKind.DECIMAL_COMMA, early, "tenants", ""),
@@ -221,8 +225,8 @@ def _strike_files(struck: Struck, rng: np.random.Generator, *, early: Month, las
         (FaultKind.LATE, last, "steam", ""),
     ):
         repaired_by = file_name(last, resent) if resent else ""
-        struck.tell(kind, None, month.first, month.last, file=file_name(month, sender), repaired_by=repaired_by)
-    struck.tell(FaultKind.CORRECTED, None, early.first, early.last, file=file_name(early, "plant_v2"))
+        struck.record_fault(kind, None, month.first, month.last, file=file_name(month, sender), repaired_by=repaired_by)
+    struck.record_fault(FaultKind.CORRECTED, None, early.first, early.last, file=file_name(early, "plant_v2"))
 
 
 SUFFIXES = {"utility": ".xml", "chilled_water": ".xml", "water": ".xlsx"}

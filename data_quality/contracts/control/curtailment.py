@@ -12,7 +12,7 @@ from data_quality.contracts.sentence import Sentence, Stored
 
 Preference = Literal["cost", "order", "comfort"]
 # A larger gap to the best plan is worth a word, a share.
-TOLD_GAP = 1e-4
+REPORTED_GAP = 1e-4
 
 
 class ShedStep(Model):
@@ -68,7 +68,7 @@ class CurtailmentPlan(Model):
     @property
     def gap_text(self) -> str:
         """The sentence of a plan that is not proved the best; empty of one that is."""
-        if self.gap is None or self.gap <= TOLD_GAP:
+        if self.gap is None or self.gap <= REPORTED_GAP:
             return ""
         return Sentence(
             "Not proved the best: by its preference another plan may be better by up to {0} %.",

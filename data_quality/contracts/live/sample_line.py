@@ -88,7 +88,7 @@ def label_us(minutes: int) -> int:
     return min(_LABEL_US, minutes * 15_000_000)
 
 
-def told_quarter_us(at_us: int, received_us: int, interval_minutes: int | None = None) -> int:
+def file_quarter_us(at_us: int, received_us: int, interval_minutes: int | None = None) -> int:
     """Start of the quarter hour whose file holds a sample: that of its time, of an amount the one in which its
     interval ends. A time that cannot be true is filed under its arrival.
     """

@@ -32,7 +32,7 @@ class AcceptedLoad(Model):
         return self.max_shed_kw - half_kw, self.max_shed_kw + half_kw
 
 
-def said_of(load: SheddableLoad) -> dict[str, Any]:
+def stated_sensitivity(load: SheddableLoad) -> dict[str, Any]:
     """Sensitivity of a load by its site file."""
     return load.model_dump(mode="json", include={"max_shed_kw", "evidence"})
 
@@ -40,7 +40,7 @@ def said_of(load: SheddableLoad) -> dict[str, Any]:
 def in_force(loads: Sequence[SheddableLoad], accepted: Sequence[AcceptedLoad]) -> dict[str, AcceptedLoad]:
     """The newest accepted test of each load by its id. Where the site file was changed since, the file holds."""
     newest = {each.load_id: each for each in accepted}
-    stated = {load.load_id: said_of(load) for load in loads}
+    stated = {load.load_id: stated_sensitivity(load) for load in loads}
     return {name: each for name, each in newest.items() if stated.get(name) == each.replaces}
 
 

@@ -35,7 +35,7 @@ class Point(Model):
     interval_minutes: Literal[1, 5, 10, 15, 30, 60] | None = None
 
     @property
-    def told_unit(self) -> str:
+    def received_unit(self) -> str:
         """Unit of what comes: a counter of pulses tells how many, whatever each of them is worth."""
         return "count" if self.what == "pulses" else self.unit
 

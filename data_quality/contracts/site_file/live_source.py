@@ -410,7 +410,7 @@ def _check_device(source: DeviceSource, devices: Sequence[str]) -> None:
         raise ValueError(message) from BadInput(message, mend=did_you_mean(source.asset, list(devices)))
 
 
-def asked_every_s(site: Sourced) -> dict[str, float]:
+def poll_intervals_s(site: Sourced) -> dict[str, float]:
     """Seconds between two polls by source_id, of the sources that are polled; others send by themselves."""
     return {each.source_id: each.every_s for each in site.sources if isinstance(each, DeviceSource | BacnetSource)}
 

@@ -129,7 +129,7 @@ class Norms:
         return self.upper(self.days.steps)
 
     def source(self, row: int) -> str:
-        """Where a stream's numbers come from, for its limits."""
+        """Source of a stream's numbers, for its limits."""
         span = self._own if self.is_own[row] else self._past
         whose = "own block" if self.is_own[row] else "history"
         first, last = self.days.dates[span.start], self.days.dates[max(span.start, span.stop - 1)]

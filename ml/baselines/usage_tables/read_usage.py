@@ -441,12 +441,12 @@ def _driver_columns(timed: pl.DataFrame, time: str, named: Collection[str] | Non
             else cells.cast(pl.Float64)
         )
         # An empty cell and nan say that nothing is known; any other text is a mistake in the file.
-        is_said = (
+        is_stated = (
             cells.str.strip_chars().str.to_lowercase().is_in(["", "nan"])
             if cells.dtype == pl.String
             else values.is_nan()
         )
-        wrong = (values.is_null() & cells.is_not_null() & ~is_said) | values.is_infinite().fill_null(value=False)
+        wrong = (values.is_null() & cells.is_not_null() & ~is_stated) | values.is_infinite().fill_null(value=False)
         if wrong.any():
             row = wrong.arg_max() or 0
             raise BadInput(

@@ -1,4 +1,4 @@
-"""Where the sun stands over the site, what a cloudless sky would give, and how far the clouds let it."""
+"""Position of the sun over the site, irradiance of a cloudless sky, and the share that the clouds let through."""
 
 import numpy as np
 

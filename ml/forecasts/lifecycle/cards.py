@@ -36,7 +36,7 @@ TOPICS = {
 _WEATHER_UNIT = re.compile("_(degc|percent|w_per_m2|m_per_s|deg|mm|hpa|m)$")
 NOMINAL_COVERAGE = 0.80
 # Of a month, of all steps, and of the mean: from where on a card says so.
-MIN_MONTH_DAYS, TOLD_MISSING, TOLD_BIAS, FEW_HOLIDAYS, FEW_DAYS = 15, 0.02, 0.02, 5, 60
+MIN_MONTH_DAYS, REPORTED_MISSING, REPORTED_BIAS, FEW_HOLIDAYS, FEW_DAYS = 15, 0.02, 0.02, 5, 60
 
 
 def known_limits(trial: Trial, bands: Mapping[str, Band]) -> list[str]:
@@ -59,7 +59,7 @@ def _limits_of_data(case: Case) -> list[str]:
         found.append(f"{len(holidays) or 'No'} public holiday{'s' if len(holidays) > 1 else ''} seen.")
     if not case.civil.is_school_holiday.any():
         found.append("No school holidays are known: give the site's `subdivision` or `school_holidays`.")
-    if 1 - known.mean() > TOLD_MISSING:
+    if 1 - known.mean() > REPORTED_MISSING:
         found.append(f"{1 - known.mean():.1%} of the steps are missing: it has not learnt from them.")
     if series.is_synthetic:
         found.append("The readings are synthetic: the scores say how well it knows a simulation.")
@@ -78,7 +78,7 @@ def _limits_of_scores(trial: Trial, bands: Mapping[str, Band]) -> list[str]:
     if not coverage.low <= NOMINAL_COVERAGE <= coverage.high:
         kind = "narrow" if coverage.value < NOMINAL_COVERAGE else "wide"
         found.append(f"P10 to P90 covered {coverage.value:.0%} rather than {NOMINAL_COVERAGE:.0%}: it is too {kind}.")
-    if abs(bias.value) > TOLD_BIAS and bias.low * bias.high > 0:
+    if abs(bias.value) > REPORTED_BIAS and bias.low * bias.high > 0:
         found.append(f"P50 was {abs(bias.value):.1%} too {'high' if bias.value > 0 else 'low'} on average.")
     if skill is not None and skill.low <= 0:
         found.append("It is not surely better than same hour last week.")

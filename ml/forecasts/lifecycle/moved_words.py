@@ -53,14 +53,14 @@ def topic_of(name: str) -> str:
 class Words:
     """Facts of a forecast beside the week before it.
 
-    origin, start: where it was asked now and a week earlier; asked, earlier: the steps of its day, and of that a week
+    origin, start: where it was asked now and a week earlier; steps, earlier: those of its day, and of that a week
     earlier.
     """
 
     case: Case
     origin: int
     start: int
-    asked: Index
+    steps: Index
     earlier: Index
 
     def of(self, topic: str) -> str:
@@ -84,7 +84,7 @@ class Words:
         return f"the {self._weekday()} before was {'lower' if missing > 0 else 'higher'} than its pattern"
 
     def _weekday(self) -> str:
-        return f"{self.case.civil.first_day + timedelta(days=int(self.case.civil.day[self.asked[0]])):%A}"
+        return f"{self.case.civil.first_day + timedelta(days=int(self.case.civil.day[self.steps[0]])):%A}"
 
     def _per_day(self, at: int) -> float:
         series = self.case.series
@@ -99,7 +99,7 @@ class Words:
         column = weather.names.index(name)
         now, then = (
             weather.at(step, np.full(len(step), at))[:, column]
-            for step, at in ((self.asked, self.origin), (self.earlier, self.start))
+            for step, at in ((self.steps, self.origin), (self.earlier, self.start))
         )
         if np.isnan(now).any() or np.isnan(then).any():
             return ""
@@ -109,7 +109,7 @@ class Words:
 
     def _calendar(self) -> str:
         civil, holiday = self.case.civil, DAY_TYPE_CODES["holiday"]
-        day, before = int(self.asked[0]), max(int(self.earlier[0]), 0)
+        day, before = int(self.steps[0]), max(int(self.earlier[0]), 0)
         flags = {
             "a public holiday": civil.day_type == holiday,
             "school holidays": civil.is_school_holiday == 1,

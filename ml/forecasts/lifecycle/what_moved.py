@@ -19,7 +19,7 @@ from ml.forecasts.forecast_model import Contributions, Explains, Forecaster, Qua
 from ml.forecasts.lifecycle.moved_words import Words, digits_for, is_level_unit, shown_unit, topic_of
 
 # A part below this share of the day is summed with the other small ones.
-TOLD_SHARE = 0.01
+REPORTED_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Why:
     def sentences(self) -> tuple[str, ...]:
         """The difference, then its parts, the largest first; small ones together."""
         ranked = sorted(self.parts, key=lambda part: -abs(part.amount))
-        named = [part for part in ranked if abs(part.amount) >= TOLD_SHARE * abs(self.total)]
+        named = [part for part in ranked if abs(part.amount) >= REPORTED_SHARE * abs(self.total)]
         rest = Moved("rest", sum(part.amount for part in ranked[len(named) :]), "all else")
         if self._amount(rest.amount) != self._amount(0.0):
             named.append(rest)

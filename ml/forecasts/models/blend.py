@@ -226,7 +226,7 @@ class BlendFitter:
     def fit(self, case: Case) -> BlendForecaster:
         """Raises TooShort under four weeks of history, of which two feed the lags."""
         series, day = case.series, case.series.per_day
-        days_ahead = -(-(case.asked or DEFAULT_DAYS_AHEAD * day) // day)
+        days_ahead = -(-(case.horizon_steps or DEFAULT_DAYS_AHEAD * day) // day)
         names = tuple(name for name in FEATURES if name in _useful(case))
         origins = training_origins(case, day)
         if len(origins) < MIN_TRAIN_DAYS:

@@ -20,8 +20,8 @@ _CLASSES, _LEAST_PER_CLASS = 5, 50
 # Labels: code and words.
 NO_CLOUDS, BY_CLOUD_COVER, NO_SNOW, PLANT = "clouds_unknown", "irradiance_from_clouds", "snow_unknown", "pv_array"
 # What moves a PV forecast, as features of the registry.
-TOLD_SUN, LAST_DAYS, HEIGHT_OF_SUN = "ghi_w_per_m2", "mean_7_days", "sun_elevation_deg"
-_SAID = {
+IRRADIANCE, LAST_DAYS, HEIGHT_OF_SUN = "ghi_w_per_m2", "mean_7_days", "sun_elevation_deg"
+_MESSAGES = {
     NO_CLOUDS: "no weather forecast gives clouds: from the cloudless sky and the last days alone, and so weaker",
     BY_CLOUD_COVER: "irradiance is not forecast and comes from the cloud cover (Kasten and Czeplak), which is coarse",
     NO_SNOW: "no weather gives snow: modules under snow are forecast as if they were free",
@@ -59,8 +59,8 @@ def expected(seen: Look, plant: Plant, habit: Habit) -> Expected:
     recent = _or(seen.recent_index(clear, RECENT_DAYS), habit.usual)
     newest = _or(seen.recent_index(clear, 1), recent)
     guessed = habit.index(newest, recent)
-    forecast_kw = seen.told_kw(plant.array)
-    return Expected(_or(forecast_kw, guessed * clear), clear, _or(seen.told, guessed), newest, recent)
+    forecast_kw = seen.weather_kw(plant.array)
+    return Expected(_or(forecast_kw, guessed * clear), clear, _or(seen.weather_index, guessed), newest, recent)
 
 
 def _or(values: Vector, otherwise: Vector | float) -> Vector:
@@ -187,13 +187,13 @@ class Training:
     def labels(self) -> dict[str, str]:
         """The plant, and what the weather did not tell."""
         by_day = self.seen.sky.is_day & self.seen.is_ahead
-        has_no_clouds = bool(np.isnan(self.seen.told[by_day]).mean() > 0.5)
+        has_no_clouds = bool(np.isnan(self.seen.weather_index[by_day]).mean() > 0.5)
         holds = {
             NO_CLOUDS: has_no_clouds,
-            BY_CLOUD_COVER: self.seen.is_told_by_clouds and not has_no_clouds,
+            BY_CLOUD_COVER: self.seen.is_from_cloud_cover and not has_no_clouds,
             NO_SNOW: self.seen.snow_cm is None,
         }
-        return {PLANT: self.plant.label} | {code: _SAID[code] for code, is_so in holds.items() if is_so}
+        return {PLANT: self.plant.label} | {code: _MESSAGES[code] for code, is_so in holds.items() if is_so}
 
     def model(self, p50_kw: Vector, rows: Index) -> PvModel:
         """The model whose spread is that of these forecasts of some rows."""
@@ -256,7 +256,7 @@ class _Floor:
     @property
     def rests_on(self) -> str:
         """The feature (features/matrix.py) that its clouds come from."""
-        return LAST_DAYS if NO_CLOUDS in self.labels else TOLD_SUN
+        return LAST_DAYS if NO_CLOUDS in self.labels else IRRADIANCE
 
     @staticmethod
     def middle(known: Expected) -> Vector:

@@ -26,7 +26,7 @@ class Look:
     """Consecutive steps from `first` on: arrays of one length.
 
     origin: of each step, the newest origin at or before it; steps before the first origin are history, as known then.
-    measured_kw: NaN where unknown. told: clear-sky index as the weather tells it, by a low sun that of the nearest
+    measured_kw: NaN where unknown. weather_index: clear-sky index by the weather, by a low sun that of the nearest
     known step; NaN by day where no weather tells it. snow_cm: fresh snow, None where the weather knows of none.
     """
 
@@ -36,8 +36,8 @@ class Look:
     origin: Index
     sky: Sky
     measured_kw: Vector
-    told: Vector
-    is_told_by_clouds: bool
+    weather_index: Vector
+    is_from_cloud_cover: bool
     air_degc: Vector
     wind_m_per_s: Vector
     snow_cm: Vector | None
@@ -60,11 +60,11 @@ class Look:
 
     def clear_kw(self, array: Array) -> Vector:
         """Power under a cloudless sky."""
-        return array_kw(array, self.sky, np.ones(len(self.told)), self.air_degc, self.wind_m_per_s)
+        return array_kw(array, self.sky, np.ones(len(self.weather_index)), self.air_degc, self.wind_m_per_s)
 
-    def told_kw(self, array: Array) -> Vector:
+    def weather_kw(self, array: Array) -> Vector:
         """Power under the clouds by the weather, less the share under snow; NaN by day where it has none."""
-        power = array_kw(array, self.sky, self.told, self.air_degc, self.wind_m_per_s)
+        power = array_kw(array, self.sky, self.weather_index, self.air_degc, self.wind_m_per_s)
         covered = self.covered(array.tilt_deg)
         return power if covered is None else power * (1.0 - covered)
 
@@ -73,7 +73,7 @@ class Look:
         if self.snow_cm is None:
             return None
         # South or not: what makes snow slide is light at all.
-        light = plane_of_array(self.sky, np.nan_to_num(self.told, nan=0.5), tilt_deg, 180.0).mean(axis=1)
+        light = plane_of_array(self.sky, np.nan_to_num(self.weather_index, nan=0.5), tilt_deg, 180.0).mean(axis=1)
         return snow_cover(
             start_utc=self.case.series.time(self.first),
             step=self.case.series.step,
@@ -136,8 +136,8 @@ def look(case: Case, *, first: int, origins: Index, horizon: int) -> Look:
         origin=origin,
         sky=sky,
         measured_kw=measured,
-        told=by_weather,
-        is_told_by_clouds=by_clouds,
+        weather_index=by_weather,
+        is_from_cloud_cover=by_clouds,
         air_degc=air,
         wind_m_per_s=_known_or(weather.get("wind_speed_m_per_s"), _WIND_M_PER_S, len(step)),
         snow_cm=fallen(depth, rain, air),

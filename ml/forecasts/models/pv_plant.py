@@ -91,13 +91,13 @@ def fit_plant(given: PlantGiven, seen: Look) -> Plant:
     fitted (what dirt, cables and age take, nobody writes down), the plane where it is not given.
     Raises TooShort under MIN_DAYS days of daylight.
     """
-    rows, is_told = _rows_to_fit(seen)
+    rows, has_weather = _rows_to_fit(seen)
     # Days that share a scale: all of them where their clouds are known, else each its own.
     _, day = np.unique(
-        np.flatnonzero(rows) // (len(rows) if is_told else seen.case.series.per_day), return_inverse=True
+        np.flatnonzero(rows) // (len(rows) if has_weather else seen.case.series.per_day), return_inverse=True
     )
     sky, power = seen.sky.at(rows), seen.measured_kw[rows]
-    index, air, wind = np.nan_to_num(seen.told[rows], nan=1.0), seen.air_degc[rows], seen.wind_m_per_s[rows]
+    index, air, wind = np.nan_to_num(seen.weather_index[rows], nan=1.0), seen.air_degc[rows], seen.wind_m_per_s[rows]
     # Not the highest: one bad reading in a thousand must not make the inverter larger.
     most_kw = float(np.quantile(seen.measured_kw[seen.is_known], 0.999))
     if most_kw <= 0:
@@ -145,7 +145,7 @@ def _rows_to_fit(seen: Look) -> tuple[Mask, bool]:
     days = np.flatnonzero(whole & (np.bincount(day, known) > 0))
     if len(days) < MIN_DAYS:
         raise TooShort(f"{len(days)} whole days of daylight are known; {MIN_DAYS} are needed to fit a PV array")
-    with_clouds = known & ~np.isnan(seen.told)
+    with_clouds = known & ~np.isnan(seen.weather_index)
     if with_clouds.sum() >= 0.5 * known.sum():
         chosen = days[:: max(1, len(days) // _FIT_DAYS)]
         return with_clouds & np.isin(day, chosen), True

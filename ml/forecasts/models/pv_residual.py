@@ -14,10 +14,10 @@ from ml.features.series import HOUR, Index, Vector
 from ml.forecasts.forecast_model import Contributions, Fitter, Outdated, Quantiles, TooShort
 from ml.forecasts.models.lightgbm_alone import lightgbm_alone
 from ml.forecasts.models.pv_floors import (
+    IRRADIANCE,
     LAST_DAYS,
     MODEL_FILE,
     NO_CLOUDS,
-    TOLD_SUN,
     ClearSkyPersistence,
     Expected,
     PvFloorFitter,
@@ -90,7 +90,7 @@ class PvPhysicsResidual:
         """Clouds on a usual sky, and the trees' addition; the last week's correction is a part of its own."""
         seen, known, learnt_kw = self._seen_and_expected(case, origin, horizon)
         clouds = known.physics_kw - self.model.habit.usual * known.clear_kw
-        of_clouds = LAST_DAYS if NO_CLOUDS in self.labels else TOLD_SUN
+        of_clouds = LAST_DAYS if NO_CLOUDS in self.labels else IRRADIANCE
         return self.model.taken_apart(seen, known, {of_clouds: clouds, "what physics misses": learnt_kw})
 
     def _seen_and_expected(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected, Vector]:
@@ -186,7 +186,7 @@ def corrected(seen: Look, middle_kw: Vector, known: Expected, plant: Plant) -> V
     Days whose clouds nobody told say nothing: what is expected of them follows the last week anyway.
     """
     last = int(seen.origins[-1]) - seen.first
-    rows = np.flatnonzero(seen.is_known & seen.is_ahead & ~np.isnan(seen.told))
+    rows = np.flatnonzero(seen.is_known & seen.is_ahead & ~np.isnan(seen.weather_index))
     rows = rows[rows < last]
     pull = _BELIEF_H * (HOUR / seen.case.series.step) * plant.array.peak_kw**2
     both = np.column_stack([middle_kw, known.clear_kw - middle_kw])

@@ -36,7 +36,7 @@ class CourseScores:
         return {f"courses/{name}": float(value) for name, value in vars(self).items()}
 
 
-def course_scores(run: Forecasts, *, floor: float | None = None, seed: int = 0) -> CourseScores | None:
+def course_scores(run: Forecasts, *, floor: float | None = None) -> CourseScores | None:
     """Of a backtest whose origins were all asked for equally many steps; None where too few days are whole.
 
     floor: below which the series never was.
@@ -59,8 +59,8 @@ def course_scores(run: Forecasts, *, floor: float | None = None, seed: int = 0) 
     for day in range(len(whole)):
         forecast, happened = Quantiles(p10[day], p50[day], p90[day]), actual[day]
         others = ErrorMemory(np.delete(memory.scores, day, axis=0))
-        own = courses(forecast, others, seed=seed + day, count=COUNT, floor=floor)
-        free = courses(forecast, independent, seed=seed + day, count=COUNT, floor=floor)
+        own = courses(forecast, others, seed=day, count=COUNT, floor=floor)
+        free = courses(forecast, independent, seed=day, count=COUNT, floor=floor)
         found.append(
             (
                 _holds(own.sum(axis=1), happened.sum()),

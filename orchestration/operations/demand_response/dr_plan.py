@@ -7,7 +7,7 @@ from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.control.curtailment import CurtailmentPlan, Preference
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site_file.accepted_load import AcceptedLoad, said_of
+from data_quality.contracts.site_file.accepted_load import AcceptedLoad, stated_sensitivity
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Call, Option, operation
@@ -93,8 +93,8 @@ def dr_loads_accept(
         )  # fmt: skip
     wanted = AcceptedLoad(
         site_id=site, load_id=load, max_shed_kw=round(tested.shed_kw, 1), evidence=tested.evidence,
-        start_utc=tested.start_utc, end_utc=tested.end_utc, replaces=said_of(verdict), person_id=who.person.person_id,
-        reason=reason.strip(),
+        start_utc=tested.start_utc, end_utc=tested.end_utc, replaces=stated_sensitivity(verdict),
+        person_id=who.person.person_id, reason=reason.strip(),
     )  # fmt: skip
     with call.project.store.together():
         made, is_new = AcceptedLoads(call.project.store).accept(wanted, call.clock)

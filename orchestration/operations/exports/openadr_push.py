@@ -116,7 +116,7 @@ def _ask(call: "Call", who: Actor, source: SignalSource, name: str, packet: Pack
         new = Delivery(delivery_id="", channel=OPENADR, target=target, report_id=name, revision=number)
         new = new.model_copy(update={"delivery_id": _id(new, content)})
         write_whole(_file(call, new), content)
-        outbox.ask(new, call.clock)
+        outbox.request(new, call.clock)
         facts = {"delivery_id": new.delivery_id, "target": target, "sha256": sha256(content).hexdigest()}
         who.sign("export openadr", f"{name}@{number}", **facts)
     return new

@@ -70,7 +70,7 @@ def sniff(
 
     def look(each: ColumnMap | None) -> list[SniffReport]:
         now_site = load_site(place) if place else None
-        return [look_at(path, mapping=each, site=now_site, tz=tz, now_utc=now_utc, said=answers) for path in files]
+        return [look_at(path, mapping=each, site=now_site, tz=tz, now_utc=now_utc, facts=answers) for path in files]
 
     reports, more = look(known), dict[str, object]()
     if is_written and place is not None:

@@ -79,9 +79,9 @@ def metrics(request: Request) -> Response:
     state = request.app.state
     page = Metrics("meterloom_")
     answers = [(f'{{status="{name}"}}', count) for name, count in sorted(state.counts.items())]
-    page.tell("web_answers_total", "counter", answers, "Answers by status")
+    page.add_metric("web_answers_total", "counter", answers, "Answers by status")
     for kind in ("streams", "exports"):
-        page.tell(f"web_{kind}", "gauge", [("", state.allowances.taken(kind))], f"Open {kind}")
+        page.add_metric(f"web_{kind}", "gauge", [("", state.allowances.taken(kind))], f"Open {kind}")
     tell_project(page, state.project, state.clock.now_utc())
     return PlainTextResponse(page.text(), media_type="text/plain; version=0.0.4")
 
@@ -99,14 +99,18 @@ def tell_project(page: Metrics, project: OpenProject, now_utc: datetime) -> None
     """
     places = project.project
     disk = shutil.disk_usage(places.data_dir)
-    page.tell("disk_free_ratio", "gauge", [("", disk.free / disk.total)], "Free share of the disk of the data folder")
+    page.add_metric(
+        "disk_free_ratio", "gauge", [("", disk.free / disk.total)], "Free share of the disk of the data folder"
+    )
     if (age_s := backup_age_s(places, now_utc)) is not None:
-        page.tell("backup_age_seconds", "gauge", [("", age_s)], "Since the last whole backup; absent before the first")
+        page.add_metric(
+            "backup_age_seconds", "gauge", [("", age_s)], "Since the last whole backup; absent before the first"
+        )
     known = [each for each in roles(roles_dir(places)) if not each.is_elsewhere]
     standing = [(f'{{role="{each.name}"}}', float(each.is_alive)) for each in known]
-    page.tell("role_up", "gauge", standing, "1 while the process of a service is the one that was started")
+    page.add_metric("role_up", "gauge", standing, "1 while the process of a service is the one that was started")
     is_up = _tell_store(page, project)
-    page.tell("db_up", "gauge", [("", float(is_up))], "1 while the store answers")
+    page.add_metric("db_up", "gauge", [("", float(is_up))], "1 while the store answers")
     for tell in (_tell_sites, _tell_lake) if is_up else ():
         # Site files that cannot be read hide nothing of the lake, and a bucket that is gone nothing of the sites.
         with suppress(WorldFault):
@@ -119,13 +123,13 @@ def _tell_store(page: Metrics, project: OpenProject) -> bool:
         project.store.rows(probe())
     except WorldFault:
         return False
-    page.tell("store_seconds", "gauge", [("", time.perf_counter() - begun_s)], "Of one question to the store")
+    page.add_metric("store_seconds", "gauge", [("", time.perf_counter() - begun_s)], "Of one question to the store")
     return True
 
 
 def _tell_sites(page: Metrics, project: OpenProject, now_utc: datetime) -> None:
     counted = [(f'{{result="{name}"}}', float(count)) for name, count in readings_counted(project.store).items()]
-    page.tell("readings_total", "counter", counted, "Rows of files that came in, by what became of them")
+    page.add_metric("readings_total", "counter", counted, "Rows of files that came in, by what became of them")
     sites = project.sites
     lags = {
         site_id: max((now_utc - at).total_seconds(), 0.0)
@@ -133,8 +137,10 @@ def _tell_sites(page: Metrics, project: OpenProject, now_utc: datetime) -> None:
         if site_id in sites
     }
     meaning = "Since the last file with readings of a site was taken in; of a bucket of sites the longest"
-    page.tell("ingest_lag_seconds", "gauge", by_site(lags), meaning)
-    page.tell("stale_months", "gauge", [("", float(len(project.stage("kpi").stale())))], "Months to compute again")
+    page.add_metric("ingest_lag_seconds", "gauge", by_site(lags), meaning)
+    page.add_metric(
+        "stale_months", "gauge", [("", float(len(project.stage("kpi").stale())))], "Months to compute again"
+    )
 
 
 def by_site(values: Mapping[str, float]) -> list[tuple[str, float]]:
@@ -151,8 +157,8 @@ def by_site(values: Mapping[str, float]) -> list[tuple[str, float]]:
 def _tell_lake(page: Metrics, project: OpenProject, now_utc: datetime) -> None:
     every = int(now_utc.timestamp() // LAKE_EVERY_S)
     found = project.cache.once("lake_sizes", every, lambda: lake_size(project.lake, now_utc))
-    page.tell("lake_bytes", "gauge", [("", float(found.size_bytes))], "Of the lake's files, every five minutes")
-    page.tell(
+    page.add_metric("lake_bytes", "gauge", [("", float(found.size_bytes))], "Of the lake's files, every five minutes")
+    page.add_metric(
         "orphan_files", "gauge", [("", float(found.orphans))], "Files of the lake that lake sweep would set aside"
     )
 

@@ -11,7 +11,7 @@ from assets.sites.meter_tree import total_meters
 from assets.stores.live.live_store import LiveReader
 from data_quality.contracts.access.permissions import Permission, may, sees_site
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site_file.live_source import asked_every_s
+from data_quality.contracts.site_file.live_source import poll_intervals_s
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import unit_of
 from orchestration.web.boards.live_feed import LiveFeed, value_document
@@ -36,7 +36,7 @@ def feed_of(app: FastAPI) -> LiveFeed:
 def live(ask: Ask = requires(Permission.LIVE_READ, shared=("site",))) -> dict[str, Any]:
     """The newest value of every live point of a site, and the state of its sources."""
     site, reader = ask.site(), LiveReader(ask.project.project.live_dir)
-    site_id, every_s = site.site_id, asked_every_s(site)
+    site_id, every_s = site.site_id, poll_intervals_s(site)
     return {
         "site": site_id,
         "now": ask.now_utc,
@@ -57,7 +57,7 @@ def flow(ask: Ask = requires(Permission.LIVE_READ, shared=("site",))) -> dict[st
     """Powers told live, by meter and the meter above it; a sum of them is nobody's measurement and stands nowhere."""
     site, reader = ask.site(), LiveReader(ask.project.project.live_dir)
     mains = set(total_meters(site, Carrier.ELECTRICITY))
-    every_s = asked_every_s(site)
+    every_s = poll_intervals_s(site)
     powers = {
         each.stream: value_document(each, ask.now_utc, every_s.get(each.source_id, 0.0))
         for each in reader.values(site.site_id)
@@ -94,7 +94,7 @@ def stream(
 
     places = ExitStack()
     places.enter_context(state.allowances.place("streams", person.person_id))
-    feed.watch(site_id, asked_every_s(site))
+    feed.watch(site_id, poll_intervals_s(site))
     number = int(last) if last.isdecimal() and len(last) < 20 else None
     content = feed.stream(site_id, names, last=number, is_allowed=is_allowed)
     return _Stream(content, places)

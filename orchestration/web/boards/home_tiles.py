@@ -10,7 +10,7 @@ from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.live.live_value import LiveValue
-from data_quality.contracts.site_file.live_source import asked_every_s
+from data_quality.contracts.site_file.live_source import poll_intervals_s
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import unit_of
@@ -49,7 +49,7 @@ def power(now: SiteNow, *, may_live: bool) -> home_power.HomePower:
     named = {each.stream for each in newest.values()}
     return home_power.HomePower(
         **now.common() | {"reason": reason, "link": now.show.address.href("/live", scope=None, period=None)},
-        now_utc=ask.now_utc, house=site.name, every_s=asked_every_s(site), time_zone=site.time_zone,
+        now_utc=ask.now_utc, house=site.name, every_s=poll_intervals_s(site), time_zone=site.time_zone,
         is_live=any(unit_of(point.unit).is_power for source in site.sources for point in source.points),
         has_rest=bool(mains) and all(
             each in named for each in known if energy_of_meter(site, each, mains) in ("grid", "solar", "battery")

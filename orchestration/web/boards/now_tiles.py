@@ -25,7 +25,7 @@ from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.site_file.live_source import asked_every_s
+from data_quality.contracts.site_file.live_source import poll_intervals_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
 from orchestration.web.boards.home_tiles import AWAY
@@ -70,7 +70,7 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
         now_utc=ask.now_utc,
         points=tuple(newest.values()),
         has_source=bool(powers),
-        every_s=asked_every_s(now.site),
+        every_s=poll_intervals_s(now.site),
         time_zone=now.site.time_zone,
         demand=now.figures.get("block_demand_kw"),
         window_minutes=0 if running is None else running.window_minutes,

@@ -112,9 +112,9 @@ def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
 
 def _while_away(plan: Plan, now: SiteNow) -> Iterator[Text]:
     """Values that the plan has each device keep until the return of who is away."""
-    from controls.planning.plan_inputs import said_while_away
+    from controls.planning.plan_inputs import away_setbacks
 
-    kept, assets = said_while_away(plan.request.inputs), {each.asset_id: each for each in now.site.assets}
+    kept, assets = away_setbacks(plan.request.inputs), {each.asset_id: each for each in now.site.assets}
     # The same words as sentences, which a language has.
     words = {str(sentence): sentence for sentence in kept_while_away(now.site).values()} if kept else {}
     for name, sentence in kept.items():

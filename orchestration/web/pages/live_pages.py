@@ -7,7 +7,7 @@ from starlette.responses import Response
 from assets.stores.live.live_store import LiveReader
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import Unreachable
-from data_quality.contracts.site_file.live_source import asked_every_s
+from data_quality.contracts.site_file.live_source import poll_intervals_s
 from orchestration.web.api.live_api import feed_of
 from orchestration.web.draw import draw
 from orchestration.web.request_context import MORE, Ask, Nav, requires
@@ -23,7 +23,7 @@ def live(request: Request, ask: Ask = requires(Permission.LIVE_READ)) -> Respons
     site = ask.site()
     address = ask.address.model_copy(update={"site": site.site_id})
     reader, fault = LiveReader(ask.project.project.live_dir), ""
-    every_s = asked_every_s(site)
+    every_s = poll_intervals_s(site)
     values, states = [], []
     try:
         values, states = reader.values(site.site_id), reader.states(site.site_id)

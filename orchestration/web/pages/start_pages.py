@@ -77,7 +77,7 @@ def _draft(ask: Ask, kept: str, zone: str) -> Page:
     return shown(
         currency=money or draft.site.currency, found=found, hours=hours,
         refused=faults | {path.name: _message(fault, paths) for path, fault in draft.refused.items()},
-        questions=[Open(each.id, each.text, each.answers) for each in draft.draft.asks.values()],
+        questions=[Open(each.id, each.text, each.answers) for each in draft.draft.open_questions.values()],
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from assets.stores.live.live_store import LiveReader
 from controls.templates.load_templates import load_template
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site_file.live_source import DeviceSource, asked_every_s
+from data_quality.contracts.site_file.live_source import DeviceSource, poll_intervals_s
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
 from orchestration.web.draw import draw
@@ -59,7 +59,7 @@ def _live_point_page(ask: Ask) -> Page:
     address = ask.address.model_copy(update={"site": site.site_id})
     return point_page(
         address, value, site=site, told_by=tuple(_origin_rows(site, value.source_id, value.point)),
-        now_utc=ask.now_utc, every_s=asked_every_s(site),
+        now_utc=ask.now_utc, every_s=poll_intervals_s(site),
     )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def _origin_rows(site: Site, source_id: str, name: str) -> Iterator[tuple[str, s
             found = load_template(template).capability(getattr(point, "value_name", ""))
             place = found.field_name or f"{found.table} register {found.register_address}, {found.type}"
             scale = f"{template}: {place}, times {found.scale:g}"
-        unit = unit_of(point.told_unit)
+        unit = unit_of(point.received_unit)
         is_other = unit.code != unit.canonical and not unit.is_power
         factor = f", of which 1 is {unit.factor:g} {unit.canonical}" if is_other else ""
         yield "Register and scale", f"{scale}; reported in {unit.code}{factor}"

@@ -29,9 +29,9 @@ def watch(place: Path) -> None:
     def noted(real: Any) -> Any:
         def send(self: socket.socket, data: Any, *more: Any) -> Any:
             for frame in frames.write_frames(bytes(data)):
-                said = {"at": datetime.now(UTC).isoformat(), "frame": frame}
+                fields = {"at": datetime.now(UTC).isoformat(), "frame": frame}
                 with (place / f"{os.getpid()}.jsonl").open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(said | {"project": given["--project"], "site": given["--site"]}) + "\n")
+                    file.write(json.dumps(fields | {"project": given["--project"], "site": given["--site"]}) + "\n")
             return real(self, data, *more)
 
         return send

@@ -12,7 +12,7 @@ from controls.agent.planned import planned_check
 from controls.ledger.by_hand import LONGEST, give_back, set_by_hand
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import open_faults
-from controls.ledger.device_holds import open_holds, release_hold, set_hold, told_by_hand
+from controls.ledger.device_holds import manual_settings, open_holds, release_hold, set_hold
 from controls.ledger.rows import LedgerRow, read_commands
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
@@ -39,16 +39,16 @@ def by_hand(world: World, value: float = 1.5, minutes: float = 30, person: Perso
     """Set the battery by hand; the command's row."""
     now_utc = world.time.now_utc()
     until = now_utc + timedelta(minutes=minutes)
-    said = {"until_utc": until, "person": person, "reason": "guests", "at_utc": now_utc, "check": CHECK}
+    fields = {"until_utc": until, "person": person, "reason": "guests", "at_utc": now_utc, "check": CHECK}
     with site_transaction(world.store, "home") as connection:
-        row, _ = set_by_hand(world.store, connection, PLACE, value, "kw", **said)
+        row, _ = set_by_hand(world.store, connection, PLACE, value, "kw", **fields)
     return row
 
 
 def back(world: World) -> None:
-    said = {"person": OLAF, "reason": "they left", "at_utc": world.time.now_utc(), "check": CHECK}
+    fields = {"person": OLAF, "reason": "they left", "at_utc": world.time.now_utc(), "check": CHECK}
     with site_transaction(world.store, "home") as connection:
-        give_back(world.store, connection, "home", "battery", POWER, **said)
+        give_back(world.store, connection, "home", "battery", POWER, **fields)
 
 
 def now(world: World, row: LedgerRow) -> LedgerRow:
@@ -68,7 +68,7 @@ def test_it_stands_within_two_seconds_and_ends_with_its_time(world: World) -> No
     world.run(10)
     assert (now(world, row).state, world.plant.battery.value, held(world)) == (S.COMPLETED, 0.0, [])
     assert verify_chain(world.store, "home") == []
-    assert [value for _, _, _, value in told_by_hand(world.store, "home")] == [1.5]
+    assert [value for _, _, _, value in manual_settings(world.store, "home")] == [1.5]
 
 
 def test_the_plan_waits_meanwhile_and_goes_on_within_two_seconds_of_back_to_plan(world: World) -> None:
@@ -102,8 +102,8 @@ def test_in_the_quarter_hour_of_its_begin_the_plan_has_its_command_again(world: 
     back(world)
     world.run(2)
     assert (now(world, row).state, world.plant.battery.value) == (S.SUPERSEDED, 0.7)
-    again = [each for each in read_commands(world.store, "home", plan_id="p1") if each.state is S.VERIFIED]
-    assert [each.command.valid_until_utc for each in again] == [NOW + timedelta(minutes=15)]
+    second = [each for each in read_commands(world.store, "home", plan_id="p1") if each.state is S.VERIFIED]
+    assert [each.command.valid_until_utc for each in second] == [NOW + timedelta(minutes=15)]
 
 
 def test_one_that_ends_within_a_quarter_hour_leaves_the_rest_to_the_plan(world: World) -> None:
@@ -183,8 +183,8 @@ def test_given_back_before_it_was_sent_it_never_is(world: World) -> None:
     # A hold that ends between the look and the issue: the guard has the last word.
     second = by_hand(world)
     with site_transaction(world.store, "home") as connection:
-        said = {"person": OLAF, "reason": "x", "at_utc": world.time.now_utc()}
-        release_hold(world.store, connection, "home", "battery", POWER, **said)
+        fields = {"person": OLAF, "reason": "x", "at_utc": world.time.now_utc()}
+        release_hold(world.store, connection, "home", "battery", POWER, **fields)
     world.run(2)
     assert (now(world, second).state, world.plant.battery.commands()) == (S.BLOCKED, [])
 

@@ -126,7 +126,7 @@ def test_where_somebody_was_faster_with_one_command_the_others_of_the_round_move
 
 
 def test_a_device_s_fault_is_raised_where_its_step_waits_and_a_fault_of_the_ledger_ends_the_round(world: World) -> None:
-    rounds, told = Rounds(world.agent.context), []
+    rounds, faults = Rounds(world.agent.context), []
 
     def silent() -> None:
         raise DeviceSilent("no answer")
@@ -135,12 +135,12 @@ def test_a_device_s_fault_is_raised_where_its_step_waits_and_a_fault_of_the_ledg
         try:
             yield OnWire(silent)
         except DeviceSilent as fault:
-            told.append(str(fault))
+            faults.append(str(fault))
         yield OnLedger(lambda _: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         rounds.run([(world.agent.devices[0], step())])
-    assert told == ["no answer"]
+    assert faults == ["no answer"]
     assert not rounds.is_busy(world.agent.devices[0])
 
 

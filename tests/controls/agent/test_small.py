@@ -22,12 +22,12 @@ PRINT_LOADED = "import sys; sys.modules['x'] = None; import controls.agent.main,
 
 def lines_of_code(source: str) -> int:
     """Lines that do something: without blank ones, comments and docstrings."""
-    said: set[int] = set()
+    reported: set[int] = set()
     for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-            said |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+            reported |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
     lines = enumerate(source.splitlines(), start=1)
-    return sum(1 for number, line in lines if line.strip() and line.strip()[0] != "#" and number not in said)
+    return sum(1 for number, line in lines if line.strip() and line.strip()[0] != "#" and number not in reported)
 
 
 def imported(source: str) -> set[str]:

@@ -56,13 +56,13 @@ def test_a_stop_reaches_what_a_person_has_in_hand_but_no_device_that_we_never_wr
     while state_of(world.store) is not S.OVERRIDDEN:
         world.run(1)
         assert world.time.now_utc() < NOW + timedelta(minutes=1)
-    writes, beside = len(world.plant.battery.writes), len(world.plant.pv.writes)
+    writes, others = len(world.plant.battery.writes), len(world.plant.pv.writes)
     world.run(10)
     assert len(world.plant.battery.writes) == writes, "hands off while it is held"
     stop.pull("a hand", world.time.now_utc())
     world.run(5)
     assert [value for _, value, _, _ in world.plant.battery.writes[writes:]] == [0.0]
-    assert len(world.plant.pv.writes) == beside
+    assert len(world.plant.pv.writes) == others
 
 
 def test_while_it_is_pulled_nothing_is_sent_over_restarts_and_afterwards_all_goes_on(
@@ -177,8 +177,8 @@ def test_health_tells_whether_the_agent_does_its_work(world: World, port: str, m
 
     monkeypatch.setattr(world.store, "rows", gone)
     standby.cycle()
-    is_well, said = health(standby)
-    assert (is_well, "store does not answer" in said) == (False, True)
+    is_well, reason = health(standby)
+    assert (is_well, "store does not answer" in reason) == (False, True)
     assert ask(f"{port}/other")[0] == 404
 
 
@@ -230,11 +230,11 @@ def test_a_process_obeys_sigusr1_and_stays_stopped(tmp_path: Path) -> None:
     shutil.copy(ROOT / "assets" / "sites" / "demo" / "home.yaml", tmp_path / "sites" / "home.yaml")
     open_store(load_project(tmp_path, {}).store_url).close()
     log = tmp_path / "log"
-    with log.open("wb") as said:
+    with log.open("wb") as reported:
         process = subprocess.Popen(
             [sys.executable, "-m", "controls.agent.main", "--project", str(tmp_path), "--site", "home"],
             cwd=ROOT,
-            stderr=said,
+            stderr=reported,
         )
 
     def wait_for(words: str) -> str:

@@ -166,8 +166,8 @@ def test_a_wall_clock_that_steps_reverts_everything(world: World) -> None:
     assert world.plant.battery.value == 0.0
     world.run(8)
     assert state_of(world.store) is S.REVERTED
-    said = "the agent brought it to its safe default: the wall clock stepped by 2.0 s"
-    assert last_reason(world) == said
+    text = "the agent brought it to its safe default: the wall clock stepped by 2.0 s"
+    assert last_reason(world) == text
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
@@ -313,21 +313,21 @@ def test_a_refresh_whose_answer_is_lost_is_judged_by_the_next_look(world: World)
     assert (state_of(world.store), world.plant.battery.value) == (S.VERIFIED, 1.2)
 
 
-@pytest.mark.parametrize("said", ["database or disk is full", "disk I/O error"])
+@pytest.mark.parametrize("message", ["database or disk is full", "disk I/O error"])
 def test_a_disk_that_is_full_or_broken_ends_every_set_point_at_once(
-    world: World, monkeypatch: pytest.MonkeyPatch, said: str
+    world: World, monkeypatch: pytest.MonkeyPatch, message: str
 ) -> None:
     world.prove()
 
     def fails(*_: object, **__: object) -> None:
-        raise sa.exc.OperationalError("update", {}, Exception(said))
+        raise sa.exc.OperationalError("update", {}, Exception(message))
 
     with monkeypatch.context() as patch:
         patch.setattr(world.store, "rows", fails)
         patch.setattr(world.store, "begin", fails)
         world.agent.cycle()
         assert world.plant.battery.value == 0.0
-        assert said in world.agent.trouble
+        assert message in world.agent.trouble
         writes = len(world.plant.battery.writes)
         world.run(20)
         assert len(world.plant.battery.writes) == writes

@@ -145,6 +145,6 @@ def test_a_rogue_writer_and_a_reboot_are_found_and_the_ledger_says_so(whole: Who
     found = whole.states()
     assert found["c2"] is not CommandState.COMPLETED
     events = whole.store.rows(command_events.select())
-    told = {name: " | ".join(str(row["reason"]) for row in events if row["command_id"] == name) for name in found}
-    assert "the device reads 0" in told["c1"]
-    assert "the device reads 2" in told["c2"]
+    text = {name: " | ".join(str(row["reason"]) for row in events if row["command_id"] == name) for name in found}
+    assert "the device reads 0" in text["c1"]
+    assert "the device reads 2" in text["c2"]

@@ -152,10 +152,10 @@ def test_a_stranger_hears_the_frames_that_the_ledger_claims_and_no_other(whole: 
     orders = []
     for topic, body in heard:
         if topic == "cmd/home/pv":
-            said = json.loads(body)
-            assert (said["command_id"], said["setpoint"], said["unit"]) == ("c1", 6.0, "kw")
-            assert 0 < said["ttl_s"] <= 45
-            orders.append((said["epoch"], said["seq"]))
+            content = json.loads(body)
+            assert (content["command_id"], content["setpoint"], content["unit"]) == ("c1", 6.0, "kw")
+            assert 0 < content["ttl_s"] <= 45
+            orders.append((content["epoch"], content["seq"]))
         else:
             assert (topic, body) == ("cmnd/boiler-plug/Backlog0", b"PulseTime1 145; Power1 ON")
     assert orders == sorted(set(orders))

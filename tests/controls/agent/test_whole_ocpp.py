@@ -164,8 +164,8 @@ def begun(charger: ServedCharger) -> int:
     """The number of the transaction that the charger starts now."""
     start = {"connector_id": 1, "id_tag": "car", "meter_start": 0, "timestamp": charger.now_utc().isoformat()}
     assert charger._loop is not None
-    said = asyncio.run_coroutine_threadsafe(charger._say("StartTransaction", start), charger._loop)
-    return int(said.result(5).transaction_id)
+    future = asyncio.run_coroutine_threadsafe(charger._say("StartTransaction", start), charger._loop)
+    return int(future.result(5).transaction_id)
 
 
 def test_a_charger_that_reboots_in_the_middle_of_a_session_is_found_out_and_safe(whole: Whole) -> None:
@@ -178,7 +178,7 @@ def test_a_charger_that_reboots_in_the_middle_of_a_session_is_found_out_and_safe
         assert whole.row().state is CommandState.VERIFIED
         session = begun(charger)
         assert charger.power_kw() == pytest.approx(6.21)
-        told = len(charger.writes)
+        writes_before = len(charger.writes)
         charger.reboot()
         # Booted anew without a limit it would charge with all there is: the fallback comes with the connection.
         until(lambda: charger.boots == 2 and len(charger.profiles) == 1)
@@ -188,7 +188,7 @@ def test_a_charger_that_reboots_in_the_middle_of_a_session_is_found_out_and_safe
         assert "DRIFTED: the device reads 0" in whole.story()
         assert whole.story()[-1] == "REVERTED: the device returned to its safe default by itself"
         # What it was told before it went is not told again by itself, and a further session has a number of its own.
-        assert [action for action, _ in charger.writes[told:]] == ["SetChargingProfile"]
+        assert [action for action, _ in charger.writes[writes_before:]] == ["SetChargingProfile"]
         assert charger.power_kw() == 0.0
         whole.time.pass_(60)
         assert begun(charger) == session + 1

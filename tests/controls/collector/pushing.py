@@ -115,6 +115,6 @@ def push(url: str, key: str, rows: Sequence[Any], site: str = "works", **headers
 
 def send(url: str, key: str, body: bytes, **headers: str) -> httpx.Response:
     """Any body."""
-    told = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
-    told |= {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.post(f"{url}/api/v1/readings", content=body, headers=told, timeout=30, trust_env=False)
+    fields = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.post(f"{url}/api/v1/readings", content=body, headers=fields, timeout=30, trust_env=False)

@@ -65,12 +65,12 @@ def test_pushed_rows_land_once_and_become_readings(project: Path, url: str, key:
     ]
     first = push(url, key, rows)
     assert first.status_code == 202, first.text
-    said = first.json()
-    assert (said["accepted"], said["rejected"], said["doubled"]) == (5, 0, 0)
-    again = push(url, key, rows)
-    assert (again.status_code, again.json()) == (200, said)
+    body = first.json()
+    assert (body["accepted"], body["rejected"], body["doubled"]) == (5, 0, 0)
+    second = push(url, key, rows)
+    assert (second.status_code, second.json()) == (200, body)
     (path,) = landed(project)
-    status = f"{url}{said['status_url']}"
+    status = f"{url}{body['status_url']}"
     bearer = {"Authorization": f"Bearer {key}"}
     assert httpx.get(status, headers=bearer, trust_env=False).json()["state"] == "waiting"
     assert call(project, "ingest", str(path), "--site", "works")["files"][0]["new_rows"] == 4
@@ -103,10 +103,10 @@ def test_every_row_is_accepted_or_refused_with_its_reason(url: str, key: str) ->
     }
     answer = push(url, key, [reading(45), *cases.values()])
     assert answer.status_code == 202, answer.text
-    said = answer.json()
-    assert {each["row"]: each["reason"] for each in said["rejects"]} == dict(enumerate(cases, start=2))
-    assert (said["accepted"], said["rejected"]) == (1, len(cases))
-    assert all(each["expected"] for each in said["rejects"])
+    body = answer.json()
+    assert {each["row"]: each["reason"] for each in body["rejects"]} == dict(enumerate(cases, start=2))
+    assert (body["accepted"], body["rejected"]) == (1, len(cases))
+    assert all(each["expected"] for each in body["rejects"])
 
 
 def test_a_body_that_is_none_is_refused_in_one_sentence(project: Path, url: str, key: str) -> None:
@@ -153,8 +153,8 @@ def test_who_forwards_for_whom_is_believed_of_trusted_proxies_alone(tmp_path: Pa
 
     def asked(url: str, count: int) -> list[int]:
         where = f"{url}/api/v1/readings"
-        told = [{"Authorization": "Bearer mlk_x_y", "X-Forwarded-For": f"203.0.113.{n}"} for n in range(count)]
-        return [httpx.post(where, content=b"{}", headers=each, trust_env=False).status_code for each in told]
+        headers = [{"Authorization": "Bearer mlk_x_y", "X-Forwarded-For": f"203.0.113.{n}"} for n in range(count)]
+        return [httpx.post(where, content=b"{}", headers=each, trust_env=False).status_code for each in headers]
 
     with pytest.MonkeyPatch.context() as patch:
         # uvicorn's own: nobody of ours named it.
@@ -193,8 +193,8 @@ def test_a_second_door_leaves_the_bodies_of_the_first_alone(tmp_path: Path) -> N
 def test_an_idempotency_key_answers_for_its_body_alone(project: Path, url: str, key: str) -> None:
     rows = [reading(60)]
     first = push(url, key, rows, Idempotency_Key="night-1")
-    again = push(url, key, rows, Idempotency_Key="night-1")
-    assert (first.status_code, again.status_code, again.json()) == (202, 200, first.json())
+    second = push(url, key, rows, Idempotency_Key="night-1")
+    assert (first.status_code, second.status_code, second.json()) == (202, 200, first.json())
     other = push(url, key, [reading(75)], Idempotency_Key="night-1")
     assert (other.status_code, other.json()["reason"]) == (422, "another_body")
     # The same bytes under another name are the same file.
@@ -398,8 +398,8 @@ def test_the_newest_value_of_each_pushed_register_is_on_the_live_board_with_its_
     # What comes late is no newer than what is shown.
     assert push(url, key, [{**counter, "at": "2026-01-02T23:45:00Z", "value": 900_000}]).status_code == 202
     found = {each.point: each for each in LiveReader(project / "var" / "live").values("works")}
-    told = {name: (each.value, f"{each.at_utc:%dT%H:%M}", each.quality) for name, each in found.items()}
-    assert told == {
+    newest = {name: (each.value, f"{each.at_utc:%dT%H:%M}", each.quality) for name, each in found.items()}
+    assert newest == {
         "m2": (901.25, "03T00:15", "measured"),
         "m1": (0.25, "03T00:15", "measured"),
         "pieces": (7.0, "03T00:30", "doubtful"),
@@ -426,10 +426,10 @@ def test_the_door_says_on_the_loopback_what_it_counted(tmp_path: Path, monkeypat
     with door(folder) as opened:
         push(opened.url, bearer, [reading(), reading(15, meter="m9")])
         push(opened.url, "mlk_wrong", [reading()])
-        told = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        page = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
         health = httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
-    assert 'meterloom_push_answered_total{status="202"} 1' in told
-    assert 'meterloom_push_answered_total{status="401"} 1' in told
-    assert 'meterloom_push_rows_total{became="accepted"} 1' in told
-    assert 'meterloom_push_rows_total{became="rejected"} 1' in told
+    assert 'meterloom_push_answered_total{status="202"} 1' in page
+    assert 'meterloom_push_answered_total{status="401"} 1' in page
+    assert 'meterloom_push_rows_total{became="accepted"} 1' in page
+    assert 'meterloom_push_rows_total{became="rejected"} 1' in page
     assert (health.status_code, health.text) == (200, "taking readings\n")

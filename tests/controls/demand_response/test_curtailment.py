@@ -41,18 +41,18 @@ def event(kw: float, hours: float = 1.0) -> Event:
     return Event(START, START + hours * HOUR, kw)
 
 
-def ready(site: Site, asked: Event, **known: Any) -> Library:
-    return library_for(site, asked, now_utc=NOW, **{"drivers": {}, "drawn_kw": {}, **known})
+def ready(site: Site, requested: Event, **known: Any) -> Library:
+    return library_for(site, requested, now_utc=NOW, **{"drivers": {}, "drawn_kw": {}, **known})
 
 
-def planned(site: Site, asked: Event, preference: Any = "cost", **known: Any) -> CurtailmentPlan:
-    found = plan_curtailment(site, asked, ready(site, asked, **known), preference=preference)
+def planned(site: Site, requested: Event, preference: Any = "cost", **known: Any) -> CurtailmentPlan:
+    found = plan_curtailment(site, requested, ready(site, requested, **known), preference=preference)
     assert isinstance(found, CurtailmentPlan)
     return found
 
 
-def refused(site: Site, asked: Event, **known: Any) -> Finding:
-    found = plan_curtailment(site, asked, ready(site, asked, **known), preference="cost")
+def refused(site: Site, requested: Event, **known: Any) -> Finding:
+    found = plan_curtailment(site, requested, ready(site, requested, **known), preference="cost")
     assert isinstance(found, Finding)
     return found
 
@@ -100,39 +100,39 @@ def test_terms_that_leave_too_little_at_some_time_are_refused_with_what_they_giv
     assert found.facts["most_kw"] == pytest.approx(10, abs=0.2)
 
 
-def contacts(asked: Event) -> tuple[Site, Library]:
+def contacts(requested: Event) -> tuple[Site, Library]:
     """Twenty contacts with rests."""
     loads = [load(f"l{n}", 5.0 + n, max_minutes=60 + 60 * (n % 3), rest_minutes=30, is_whole=True, cost_per_kwh=0.1)
              for n in range(20)]  # fmt: skip
     site = site_of(*loads)
-    return site, ready(site, asked)
+    return site, ready(site, requested)
 
 
 def test_a_plan_that_is_not_found_in_time_is_not_told_as_too_few_loads() -> None:
-    asked = event(250, hours=24)
-    site, library = contacts(asked)
-    found = plan_curtailment(site, asked, library, preference="cost", time_limit_s=0.001)
+    dr_event = event(250, hours=24)
+    site, library = contacts(dr_event)
+    found = plan_curtailment(site, dr_event, library, preference="cost", time_limit_s=0.001)
     assert isinstance(found, Finding)
     assert (found.code, found.facts) == ("no_plan_in_time", {"time_limit_s": 0.001, "target_kw": 250.0})
     # 255 kW contacts cannot give even where each may be open for a part: that needs no search.
-    asked = event(255, hours=24)
-    above = plan_curtailment(site, asked, ready(site, asked), preference="cost", time_limit_s=0.001)
+    dr_event = event(255, hours=24)
+    above = plan_curtailment(site, dr_event, ready(site, dr_event), preference="cost", time_limit_s=0.001)
     assert isinstance(above, Finding)
     assert above.code == "target_above_library"
 
 
 @pytest.mark.parametrize("time_limit_s", [0.001, 1.0])
 def test_a_plan_that_is_not_proved_the_best_gives_its_target_and_says_so(time_limit_s: float) -> None:
-    asked = event(40, hours=24)
-    site, library = contacts(asked)
-    plan = plan_curtailment(site, asked, library, preference="cost", time_limit_s=time_limit_s)
+    dr_event = event(40, hours=24)
+    site, library = contacts(dr_event)
+    plan = plan_curtailment(site, dr_event, library, preference="cost", time_limit_s=time_limit_s)
     assert isinstance(plan, CurtailmentPlan)
     assert plan.gap is not None
     assert plan.gap > 1e-4
     assert f"up to {ceil(100 * plan.gap)} %" in plan.gap_text
     assert not any("proved" in each for each in plan.limits)
     assert plan.digest != CurtailmentPlan.sealed(**plan.model_dump(exclude={"id", "digest", "gap"})).digest
-    for start, end in asked.steps():
+    for start, end in dr_event.steps():
         assert sum(step.kw for step in plan.steps if step.start_utc <= start and step.end_utc >= end) >= 40 - 0.01
     for n in range(20):
         own = sorted((step.start_utc, step.end_utc) for step in plan.steps if step.load == f"l{n}")
@@ -146,11 +146,11 @@ def test_a_contact_is_shed_whole_or_not_at_all() -> None:
 
 
 def test_no_load_gives_more_than_its_meter_usually_draws() -> None:
-    asked = event(5)
-    library = ready(site_of(load("idle")), asked, drawn_kw={"main": [4.0] * 4})
+    dr_event = event(5)
+    library = ready(site_of(load("idle")), dr_event, drawn_kw={"main": [4.0] * 4})
     assert library.ready[0].most_kw == (4.0,) * 4
     assert "usually draws less" in library.limits[0]
-    assert refused(site_of(load("idle")), asked, drawn_kw={"main": [4.0] * 4}).facts["most_kw"] == 4.0
+    assert refused(site_of(load("idle")), dr_event, drawn_kw={"main": [4.0] * 4}).facts["most_kw"] == 4.0
 
 
 def test_a_load_by_temperature_gives_what_lies_between_its_points_and_nothing_without_one() -> None:
@@ -201,15 +201,15 @@ def test_whatever_the_loads_a_plan_gives_its_target_and_keeps_every_term(
     site = site_of(
         *(load(f"l{n}", kw, max_minutes=minutes[n], is_whole=whole[n], cost_per_kwh=n / 10) for n, kw in enumerate(kws))
     )
-    asked = event(share * sum(kws), hours)
-    found = plan_curtailment(site, asked, ready(site, asked), preference="cost")
+    dr_event = event(share * sum(kws), hours)
+    found = plan_curtailment(site, dr_event, ready(site, dr_event), preference="cost")
     if isinstance(found, Finding):
         assert found.code == "target_above_library"
-        assert float(found.facts["most_kw"] or 0) <= asked.target_kw
+        assert float(found.facts["most_kw"] or 0) <= dr_event.target_kw
         return
-    for start, end in asked.steps():
+    for start, end in dr_event.steps():
         running = [step for step in found.steps if step.start_utc <= start and step.end_utc >= end]
-        assert sum(step.kw for step in running) >= asked.target_kw - 0.01 * len(kws)
+        assert sum(step.kw for step in running) >= dr_event.target_kw - 0.01 * len(kws)
     for n, kw in enumerate(kws):
         own = [step for step in found.steps if step.load == f"l{n}"]
         assert all(step.kw <= kw + 1e-3 for step in own)
@@ -229,9 +229,9 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_an_event_that_cannot_be_is_refused(name: str) -> None:
-    asked, reason = WRONG[name]
+    dr_event, reason = WRONG[name]
     with pytest.raises(BadInput) as refusal:
-        check_event(Event(*asked), now_utc=NOW)
+        check_event(Event(*dr_event), now_utc=NOW)
     assert refusal.value.reason == reason
 
 
@@ -258,9 +258,9 @@ def test_a_load_names_what_its_site_has(key: str) -> None:
 
 
 def test_the_proved_best_plan_has_no_gap_and_one_from_before_gaps_keeps_its_digest() -> None:
-    asked = event(5)
+    dr_event = event(5)
     site = site_of(load("a", 10.0))
-    plan = plan_curtailment(site, asked, ready(site, asked), preference="cost")
+    plan = plan_curtailment(site, dr_event, ready(site, dr_event), preference="cost")
     assert isinstance(plan, CurtailmentPlan)
     assert (plan.gap, plan.gap_text) == (0.0, "")
     before = {key: value for key, value in plan.model_dump(mode="json").items() if key != "gap"}

@@ -81,18 +81,20 @@ def store(postgres_url: str) -> Iterator[Store]:
 
 def said_by_writers(postgres_url: str, given: Path) -> list[tuple[str, ...]]:
     """The acts that writers said were stored, each killed at a moment of its own."""
-    chance, said = random.Random(43), list[tuple[str, ...]]()
+    chance, outputs = random.Random(43), list[tuple[str, ...]]()
     for _ in range(KILLS):
         command = [sys.executable, "-c", WRITER, postgres_url, str(given)]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            said += [tuple(process.stdout.readline().split()) for _ in range(chance.randint(0, 9))]
+            outputs += [tuple(process.stdout.readline().split()) for _ in range(chance.randint(0, 9))]
             # Somewhere within the next one.
             time.sleep(chance.uniform(0, 0.05))
             process.kill()
-            said += [tuple(line.split()) for line in process.stdout.read().splitlines() if line.endswith(tuple(ENDS))]
-    return said
+            outputs += [
+                tuple(line.split()) for line in process.stdout.read().splitlines() if line.endswith(tuple(ENDS))
+            ]
+    return outputs
 
 
 ENDS = (*LIFE, "lapsed")
@@ -107,11 +109,11 @@ def test_a_writer_killed_at_twenty_moments_loses_no_act_and_no_event_begins_unap
         "event": created().model_dump(mode="json"), "now": NOW.isoformat(), "keys": KEYS,
     }  # fmt: skip
     given.write_text(json.dumps(content))
-    said = said_by_writers(postgres_url, given)
+    outputs = said_by_writers(postgres_url, given)
     rows = store.rows(dr_events.select().order_by(dr_events.c.id))
     stored = [(row["event_id"], row["state"]) for row in rows]
-    assert len(said) > 3 * KILLS, "it came to write"
-    assert set(said) <= set(stored)
+    assert len(outputs) > 3 * KILLS, "it came to write"
+    assert set(outputs) <= set(stored)
     assert len(set(stored)) == len(stored), "no act twice"
     for each in DrEvents(store).standing("plant"):
         states = [state for name, state in stored if name == each.event_id]

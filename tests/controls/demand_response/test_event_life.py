@@ -66,9 +66,9 @@ LIMITS = {
 
 
 def planned(site: Site, target_kw: float, hours: float = 1.0) -> CurtailmentPlan:
-    asked = Event(START, START + hours * HOUR, target_kw)
-    ready = tuple(Ready(load, (load.highest_kw,) * len(asked.steps())) for load in site.sheddable_loads)
-    found = plan_curtailment(site, asked, Library(ready, ()), preference="order")
+    dr_event = Event(START, START + hours * HOUR, target_kw)
+    ready = tuple(Ready(load, (load.highest_kw,) * len(dr_event.steps())) for load in site.sheddable_loads)
+    found = plan_curtailment(site, dr_event, Library(ready, ()), preference="order")
     assert isinstance(found, CurtailmentPlan)
     return found
 
@@ -88,8 +88,8 @@ def asked(**changes: Any) -> DrEvent:
 
 
 def yes(event: DrEvent, person: str = "bob", at: datetime = NOW, digest: str = "") -> DrEvent:
-    said: dict[str, Any] = {"public_key": KEYS[person], "reason": "seen", "now_utc": at}
-    return approved(event, digest=digest or event.digest, person_id=person, **said)
+    fields: dict[str, Any] = {"public_key": KEYS[person], "reason": "seen", "now_utc": at}
+    return approved(event, digest=digest or event.digest, person_id=person, **fields)
 
 
 def ready_to_go() -> DrEvent:
@@ -99,12 +99,12 @@ def ready_to_go() -> DrEvent:
 def test_ten_programmes_ship_and_their_terms_refuse_what_they_do_not_allow(tmp_path: Path) -> None:
     assert len(programmes_of(tmp_path)) == 10
     terms = programme_named(tmp_path, "pge_capacity_bidding")
-    said: dict[str, Any] = {"told_utc": START - timedelta(days=1), "time_zone": "UTC", "calls": 0}
-    assert terms.fault_of(START, START + HOUR, **said) == ""
-    assert "notice" in terms.fault_of(START, START + HOUR, **said | {"told_utc": NOW})
-    assert "at most" in terms.fault_of(START, START + 5 * HOUR, **said)
-    assert "at that time" in terms.fault_of(START - 4 * HOUR, START - 3 * HOUR, **said)
-    assert "30 times" in terms.fault_of(START, START + HOUR, **said | {"calls": 30})
+    fields: dict[str, Any] = {"told_utc": START - timedelta(days=1), "time_zone": "UTC", "calls": 0}
+    assert terms.fault_of(START, START + HOUR, **fields) == ""
+    assert "notice" in terms.fault_of(START, START + HOUR, **fields | {"told_utc": NOW})
+    assert "at most" in terms.fault_of(START, START + 5 * HOUR, **fields)
+    assert "at that time" in terms.fault_of(START - 4 * HOUR, START - 3 * HOUR, **fields)
+    assert "30 times" in terms.fault_of(START, START + HOUR, **fields | {"calls": 30})
     (tmp_path / "programmes").mkdir()
     (tmp_path / "programmes" / "mine.yaml").write_text("name: mine\ntitle: Mine\nbaseline: last-week\n")
     assert "mine" in programmes_of(tmp_path)
@@ -131,9 +131,9 @@ def test_an_event_that_nobody_approved_or_armed_in_time_lapses(state: str) -> No
     event = {"created": created(), "proposed": asked(), "approved": yes(asked())}[state]
     assert by_clock(event, KEYS, START - timedelta(seconds=1)).state == state
     assert by_clock(event, KEYS, START).state == "lapsed"
-    with pytest.raises(BadInput) as said:
+    with pytest.raises(BadInput) as error:
         moved(by_clock(event, KEYS, START), "armed")
-    assert said.value.reason == "wrong_state"
+    assert error.value.reason == "wrong_state"
 
 
 def test_fault_f79_what_is_no_yes_of_a_second_person_to_this_list_is_refused() -> None:
@@ -147,9 +147,9 @@ def test_fault_f79_what_is_no_yes_of_a_second_person_to_this_list_is_refused() -
         (lambda: armed(event, KEYS, person_id="cyd", reason="go", now_utc=NOW), "wrong_state"),
     )
     for make, reason in refused:
-        with pytest.raises(BadInput) as said:
+        with pytest.raises(BadInput) as error:
             make()
-        assert said.value.reason == reason
+        assert error.value.reason == reason
     given = yes(event)
     for changed, keys, at, reason in (
         (given.model_copy(update={"commands": COMMANDS[:1]}), KEYS, NOW, "altered_plan"),
@@ -158,16 +158,16 @@ def test_fault_f79_what_is_no_yes_of_a_second_person_to_this_list_is_refused() -
         (given, {"ann": "a"}, NOW, "key_revoked"),
         (given.model_copy(update={"start_utc": START + HOUR, "end_utc": START + 99 * HOUR}), KEYS, NOW, "altered_plan"),
     ):
-        with pytest.raises(BadInput) as said:
+        with pytest.raises(BadInput) as error:
             armed(changed, keys, person_id="cyd", reason="go", now_utc=at)
-        assert said.value.reason == reason
+        assert error.value.reason == reason
     late = yes(asked(), at=NOW - APPROVAL_LASTS)
     assert fault_of(late, KEYS, NOW) == ("approval_expired", "its approval has expired")
 
 
 def test_another_plan_voids_every_yes_and_a_revoked_key_stops_an_armed_event() -> None:
-    again = proposed(ready_to_go(), PLAN, COMMANDS[:1], person_id="ann", reason="less", now_utc=NOW)
-    assert (again.state, again.approvals, again.armed_by) == ("proposed", (), "")
+    second = proposed(ready_to_go(), PLAN, COMMANDS[:1], person_id="ann", reason="less", now_utc=NOW)
+    assert (second.state, second.approvals, second.armed_by) == ("proposed", (), "")
     assert by_clock(ready_to_go(), KEYS | {"bob": "new"}, START).state == "lapsed"
     assert by_clock(ready_to_go(), KEYS, START + HOUR).state == "lapsed", "past its end it never begins"
 
@@ -256,8 +256,8 @@ def _history(chance: Random) -> tuple[DrEvent, list[tuple[datetime, DrEvent, lis
                 check_rebound(plan, before_kw)
                 event = proposed(event, plan, commands, person_id=person, reason="x", now_utc=now)
             elif act == "approve":
-                said: dict[str, Any] = {"public_key": keys[person], "reason": "x", "now_utc": now}
-                event = approved(event, digest=event.digest, person_id=person, **said)
+                fields: dict[str, Any] = {"public_key": keys[person], "reason": "x", "now_utc": now}
+                event = approved(event, digest=event.digest, person_id=person, **fields)
             elif act == "arm":
                 event = armed(event, keys, person_id=person, reason="x", now_utc=now)
             elif act == "alter" and chance.random() < 0.2 and event.commands:
@@ -286,8 +286,8 @@ def test_in_a_thousand_histories_no_event_is_active_without_a_valid_yes_past_its
         event, sent, before_kw = _history(Random(seed))
         for now, at, todo in sent:
             assert at.plan is not None
-            said = {each.digest for each in at.approvals}
-            assert said == {at.digest}
+            fields = {each.digest for each in at.approvals}
+            assert fields == {at.digest}
             assert at.digest == digest_of(at, at.plan, at.commands)
             assert {each.person_id for each in at.approvals} - {at.proposed_by}
             assert at.start_utc <= now < at.end_utc

@@ -173,10 +173,10 @@ class ServedCharger:
                 raise InternalError(description="relay stuck")
             if is_write and self.fault == "refuse":
                 return result(status="Rejected")
-            said = {"status": "Accepted"} if is_write and self.fault == "ignore" else reply(**payload)
+            fields = {"status": "Accepted"} if is_write and self.fault == "ignore" else reply(**payload)
             if is_write and self.fault == "apply_then_silent":
                 await self._connection.wait_closed()
-            return result(**said)
+            return result(**fields)
 
         return answer
 
@@ -219,8 +219,8 @@ class ServedCharger:
         if requested_message not in payloads:
             return {"status": "NotImplemented"}
         # After the answer to the question: the library reads the next message only once this one is answered.
-        said = asyncio.get_running_loop().create_task(self._say(requested_message, payloads[requested_message]()))
-        said.add_done_callback(lambda task: task.cancelled() or task.exception())
+        reported = asyncio.get_running_loop().create_task(self._say(requested_message, payloads[requested_message]()))
+        reported.add_done_callback(lambda task: task.cancelled() or task.exception())
         return {"status": "Accepted"}
 
     def _boot(self) -> dict[str, Any]:

@@ -238,7 +238,7 @@ def test_fault_f40_what_comes_again_is_no_restart_and_no_gap() -> None:
     for seq in (1, 2, 3, 4, 5):
         arrivals = arrivals.after(seq)
     for seq in (3, 4, 5, 6):
-        arrivals = arrivals.after(seq, is_again=True)
+        arrivals = arrivals.after(seq, is_redelivered=True)
     assert arrivals == Arrivals(last_seq=6, received=9, doubled=3)
 
 
@@ -263,9 +263,9 @@ def foreign_client(template: Template, name: str, password: str = "") -> Client:
     """The rights of a device that does not know us: topics that its template publishes and subscribes to."""
     assert template.mqtt is not None, "a template of protocol mqtt_topics"
     mqtt = template.mqtt
-    says = [each.topic for each in mqtt.told.values()]
-    says += [each.answer.topic for each in mqtt.send.values() if each.answer is not None]
-    says += [mqtt.status.topic] if mqtt.status is not None else []
+    message = [each.topic for each in mqtt.told.values()]
+    message += [each.answer.topic for each in mqtt.send.values() if each.answer is not None]
+    message += [mqtt.status.topic] if mqtt.status is not None else []
     hears = [each.topic for each in mqtt.send.values()]
     hears += [each.ask.topic for each in mqtt.told.values() if each.ask is not None]
 
@@ -273,7 +273,10 @@ def foreign_client(template: Template, name: str, password: str = "") -> Client:
         return tuple(dict.fromkeys(str(filled(topic, {"name": name})) for topic in topics))
 
     return Client(
-        username=f"dev-{name}", password=password or secrets.token_urlsafe(24), says=own(says), hears=own(hears)
+        username=f"dev-{name}",
+        password=password or secrets.token_urlsafe(24),
+        publishes=own(message),
+        subscribes=own(hears),
     )
 
 

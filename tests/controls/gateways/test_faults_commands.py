@@ -62,14 +62,14 @@ def faults_of(history: Path, sent: dict[str, float]) -> list[str]:
         entry = json.loads(line)
         if entry["result"] not in ("applied", "renewed"):
             continue
-        said = entry["said"]
-        order = (said["epoch"], said["seq"])
-        if sent.get(said["command_id"]) != entry["value"]:
-            found.append(f"{said['command_id']}: {entry['value']} was never sent")
+        sentence = entry["said"]
+        order = (sentence["epoch"], sentence["seq"])
+        if sent.get(sentence["command_id"]) != entry["value"]:
+            found.append(f"{sentence['command_id']}: {entry['value']} was never sent")
         if order < last or (order == last and entry["result"] == "applied"):
-            found.append(f"{said['command_id']}: applied after {last}")
-        if entry["at_utc"] >= said["valid_until"].replace("Z", "+00:00"):
-            found.append(f"{said['command_id']}: applied after its window")
+            found.append(f"{sentence['command_id']}: applied after {last}")
+        if entry["at_utc"] >= sentence["valid_until"].replace("Z", "+00:00"):
+            found.append(f"{sentence['command_id']}: applied after its window")
         last = order
     return found
 
@@ -148,13 +148,13 @@ def test_fault_f73_yesterdays_command_is_dropped_as_expired(clock: FixedClock, b
     """Even by a device that lost its memory of the order: the window is proven too."""
     history = tmp_path / "history.jsonl"
     old = command(clock, device_id="proven", capability=LIMIT, value=3.0, seq=99)
-    said = command_payload(
+    payload = command_payload(
         old, ttl_s=30, issued_utc=clock.now_utc(), prove=lambda document: KEY.mac("cmd/home/proven", document)
     )
     clock.advance(timedelta(days=1))
     with proven(clock, broker.address, history) as (served, _):
         stranger = MqttLine(broker.address, client_id="", subscriptions=(), on_message=lambda *_: None)
-        stranger.publish("cmd/home/proven", said)
+        stranger.publish("cmd/home/proven", payload)
         served.wait(1)
         stranger.close()
         assert served.outcomes == ["expired"]
@@ -182,11 +182,11 @@ def test_fault_f73_a_command_for_one_device_is_none_for_its_neighbour(
     """The same key in two devices by mistake: the topic is proven too."""
     with proven(clock, broker.address, tmp_path / "history.jsonl", device_id="neighbour") as (served, _):
         one = command(clock, device_id="proven", capability=LIMIT, value=1.0)
-        said = command_payload(
+        payload = command_payload(
             one, ttl_s=30, issued_utc=clock.now_utc(), prove=lambda document: KEY.mac("cmd/home/proven", document)
         )
         stranger = MqttLine(broker.address, client_id="", subscriptions=(), on_message=lambda *_: None)
-        stranger.publish("cmd/home/neighbour", said)
+        stranger.publish("cmd/home/neighbour", payload)
         served.wait(1)
         stranger.close()
         assert served.outcomes == ["bad_mac"]
@@ -211,11 +211,11 @@ def test_fault_f74_a_retained_command_is_dropped_told_and_cleared(
     """Left by hand, well proven and inside its window: what waited on the broker is out of its time all the same."""
     topics, history = Topics(site_id="home", device_id="kept"), tmp_path / "history.jsonl"
     one = command(clock, device_id="kept", capability=LIMIT, value=1.0)
-    said = command_payload(
+    payload = command_payload(
         one, ttl_s=30, issued_utc=clock.now_utc(), prove=lambda document: KEY.mac(topics.command, document)
     )
     hand = MqttLine(broker.address, client_id="", subscriptions=(), on_message=lambda *_: None)
-    hand.publish(topics.command, said, retain=True)
+    hand.publish(topics.command, payload, retain=True)
     with proven(clock, broker.address, history, device_id="kept") as (served, device):
         with pytest.raises(DeviceRefused, match="somebody left a command for device 'kept' on cmd/home/kept; the dev"):
             device.read_back(LIMIT)
@@ -227,7 +227,7 @@ def test_fault_f74_a_retained_command_is_dropped_told_and_cleared(
         )
         hand.publish(topics.command, b"{}")
         later.close()
-        assert said not in left
+        assert payload not in left
         assert "applied" not in served.outcomes
     hand.close()
 
@@ -244,11 +244,11 @@ documents = st.dictionaries(
 def test_a_proof_survives_the_way_and_nothing_else(document: dict[str, Any]) -> None:
     document = {key: value for key, value in document.items() if key != "mac"}
     proof = {**document, "mac": KEY.mac("cmd/a/b", document)}
-    again = json.loads(json.dumps(dict(reversed(proof.items())), indent=1))
-    assert KEY.is_from_us("cmd/a/b", again)
-    assert not KEY.is_from_us("cmd/a/c", again)
-    assert not KEY.is_from_us("cmd/a/b", {**again, "more": 1})
-    assert not DeviceKey(bytes(32)).is_from_us("cmd/a/b", again)
+    second = json.loads(json.dumps(dict(reversed(proof.items())), indent=1))
+    assert KEY.is_from_us("cmd/a/b", second)
+    assert not KEY.is_from_us("cmd/a/c", second)
+    assert not KEY.is_from_us("cmd/a/b", {**second, "more": 1})
+    assert not DeviceKey(bytes(32)).is_from_us("cmd/a/b", second)
 
 
 def test_the_proof_is_one_that_any_library_makes() -> None:

@@ -50,19 +50,20 @@ class Bench:
         self.device = ModbusDevice(
             template, host="127.0.0.1", port=self.server.port, clock=clock, timeout_s=TIMEOUT_S, device_id="device"
         )
-        self.seq = self.asked = 0
-        self._ask, self.device._line._ask = self.device._line._ask, self._asked  # type: ignore[method-assign]
+        self.seq = self.requests = 0
+        self._send_request = self.device._line._send_request
+        self.device._line._send_request = self._counted  # type: ignore[method-assign]
 
-    def _asked(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    def _counted(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """A request; a wrong or a missing answer is waited for a short time only, any other patiently."""
-        self.asked += 1
+        self.requests += 1
         is_silent = self.unit.fault in SILENT or self.unit.writes == self.unit.silent_at_write
         self.device._line._client.comm_params.timeout_connect = SILENT_S if is_silent else TIMEOUT_S
-        return self._ask(method, *args, **kwargs)
+        return self._send_request(method, *args, **kwargs)
 
     def fail(self, fault: Fault = "none", *, silent_at_write: int | None = None) -> None:
         """What the device does wrong from now on: not with requests that are still on their way to it."""
-        until(lambda: self.server.seen >= self.asked)
+        until(lambda: self.server.seen >= self.requests)
         self.unit.fault, self.unit.silent_at_write = fault, silent_at_write
 
     def write(self, value: float) -> Ack | DeviceRefused | DeviceSilent:

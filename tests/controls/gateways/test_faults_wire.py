@@ -79,9 +79,9 @@ def test_fault_f22_the_broker_refuses_what_no_device_says(broker: Broker, clock:
 
 def test_fault_f22_a_client_asks_its_broker_for_short_packets_only(broker: Broker) -> None:
     line = MqttLine(broker.address, client_id="", subscriptions=(), on_message=lambda *_: None)
-    asked = line._client._connect_properties.MaximumPacketSize
+    size = line._client._connect_properties.MaximumPacketSize
     line.close()
-    assert asked < 2 * MAX_PAYLOAD_BYTES
+    assert size < 2 * MAX_PAYLOAD_BYTES
 
 
 @pytest.mark.parametrize("payload", [*HOSTILE.values(), b"{}" + b" " * MAX_PAYLOAD_BYTES])
@@ -137,8 +137,8 @@ class _Answering(MqttDevice):
 
 
 def test_fault_f17_a_devices_words_are_one_short_line(clock: FixedClock) -> None:
-    for said in ("no\n\x1b[31mERROR root logged in", "x" * 100_000, ["a"] * 1000, None):
-        device = _Answering({"result": said})
+    for reported in ("no\n\x1b[31mERROR root logged in", "x" * 100_000, ["a"] * 1000, None):
+        device = _Answering({"result": reported})
         with pytest.raises(DeviceRefused) as fault:
             device.write(command(clock, device_id="device", capability=LIMIT, value=3.0))
         assert str(fault.value).isprintable()

@@ -142,8 +142,8 @@ def _nothing() -> Iterator[None]:
 def on_change(template: Template) -> Template:
     """The same switch, which tells its state when it changes and leaves it with the broker, as many do."""
     assert template.mqtt is not None
-    told = {name: each.model_copy(update={"every_s": None}) for name, each in template.mqtt.told.items()}
-    return template.model_copy(update={"mqtt": template.mqtt.model_copy(update={"told": told})})
+    changed = {name: each.model_copy(update={"every_s": None}) for name, each in template.mqtt.told.items()}
+    return template.model_copy(update={"mqtt": template.mqtt.model_copy(update={"told": changed})})
 
 
 def cut(pair: Pair) -> None:
@@ -160,8 +160,8 @@ def test_a_kept_state_says_what_stands_and_proves_no_command(clock: FixedClock, 
         kept = pair.device.read_back("set_switch_state")
         assert (kept.value, kept.epoch, kept.seq) == (0, 0, 0)
         pair.device.write(switch(clock, pair, 1))
-        told = pair.device.read_back("set_switch_state")
-        assert (told.value, told.epoch) == (1, None)
+        reading = pair.device.read_back("set_switch_state")
+        assert (reading.value, reading.epoch) == (1, None)
         # A new connection brings the kept "ON" again, which may be from before a write of ours: it is not taken.
         cut(pair)
         pair.device._timeout_s = SILENT_S

@@ -127,8 +127,8 @@ def test_half_an_answer_does_not_spoil_the_next_question(battery: Template, cloc
         for whole in (False, True):
             line, _ = listener.accept()
             with line:
-                asked = line.recv(64)
-                frame = asked[:4] + b"\x00\x05\x01\x03\x02\x00\x2a"
+                data = line.recv(64)
+                frame = data[:4] + b"\x00\x05\x01\x03\x02\x00\x2a"
                 line.sendall(frame if whole else frame[:6])
                 line.recv(1) if not whole else done.wait(60)
 

@@ -78,8 +78,8 @@ def test_a_command_is_acknowledged_with_the_value_that_stands(
     with serving_mqtt(inverter, clock, broker.address) as served:
         ack = served.device.write(command(clock, device_id="device", capability=LIMIT, value=3.0))
         assert (ack.code, ack.applied_value) == ("applied", 3.0)
-        again = served.device.write(command(clock, device_id="device", capability=LIMIT, value=3.0))
-        assert again.code == "repeated"
+        second = served.device.write(command(clock, device_id="device", capability=LIMIT, value=3.0))
+        assert second.code == "repeated"
 
 
 def test_a_command_carries_all_that_the_contract_wants(inverter: Template, clock: FixedClock, broker: Broker) -> None:

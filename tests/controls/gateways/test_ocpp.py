@@ -197,11 +197,11 @@ def test_after_the_writer_is_closed_a_reboot_is_answered_by_nothing(yard: Yard) 
     with yard.charger() as charger:
         device.write(yard.command(6.9))
         device.close()
-        told = len(charger.writes)
+        writes_before = len(charger.writes)
         charger.reboot()
         until(lambda: charger.boots == 2)
         time.sleep(0.5)
-        assert len(charger.writes) == told
+        assert len(charger.writes) == writes_before
 
 
 @pytest.mark.parametrize("ahead_s", [-20.0, 20.0])
@@ -210,10 +210,10 @@ def test_a_charger_with_a_wrong_clock_gets_no_limit_that_names_instants(yard: Ya
     with yard.charger() as charger:
         device.write(yard.command(4.2))
         charger.clock_ahead_s = ahead_s
-        told = len(charger.writes)
+        writes_before = len(charger.writes)
         with pytest.raises(NotSent, match="its clock differs by"):
             device.write(yard.command(6.9, seq=2))
-        assert len(charger.writes) == told
+        assert len(charger.writes) == writes_before
 
 
 @pytest.mark.parametrize("ahead_s", [-4.0, 4.0])

@@ -132,8 +132,8 @@ def test_a_charger_is_greeted_and_told_the_time(yard: Yard, by_hand: ChargerByHa
 def test_transactions_are_numbered_once(yard: Yard, by_hand: ChargerByHand) -> None:
     if yard.template.protocol == "ocpp16":
         start = {"connectorId": 1, "idTag": "tag", "meterStart": 0, "timestamp": "2025-01-01T00:00:00Z"}
-        first, again = by_hand.say("StartTransaction", start), by_hand.say("StartTransaction", start, "2")
-        assert first[2] == again[2]
+        first, second = by_hand.say("StartTransaction", start), by_hand.say("StartTransaction", start, "2")
+        assert first[2] == second[2]
         other = by_hand.say("StartTransaction", start | {"meterStart": 5}, "3")
         assert other[2]["transactionId"] == first[2]["transactionId"] + 1
         stop = {"transactionId": first[2]["transactionId"], "meterStop": 9, "timestamp": "2025-01-01T01:00:00Z"}

@@ -49,7 +49,7 @@ def serving(template: Template, clock: FixedClock, **figures: float) -> Iterator
 def with_words(unit: ModbusUnit, words: dict[int, int], table: Table = "holding") -> None:
     """The unit states these words, whatever it is."""
     registers: Callable[[Table], dict[int, int]] = unit.registers
-    unit.registers = lambda asked="holding": registers(asked) | (words if asked == table else {})  # type: ignore[method-assign]
+    unit.registers = lambda requested="holding": registers(requested) | (words if requested == table else {})  # type: ignore[method-assign]
 
 
 def memory(words: dict[int, int]) -> Callable[[int, int], list[int]]:

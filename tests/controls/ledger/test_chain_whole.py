@@ -109,9 +109,9 @@ ATTACKS: dict[str, tuple[Callable[[Store], None], str]] = {
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_fault_f105_what_was_done_to_the_ledger_is_the_first_that_is_told(worked: Store, attack: str) -> None:
-    act, said = ATTACKS[attack]
+    act, message = ATTACKS[attack]
     act(worked)
-    assert next(iter(verify_chain(worked, "home")), "nothing") == said
+    assert next(iter(verify_chain(worked, "home")), "nothing") == message
 
 
 def test_fault_f105_without_its_mark_a_chain_that_is_cut_with_its_row_would_pass(worked: Store) -> None:
@@ -165,7 +165,7 @@ OFF_SEAL = "seal 6: it, or one before it, was removed or rewritten; an anchor ou
 
 
 @pytest.mark.parametrize(
-    ("item", "states", "said"),
+    ("item", "states", "reported"),
     [
         (command(value=1.4), DONE, [OFF_SEAL]),
         (command("c9"), DONE, [f"event 6 (command c9): {ANEW}", OFF_SEAL]),
@@ -174,12 +174,12 @@ OFF_SEAL = "seal 6: it, or one before it, was removed or rewritten; an anchor ou
     ids=["another value", "another command", "put back to before"],
 )
 def test_fault_f105_a_database_that_was_made_anew_whole_is_found_by_what_stands_outside(
-    worked: Store, anchored: Path, item: Command, states: tuple[S, ...], said: list[str]
+    worked: Store, anchored: Path, item: Command, states: tuple[S, ...], reported: list[str]
 ) -> None:
     with _made_again(worked, item, *states) as store:
         assert verify_chain(store, "home") == [], "inside the database nothing is wrong"
-        assert verify_chain(store, "home", anchored) == said
-        assert distrusted(store, anchored) == [f"site home: {each}" for each in said]
+        assert verify_chain(store, "home", anchored) == reported
+        assert distrusted(store, anchored) == [f"site home: {each}" for each in reported]
 
 
 def test_anchors_are_taken_once_an_hour_and_a_line_that_is_none_is_told(worked: Store, anchored: Path) -> None:
@@ -194,8 +194,8 @@ def test_anchors_are_taken_once_an_hour_and_a_line_that_is_none_is_told(worked: 
     assert anchors_of(anchored, "another") == ([], []), "a site without events has no end to note"
     with file.open("a") as lines:
         lines.write("half a li\n")
-    said = f"{file}, line 4: it is no anchor; the file was changed, or its disk failed"
-    assert verify_chain(worked, "home", anchored) == [said]
+    text = f"{file}, line 4: it is no anchor; the file was changed, or its disk failed"
+    assert verify_chain(worked, "home", anchored) == [text]
 
 
 def test_a_folder_that_cannot_be_written_is_a_finding_of_one_sentence(worked: Store, tmp_path: Path) -> None:

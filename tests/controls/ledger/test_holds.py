@@ -30,15 +30,15 @@ def _release(store: Store, device_id: str = "battery", **more: Any) -> list[Hold
 def test_a_hold_covers_its_capability_until_its_end_and_survives_a_restart(store: Store) -> None:
     assert timedelta(hours=2) == HOLD
     _set(store, value=3.0)
-    again = connect_store(str(store.engine.url.render_as_string(hide_password=False)))
-    (hold,) = open_holds(again, "home", NOW + HOLD - timedelta(seconds=1))
+    second = connect_store(str(store.engine.url.render_as_string(hide_password=False)))
+    (hold,) = open_holds(second, "home", NOW + HOLD - timedelta(seconds=1))
     assert (hold.value, hold.command_id, hold.until_utc) == (3.0, "c1", NOW + HOLD)
     assert [is_held([hold], *each) for each in (("battery", POWER), ("battery", "other"), ("pv", POWER))] == [
         True, False, False,
     ]  # fmt: skip
-    assert open_holds(again, "home", NOW + HOLD) == []
-    assert open_holds(again, "elsewhere", NOW) == []
-    again.close()
+    assert open_holds(second, "home", NOW + HOLD) == []
+    assert open_holds(second, "elsewhere", NOW) == []
+    second.close()
 
 
 def test_a_hold_of_the_device_or_the_site_covers_what_lies_below(store: Store) -> None:
@@ -64,8 +64,8 @@ def test_a_second_hold_only_prolongs_the_first(store: Store) -> None:
 
 def test_a_person_gives_it_back_with_a_reason(store: Store) -> None:
     _set(store)
-    for changes, said in (({"person": BEN}, "role"), ({"reason": " "}, "reason"), ({"device_id": "pv"}, "is held")):
-        with pytest.raises(BadInput, match=said):
+    for changes, reported in (({"person": BEN}, "role"), ({"reason": " "}, "reason"), ({"device_id": "pv"}, "is held")):
+        with pytest.raises(BadInput, match=reported):
             _release(store, **changes)
     assert len(open_holds(store, "home", NOW)) == 1
     assert [hold.capability for hold in _release(store)] == [POWER]
@@ -75,13 +75,13 @@ def test_a_person_gives_it_back_with_a_reason(store: Store) -> None:
 
 
 def test_a_hold_in_the_past_or_of_nobody_is_refused(store: Store) -> None:
-    for changes, said in (
+    for changes, reported in (
         ({"hours": 0.0}, "has passed"),
         ({"person": BEN}, "role"),
         ({"person": OLAF, "reason": ""}, "reason"),
         ({"device_id": ""}, "belongs to a device"),
     ):
-        with pytest.raises(BadInput, match=said):
+        with pytest.raises(BadInput, match=reported):
             _set(store, **changes)
     assert store.rows(hold_events.select()) == []
 

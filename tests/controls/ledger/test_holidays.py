@@ -31,14 +31,14 @@ def _end(store: Store, **more: Any) -> Holiday:
 def test_it_holds_to_its_end_and_survives_a_restart(store: Store) -> None:
     assert open_holiday(store, "home", NOW) is None
     _set(store)
-    again = connect_store(str(store.engine.url.render_as_string(hide_password=False)))
-    found = open_holiday(again, "home", NOW + timedelta(days=7, seconds=-1))
+    second = connect_store(str(store.engine.url.render_as_string(hide_password=False)))
+    found = open_holiday(second, "home", NOW + timedelta(days=7, seconds=-1))
     assert found == Holiday(
         site_id="home", until_utc=NOW + timedelta(days=7), person_id="olaf", reason="skiing", since_utc=NOW
     )
-    assert open_holiday(again, "home", NOW + timedelta(days=7)) is None, "it ends by itself, and nobody writes a row"
-    assert open_holiday(again, "elsewhere", NOW) is None
-    again.close()
+    assert open_holiday(second, "home", NOW + timedelta(days=7)) is None, "it ends by itself, and nobody writes a row"
+    assert open_holiday(second, "elsewhere", NOW) is None
+    second.close()
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_a_later_row_moves_it_and_a_person_ends_it(store: Store) -> None:
     assert (found.until_utc, found.person_id) == (NOW + timedelta(days=3), "eve")
     assert _end(store).until_utc == NOW + timedelta(days=3)
     assert open_holiday(store, "home", NOW + timedelta(days=1)) is None
-    told = [(each["is_set"], each["person_id"], each["reason"]) for each in holiday_history(store, "home")]
-    assert told == [(True, "olaf", "skiing"), (True, "eve", "skiing"), (False, "olaf", "snow is gone")]
+    rows = [(each["is_set"], each["person_id"], each["reason"]) for each in holiday_history(store, "home")]
+    assert rows == [(True, "olaf", "skiing"), (True, "eve", "skiing"), (False, "olaf", "snow is gone")]
     before = open_holiday(store, "home", NOW, as_of_utc=NOW + timedelta(minutes=5))
     assert before is not None, "as it was known then"
     assert before.until_utc == NOW + timedelta(days=7)

@@ -189,9 +189,9 @@ def test_where_classes_of_plans_are_approved_the_others_wait_and_lapse(store: St
     add_plan(store, command(), command("c2", device_id="pv"))
 
     def say(outcome: Outcome, subject: str) -> None:
-        said = {"person": CARLA, "reason": "seen", "at_utc": NOW}
+        fields = {"person": CARLA, "reason": "seen", "at_utc": NOW}
         with site_transaction(store, "home") as connection:
-            record(connection, "home", Kind.PLAN_CLASS, subject, outcome, **said)  # type: ignore[arg-type]
+            record(connection, "home", Kind.PLAN_CLASS, subject, outcome, **fields)  # type: ignore[arg-type]
 
     say(Outcome.APPROVED, plan_class("battery", "set_charge_power_kw"))
     report = _release(store)

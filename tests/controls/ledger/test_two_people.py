@@ -109,9 +109,9 @@ def test_fault_f79_an_approval_that_is_not_one_is_refused_and_written_down(
     store: Store, fault: str, tmp_path: Path
 ) -> None:
     _partial(store)
-    with pytest.raises(BadInput) as said:
+    with pytest.raises(BadInput) as error:
         _fault(store, fault, _ask(store))
-    history = [{"what": "refused", "said": said.value.reason, "rows": len(_refused(store))}]
+    history = [{"what": "refused", "said": error.value.reason, "rows": len(_refused(store))}]
     history.append({"what": "mode", "is": _mode(store).name})
     (tmp_path / "history.jsonl").write_text("".join(json.dumps(each) + "\n" for each in history))
     assert history == [
@@ -119,7 +119,7 @@ def test_fault_f79_an_approval_that_is_not_one_is_refused_and_written_down(
         {"what": "mode", "is": "PARTIAL"},
     ]
     # Written down by name, and as what it was.
-    assert _refused(store)[0]["reason"] == str(said.value)
+    assert _refused(store)[0]["reason"] == str(error.value)
 
 
 def test_fault_f79_the_harness_sees_an_approval_that_went_through(store: Store) -> None:
@@ -204,7 +204,7 @@ def test_the_owners_signature_under_the_risk_opens_full_and_taking_it_back_close
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"reason": " "}, "needs a reason"),
         ({"person": OLAF}, "role"),
@@ -213,8 +213,8 @@ def test_the_owners_signature_under_the_risk_opens_full_and_taking_it_back_close
         ({"capability": "set_charge_power_kw"}, "belongs to a device"),
     ],
 )
-def test_a_request_needs_reason_role_and_an_end_in_sight(store: Store, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(BadInput, match=said):
+def test_a_request_needs_reason_role_and_an_end_in_sight(store: Store, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
         _ask(store, **changes)
 
 

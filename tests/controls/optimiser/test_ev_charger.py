@@ -115,9 +115,9 @@ def test_a_schedule_tells_the_modes_behind_it_to_the_next_search() -> None:
     car = stay(energy_kwh=0.5, start_kwh=8.0, ceiling_kwh=20.0, min_kw=4.14, feed_in=v2g, one_phase=one)
     case = with_car(car, prices=(0.1, 0.5, 0.2), load_kw=(0.0, 3.0, 0.0))
     problem, answer = build_problem(case), solved(case)
-    told = start_of(case, problem, answer.series)
+    start = start_of(case, problem, answer.series)
     columns = np.concatenate([each.column for each in problem.variables["car"].values()])
-    assert told[columns] == pytest.approx(np.array(answer.values)[columns], abs=1e-6)
+    assert start[columns] == pytest.approx(np.array(answer.values)[columns], abs=1e-6)
 
 
 def test_a_fuller_car_takes_less() -> None:

@@ -61,9 +61,9 @@ def numbers_in(value: Any) -> list[float]:
 def assert_only_own_numbers(slot: Slot) -> None:
     known = numbers_in(slot.model_dump(mode="json"))
     # Figures within the words of a choice are its bounds, with digits of their own.
-    for said in _NUMBER.findall(_TIME.sub("", slot.sentence)):
-        digits = len(said.partition(".")[2])
-        assert any(round(number, digits) == float(said) for number in known), (slot.sentence, said)
+    for reported in _NUMBER.findall(_TIME.sub("", slot.sentence)):
+        digits = len(reported.partition(".")[2])
+        assert any(round(number, digits) == float(reported) for number in known), (slot.sentence, reported)
 
 
 def impossible(slot: Slot) -> tuple[str, ...]:
@@ -113,8 +113,8 @@ def test_a_stated_difference_is_that_of_a_problem_written_anew(shared_data: Path
         assert slot.best_alternative is not None
         for one in slot.alternatives:
             assert one.difference is not None
-            again = independent(case, t, one, solver=solver)
-            assert one.difference == pytest.approx(again - answer.objective, abs=1e-6), (t, one)
+            second = independent(case, t, one, solver=solver)
+            assert one.difference == pytest.approx(second - answer.objective, abs=1e-6), (t, one)
 
 
 def first_steps(case: DispatchCase, count: int, *, from_step: int = 0) -> DispatchCase:
@@ -134,8 +134,8 @@ def test_every_number_of_a_sentence_is_in_its_slot_and_no_choice_beats_the_plan(
     assert why.left_open == 0
     for t, slot in enumerate(why.slots):
         assert_only_own_numbers(slot)
-        told = [slot.best_alternative] if slot.best_alternative else []
-        for one in {*slot.alternatives, *told}:
+        shown = [slot.best_alternative] if slot.best_alternative else []
+        for one in {*slot.alternatives, *shown}:
             assert one.difference is not None
             assert one.difference >= -1e-6
             # What makes no difference is claimed as no cause.
@@ -228,13 +228,13 @@ def test_slots_that_time_did_not_reach_say_so_and_none_is_missing() -> None:
 def test_a_rounded_answer_is_the_searched_one() -> None:
     case = changed(TOY, load_kw=(1.0, 0.4), import_price_per_kwh=(0.1, 0.3))
     problem, answer = build_problem(case), solved(case)
-    again = ForcedSolve(problem.program.arrays(), np.array(answer.values))
+    second = ForcedSolve(problem.program.arrays(), np.array(answer.values))
     column = int(problem.variables["bat"]["battery_charge_kw"].column[0])
-    rounded = again.relaxed(column, 0.2, 0.2)
+    rounded = second.relaxed(column, 0.2, 0.2)
     assert rounded.status == "optimal"
-    assert rounded.objective == pytest.approx(again.exact(column, 0.2, 0.2, time_limit_s=9.0).objective, abs=1e-8)
+    assert rounded.objective == pytest.approx(second.exact(column, 0.2, 0.2, time_limit_s=9.0).objective, abs=1e-8)
     # The bounds are as they were: the next question is not about the last.
-    assert again.relaxed(column, 0.0, 1.0).objective == pytest.approx(answer.objective, abs=1e-8)
+    assert second.relaxed(column, 0.0, 1.0).objective == pytest.approx(answer.objective, abs=1e-8)
 
 
 def test_a_solution_without_its_values_is_not_explained() -> None:

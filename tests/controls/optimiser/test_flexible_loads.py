@@ -303,9 +303,9 @@ def test_a_site_with_a_machine_and_a_load_to_shed_is_planned_and_commanded() -> 
     missing = plan_request(site, **known)
     assert isinstance(missing, Finding)
     assert missing.message == "whether the machine waits for its start, or its age, is not known"
-    asked = plan_request(site, **known | {"states": {"dish": (1.0, 2.0)}})
-    assert isinstance(asked, PlanRequest), asked
-    made = make_plan(asked, solved(case_of(asked)), created_at_utc=NOW, version=1)
+    request = plan_request(site, **known | {"states": {"dish": (1.0, 2.0)}})
+    assert isinstance(request, PlanRequest), request
+    made = make_plan(request, solved(case_of(request)), created_at_utc=NOW, version=1)
     sent = commands_of(made, site, epoch=1)
     assert [(one.capability, one.value, one.unit) for one in sent if one.device_id == "dish"] == [
         ("set_start_count", 1.0, "count")
@@ -314,9 +314,9 @@ def test_a_site_with_a_machine_and_a_load_to_shed_is_planned_and_commanded() -> 
     assert made.objective == pytest.approx(made.no_battery_cost - 2 * 0.8 * (5.0 - 3.0))
     limits = [one.value for one in sent if one.device_id == "boiler"]
     assert sorted(limits) == [0.0] * 8 + [0.8] * 88
-    said = summarise(made, time_zone=site.time_zone)
-    assert "runs 1.00 kWh" in said
-    assert "is shed 0.20 kWh" in said
+    summary = summarise(made, time_zone=site.time_zone)
+    assert "runs 1.00 kWh" in summary
+    assert "is shed 0.20 kWh" in summary
 
 
 @pytest.mark.parametrize("kind", ["appliance", "sheddable_load", "ev_charger"])

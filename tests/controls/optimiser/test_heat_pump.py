@@ -124,8 +124,8 @@ def test_the_checker_finds_a_pump_that_does_not_do_what_its_state_says() -> None
     case = case_with((0.1, 0.1, 0.1))
     columns = numbers(planned(case).series.devices["hp"])
     wrong = columns | {"heat_pump_kw": columns["heat_pump_kw"] + 0.1, "sg_ready_state": np.array([1.0, 1.0, 1.0])}
-    said = {words for words, error in case.devices[0].errors(wrong, np.ones(3)) if np.max(error) > 1e-6}
-    assert {"heat balance", "another power than its state's", "blocked too long in the 24 hours to step 2"} <= said
+    fields = {words for words, error in case.devices[0].errors(wrong, np.ones(3)) if np.max(error) > 1e-6}
+    assert {"heat balance", "another power than its state's", "blocked too long in the 24 hours to step 2"} <= fields
 
 
 def test_other_states_are_its_alternatives_and_its_command_is_absolute() -> None:

@@ -160,9 +160,9 @@ def test_a_site_with_two_of_them_and_no_battery_is_planned_stored_and_commanded(
     missing = plan_request(site, **given)
     assert isinstance(missing, Finding)
     assert missing.message == "the shed budget of 'fan', or its age, is not known"
-    asked = plan_request(site, **given | {"states": {"oven": (2.0, 5.0), "fan": (2.0, 5.0)}})
-    assert isinstance(asked, PlanRequest), asked
-    made = make_plan(asked, planned(case_of(asked)), created_at_utc=NOW, version=1)
+    request = plan_request(site, **given | {"states": {"oven": (2.0, 5.0), "fan": (2.0, 5.0)}})
+    assert isinstance(request, PlanRequest), request
+    made = make_plan(request, planned(case_of(request)), created_at_utc=NOW, version=1)
     assert published(made) == made
     # Day at 5: two kWh of the oven at 4 earn 2 against buying them; the fan costs more than it saves.
     assert made.objective == pytest.approx(made.no_battery_cost - 2.0)
@@ -172,9 +172,9 @@ def test_a_site_with_two_of_them_and_no_battery_is_planned_stored_and_commanded(
         ("fan", "set_shed_kw", "kw"),
     }
     assert sum(one.value * 0.25 for one in commands if one.device_id == "oven") == pytest.approx(2.0, abs=0.03)
-    said = summarise(made, time_zone=site.time_zone)
-    assert "oven sheds" in said
-    assert "battery" not in said
+    summary = summarise(made, time_zone=site.time_zone)
+    assert "oven sheds" in summary
+    assert "battery" not in summary
     picture = picture_of_plan(made)
     assert list(picture.takes_kw) == ["load"]
     assert list(picture.gives_kw) == ["oven", "grid"]
@@ -183,12 +183,15 @@ def test_a_site_with_two_of_them_and_no_battery_is_planned_stored_and_commanded(
 def test_a_new_kinds_state_off_the_plan_asks_for_a_new_plan() -> None:
     site = Site.model_validate(HOME.model_dump() | {"assets": [asset("oven", 6.0)]})
     given = inputs(prices=prices(), mode=Mode.FULL) | {"device_forecasts": {}, "states": {"oven": (2.0, 5.0)}}
-    asked = plan_request(site, **given)
-    assert isinstance(asked, PlanRequest), asked
-    last, later = make_plan(asked, planned(case_of(asked)), created_at_utc=NOW, version=1), NOW + timedelta(minutes=20)
+    request = plan_request(site, **given)
+    assert isinstance(request, PlanRequest), request
+    last, later = (
+        make_plan(request, planned(case_of(request)), created_at_utc=NOW, version=1),
+        NOW + timedelta(minutes=20),
+    )
     assert planned_states(last, later)["oven"][0] == pytest.approx(2.0)
     decision = replan(
-        last, site_id="home", forecast_id=asked.forecast_id, price_digest=asked.inputs["prices"], mode=Mode.FULL,
+        last, site_id="home", forecast_id=request.forecast_id, price_digest=request.inputs["prices"], mode=Mode.FULL,
         now_utc=later, states={"oven": 1.0},
     )  # fmt: skip
     assert decision.reason == "the shed budget is -1.00 kWh off the plan"

@@ -93,11 +93,11 @@ def test_a_site_names_its_fuses_and_on_which_phase_a_device_hangs() -> None:
     assets = site.model_dump()["assets"]
     assets[1]["params"]["on_phases"] = [1]
     one_phase = paid(0.6, Site.model_validate(site.model_dump() | {"assets": assets}))
-    asked = plan_request(one_phase, **inputs(mode=Mode.FULL, pv_forecast=forecast("pv", 9.0)))
-    assert isinstance(asked, PlanRequest), asked
-    assert asked.phases is not None
-    assert asked.phases.load_share == (0.5, 0.25, 0.25)
-    case = case_of(asked)
+    request = plan_request(one_phase, **inputs(mode=Mode.FULL, pv_forecast=forecast("pv", 9.0)))
+    assert isinstance(request, PlanRequest), request
+    assert request.phases is not None
+    assert request.phases.load_share == (0.5, 0.25, 0.25)
+    case = case_of(request)
     answer = planned(case)
     battery = answer.series.devices["battery"]
     # L1: half of 0.8 kW of load, 5.75 kW fed in, and a third of what the battery takes.
@@ -111,8 +111,8 @@ def test_a_site_names_its_fuses_and_on_which_phase_a_device_hangs() -> None:
 
 
 def test_what_says_nothing_of_phases_is_stored_as_it_ever_was() -> None:
-    asked = plan_request(HOME, **inputs())
-    assert isinstance(asked, PlanRequest)
-    assert "phases" not in asked.model_dump()
-    assert all("on_phases" not in one.figures for one in asked.devices)
+    request = plan_request(HOME, **inputs())
+    assert isinstance(request, PlanRequest)
+    assert "phases" not in request.model_dump()
+    assert all("on_phases" not in one.figures for one in request.devices)
     assert "fuse_a" not in HOME.meters[0].model_dump()

@@ -189,10 +189,10 @@ def test_the_explanation_says_which_hours_set_the_peak_and_what_a_kwh_there_is_w
     problem = case(tariff(**demand()), [2.0, 10.0, 2.0], battery(wear_per_kwh=0.01))
     answer = planned(problem)
     why = explain(problem, answer, time_zone="UTC")
-    said = [[one for one in slot.binding if "peak" in one.words] for slot in why.slots]
-    assert [(one.words, one.value) for one in said[1]] == [("sets the peak of power.all", pytest.approx(5.0))]
+    shown = [[one for one in slot.binding if "peak" in one.words] for slot in why.slots]
+    assert [(one.words, one.value) for one in shown[1]] == [("sets the peak of power.all", pytest.approx(5.0))]
     # Two hours are level at 5 kW: together they are worth the 5 EUR of a kW.
-    assert sum(one.saves_per_kwh for each in said for one in each) == pytest.approx(5.0)
+    assert sum(one.saves_per_kwh for each in shown for one in each) == pytest.approx(5.0)
 
 
 def test_charges_whose_names_differ_by_a_sign_alone_are_two_columns() -> None:

@@ -117,26 +117,26 @@ def test_a_plan_given_as_a_start_is_at_hand_when_time_is_over_at_once() -> None:
     # The first plan that is found is good enough.
     known = solve(hard_case(), gap=100.0)
     assert isinstance(known, Solution)
-    again = in_little_time(hard_case(), previous=known.series)
-    assert again.objective <= known.objective + 1e-6
+    second = in_little_time(hard_case(), previous=known.series)
+    assert second.objective <= known.objective + 1e-6
 
 
 @pytest.mark.parametrize("status", ["stopped", "infeasible"])
 def test_a_goal_without_an_answer_keeps_the_plan_of_the_goal_before(
     status: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
+    requests = []
 
     def late(program: Program, **options: Any) -> Outcome:
-        asked.append(options["time_limit_s"])
-        return run_solver(program, **options) if len(asked) == 1 else Outcome(status, "late")
+        requests.append(options["time_limit_s"])
+        return run_solver(program, **options) if len(requests) == 1 else Outcome(status, "late")
 
     monkeypatch.setattr(solve_module, "run_solver", late)
     answer = solve(TOY.model_copy(update={"objective": Objective(preset="peak_shaving")}))
     assert isinstance(answer, Solution)
     assert (answer.status, answer.measures["peak_kw"]) == ("feasible", pytest.approx(1.0))
     assert answer.gap > 0.0
-    assert asked[1] < asked[0]
+    assert requests[1] < requests[0]
 
 
 def test_putting_the_problem_together_counts_as_building_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -231,8 +231,8 @@ def test_the_checker_finds_what_a_wrong_row_would_let_pass() -> None:
     good = planned(case).series
     columns = numbers(good.devices["tank"])
     wrong = columns | {"relay_01": np.array([0.0, 1.0, 0.0]), "relays_kw": np.array([0.0, 2.0, 0.5])}
-    said = {words for words, error in case.devices[0].errors(wrong, np.ones(3)) if np.max(error) > 1e-6}
-    assert said == {
+    fields = {words for words, error in case.devices[0].errors(wrong, np.ones(3)) if np.max(error) > 1e-6}
+    assert fields == {
         "heat balance",
         "another power than the relays'",
         "relay_01 shorter on or off than its minimum",

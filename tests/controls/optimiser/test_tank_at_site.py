@@ -49,11 +49,11 @@ def test_a_site_with_a_tank_is_planned_stored_and_commanded() -> None:
     held = {"asset_id": "tank", "kind": "tank", "template": "sim_relay_bank_16", "params": params}
     site = Site.model_validate(HOME.model_dump() | {"assets": [held]})
     given = inputs(mode=Mode.FULL) | {"device_forecasts": {}, "states": {"tank": (20.0, 5.0)}}
-    asked = plan_request(site, **given)
-    assert isinstance(asked, PlanRequest), asked
-    answer = solve(asked, gap=0.01)
+    request = plan_request(site, **given)
+    assert isinstance(request, PlanRequest), request
+    answer = solve(request, gap=0.01)
     assert isinstance(answer, Solution), answer
-    made = make_plan(asked, answer, created_at_utc=NOW, version=1)
+    made = make_plan(request, answer, created_at_utc=NOW, version=1)
     assert published(made) == made
     # Its thermostat heats the same heat when it happens to be needed: prices of the plan can only be lower.
     assert made.objective <= made.no_battery_cost
@@ -73,11 +73,11 @@ def test_where_every_kwh_costs_the_same_plan_no_control_and_habit_cost_the_same(
     held = {"asset_id": "tank", "kind": "tank", "template": "sim_relay_bank_16", "params": params}
     site = Site.model_validate(HOME.model_dump() | {"assets": [held]})
     same = {"prices": prices(night=5.0, day=5.0), "device_forecasts": {}, "states": {"tank": (6.0, 5.0)}}
-    asked = plan_request(site, **inputs(mode=Mode.FULL) | same)
-    assert isinstance(asked, PlanRequest), asked
-    answer = solve(asked, gap=1e-9)
+    request = plan_request(site, **inputs(mode=Mode.FULL) | same)
+    assert isinstance(request, PlanRequest), request
+    answer = solve(request, gap=1e-9)
     assert isinstance(answer, Solution), answer
-    made = make_plan(asked, answer, created_at_utc=NOW, version=1)
+    made = make_plan(request, answer, created_at_utc=NOW, version=1)
     assert made.steps[-1].devices["tank"]["tank_end_kwh"] == pytest.approx(6.3)
     assert (made.paid, made.no_battery_cost, habit_cost(made)) == pytest.approx((133.5, 133.5, 133.5))
 

@@ -116,9 +116,9 @@ def inputs(**changes: object) -> dict[str, object]:
     return given
 
 
-def device(asked: PlanRequest, device_id: str) -> Any:
+def device(requested: PlanRequest, device_id: str) -> Any:
     """A device of a request."""
-    return next(one for one in devices_of(asked) if one.device_id == device_id)
+    return next(one for one in devices_of(requested) if one.device_id == device_id)
 
 
 def paid(export_price: object, home: Site = HOME) -> Site:
@@ -138,8 +138,10 @@ def request(*, site: Site = HOME, **changes: object) -> PlanRequest:
 
 def plan(*, version: int = 1, created_at_utc: datetime = NOW, **changes: object) -> Plan:
     """A plan of that request."""
-    asked = request(**changes)
-    made = make_plan(asked, _solved(asked.model_dump_json()), created_at_utc=created_at_utc, version=version)
+    dispatch_request = request(**changes)
+    made = make_plan(
+        dispatch_request, _solved(dispatch_request.model_dump_json()), created_at_utc=created_at_utc, version=version
+    )
     assert published(made) == made
     return made
 
@@ -158,7 +160,7 @@ def _published_schema() -> Draft202012Validator:
 
 @cache
 def _solved(request_json: str) -> Solution:
-    asked = PlanRequest.model_validate_json(request_json)
-    solution = solve(asked)
+    request = PlanRequest.model_validate_json(request_json)
+    solution = solve(request)
     assert isinstance(solution, Solution), solution
     return solution

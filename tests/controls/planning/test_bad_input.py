@@ -51,11 +51,11 @@ def with_battery(**params: Any) -> Site:
     return Site.model_validate(home)
 
 
-def planned(asked: PlanRequest) -> Plan:
+def planned(requested: PlanRequest) -> Plan:
     """Its plan."""
-    solution = solve(asked)
+    solution = solve(requested)
     assert isinstance(solution, Solution), solution
-    return make_plan(asked, solution, created_at_utc=NOW, version=1)
+    return make_plan(requested, solution, created_at_utc=NOW, version=1)
 
 
 @pytest.mark.parametrize("role", ["load", "pv"])
@@ -99,11 +99,11 @@ def test_a_charge_outside_its_window_is_planned_back_into_it_and_said(soc_kwh: f
 
 def test_a_reserve_that_an_outage_used_is_filled_again_first() -> None:
     home = with_battery(mode="backup", reserve=0.6)
-    asked = request(site=home, soc_kwh=4.0, mode=Mode.FULL)
+    dispatch_request = request(site=home, soc_kwh=4.0, mode=Mode.FULL)
     # 2 kWh at 5 kW and 0.975 need 25 minutes.
-    charge = [step.total("soc_end_kwh") for step in planned(asked).steps]
+    charge = [step.total("soc_end_kwh") for step in planned(dispatch_request).steps]
     assert charge[1] == pytest.approx(6.0)
-    assert [remark.partition(" (")[2] for remark in device(asked, "battery").remarks] == ["mode backup)", ""]
+    assert [remark.partition(" (")[2] for remark in device(dispatch_request, "battery").remarks] == ["mode backup)", ""]
 
 
 def test_figures_of_a_battery_that_contradict_one_another_are_refused_by_name() -> None:
@@ -140,10 +140,10 @@ def test_a_plan_across_a_clock_change_has_equal_steps_and_the_hours_of_the_wall(
     cellar = [20.0] * 24
     cellar[2] = -10.0
     home = with_battery(derating=[[-20, 0.0], [0, 1.0]], temperature_degc=cellar)
-    asked = request(site=home, mode=Mode.FULL, **moved((start.date() - DAY.date()).days, start))
-    windows = case_of(asked).windows_utc
+    dispatch_request = request(site=home, mode=Mode.FULL, **moved((start.date() - DAY.date()).days, start))
+    windows = case_of(dispatch_request).windows_utc
     assert len(windows) == 96
     assert {end - begin for begin, end in windows} == {timedelta(minutes=15)}
-    most_kw = device(asked, "battery").charge_most_kw
+    most_kw = device(dispatch_request, "battery").charge_most_kw
     assert sum(power < 5 for power in most_kw) == twos
-    assert planned(asked).steps[-1].end_utc == start + timedelta(hours=24)
+    assert planned(dispatch_request).steps[-1].end_utc == start + timedelta(hours=24)

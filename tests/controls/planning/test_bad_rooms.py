@@ -32,7 +32,7 @@ def asked(*, room: dict[str, Any] | None = None, state: Any = (21.0, 1.0), **mor
 
 
 @pytest.mark.parametrize(
-    ("state", "code", "said"),
+    ("state", "code", "message"),
     [
         (None, "no_room", "the temperature of the room is not known: it has no template to ask it by"),
         ((21.0, 90.0), "room_too_old", "the temperature of the room is 90 s old, at most 60 s are allowed"),
@@ -40,11 +40,11 @@ def asked(*, room: dict[str, Any] | None = None, state: Any = (21.0, 1.0), **mor
         ((float("nan"), 1.0), "room_out_of_bounds", "the temperature of the room is nan: its sensor says no number"),
     ],
 )
-def test_a_room_whose_thermometer_says_nothing_is_a_finding(state: Any, code: str, said: str) -> None:
+def test_a_room_whose_thermometer_says_nothing_is_a_finding(state: Any, code: str, message: str) -> None:
     found = asked(state=state)
     assert isinstance(found, Finding)
     assert (found.code, found.is_blocking) == (code, True)
-    assert found.message == said
+    assert found.message == message
 
 
 def test_a_temperature_that_no_room_has_is_refused_by_name() -> None:

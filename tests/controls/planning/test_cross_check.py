@@ -44,10 +44,10 @@ def test_a_plan_of_the_demo_home_costs_what_cbc_finds() -> None:
 def test_a_stored_plan_whose_prices_were_altered_differs_by_energy() -> None:
     made = plan()
     dearer = tuple(1.01 * price for price in made.request.import_price_per_kwh)
-    asked = made.request.model_copy(update={"import_price_per_kwh": dearer})
-    code, said = told(made.model_copy(update={"request": asked}))
+    changed = made.request.model_copy(update={"import_price_per_kwh": dearer})
+    code, message = told(made.model_copy(update={"request": changed}))
     assert code == "optimum_differs"
-    assert "most by energy" in said
+    assert "most by energy" in message
 
 
 @pytest.mark.parametrize("bent", ["value", "upper", "row_upper", "cost"])
@@ -65,8 +65,8 @@ def test_a_coefficient_that_one_writing_bends_is_found(monkeypatch: pytest.Monke
 
 def test_a_problem_without_a_plan_is_told() -> None:
     made = plan()
-    code, said = told(made.model_copy(update={"request": made.request.model_copy(update={"import_max_kw": 0.1})}))
-    assert (code, "infeasible" in said) == ("optimum_differs", True)
+    code, message = told(made.model_copy(update={"request": made.request.model_copy(update={"import_max_kw": 0.1})}))
+    assert (code, "infeasible" in message) == ("optimum_differs", True)
 
 
 def test_what_time_does_not_suffice_for_is_said_and_contradicts_nothing() -> None:

@@ -27,9 +27,9 @@ def asked_of(home: Site, **changes: object) -> PlanRequest:
     """A request of the demo home: car half full, tank half warm."""
     given = inputs(**changes)
     states = {"battery": (5.0, 0.0), "ev_charger": (30.0, 0.0), "hot_water": (5.2, 0.0)}
-    asked = plan_request(home, **given | {"states": states})  # type: ignore[arg-type]
-    assert isinstance(asked, PlanRequest), asked
-    return asked
+    request = plan_request(home, **given | {"states": states})  # type: ignore[arg-type]
+    assert isinstance(request, PlanRequest), request
+    return request
 
 
 def with_params(home: Site, asset_id: str, params: dict[str, object]) -> Site:
@@ -40,11 +40,11 @@ def with_params(home: Site, asset_id: str, params: dict[str, object]) -> Site:
     return Site.model_validate(content)
 
 
-def planned(home: Site, asked: PlanRequest) -> tuple[Plan, list[Command]]:
+def planned(home: Site, requests: PlanRequest) -> tuple[Plan, list[Command]]:
     """Its plan and commands."""
-    solution = solve(asked)
+    solution = solve(requests)
     assert isinstance(solution, Solution), solution
-    plan = make_plan(asked, solution, created_at_utc=NOW, version=1)
+    plan = make_plan(requests, solution, created_at_utc=NOW, version=1)
     return plan, commands_of(plan, home, epoch=0)
 
 

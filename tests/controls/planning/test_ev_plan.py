@@ -285,8 +285,8 @@ def test_what_is_assumed_stands_in_the_sentence_of_the_plan() -> None:
     assert isinstance(request, PlanRequest), request
     answer = solve(case_of(request))
     assert isinstance(answer, Solution), answer
-    said = summarise(make_plan(request, answer, created_at_utc=NOW, version=1), time_zone=PRAGUE)
-    assert said.endswith(" Car: no car is plugged in, so nothing is planned for one.")
+    summary = summarise(make_plan(request, answer, created_at_utc=NOW, version=1), time_zone=PRAGUE)
+    assert summary.endswith(" Car: no car is plugged in, so nothing is planned for one.")
 
 
 def test_a_car_that_is_not_there_has_no_state_and_that_is_no_fault() -> None:

@@ -143,8 +143,8 @@ def decide(last: Plan, at_utc: datetime, kwh: float, **changes: Any) -> Decision
 
 
 def test_a_deviation_asks_for_a_plan_and_says_by_how_much() -> None:
-    asked = decide(PLAN, NOW + OFF_PLAN_INTERVAL, -0.75)
-    assert (asked.should_plan, asked.reason) == (True, "battery is -0.75 kWh off its plan")
+    decision = decide(PLAN, NOW + OFF_PLAN_INTERVAL, -0.75)
+    assert (decision.should_plan, decision.reason) == (True, "battery is -0.75 kWh off its plan")
     held = decide(PLAN, NOW + OFF_PLAN_INTERVAL - timedelta(seconds=1), -0.75)
     assert not held.should_plan
     assert "battery is -0.75 kWh off its plan, but the last plan is 30.0 min old (at least 30)" in held.reason
@@ -172,11 +172,11 @@ def evenings(*days: int, value: float = 2.0, hour: int = 19) -> list[Override]:
 
 def test_what_came_back_on_many_evenings_is_asked_about() -> None:
     now = datetime(2026, 1, 12, 23, tzinfo=UTC)
-    (asked,) = suggestions(evenings(4, 6, 6, 8, 10, 12), time_zone="UTC", now_utc=now)
-    assert asked.sentence == (
+    (suggestion,) = suggestions(evenings(4, 6, 6, 8, 10, 12), time_zone="UTC", now_utc=now)
+    assert suggestion.sentence == (
         "on 5 of the last 10 evenings somebody set charge_power_kw of battery to 2: shall the wish be changed?"
     )
-    assert (asked.on_days, asked.of_days, asked.value) == (5, 10, 2.0)
+    assert (suggestion.on_days, suggestion.of_days, suggestion.value) == (5, 10, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,13 @@ def test_what_did_not_come_back_the_same_way_is_not(given: list[Override]) -> No
 
 def test_an_evening_is_one_by_the_sites_own_clock() -> None:
     now = datetime(2026, 1, 12, 23, tzinfo=UTC)
-    (asked,) = suggestions(evenings(9, 10, 11, hour=17), time_zone="Europe/Prague", now_utc=now)
-    assert asked.part_of_day == "evenings"
+    (suggestion,) = suggestions(evenings(9, 10, 11, hour=17), time_zone="Europe/Prague", now_utc=now)
+    assert suggestion.part_of_day == "evenings"
 
 
 def test_the_ledger_tells_who_was_overridden_and_nothing_changes_by_itself() -> None:
-    told = overrides_of([*rows(S.OVERRIDDEN, reads=[3.0] * 4), *rows(S.COMPLETED)])
-    assert [(each.device_id, each.value) for each in told] == [("battery", 3.0)] * 4
+    overrides = overrides_of([*rows(S.OVERRIDDEN, reads=[3.0] * 4), *rows(S.COMPLETED)])
+    assert [(each.device_id, each.value) for each in overrides] == [("battery", 3.0)] * 4
     before = HOME.model_dump_json()
-    suggestions(told, time_zone="UTC", now_utc=NOW, least_days=1)
+    suggestions(overrides, time_zone="UTC", now_utc=NOW, least_days=1)
     assert HOME.model_dump_json() == before

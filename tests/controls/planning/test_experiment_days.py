@@ -25,7 +25,7 @@ from controls.planning.frozen_plan import series_of
 from controls.planning.habit import arm_of, by_habit, is_new_day
 from controls.planning.plan_inputs import STEP
 from controls.planning.replay.policies import by_rules
-from controls.planning.replay.solved_again import solved_again
+from controls.planning.replay.replay_plan import replay_plan
 from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import BadInput
@@ -81,7 +81,7 @@ def test_a_day_of_the_habit_is_planned_by_rule_within_every_limit_and_is_a_row(b
     made = planned(bed, kept)
     assert (made.request.follows, made.solver) == ("habit", "habit")
     case = case_of(made.request)
-    assert not [said for said in replay_case(case, series_of(made)).problems if "the end" not in said]
+    assert not [reported for reported in replay_case(case, series_of(made)).problems if "the end" not in reported]
     running = kept.running("home")
     assert running is not None
     (day,) = kept.days(running)
@@ -95,8 +95,8 @@ def test_the_plan_of_a_habits_day_gives_its_hash_again(bed: Bed) -> None:
     kept = started(bed, first_is_habit=True)
     in_the_first_day(bed, kept)
     made = planned(bed, kept)
-    again = solved_again(StoredContent(plan=made, content=made.model_dump(mode="json")))
-    assert again.is_same, again.sentence
+    second = replay_plan(StoredContent(plan=made, content=made.model_dump(mode="json")))
+    assert second.is_same, second.sentence
 
 
 def test_a_day_of_the_plan_is_a_row_too_and_says_whether_the_habit_would_have_kept_the_limits(bed: Bed) -> None:

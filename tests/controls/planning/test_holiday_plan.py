@@ -33,11 +33,11 @@ def home() -> Site:
 def planned(home: Site, hours: float | None, **changes: Any) -> Plan:
     """The plan of the next day, with a holiday of so many hours."""
     away = {} if hours is None else {"away_until_utc": NOW + timedelta(hours=hours)}
-    asked = asked_of(home, mode=Mode.FULL, **away, **changes)
+    dispatch_request = asked_of(home, mode=Mode.FULL, **away, **changes)
     # Near the best is enough: what is looked at is far from it.
-    solution = solve(asked, gap=0.01)
+    solution = solve(dispatch_request, gap=0.01)
     assert isinstance(solution, Solution)
-    return make_plan(asked, solution, created_at_utc=NOW, version=1)
+    return make_plan(dispatch_request, solution, created_at_utc=NOW, version=1)
 
 
 def column(plan: Plan, device_id: str, name: str) -> list[float]:
@@ -52,9 +52,9 @@ def test_an_empty_home_costs_less_and_keeps_its_hot_water(home: Site) -> None:
     assert min(column(away, "hot_water", "tank_end_kwh")) >= 0, "never below empty_degc"
     assert column(away, "hot_water", "tank_end_kwh")[-1] >= ENOUGH_KWH
     assert away.request.inputs["holiday_until"] == "2026-01-06T10:07Z"
-    said = summarise(away, time_zone="Europe/Prague")
-    assert "Holiday until Tue 6 Jan 11:07 (ev_charger: Ready for the first departure" in said
-    assert "hot_water: 48 °C are enough, and no hot water is drawn)." in said
+    summary = summarise(away, time_zone="Europe/Prague")
+    assert "Holiday until Tue 6 Jan 11:07 (ev_charger: Ready for the first departure" in summary
+    assert "hot_water: 48 °C are enough, and no hot water is drawn)." in summary
     assert "oliday" not in summarise(usual, time_zone="Europe/Prague")
 
 
@@ -114,8 +114,8 @@ def test_a_room_keeps_from_damp_from_frost_and_what_its_guard_asks_for() -> None
 
 def test_a_holiday_is_a_reason_to_plan_once(last: Plan) -> None:
     until = NOW + timedelta(days=2)
-    asked = decide(last, away_until_utc=until)
-    assert (asked.should_plan, asked.reason) == (True, "a holiday was set, moved or is over")
+    decision = decide(last, away_until_utc=until)
+    assert (decision.should_plan, decision.reason) == (True, "a holiday was set, moved or is over")
     away = last.model_copy(
         update={"request": last.request.model_copy(
             update={"inputs": last.request.inputs | {"holiday_until": f"{until:%Y-%m-%dT%H:%MZ}"}}

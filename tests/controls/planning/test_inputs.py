@@ -35,19 +35,19 @@ def finding(site: Site = HOME, **changes: object) -> Finding:
 
 
 def test_a_day_is_ninety_six_quarter_hours_from_the_one_in_progress() -> None:
-    asked = request()
-    assert asked.start_utc == datetime(2026, 1, 1, 10, tzinfo=UTC)
-    assert len(asked.load_kw) == 96
-    assert asked.step_h == 0.25
-    assert asked.known_at_utc == NOW
+    dispatch_request = request()
+    assert dispatch_request.start_utc == datetime(2026, 1, 1, 10, tzinfo=UTC)
+    assert len(dispatch_request.load_kw) == 96
+    assert dispatch_request.step_h == 0.25
+    assert dispatch_request.known_at_utc == NOW
     assert quarter_start(datetime(2026, 1, 1, 10, 59, 59, 999999, tzinfo=UTC)).minute == 45
 
 
 def test_the_energy_of_an_hour_is_the_power_of_its_quarters() -> None:
     rising = forecast("house", 0.8)
     rows = tuple(row.model_copy(update={"p50": float(h)}) for h, row in enumerate(rising.rows))
-    asked = request(load_forecast=rising.model_copy(update={"rows": rows}))
-    assert asked.load_kw[:5] == (10.0, 10.0, 10.0, 10.0, 11.0)
+    changed = request(load_forecast=rising.model_copy(update={"rows": rows}))
+    assert changed.load_kw[:5] == (10.0, 10.0, 10.0, 10.0, 11.0)
 
 
 def quarter_forecast(kwh: float, *, issued_at_utc: datetime = DAY) -> Forecast:
@@ -90,11 +90,11 @@ def test_what_a_forecast_says_of_how_it_was_made_stands_among_the_inputs_of_the_
 def test_prices_are_those_of_their_quarter_hour_and_may_be_decimal() -> None:
     exact = prices().with_columns(pl.col("price_per_kwh").cast(pl.Decimal(12, 6)))
     assert exact["price_per_kwh"][0] == Decimal("1.000000")
-    asked = request(prices=exact.sample(fraction=1.0, shuffle=True, seed=3))
-    assert asked.import_price_per_kwh[0] == 5.0
+    dispatch_request = request(prices=exact.sample(fraction=1.0, shuffle=True, seed=3))
+    assert dispatch_request.import_price_per_kwh[0] == 5.0
     # 10:00 to midnight is 56 quarters; then six hours of night.
-    assert asked.import_price_per_kwh[55:57] == (5.0, 1.0)
-    assert asked.import_price_per_kwh[79:81] == (1.0, 5.0)
+    assert dispatch_request.import_price_per_kwh[55:57] == (5.0, 1.0)
+    assert dispatch_request.import_price_per_kwh[79:81] == (1.0, 5.0)
 
 
 def test_the_export_price_is_that_of_the_tariffs_hours_or_series_or_nothing() -> None:
@@ -128,14 +128,14 @@ def test_a_plan_ends_with_the_charge_it_begins_with_inside_the_window() -> None:
 
 
 def test_what_was_used_is_remembered() -> None:
-    asked = request()
-    assert asked.forecast_id == "fc-house"
-    assert asked.inputs["pv_forecast"] == "fc-pv"
-    assert asked.inputs["mode"] == "PARTIAL"
-    assert asked.inputs["soc_age_s"] == "12"
-    assert len(asked.inputs["prices"]) == 64
-    assert asked.is_synthetic
-    assert asked.import_max_kw == asked.export_max_kw == 17
+    dispatch_request = request()
+    assert dispatch_request.forecast_id == "fc-house"
+    assert dispatch_request.inputs["pv_forecast"] == "fc-pv"
+    assert dispatch_request.inputs["mode"] == "PARTIAL"
+    assert dispatch_request.inputs["soc_age_s"] == "12"
+    assert len(dispatch_request.inputs["prices"]) == 64
+    assert dispatch_request.is_synthetic
+    assert dispatch_request.import_max_kw == dispatch_request.export_max_kw == 17
 
 
 def test_the_price_digest_is_of_the_window_and_notices_a_correction() -> None:

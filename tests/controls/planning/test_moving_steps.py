@@ -88,14 +88,14 @@ def test_whole_relays_make_up_for_what_they_left_undone() -> None:
     tank = FreeTank(device_id="tank", draw_kw=(0.0,), max_kwh=10, init_kwh=5, end_min_kwh=0, relays_kw=(1.0, 1.0, 1.0))
     owed, done = 0.0, 0.0
     for _ in range(8):
-        told, owed = whole_relays(tank, 1.4, owed)
-        done += sum(told.values())
+        reported, owed = whole_relays(tank, 1.4, owed)
+        done += sum(reported.values())
     assert done == pytest.approx(8 * 1.4, abs=0.51)
 
 
-def moving(asked: PlanRequest, gap: float = 1e-9) -> Plan:
+def moving(requested: PlanRequest, gap: float = 1e-9) -> Plan:
     """The plan of a request over moving steps, checked by what is written without its rows."""
-    over = with_moving_steps(asked)
+    over = with_moving_steps(requested)
     found = solve(over, gap=gap)
     assert isinstance(found, Solution), found
     assert replay_case(case_of(over), found.series).problems == ()
@@ -103,16 +103,16 @@ def moving(asked: PlanRequest, gap: float = 1e-9) -> Plan:
 
 
 def test_a_stored_plan_of_moving_steps_costs_what_quarter_hours_do_and_tells_its_quarter_hours_alone() -> None:
-    asked = request(horizon_h=48.0)
-    made, fine = moving(asked), solve(asked, gap=1e-9)
+    dispatch_request = request(horizon_h=48.0)
+    made, fine = moving(dispatch_request), solve(dispatch_request, gap=1e-9)
     assert isinstance(fine, Solution)
     assert made.objective == pytest.approx(fine.objective, rel=1e-3)
-    assert (len(asked.load_kw), len(made.steps)) == (152, 35)
+    assert (len(dispatch_request.load_kw), len(made.steps)) == (152, 35)
     assert plan_window(made) == (made.request.start_utc, made.request.start_utc + timedelta(hours=38))
     assert published(made) == made
-    told = commands_of(made, HOME, epoch=0)
-    assert {one.valid_until_utc - one.valid_from_utc for one in told} == {timedelta(minutes=15)}
-    assert max(one.valid_until_utc for one in told) == made.request.start_utc + timedelta(hours=2)
+    commands = commands_of(made, HOME, epoch=0)
+    assert {one.valid_until_utc - one.valid_from_utc for one in commands} == {timedelta(minutes=15)}
+    assert max(one.valid_until_utc for one in commands) == made.request.start_utc + timedelta(hours=2)
     # Nobody renews it: after these two hours it sets nothing, although it reaches for two days.
     over_utc = made.request.start_utc + timedelta(hours=2)
     assert commands_until(made) == over_utc
@@ -140,11 +140,11 @@ def test_what_is_given_is_laid_over_as_energy_and_no_step_goes_over_the_end_of_p
     plain = request(horizon_h=48.0, load_forecast=load, pv_forecast=sun)
     first = f"{NOW.replace(minute=0) + timedelta(hours=30, minutes=15):%Y-%m-%dT%H:%MZ}"
     plain = plain.model_copy(update={"inputs": plain.inputs | {FORECAST_FROM: first}})
-    asked = with_scenarios(plain, Risk(), {"load": load, "pv": sun}, price_forecast=None)
-    over = with_moving_steps(asked)
+    dispatch_request = with_scenarios(plain, Risk(), {"load": load, "pv": sun}, price_forecast=None)
+    over = with_moving_steps(dispatch_request)
     assert over.uncertain is not None
-    assert asked.uncertain is not None
-    for known, laid in zip(asked.uncertain.scenarios, over.uncertain.scenarios, strict=True):
+    assert dispatch_request.uncertain is not None
+    for known, laid in zip(dispatch_request.uncertain.scenarios, over.uncertain.scenarios, strict=True):
         assert laid.weight == known.weight
         for name, values in known.series.items():
             assert np.dot(laid.series[name], over.steps_h) == pytest.approx(sum(values) / 4)
@@ -215,8 +215,8 @@ def test_a_site_asks_for_moving_steps_whatever_its_tariff(bed: Bed) -> None:
 
 
 def test_a_peak_of_flat_load_costs_by_hand_what_it_costs_in_long_steps() -> None:
-    asked = request(site=home({"demand": [POWER]}), horizon_h=48.0, pv_forecast=forecast("pv", 0.0))
-    made, hours = moving(asked), len(asked.load_kw) / 4
+    dispatch_request = request(site=home({"demand": [POWER]}), horizon_h=48.0, pv_forecast=forecast("pv", 0.0))
+    made, hours = moving(dispatch_request), len(dispatch_request.load_kw) / 4
     # 0.8 kW at 4.9, and as much is the peak at 100: a battery that must end as full has nothing to give.
     assert made.objective == pytest.approx(0.8 * hours * 4.9 + 0.8 * 100)
     assert made.costs["demand"] == pytest.approx(80)
@@ -234,8 +234,8 @@ def test_a_peak_is_shaved_in_long_steps_as_in_quarter_hours(window_minutes: int,
     spans = spans_of(flat.start_utc, len(flat.load_kw))
     high = {next(n for n, (first, after) in enumerate(spans) if after - first == long) for long in (4, 12)}
     load = [3.0 if n in high else 0.8 for n, (first, after) in enumerate(spans) for _ in range(first, after)]
-    asked = flat.model_copy(update={"load_kw": tuple(load)})
-    made, fine = moving(asked), solve(asked, gap=1e-9)
+    changed = flat.model_copy(update={"load_kw": tuple(load)})
+    made, fine = moving(changed), solve(changed, gap=1e-9)
     assert isinstance(fine, Solution), fine
     assert made.objective == pytest.approx(fine.objective, rel=1e-6)
     assert made.costs == pytest.approx(dict(fine.costs), abs=1e-3)
@@ -284,27 +284,27 @@ def test_a_sites_heat_pump_is_planned_for_two_days_from_whatever_it_holds(store_
     heats = {"asset_id": "hp", "kind": "heat_pump", "params": {**params, "forced_kw": 3.0, "draw_kw": 0.8}}
     site = Site.model_validate({**HOME.model_dump(), "assets": [*HOME.model_dump()["assets"], heats]})
     given = inputs(mode=Mode.FULL, horizon_h=48.0)
-    asked = plan_request(site, **given | {"states": given["states"] | {"hp": (store_kwh, 1.0)}})
-    assert isinstance(asked, PlanRequest), asked
-    made = moving(asked, gap=1e-3)
+    request = plan_request(site, **given | {"states": given["states"] | {"hp": (store_kwh, 1.0)}})
+    assert isinstance(request, PlanRequest), request
+    made = moving(request, gap=1e-3)
     assert made.steps[-1].end_utc - made.steps[0].start_utc > timedelta(hours=36)
     assert {step.devices["hp"]["sg_ready_state"] for step in made.steps} <= {1.0, 2.0, 3.0, 4.0}
 
 
 def test_a_past_plan_of_long_steps_is_billed_by_its_quarter_hours() -> None:
     site = home({"demand": [POWER]})
-    asked = request(site=site, horizon_h=48.0, pv_forecast=forecast("pv", 0.0))
-    case = case_of(with_moving_steps(asked))
+    dispatch_request = request(site=site, horizon_h=48.0, pv_forecast=forecast("pv", 0.0))
+    case = case_of(with_moving_steps(dispatch_request))
 
     def bill(first_utc: datetime, net_kw: Floats, most_kw: float) -> Offer | Finding:
-        assert net_kw == pytest.approx([0.8] * len(asked.load_kw))
+        assert net_kw == pytest.approx([0.8] * len(dispatch_request.load_kw))
         return tariff_offer(site, prices={}, start_utc=first_utc, net_kw=net_kw, most_kw=most_kw)
 
-    again = Readings(load_kw={}, import_price={}, bill=bill).billed(case)
-    assert not isinstance(again, Finding)
-    assert again.connection.interval_steps == case.connection.interval_steps
-    assert again.connection.import_price_per_kwh == pytest.approx(case.connection.import_price_per_kwh)
-    answers = [solve(one, gap=1e-9) for one in (case, again)]
+    second = Readings(load_kw={}, import_price={}, bill=bill).billed(case)
+    assert not isinstance(second, Finding)
+    assert second.connection.interval_steps == case.connection.interval_steps
+    assert second.connection.import_price_per_kwh == pytest.approx(case.connection.import_price_per_kwh)
+    answers = [solve(one, gap=1e-9) for one in (case, second)]
     assert len({round(found.objective, 6) for found in answers if isinstance(found, Solution)}) == 1
 
 

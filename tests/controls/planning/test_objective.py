@@ -38,11 +38,11 @@ def wished(lake: Lake, **changes: Any) -> PlanRequest:
     return answer
 
 
-def planned(asked: PlanRequest) -> Plan:
+def planned(requested: PlanRequest) -> Plan:
     """Its plan."""
-    solution = solve(asked)
+    solution = solve(requested)
     assert isinstance(solution, Solution), solution
-    return make_plan(asked, solution, created_at_utc=NOW, version=1)
+    return make_plan(requested, solution, created_at_utc=NOW, version=1)
 
 
 def test_a_site_without_an_objective_is_asked_as_ever(lake: Lake) -> None:
@@ -89,11 +89,11 @@ def test_the_hours_of_a_stream_count_where_the_site_names_one(lake: Lake, clock:
     )  # fmt: skip
     lake.write_batch(info, frame, unchanged_rows=0, clock=clock)
     clean = {"preset": "environmental", "carbon_stream": "grid_carbon"}
-    asked = wished(lake, objective=clean, drivers=[*HOME.drivers, DIRTY], factors=[FACTOR])
-    assert asked.carbon_kgco2e_per_kwh is not None
-    assert set(asked.carbon_kgco2e_per_kwh[:48]) == {0.5}
-    assert asked.carbon_kgco2e_per_kwh[48] == 0.1
-    assert asked.inputs["carbon_intensity"] == "stream grid_carbon"
+    dispatch_request = wished(lake, objective=clean, drivers=[*HOME.drivers, DIRTY], factors=[FACTOR])
+    assert dispatch_request.carbon_kgco2e_per_kwh is not None
+    assert set(dispatch_request.carbon_kgco2e_per_kwh[:48]) == {0.5}
+    assert dispatch_request.carbon_kgco2e_per_kwh[48] == 0.1
+    assert dispatch_request.inputs["carbon_intensity"] == "stream grid_carbon"
 
 
 def test_a_stream_with_a_hole_is_not_filled_with_the_factor_of_the_year(lake: Lake) -> None:

@@ -65,7 +65,7 @@ def test_of_two_issues_the_later_counts_and_what_it_does_not_tell_is_taken_from_
 
 
 @pytest.mark.parametrize(
-    ("issues", "said"),
+    ("issues", "message"),
     [
         ([], "there is no forecast of the outdoor temperature"),
         ([told([1.0] * 26, hours_old=30)], "is 30 h old, at most 26 h are allowed"),
@@ -74,10 +74,12 @@ def test_of_two_issues_the_later_counts_and_what_it_does_not_tell_is_taken_from_
         ([told([1.0] * 26, available_at_utc=NOW + timedelta(hours=1))], "there is no forecast"),
     ],
 )
-def test_without_a_fresh_forecast_the_plan_says_what_it_rests_on_instead(issues: list[WeatherIssue], said: str) -> None:
+def test_without_a_fresh_forecast_the_plan_says_what_it_rests_on_instead(
+    issues: list[WeatherIssue], message: str
+) -> None:
     found = asked(*issues)
     assert set(outdoors(found)) == {-7.0}
-    assert said in found.inputs["outdoor"]
+    assert message in found.inputs["outdoor"]
     assert found.inputs["outdoor"].endswith("planned at the outdoor temperature that each device states for that case")
     assert "outdoor_forecast" not in found.inputs
 

@@ -52,22 +52,22 @@ def test_another_input_makes_another_plan(changes: dict) -> None:
 
 
 def test_the_plan_hash_covers_request_and_steps() -> None:
-    asked = request()
-    solution = solve(asked)
-    made = make_plan(asked, solution, created_at_utc=NOW, version=1)
+    dispatch_request = request()
+    solution = solve(dispatch_request)
+    made = make_plan(dispatch_request, solution, created_at_utc=NOW, version=1)
     moved = solution.series.model_copy(
         update={"devices": solution.series.devices | {"pv": {"curtailed_kw": (0.1,) * 96}}}
     )
-    other = make_plan(asked, solution.model_copy(update={"series": moved}), created_at_utc=NOW, version=1)
+    other = make_plan(dispatch_request, solution.model_copy(update={"series": moved}), created_at_utc=NOW, version=1)
     assert other.plan_hash != made.plan_hash
-    again = make_plan(asked, solution, created_at_utc=NOW + timedelta(hours=1), version=2)
-    assert again.plan_hash == made.plan_hash
+    second = make_plan(dispatch_request, solution, created_at_utc=NOW + timedelta(hours=1), version=2)
+    assert second.plan_hash == made.plan_hash
 
 
 def test_the_saving_is_what_shifting_to_the_night_earns() -> None:
     # Flat house 0.8 kW, sun 0.3 kW: 0.5 kW are bought, 18 h at 5 and 6 h at 1 CZK.
-    asked = request()
-    assert unplanned_cost(asked, plan_module.series_of(plan())) == pytest.approx(0.5 * (18 * 5 + 6 * 1))
+    dispatch_request = request()
+    assert unplanned_cost(dispatch_request, plan_module.series_of(plan())) == pytest.approx(0.5 * (18 * 5 + 6 * 1))
     made = plan()
     assert made.objective < made.no_battery_cost
     assert made.steps[-1].total("soc_end_kwh") >= 5.0 - 1e-6
@@ -177,18 +177,21 @@ def test_two_batteries_and_two_pv_systems_of_one_site_are_all_planned_and_comman
     site = Site.model_validate(HOME.model_dump() | {"assets": assets})
     sunny = forecast("pv", 0.4)
     given = inputs() | {"device_forecasts": {"pv": sunny, "roof": sunny}}
-    asked = plan_request(site, **given)
-    assert isinstance(asked, Finding)
-    assert (asked.code, asked.message) == ("no_garage_soc", "the state of charge of 'garage', or its age, is not known")
-    asked = plan_request(site, **given | {"states": {"battery": (5.0, 1.0), "garage": (2.0, 2.0)}})
-    assert isinstance(asked, PlanRequest), asked
-    assert (asked.inputs["roof_pv_forecast"], asked.inputs["garage_soc_age_s"]) == ("fc-pv", "2")
+    request = plan_request(site, **given)
+    assert isinstance(request, Finding)
+    assert (request.code, request.message) == (
+        "no_garage_soc",
+        "the state of charge of 'garage', or its age, is not known",
+    )
+    request = plan_request(site, **given | {"states": {"battery": (5.0, 1.0), "garage": (2.0, 2.0)}})
+    assert isinstance(request, PlanRequest), request
+    assert (request.inputs["roof_pv_forecast"], request.inputs["garage_soc_age_s"]) == ("fc-pv", "2")
     # One forecast of one meter is shared by rating, 8 to 24 kW.
-    assert device(asked, "pv").pv_kw[0] == pytest.approx(0.1)
-    assert device(asked, "roof").pv_kw[0] == pytest.approx(0.3)
-    solution = solve(asked)
+    assert device(request, "pv").pv_kw[0] == pytest.approx(0.1)
+    assert device(request, "roof").pv_kw[0] == pytest.approx(0.3)
+    solution = solve(request)
     assert isinstance(solution, Solution), solution
-    made = make_plan(asked, solution, created_at_utc=NOW, version=1)
+    made = make_plan(request, solution, created_at_utc=NOW, version=1)
     assert made.steps[-1].devices["garage"]["soc_end_kwh"] >= 2.0 - 1e-6
     moved = {c.device_id for c in commands_of(made, site, epoch=0) if c.capability == "set_charge_power_kw" and c.value}
     assert moved == {"battery", "garage"}
@@ -198,7 +201,7 @@ def test_two_batteries_and_two_pv_systems_of_one_site_are_all_planned_and_comman
 
 def test_a_plan_of_an_earlier_version_is_read_as_the_same_plan() -> None:
     """Stored when a plan knew one PV system and one battery, in shares of its capacity."""
-    asked = {
+    query = {
         "site_id": "home",
         "start_utc": "2026-01-01T10:00:00Z",
         "step_h": 0.25,
@@ -230,7 +233,7 @@ def test_a_plan_of_an_earlier_version_is_read_as_the_same_plan() -> None:
         "status": "optimal", "objective": 1.0, "bound": 1.0, "gap": 0.0, "no_battery_cost": 2.0, "currency": "CZK",
         "input_digest": "d", "solver": "HiGHS",
     }  # fmt: skip
-    old = Plan.model_validate(frame | {"request": asked, "steps": [step]})
+    old = Plan.model_validate(frame | {"request": query, "steps": [step]})
     assert device(old.request, "battery").soc_max_kwh == 9.5
     assert device(old.request, "pv").limit_min_kw == 5.6
     assert old.steps[0].total("soc_end_kwh") == 5.24375

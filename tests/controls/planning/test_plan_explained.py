@@ -53,14 +53,14 @@ def test_a_stored_plan_keeps_why(made: Plan, store: Store) -> None:
 
 
 def test_no_word_of_a_plan_is_outside_the_catalogues(made: Plan, tmp_path: Path) -> None:
-    said = [*device_sentences(made, time_zone="Europe/Prague")]
-    said += [each.sentence for each in blocks(made, time_zone="Europe/Prague")]
-    said += [summarise(each, time_zone="Europe/Prague") for each in told_plans(made)]
-    assert len(said) > 2
+    sentence = [*device_sentences(made, time_zone="Europe/Prague")]
+    sentence += [each.sentence for each in blocks(made, time_zone="Europe/Prague")]
+    sentence += [summarise(each, time_zone="Europe/Prague") for each in told_plans(made)]
+    assert len(sentence) > 2
     with pseudo_language(tmp_path / "languages") as code:
         # Names of devices are the site's.
-        assert unwrapped([page_word(each, code) for each in said], frozenset({"battery", "pv"})) == {}
-    assert page_word(said[0], "de").startswith("battery lädt ")
+        assert unwrapped([page_word(each, code) for each in sentence], frozenset({"battery", "pv"})) == {}
+    assert page_word(sentence[0], "de").startswith("battery lädt ")
 
 
 def told_plans(made: Plan) -> list[Plan]:
@@ -87,9 +87,9 @@ def told_plans(made: Plan) -> list[Plan]:
     ],
 )
 def test_a_stored_note_of_a_device_is_said_by_its_pattern(note: str) -> None:
-    said = page_word(_as_sentence(note), "de")
-    assert said.startswith(f"{note[0].upper()}{note[1 : note.index(':')]}: ")
-    assert "so " not in said
+    text = page_word(_as_sentence(note), "de")
+    assert text.startswith(f"{note[0].upper()}{note[1 : note.index(':')]}: ")
+    assert "so " not in text
 
 
 def test_each_device_has_a_sentence_and_says_which_choice_counts_most(made: Plan) -> None:

@@ -55,8 +55,8 @@ def test_a_plan_of_a_schema_before_all_that_are_known_is_refused_by_its_name_and
 
 def test_a_plan_of_the_first_schema_is_read_and_says_so_wherever_it_is_told() -> None:
     old = plan().model_copy(update={"schema_version": 1})
-    told = summarise(published(old), time_zone="Europe/Prague")
-    assert told.endswith("It was stored in schema 1, of one battery and one PV system.")
+    summary = summarise(published(old), time_zone="Europe/Prague")
+    assert summary.endswith("It was stored in schema 1, of one battery and one PV system.")
     assert "schema" not in summarise(plan(), time_zone="Europe/Prague")
 
 
@@ -67,6 +67,6 @@ def test_who_asks_how_a_site_stands_is_answered_though_its_newest_plan_is_of_a_l
             connection, plan_table, plan_id="later", site_id="home", version=2, plan_hash="h", input_digest="d",
             plan=stored(plan_id="later", schema_version=3), recorded_at_utc=NOW,
         )  # fmt: skip
-    told = site_control(store, HOME, now_utc=NOW)["plan"]
-    assert told["plan_id"] is None
-    assert told["finding"].message == "plan later is of schema 3: this version reads schemas up to 2"
+    reported = site_control(store, HOME, now_utc=NOW)["plan"]
+    assert reported["plan_id"] is None
+    assert reported["finding"].message == "plan later is of schema 3: this version reads schemas up to 2"

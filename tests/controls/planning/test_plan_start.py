@@ -23,24 +23,24 @@ def later() -> PlanRequest:
 
 @pytest.mark.parametrize("before", [plan(), plan(prices=prices(night=5.0, day=1.0), soc_kwh=9.0)], ids=["near", "far"])
 def test_a_proven_plan_is_the_same_whatever_was_planned_before(before: Plan) -> None:
-    asked = later()
-    found, start = solved_from(asked, before)
-    alone = solve(asked)
+    dispatch_request = later()
+    found, start = solved_from(dispatch_request, before)
+    alone = solve(dispatch_request)
     assert isinstance(found, Solution)
     assert isinstance(alone, Solution)
     assert (found.status, found.series, found.gap) == ("optimal", alone.series, alone.gap)
     assert start.plan_id == before.plan_id
     assert start.first_gap is not None
     assert start_sentence(start).startswith("with the switchings of the plan before it would be at most ")
-    made = make_plan(asked, found, created_at_utc=NOW, version=2, start=start)
-    without = make_plan(asked, alone, created_at_utc=NOW, version=2)
+    made = make_plan(dispatch_request, found, created_at_utc=NOW, version=2, start=start)
+    without = make_plan(dispatch_request, alone, created_at_utc=NOW, version=2)
     assert (made.plan_id, made.plan_hash) == (without.plan_id, without.plan_hash)
     assert published(made).start == start
 
 
 def test_where_time_is_over_the_plan_before_gives_one_and_says_what_it_was_worth() -> None:
-    asked, best = later(), solve(later())
-    found, start = solved_from(asked, plan(), time_limit_s=0.0)
+    requested, best = later(), solve(later())
+    found, start = solved_from(requested, plan(), time_limit_s=0.0)
     assert isinstance(found, Solution)
     assert isinstance(best, Solution)
     # It may come out otherwise than without a start, and so is never called the best there is.
@@ -59,9 +59,9 @@ def test_the_plan_before_is_moved_by_its_times_and_goes_on_as_a_day_before() -> 
 
 
 def test_where_none_is_used_the_plan_says_why() -> None:
-    asked = later()
-    assert solved_from(asked, None)[1].why == "there is no plan before"
-    fewer = asked.model_copy(update={"devices": asked.devices[:1]})
+    dispatch_request = later()
+    assert solved_from(dispatch_request, None)[1].why == "there is no plan before"
+    fewer = dispatch_request.model_copy(update={"devices": dispatch_request.devices[:1]})
     assert solved_from(fewer, plan())[1].why == "the plan before is of other devices"
     half = plan().model_copy(
         update={
@@ -71,10 +71,13 @@ def test_where_none_is_used_the_plan_says_why() -> None:
             )
         }
     )
-    told = solved_from(asked, half)[1]
-    assert (told.plan_id, told.why) == ("", "the plan before is of other steps")
-    assert start_sentence(told) == "started from scratch: the plan before is of other steps"
-    assert solved_from(asked.model_copy(update={"follows": "habit"}), plan())[1].why == "a day by habit is not searched"
+    start = solved_from(dispatch_request, half)[1]
+    assert (start.plan_id, start.why) == ("", "the plan before is of other steps")
+    assert start_sentence(start) == "started from scratch: the plan before is of other steps"
+    assert (
+        solved_from(dispatch_request.model_copy(update={"follows": "habit"}), plan())[1].why
+        == "a day by habit is not searched"
+    )
 
 
 def test_a_plan_before_that_could_not_be_priced_in_time_is_a_start_all_the_same(

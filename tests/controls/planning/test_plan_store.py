@@ -90,8 +90,8 @@ def test_storing_the_same_plan_again_adds_nothing(both: Store, first: Plan) -> N
     store = PlanStore(both)
     store.add_with_commands(first, ordered(first), FixedClock(NOW))
     retried = plan(created_at_utc=NOW + timedelta(minutes=2), version=9, now_utc=NOW + timedelta(minutes=1))
-    again = store.add_with_commands(retried, ordered(retried), FixedClock(NOW + timedelta(minutes=2)))
-    assert (again.is_new, again.commands, again.plan) == (False, 0, first)
+    second = store.add_with_commands(retried, ordered(retried), FixedClock(NOW + timedelta(minutes=2)))
+    assert (second.is_new, second.commands, second.plan) == (False, 0, first)
     assert (count(both, plans), count(both, commands), count(both, command_events)) == (1, 192, 192)
 
 

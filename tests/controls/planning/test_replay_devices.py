@@ -165,16 +165,16 @@ def test_no_policy_beats_perfect_foresight_on_a_day_with_battery_car_and_tank_an
 
 
 def test_a_stored_plan_of_the_demo_home_is_judged_with_all_its_devices() -> None:
-    asked = asked_of(load_site(HOME_FILE), now_utc=DAY, prices=prices(hours=12), mode=Mode.FULL)
-    plan, _ = planned(load_site(HOME_FILE), asked)
+    dispatch_request = asked_of(load_site(HOME_FILE), now_utc=DAY, prices=prices(hours=12), mode=Mode.FULL)
+    plan, _ = planned(load_site(HOME_FILE), dispatch_request)
     whole = StoredContent(plan=plan, content=plan.model_dump(mode="json"))
     first, last = plan.steps[0].start_utc, plan.steps[-1].end_utc
     at = [step.start_utc for step in plan.steps]
-    pv = next(one for one in asked.devices if one.kind == "pv")
+    pv = next(one for one in dispatch_request.devices if one.kind == "pv")
     came = Readings(
-        dict(zip(at, asked.load_kw, strict=True)),
-        dict(zip(at, asked.import_price_per_kwh, strict=True)),
-        dict(zip(at, asked.export_price_per_kwh, strict=True)),
+        dict(zip(at, dispatch_request.load_kw, strict=True)),
+        dict(zip(at, dispatch_request.import_price_per_kwh, strict=True)),
+        dict(zip(at, dispatch_request.export_price_per_kwh, strict=True)),
         generated_kw={"pv": dict(zip(at, pv.figures["pv_kw"], strict=True))},
     )
     found = replay_day("home", [whole], came, start_utc=first, end_utc=last, currency="CZK")

@@ -19,7 +19,7 @@ from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import commands_of, content_hash, make_plan
 from controls.planning.plan_inputs import STEP, plan_request
-from controls.planning.replay.solved_again import solved_again
+from controls.planning.replay.replay_plan import replay_plan
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import BatteryParams, Plan, PlanRequest
 from data_quality.contracts.site_file.site import Site
@@ -102,7 +102,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenProject]:
             {"interval_start_utc": [now + k * STEP for k in range(192)], "price_per_kwh": tariff + 0.001 * n},
             schema_overrides={"interval_start_utc": pl.Datetime("us", "UTC")},
         )
-        asked = plan_request(
+        request = plan_request(
             home,
             load_forecast=foreseen.model_copy(update={"rows": tuple(hours)}),
             device_forecasts={},
@@ -111,10 +111,10 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenProject]:
             mode=Mode.FULL,
             now_utc=now,
         )
-        assert isinstance(asked, PlanRequest), asked
-        solution = solve(asked)
+        assert isinstance(request, PlanRequest), request
+        solution = solve(request)
         assert isinstance(solution, Solution), solution
-        plan = make_plan(asked, solution, created_at_utc=now, version=n + 1)
+        plan = make_plan(request, solution, created_at_utc=now, version=n + 1)
         project.plans.add_with_commands(plan, commands_of(plan, home, epoch=0), FixedClock(now))
     drew = {FIRST + timedelta(days=n) + k * STEP: kw(n, k) / 4 for n in range(7) for k in range(96)}
     spot = {FIRST + timedelta(days=n) + k * STEP: tariff[k] + 0.001 * n for n in range(7) for k in range(96)}
@@ -139,7 +139,7 @@ def hashes(project: OpenProject) -> list[str]:
 
 
 def test_a_stored_week_gives_every_plan_hash_again(week: OpenProject) -> None:
-    found = [solved_again(one) for one in week.plans.begun("home", FIRST, FIRST + timedelta(days=7))]
+    found = [replay_plan(one) for one in week.plans.begun("home", FIRST, FIRST + timedelta(days=7))]
     assert [(one.replayed_hash, one.is_same, one.sentence) for one in found] == [
         (plan_hash, True, "gives the same plan") for plan_hash in hashes(week)
     ]
@@ -152,14 +152,14 @@ def test_another_process_finds_the_same_and_comes_near_no_device(week: OpenProje
 import json, sys
 from datetime import UTC, datetime
 from typer.testing import CliRunner
-from controls.planning.replay.solved_again import solved_again
+from controls.planning.replay.replay_plan import replay_plan
 from orchestration.cli.main import build_app
 from orchestration.open_project import OpenProject
 words = ["replay", sys.argv[2], "--site", "home", "--json", "--project", sys.argv[1]]
 told = json.loads(CliRunner().invoke(build_app(("replay",)), words).stdout)["plan_hash"]
 plans = OpenProject(sys.argv[1]).plans.begun("home", datetime(2025, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
 near = [name for name in sys.modules if name.startswith(("controls.gateways", "controls.agent"))]
-print(json.dumps([told, [solved_again(one).replayed_hash for one in plans], near]))
+print(json.dumps([told, [replay_plan(one).replayed_hash for one in plans], near]))
 """
     command = [sys.executable, "-c", script, week.root, str(DAYS[4])]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -189,10 +189,10 @@ def test_a_correction_changes_what_a_day_cost_and_no_hash_and_as_of_still_knows_
 
 def test_a_plan_that_was_altered_or_comes_out_otherwise_is_told_step_by_step(week: OpenProject) -> None:
     (first,) = week.plans.begun("home", FIRST, FIRST + timedelta(days=1))
-    assert solved_again(first).sentence == "gives the same plan"
+    assert replay_plan(first).sentence == "gives the same plan"
     content = json.loads(json.dumps(first.content))
     content["steps"][5]["import_kw"] += 1.0
-    altered = solved_again(type(first)(plan=type(first.plan).model_validate(content), content=content))
+    altered = replay_plan(type(first)(plan=type(first.plan).model_validate(content), content=content))
     assert (altered.is_whole, altered.is_same) == (False, False)
     assert altered.sentence.startswith("what is stored is not what was hashed when it was made; ")
     (difference,) = altered.differences
@@ -224,7 +224,7 @@ def test_a_plan_in_the_shape_of_earlier_versions_gives_its_hash_too() -> None:
         for step in made.content["steps"]
     ]
     content = made.content | {"request": request, "steps": steps, "plan_hash": content_hash(request, steps)}
-    old = solved_again(StoredContent(plan=Plan.model_validate(content), content=content))
+    old = replay_plan(StoredContent(plan=Plan.model_validate(content), content=content))
     assert (old.is_same, old.replayed_hash) == (True, content["plan_hash"])
     assert old.plan_hash != made.plan.plan_hash
 

@@ -68,10 +68,10 @@ def test_the_weights_of_all_factors_multiply_to_27_where_prices_are_open_too() -
 
 
 def test_scenarios_say_how_wide_they_are_beside_their_forecast() -> None:
-    said = asked().inputs
-    assert said["scenarios"] == "9 scenarios, swanson; fewer than the 27 asked for: all prices are published"
-    assert "standard deviation" in said["scenarios_load"]
-    assert "not as wide" not in said["scenarios_load"]
+    inputs = asked().inputs
+    assert inputs["scenarios"] == "9 scenarios, swanson; fewer than the 27 asked for: all prices are published"
+    assert "standard deviation" in inputs["scenarios_load"]
+    assert "not as wide" not in inputs["scenarios_load"]
     narrow = asked(Risk(method="selected", scenarios=1)).inputs
     assert narrow["scenarios_load"].endswith("not as wide as the forecast")
 
@@ -127,8 +127,8 @@ def test_a_plan_over_scenarios_is_stored_told_and_read_back() -> None:
     assert made.risk is not None
     assert made.risk.value is not None
     assert made.risk.value >= -1e-6
-    told = summarise(made, time_zone="Europe/Prague")
-    assert "the mean of 9 scenarios" in told
+    summary = summarise(made, time_zone="Europe/Prague")
+    assert "the mean of 9 scenarios" in summary
     assert unplanned_cost(wanted, solution.series) >= made.paid - 1e-6
 
 

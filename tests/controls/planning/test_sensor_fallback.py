@@ -26,12 +26,12 @@ def planned(degc: float, *, at: datetime = NOW, version: int = 1, mode: Mode = M
     """A plan of the site that began with a temperature of its office."""
     given = inputs(mode=mode, load_forecast=forecast("house", 0.8, hours=72), pv_forecast=forecast("pv", 0.3, hours=72))
     more = {"states": given["states"] | {"office": (degc, 1.0)}, "weather": [told([0.0] * 60)], "now_utc": at}  # type: ignore[operator]
-    asked = plan_request(SITE, **given | more | {"prices": prices(hours=72)})
-    assert isinstance(asked, PlanRequest), asked
-    asked = asked.model_copy(update={"inputs": asked.inputs | labels})
-    solution = solve(asked)
+    request = plan_request(SITE, **given | more | {"prices": prices(hours=72)})
+    assert isinstance(request, PlanRequest), request
+    request = request.model_copy(update={"inputs": request.inputs | labels})
+    solution = solve(request)
     assert isinstance(solution, Solution)
-    return make_plan(asked, solution, created_at_utc=at, version=version)
+    return make_plan(request, solution, created_at_utc=at, version=version)
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +99,8 @@ def test_a_silent_thermometer_keeps_no_other_device_from_being_asked(
 
 def test_after_a_day_and_where_nobody_followed_the_plan_nothing_stands_in(first: Plan) -> None:
     assert "office" not in sensor_fallback(SITE, {}, [first], now_utc=NOW + timedelta(hours=25)).states
-    asked = planned(21.0, mode=Mode.ADVISORY)
-    assert sensor_fallback(SITE, {}, [asked], now_utc=NOW + timedelta(hours=1)).states == {}
+    dispatch_request = planned(21.0, mode=Mode.ADVISORY)
+    assert sensor_fallback(SITE, {}, [dispatch_request], now_utc=NOW + timedelta(hours=1)).states == {}
     assert sensor_fallback(SITE, {}, [], now_utc=NOW).states == {}
 
 

@@ -37,32 +37,32 @@ def test_a_charge_is_a_driver_in_percent_whatever_its_sources_write() -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "said"),
+    ("named", "message"),
     [
         ("soc", "state_meter: driver 'soc' is not of this site; it has spot, charge, boiler, output"),
         ("output", "state_meter 'output' is in count; expected percent or degc"),
     ],
 )
-def test_a_state_is_a_level_of_a_driver_of_the_site(named: str, said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_a_state_is_a_level_of_a_driver_of_the_site(named: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         Site.model_validate(home(named))
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (home("boiler"), "state_meter 'boiler' is in degc; expected the state of charge in percent"),
         (home("charge", 1), "state_meter 'charge': a pv has no state that a plan begins with"),
     ],
 )
 def test_the_unit_is_that_of_the_kind_and_check_says_the_line(
-    content: dict[str, Any], said: str, tmp_path: Path
+    content: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     site = Site.model_validate(content)
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=message):
         device_assets(site)
     path = tmp_path / "home.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     (problem,) = asset_problems(load_yaml(path), site, str(path), now_utc=datetime(2026, 1, 1, tzinfo=UTC))
-    assert said in problem.message
+    assert message in problem.message
     assert "state_meter:" in path.read_text().splitlines()[problem.line - 1]

@@ -71,10 +71,10 @@ def test_a_change_right_after_a_plan_waits(last: Plan) -> None:
 
 def test_the_same_cause_in_the_same_quarter_hour_is_one_run(last: Plan) -> None:
     first = decide(last, forecast_id="fc-new")
-    again = decide(last, forecast_id="fc-new", now_utc=LATER + timedelta(minutes=2))
+    second = decide(last, forecast_id="fc-new", now_utc=LATER + timedelta(minutes=2))
     other = decide(last, forecast_id="fc-newer")
     next_slot = decide(last, forecast_id="fc-new", now_utc=LATER + timedelta(minutes=15))
-    assert first.run_key == again.run_key
+    assert first.run_key == second.run_key
     assert len({first.run_key, other.run_key, next_slot.run_key}) == 3
 
 
@@ -101,8 +101,8 @@ def test_a_sun_off_the_plan_by_more_than_a_fifth_asks_and_not_before_the_plan_is
     last: Plan, share: float, reason: str
 ) -> None:
     since = Since(sun_kw={"pv": (4.0, 4.0 * share)})
-    asked = decide(last, since=since, now_utc=NOW + timedelta(minutes=30))
-    assert (asked.should_plan, reason in asked.reason) == (bool(reason), True)
+    decision = decide(last, since=since, now_utc=NOW + timedelta(minutes=30))
+    assert (decision.should_plan, reason in decision.reason) == (bool(reason), True)
     held = decide(last, since=since, now_utc=NOW + timedelta(minutes=29))
     assert not held.should_plan
     assert ("but the last plan is 29.0 min old (at least 30)" in held.reason) is bool(reason)
@@ -111,8 +111,8 @@ def test_a_sun_off_the_plan_by_more_than_a_fifth_asks_and_not_before_the_plan_is
 
 
 def test_a_device_that_a_person_has_taken_asks_for_a_plan(last: Plan) -> None:
-    asked = decide(last, since=Since(by_hand=frozenset({"battery"})))
-    assert (asked.should_plan, asked.reason) == (True, "battery was taken by hand")
+    decision = decide(last, since=Since(by_hand=frozenset({"battery"})))
+    assert (decision.should_plan, decision.reason) == (True, "battery was taken by hand")
 
 
 def test_what_need_not_wait_comes_before_what_must() -> None:

@@ -193,10 +193,10 @@ def test_a_price_is_the_catalogues_in_its_currency_or_the_given_one_and_never_a_
 
 
 def test_a_cost_that_the_site_states_comes_before_the_catalogue_while_it_holds() -> None:
-    told = {"currency": "EUR", "source": "Offer of a fitter", "stated_on": "2025-11-01", "valid_until": "2026-01-31"}
+    fields = {"currency": "EUR", "source": "Offer of a fitter", "stated_on": "2025-11-01", "valid_until": "2026-01-31"}
     stated = [
-        {"cost_id": "a", "kind": "pv", "money": 1000, "most_money": 1200, "per": "kw"} | told,
-        {"cost_id": "b", "kind": "battery", "variant": "battery 20kWh", "money": 7000} | told,
+        {"cost_id": "a", "kind": "pv", "money": 1000, "most_money": 1200, "per": "kw"} | fields,
+        {"cost_id": "b", "kind": "battery", "variant": "battery 20kWh", "money": 7000} | fields,
     ]
     euro = home().model_copy(
         update={"currency": "EUR", "measure_costs": tuple(MeasureCost.model_validate(each) for each in stated)}

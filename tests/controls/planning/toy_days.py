@@ -43,7 +43,7 @@ def stored(
     figures = {**battery, "soc_init_kwh": soc_kwh, "soc_end_min_kwh": soc_kwh if end_kwh is None else end_kwh}
     devices = [DeviceFigures(kind="battery", device_id="battery", figures=figures)]
     devices += [DeviceFigures(kind="pv", device_id="pv", figures=dict(pv))] if pv else []
-    asked = PlanRequest(
+    request = PlanRequest(
         site_id="toy",
         start_utc=START + first * STEP,
         step_h=0.25,
@@ -56,9 +56,9 @@ def stored(
         devices=(*devices, *others),
         currency="EUR",
     )
-    solution = solve(asked)
+    solution = solve(request)
     assert isinstance(solution, Solution), solution
-    plan = make_plan(asked, solution, created_at_utc=asked.start_utc, version=version)
+    plan = make_plan(request, solution, created_at_utc=request.start_utc, version=version)
     return StoredContent(plan=plan, content=plan.model_dump(mode="json"))
 
 

@@ -46,25 +46,25 @@ def schemas(version: str) -> dict[str, dict[str, Any]]:
         "id payloads", id={"type": "integer"}, intervalPeriod=period, payloads=many(payload, or_null=False)
     )
     must = "objectType payloadType" if is_31 else "payloadType"
-    asked = thing(
+    descriptor = thing(
         must, objectType=one_of("EVENT_PAYLOAD_DESCRIPTOR"), payloadType=WORD, units=TEXT, currency=TEXT
     )  # fmt: skip
     report_type, word = one_of("REPORT_PAYLOAD_DESCRIPTOR"), WORD_OR_NULL if is_31 else TEXT
-    told = thing(must, objectType=report_type, payloadType=WORD, units=word, readingType=word)
+    reported = thing(must, objectType=report_type, payloadType=WORD, units=word, readingType=word)
     targets = many(WORD if is_31 else payload)
     event = thing(
         "programID" if is_31 else "programID intervals", programID=ID, eventName=TEXT, duration=DURATION,
-        priority={"type": ["integer", "null"], "minimum": 0}, targets=targets, payloadDescriptors=many(asked),
+        priority={"type": ["integer", "null"], "minimum": 0}, targets=targets, payloadDescriptors=many(descriptor),
         intervalPeriod=period, intervals=many(interval, or_null=False),
     )  # fmt: skip
     resource = thing("resourceName intervals", resourceName=WORD, intervals=many(interval, or_null=False))
     report = thing(
         "eventID clientName resources" if is_31 else "programID eventID clientName resources", programID=ID,
         eventID=ID, clientName=WORD, reportName=TEXT, resources=many(resource, or_null=False),
-        payloadDescriptors=many(told), objectType={} if is_31 else one_of("REPORT"),
+        payloadDescriptors=many(reported), objectType={} if is_31 else one_of("REPORT"),
     )  # fmt: skip
     program = thing(
-        "programName", programName=WORD, payloadDescriptors=many({"anyOf": [asked, told]}), targets=targets
+        "programName", programName=WORD, payloadDescriptors=many({"anyOf": [descriptor, reported]}), targets=targets
     )  # fmt: skip
     ven = thing("venName", venName=WORD, targets=targets)
     own = {"allOf": [ven, thing("objectType", objectType=one_of("VEN_VEN_REQUEST"))]} if is_31 else ven

@@ -87,10 +87,10 @@ def test_each_change_of_an_event_is_told_and_the_look_that_follows_finds_it(
     at = Time()
     heard = listener(vtn, store, at)
     notifier, news, programme_id = notified(vtn, broker.url)
-    told = list[bytes]()
+    bodies = list[bytes]()
     address = BrokerAddress(port=broker.port)
     line = MqttLine(
-        address, client_id="anybody", subscriptions=("openadr/#",), on_message=lambda _, body, __: told.append(body)
+        address, client_id="anybody", subscriptions=("openadr/#",), on_message=lambda _, body, __: bodies.append(body)
     )
     assert notifier.keep(programme_id) == ""
     assert news.is_set(), "whatever changed while nobody listened is asked for"
@@ -110,8 +110,8 @@ def test_each_change_of_an_event_is_told_and_the_look_that_follows_finds_it(
         assert len(heard.poll().new) == 1
     notifier.close()
     line.close()
-    assert [json.loads(each)["operation"] for each in told] == ["CREATE", "UPDATE", "DELETE", "CREATE"]
-    assert faults("3.1", "notification", [json.loads(each) for each in told]) == []
+    assert [json.loads(each)["operation"] for each in bodies] == ["CREATE", "UPDATE", "DELETE", "CREATE"]
+    assert faults("3.1", "notification", [json.loads(each) for each in bodies]) == []
 
 
 def test_a_message_that_is_a_lie_costs_a_look_and_binds_nothing(
@@ -209,7 +209,7 @@ def test_a_broker_over_tls_is_entered_by_the_servers_token_and_by_nothing_else(
 
 
 @pytest.mark.parametrize(
-    ("said", "named", "sentence"),
+    ("message", "named", "sentence"),
     [
         (None, "mqtt://localhost:1", "tells of changes by no broker"),
         ({"URIS": ["mqtt://127.0.0.1:1"], "authentication": {"method": "ANONYMOUS"}}, "mqtt://127.0.0.1:2",
@@ -219,11 +219,11 @@ def test_a_broker_over_tls_is_entered_by_the_servers_token_and_by_nothing_else(
     ],
 )  # fmt: skip
 def test_fault_f103_no_broker_is_asked_but_the_one_of_the_site_file(
-    said: dict[str, Any] | None, named: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+    message: dict[str, Any] | None, named: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with LocalVtn("ven-1", SECRET, [NAME]) as vtn:
         topics = {"topics": {"UPDATE": "a", "DELETE": "b"}}
-        answer = {"WEBHOOK": True} | ({} if said is None else {"MQTT": said | {"serialization": "JSON"}})
+        answer = {"WEBHOOK": True} | ({} if message is None else {"MQTT": message | {"serialization": "JSON"}})
         monkeypatch.setattr(vtn, "notifiers", lambda path: answer if path == "notifiers" else topics)
         notifier, _, programme_id = notified(vtn, named)
         assert sentence in notifier.keep(programme_id)
@@ -249,23 +249,23 @@ def test_dr_listen_stores_a_limit_at_once_that_the_next_poll_would_bring_a_minut
     assert run("init", str(tmp_path / "p"), "--site", str(tmp_path / "home.yaml"))[0] == 0
     words = ["dr", "listen", "--site", "home", "--project", str(tmp_path / "p")]
     command = [sys.executable, "-c", "from orchestration.cli.main import main; main()", *words]
-    said = tmp_path / "said"
-    with said.open("wb") as out:
+    output_file = tmp_path / "said"
+    with output_file.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | {"DSO_SECRET": SECRET})
     store = connect_store(load_project(tmp_path / "p", {}).store_url)
     try:
-        assert until(lambda: "notifications are heard" in said.read_text(), 90), said.read_text()
+        assert until(lambda: "notifications are heard" in output_file.read_text(), 90), output_file.read_text()
         vtn.publish(event("GHG", 300.0, start=Time().wall))
-        assert until(lambda: len(GridSignals(store).standing("home")) == 1), said.read_text()
+        assert until(lambda: len(GridSignals(store).standing("home")) == 1), output_file.read_text()
         # Whatever the connection itself and that event called for is over.
         time.sleep(3)
         vtn.publish(event(IMPORT_LIMIT, 5.0, start=Time().wall, duration=None))
         # The next poll is due after a minute; this waits for less.
-        assert until(lambda: len(GridSignals(store).standing("home")) == 2, 40), said.read_text()
+        assert until(lambda: len(GridSignals(store).standing("home")) == 2, 40), output_file.read_text()
         broker.end()
-        assert until(lambda: codes(store) == ["notifications_lost"]), said.read_text()
+        assert until(lambda: codes(store) == ["notifications_lost"]), output_file.read_text()
         broker.begin()
-        assert until(lambda: codes(store) == []), said.read_text()
+        assert until(lambda: codes(store) == []), output_file.read_text()
         vtn.publish(event(IMPORT_LIMIT, 6.0, start=Time().wall, duration=None))
         assert until(lambda: len(GridSignals(store).standing("home")) == 3), "the server speaks to it again, too"
     finally:

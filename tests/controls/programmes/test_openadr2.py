@@ -42,8 +42,8 @@ def vtn() -> Iterator[Vtn2]:
 
 
 def source(url: str, **more: Any) -> Openadr2Source:
-    told = {"kind": "openadr2", "source_id": "dso", "url": url, "programme": CONTEXT, "ven_name": "home"}
-    return Openadr2Source.model_validate(told | more)
+    fields = {"kind": "openadr2", "source_id": "dso", "url": url, "programme": CONTEXT, "ven_name": "home"}
+    return Openadr2Source.model_validate(fields | more)
 
 
 def listener(url: str, store: Store, **more: Any) -> Listener:
@@ -108,7 +108,7 @@ def test_events_of_other_programmes_and_those_that_are_over_bring_nothing(vtn: V
 
 
 def test_an_event_without_end_and_one_that_is_spread_are_read_as_published() -> None:
-    told = {
+    published = {
         "event_descriptor": {"event_id": 7, "created_date_time": START, "test_event": "false"},
         "active_period": {"dtstart": START, "tolerance": {"tolerate": {"startafter": timedelta(minutes=10)}}},
         "event_signals": [{
@@ -116,7 +116,7 @@ def test_an_event_without_end_and_one_that_is_spread_are_read_as_published() -> 
             "intervals": [{"duration": timedelta(0), "signal_payload": 2}],
         }],
     }  # fmt: skip
-    found = Event.model_validate(body_of(told, CONTEXT))
+    found = Event.model_validate(body_of(published, CONTEXT))
     (span,) = [each.interval_period for each in found.intervals if each.interval_period]
     assert (found.id, span.duration, found.payload_descriptors) == ("7", None, found.payload_descriptors)
     assert [each.units for each in found.payload_descriptors or ()] == ["MW"]

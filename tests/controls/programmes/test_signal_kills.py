@@ -52,28 +52,28 @@ def store(postgres_url: str) -> Iterator[Store]:
 
 def said_by_writers(postgres_url: str) -> list[int]:
     """The numbers that writers said were stored, each killed at a moment of its own."""
-    chance, said = random.Random(7), [0]
+    chance, outputs = random.Random(7), [0]
     for _ in range(KILLS):
-        command = [sys.executable, "-c", WRITER, postgres_url, str(max(said))]
+        command = [sys.executable, "-c", WRITER, postgres_url, str(max(outputs))]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            said += [int(process.stdout.readline()) for _ in range(chance.randint(0, 4))]
+            outputs += [int(process.stdout.readline()) for _ in range(chance.randint(0, 4))]
             # Somewhere within the next one.
             time.sleep(chance.uniform(0, 0.05))
             process.kill()
-            said += [int(line) for line in process.stdout.read().splitlines() if line.strip()]
-    return said[1:]
+            outputs += [int(line) for line in process.stdout.read().splitlines() if line.strip()]
+    return outputs[1:]
 
 
 def test_a_writer_killed_at_twenty_moments_loses_no_signal_that_it_said_was_stored(
     postgres_url: str, store: Store
 ) -> None:
-    said = said_by_writers(postgres_url)
+    outputs = said_by_writers(postgres_url)
     rows = store.rows(grid_signals.select().order_by(grid_signals.c.id))
     stored = {int(row["intervals"][0]["value"]) for row in rows}
-    assert len(said) > KILLS, "it came to write"
-    assert set(said) <= stored
+    assert len(outputs) > KILLS, "it came to write"
+    assert set(outputs) <= stored
     for event_id in ("e0", "e1", "e2"):
         numbers = [row["modification"] for row in rows if row["event_id"] == event_id]
         assert numbers == list(range(1, len(numbers) + 1)), "none twice, none left out"

@@ -58,15 +58,15 @@ class Stranger:
         request = urllib.request.Request(f"{self.vtn.url}{path}", body, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
-                status, said = answer.status, answer.read()
+                status, content = answer.status, answer.read()
         except urllib.error.HTTPError as refusal:
-            status, said = refusal.code, refusal.read()
-        for is_answer, each in ((False, body), (True, said)):
+            status, content = refusal.code, refusal.read()
+        for is_answer, each in ((False, body), (True, content)):
             kind = kind_of(path, is_answer=is_answer, status=status)
             if each and kind != "form":
                 self.heard.append((method, kind))
                 self.faults += faults(self.version, kind, json.loads(each))
-        return status, said
+        return status, content
 
     def act(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Request of the grid's business side, judged like every other."""
@@ -74,9 +74,9 @@ class Stranger:
             form = {"grant_type": "client_credentials", "client_id": "ven-1", "client_secret": SECRET}
             self.token = json.loads(self.passed("POST", "/auth/token", {}, urlencode(form).encode())[1])["access_token"]
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        status, said = self.passed(method, path, headers, None if body is None else json.dumps(body).encode())
-        assert status in (200, 201), said
-        found: dict[str, Any] = json.loads(said)
+        status, content = self.passed(method, path, headers, None if body is None else json.dumps(body).encode())
+        assert status in (200, 201), content
+        found: dict[str, Any] = json.loads(content)
         return found
 
 
@@ -91,11 +91,11 @@ def stranger(request: pytest.FixtureRequest) -> Iterator[tuple[Stranger, str]]:
                 size = int(self.headers.get("Content-Length") or 0)
                 names = ("Authorization", "Content-Type")
                 headers = {name: self.headers[name] for name in names if name in self.headers}
-                status, said = between.passed(self.command, self.path, headers, self.rfile.read(size) or None)
+                status, content = between.passed(self.command, self.path, headers, self.rfile.read(size) or None)
                 self.send_response(status)
-                self.send_header("Content-Length", str(len(said)))
+                self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(said)
+                self.wfile.write(content)
 
             do_GET = do_POST = _pass  # noqa: N815 - names of the library
 

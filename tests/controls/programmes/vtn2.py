@@ -72,11 +72,11 @@ class Vtn2:
 
 def event(start: datetime, *signals: EventSignal, **more: Any) -> Event:
     """An event of one node."""
-    told = {"event_id": "e1", "modification_number": 0, "market_context": CONTEXT, "event_status": "far",
+    fields = {"event_id": "e1", "modification_number": 0, "market_context": CONTEXT, "event_status": "far",
             "created_date_time": start - timedelta(hours=4), "priority": 0} | more  # fmt: skip
     lasts = sum((each.duration for each in signals[0].intervals), timedelta(0))
     made = Event(
-        event_descriptor=EventDescriptor(**told), event_signals=list(signals), response_required="always",
+        event_descriptor=EventDescriptor(**fields), event_signals=list(signals), response_required="always",
         active_period=ActivePeriod(dtstart=start, duration=lasts), targets=[Target(ven_id=VEN_ID)],
     )  # fmt: skip
     if more.get("event_status") == "cancelled":

@@ -390,11 +390,11 @@ def test_fault_f81_fifty_devices_come_back_with_a_tenth_more_at_most() -> None:
 
 
 def test_the_order_of_coming_back_changes_with_the_epoch_and_not_with_who_asks() -> None:
-    first, again, other = (
+    first, second, other = (
         [restore_delay_s(name, names, epoch=epoch, spread_s=600.0) for name in HOUSES]
         for names, epoch in ((HOUSES, 1), (HOUSES[::-1], 1), (HOUSES, 2))
     )
-    assert first == again
+    assert first == second
     assert first != other
 
 

@@ -78,9 +78,9 @@ def test_a_change_is_judged(change_kw: float, expected_kw: float, given: dict[st
 
 
 def test_the_answer_says_its_numbers() -> None:
-    said = judge(before_kw=1.0, after_kw=1.5, expected_kw=3.0, rating_kw=5.0, noise_kw=0.1)
-    assert said.reason == "the meter moved by 0.5 kW, expected 3 kW within 0.3 kW"
-    assert (said.before_kw, said.after_kw, said.expected_kw) == (1.0, 1.5, 3.0)
+    response = judge(before_kw=1.0, after_kw=1.5, expected_kw=3.0, rating_kw=5.0, noise_kw=0.1)
+    assert response.reason == "the meter moved by 0.5 kW, expected 3 kW within 0.3 kW"
+    assert (response.before_kw, response.after_kw, response.expected_kw) == (1.0, 1.5, 3.0)
 
 
 powers = st.floats(-10, 10).map(lambda kw: round(kw, 3))
@@ -106,7 +106,7 @@ def test_of_many_at_once_a_healthy_one_is_never_blamed_and_a_dead_one_never_prov
 ) -> None:
     change_kw = sum(kw for kw, is_healthy in devices if is_healthy)
     for place, (kw, is_healthy) in enumerate(devices):
-        others_kw = tuple(other for beside, (other, _) in enumerate(devices) if beside != place)
+        others_kw = tuple(other for others, (other, _) in enumerate(devices) if others != place)
         outcome = judged(change_kw, kw, others_kw=others_kw)
         assert outcome in (("moved", "undecided") if is_healthy else ("not", "undecided")), devices
 
@@ -192,29 +192,29 @@ def test_the_answer_comes_when_settled_and_read() -> None:
         return 1.0 if now_s <= 100 else 4.0
 
     assert watched(kw, until_s=119, a=(100, UP_3)).answer("a", 119) is None
-    said = watched(kw, until_s=120, a=(100, UP_3)).answer("a", 120)
-    assert said is not None
-    assert (said.outcome, said.before_kw, said.after_kw, said.allowed_kw) == ("moved", 1.0, 4.0, 0.25)
+    response = watched(kw, until_s=120, a=(100, UP_3)).answer("a", 120)
+    assert response is not None
+    assert (response.outcome, response.before_kw, response.after_kw, response.allowed_kw) == ("moved", 1.0, 4.0, 0.25)
 
 
 def test_a_meter_that_falls_silent_is_waited_for_and_then_nobody_can_tell() -> None:
     watch = watched(lambda _: 1.0, until_s=100, a=(100, UP_3))
     assert watch.answer("a", 100 + 5 + ANSWER_S - 1) is None
-    said = watch.answer("a", 100 + 5 + ANSWER_S)
-    assert said is not None
-    assert said.reason == "the meter gave too few readings after it"
+    response = watch.answer("a", 100 + 5 + ANSWER_S)
+    assert response is not None
+    assert response.reason == "the meter gave too few readings after it"
 
 
 def test_a_meter_that_was_not_read_before_decides_nothing() -> None:
-    said = watched(lambda _: 1.0, until_s=30, a=(6, UP_3)).answer("a", 30)
-    assert said is not None
-    assert said.reason == "the meter gave too few readings before the command"
+    response = watched(lambda _: 1.0, until_s=30, a=(6, UP_3)).answer("a", 30)
+    assert response is not None
+    assert response.reason == "the meter gave too few readings before the command"
 
 
 def test_a_restarted_agent_does_not_judge_what_it_did_not_begin() -> None:
-    said = watched(lambda _: 1.0, until_s=200).answer("a", 200)
-    assert said is not None
-    assert said.outcome == "undecided"
+    response = watched(lambda _: 1.0, until_s=200).answer("a", 200)
+    assert response is not None
+    assert response.outcome == "undecided"
 
 
 def test_two_set_points_at_once_are_told_apart() -> None:
@@ -225,28 +225,28 @@ def test_two_set_points_at_once_are_told_apart() -> None:
 
 def test_a_set_point_that_moves_nobody_knows_how_much_hides_the_others() -> None:
     unknown = Expectation(change_kw=None, reason="the weather decides")
-    said = watched(lambda _: 1.0, until_s=140, a=(100, UP_3), b=(103, unknown)).answer("a", 140)
-    assert said is not None
-    assert said.outcome == "undecided"
-    assert "the weather decides" in said.reason
+    response = watched(lambda _: 1.0, until_s=140, a=(100, UP_3), b=(103, unknown)).answer("a", 140)
+    assert response is not None
+    assert response.outcome == "undecided"
+    assert "the weather decides" in response.reason
 
 
 def test_what_settled_before_is_no_part_of_the_minute_before() -> None:
     def kw(now_s: float) -> float:
         return 0.0 if now_s <= 60 else 3.0 if now_s <= 100 else 6.0
 
-    said = watched(kw, until_s=125, old=(60, UP_3), a=(100, UP_3)).answer("a", 125)
-    assert said is not None
-    assert (said.outcome, said.before_kw) == ("moved", 3.0)
+    response = watched(kw, until_s=125, old=(60, UP_3), a=(100, UP_3)).answer("a", 125)
+    assert response is not None
+    assert (response.outcome, response.before_kw) == ("moved", 3.0)
 
 
 def test_a_second_attempt_settles_later_and_is_held_against_what_stood_before_the_first() -> None:
     watch = watched(lambda now: 1.0 if now <= 100 else 4.0, until_s=130, a=(100, UP_3))
     watch.begin("a", 110, Expectation(change_kw=0.0, rating_kw=5.0), settle_s=5)
     assert watch.answer("a", 129) is None
-    said = watch.answer("a", 130)
-    assert said is not None
-    assert (said.outcome, said.before_kw) == ("moved", 1.0)
+    response = watch.answer("a", 130)
+    assert response is not None
+    assert (response.outcome, response.before_kw) == ("moved", 1.0)
 
 
 def test_a_site_tells_its_meters_and_asks_for_its_devices() -> None:
@@ -257,10 +257,10 @@ def test_a_site_tells_its_meters_and_asks_for_its_devices() -> None:
         proofs.add("something else", now, 99.0)
     proofs.begin(BATTERY, template, "set_charge_power_kw", key="a", now_s=100, before=0.0, value=3.0)
     proofs.begin(PV, load_template(PV.template), "set_power_limit_kw", key="b", now_s=100, before=8.0, value=2.0)
-    said, other = proofs.answer("battery", "a", 125), proofs.answer("pv", "b", 125)
-    assert said is not None
+    response, other = proofs.answer("battery", "a", 125), proofs.answer("pv", "b", 125)
+    assert response is not None
     assert other is not None
-    assert (said.outcome, other.reason) == ("moved", "no independent meter measures this device")
+    assert (response.outcome, other.reason) == ("moved", "no independent meter measures this device")
     assert proofs.went_back("battery", "a", 125) is None
 
 
@@ -268,9 +268,9 @@ def test_what_nobody_read_before_cannot_be_proven() -> None:
     proofs = Proofs(site_of(BATTERY, METER))
     battery = load_template(BATTERY.template)
     proofs.begin(BATTERY, battery, "set_charge_power_kw", key="a", now_s=100, before=None, value=3.0)
-    said = proofs.answer("battery", "a", 100)
-    assert said is not None
-    assert said.reason == "the value before is not known"
+    response = proofs.answer("battery", "a", 100)
+    assert response is not None
+    assert response.reason == "the value before is not known"
 
 
 class Scene:
@@ -297,18 +297,18 @@ class Scene:
     def run(self, watch: MeterWatch) -> list[dict[str, Any]]:
         """The history: what the agent would have noted, second by second of the test's clock."""
         history: list[dict[str, Any]] = []
-        said: MeterResponse | None = None
+        response: MeterResponse | None = None
         for now in range(0, 600, 5):
             watch.add(now, self.kw(now))
             if now == 100:
                 expectation = Expectation(change_kw=self.change_kw, rating_kw=5.0)
                 watch.begin("a", now, expectation, settle_s=self.settle_s)
                 history += [{"at_s": now, "event": event} for event in ("acked", "read_back")]
-            elif now > 100 and (said is None or said.outcome == "moved"):
-                found = watch.answer("a", now) if said is None else watch.went_back("a", now)
+            elif now > 100 and (response is None or response.outcome == "moved"):
+                found = watch.answer("a", now) if response is None else watch.went_back("a", now)
                 if found is not None:
-                    said = found
-                    history.append({"at_s": now, "event": said.outcome, "reason": said.reason})
+                    response = found
+                    history.append({"at_s": now, "event": response.outcome, "reason": response.reason})
         return history
 
 

@@ -34,8 +34,8 @@ def watched(*sources: dict[str, Any], meter: str | None = "grid", **changes: Any
     document = site().model_dump(mode="json", exclude_unset=True)
     assets = [each for each in document["assets"] if each["asset_id"] != "meter"]
     assets.append({"asset_id": "meter", "kind": "grid_meter", "meter": meter})
-    told = [{"source_id": f"line{n}", "kind": "mqtt", "points": [KW]} | each for n, each in enumerate(sources)]
-    return Site.model_validate(document | {"assets": assets, "sources": told} | changes)
+    streams = [{"source_id": f"line{n}", "kind": "mqtt", "points": [KW]} | each for n, each in enumerate(sources)]
+    return Site.model_validate(document | {"assets": assets, "sources": streams} | changes)
 
 
 class Collected:
@@ -182,9 +182,9 @@ def test_of_two_sources_of_one_meter_the_first_speaks_and_a_device_before_both()
         "battery": "meter",
         "pump": "meter",
     }
-    asked = {"asset_id": "own", "kind": "grid_meter", "template": "meter_sdm630", "meter": "grid"}
+    query = {"asset_id": "own", "kind": "grid_meter", "template": "meter_sdm630", "meter": "grid"}
     both = made.model_dump(mode="json", exclude_unset=True)
-    found = Site.model_validate(both | {"assets": [*both["assets"], asked]})
+    found = Site.model_validate(both | {"assets": [*both["assets"], query]})
     assert live_meters(found) == {}
     assert getattr(grid_asset(found), "asset_id", None) == "own"
 

@@ -229,13 +229,13 @@ def _violations(sequences: int, seed: int, *, most: int = 10**9) -> tuple[list[s
         if len(wrong) >= most:
             break
         for item, live, limits, now in Life(rng).moments():
-            verdict, against = check_all(item, live, limits, now), forbids(item, live, limits, now)
+            verdict, compared = check_all(item, live, limits, now), forbids(item, live, limits, now)
             name = verdict.guard_id if isinstance(verdict, Block) else ""
             seen[name] += 1
             # Blocked: by a guard whose rule it breaks. Allowed: it breaks none.
-            if (name not in against) if name else against:
+            if (name not in compared) if name else compared:
                 wrong.append(
-                    f"sequence {number}: {name or 'allowed'}, the oracle says {sorted(against)}: {item} {live}"
+                    f"sequence {number}: {name or 'allowed'}, the oracle says {sorted(compared)}: {item} {live}"
                 )
     return wrong, seen
 

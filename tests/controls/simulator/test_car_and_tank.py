@@ -47,7 +47,7 @@ def test_a_car_stays_until_it_departs_and_comes_home_with_less() -> None:
     assert 6 <= trip_kwh <= 12
     assert seen == [True] * 10 + [False] * 10 + [True] * 3 or seen == [True] * 10 + [False] * 9 + [True] * 4
     parked = ParkedCar(CAR, kwh=50, wanted_kwh=60)
-    assert parked.run([True, True, False], [trip_kwh, 0.0, 0.0], told_kw=0.0, step_h=1.0).tolist() == [0.0] * 3
+    assert parked.run([True, True, False], [trip_kwh, 0.0, 0.0], setpoint_kw=0.0, step_h=1.0).tolist() == [0.0] * 3
     assert parked.kwh == pytest.approx(50 - trip_kwh)
 
 
@@ -83,7 +83,7 @@ def test_no_switching_takes_the_tank_out_of_its_limits(steps: list[tuple[bool, b
 def test_water_is_drawn_by_the_hour_the_same_whenever_it_is_asked() -> None:
     tank = TANK.model_copy(update={"draw_kw": tuple(float(hour) for hour in range(24))})
     at = datetime(2026, 3, 3, 19, tzinfo=UTC)
-    asked = [drawn_kw(tank, at + timedelta(minutes=m), time_zone=ZONE, seed=SEED) for m in (0, 30, 59)]
-    assert asked[0] == asked[1] == asked[2]
-    assert 20 * 2 / 3 <= asked[0] <= 20 * 4 / 3
-    assert drawn_kw(tank, at + timedelta(days=1), time_zone=ZONE, seed=SEED) != asked[0]
+    words = [drawn_kw(tank, at + timedelta(minutes=m), time_zone=ZONE, seed=SEED) for m in (0, 30, 59)]
+    assert words[0] == words[1] == words[2]
+    assert 20 * 2 / 3 <= words[0] <= 20 * 4 / 3
+    assert drawn_kw(tank, at + timedelta(days=1), time_zone=ZONE, seed=SEED) != words[0]

@@ -73,8 +73,8 @@ def test_rooms_go_on_as_an_integration_by_seconds_does(home_site: Site) -> None:
     house = inside(closed_house(home_site, start_utc=JANUARY.replace(hour=6), seed=5))
     lived_through(house, wild, quarters=8)
     truth, rooms = house._truth, house._truth.rooms
-    told = {name: {"set_switch_state": float(n % 2)} for n, name in enumerate(HEATERS)}
-    house.act(told, 1)
+    reported = {name: {"set_switch_state": float(n % 2)} for n, name in enumerate(HEATERS)}
+    house.act(reported, 1)
     nodes = house._z[: 2 * rooms].copy()
     at_s = int(house._now_utc.timestamp())
     day, first = house._days.of(at_s // 86400), at_s % 86400 // 60
@@ -92,7 +92,7 @@ def test_rooms_go_on_as_an_integration_by_seconds_does(home_site: Site) -> None:
             lost = truth.loss_kw_per_k * (nodes - outdoor)
             nodes += (kw - lost - conducts @ nodes) / truth.heat_kwh_per_k / 3600
             came, went = came + kw.sum() / 3600, went + lost.sum() / 3600
-    house.act(told, 60)
+    house.act(reported, 60)
     np.testing.assert_allclose(house._z[: 2 * rooms], nodes, atol=5e-3)
     after = float(truth.heat_kwh_per_k @ house._z[: 2 * rooms])
     assert after - before == pytest.approx(came - went, abs=0.01)
@@ -135,7 +135,7 @@ def test_no_store_leaves_its_limits_whatever_it_is_told(home_site: Site, wishes:
 
 
 @pytest.mark.parametrize(
-    ("told", "sentence"),
+    ("message", "sentence"),
     [
         ({"battery": {"set_charge_power_kw": nan}}, "set_charge_power_kw of 'battery' is nan, which is no set-point"),
         ({"heating_01": {"set_switch_state": inf}}, "is inf, which is no set-point"),
@@ -145,11 +145,11 @@ def test_no_store_leaves_its_limits_whatever_it_is_told(home_site: Site, wishes:
     ],
 )
 def test_what_no_device_takes_is_refused_and_nothing_moves(
-    home_site: Site, told: Mapping[str, Mapping[str, float]], sentence: str
+    home_site: Site, message: Mapping[str, Mapping[str, float]], sentence: str
 ) -> None:
     house = closed_house(home_site, start_utc=JANUARY, seed=1)
     with pytest.raises(BadInput, match=sentence):
-        house.act(told, 15)
+        house.act(message, 15)
     assert house.look().at_utc == JANUARY
 
 
@@ -302,9 +302,9 @@ def flat(start: datetime, days: int, price: float = 2.0) -> pl.DataFrame:
 
 def test_what_is_stored_counts_as_what_it_cost(home_site: Site) -> None:
     costs = []
-    for told in ({}, {"battery": {"set_charge_power_kw": 2.0}}):
+    for reported in ({}, {"battery": {"set_charge_power_kw": 2.0}}):
         house = closed_house(home_site, start_utc=JANUARY, seed=1, prices=flat(JANUARY, 1))
-        house.act(told, 60)
+        house.act(reported, 60)
         costs.append(house.lived().cost)
     # Two kWh for four crowns stand in the battery; a cold cell keeps a little less.
     assert costs[1] == pytest.approx(costs[0], abs=0.1)
@@ -332,13 +332,13 @@ def test_a_service_errs_more_the_further_it_looks_and_says_by_how_much(home_site
     errors, spreads, about = [], [], []
     services = [inside(make(home_site, start_utc=JANUARY, seed=1))._service for make in (closed_house, foreseen_house)]
     for day in range(40):
-        said, comes = (service(JANUARY + timedelta(days=3 * day), 48) for service in services)
-        assert len(said.outdoor_degc) == len(said.ghi_w_per_m2) == 15
-        courses = np.array(said.outdoor_degc)
+        forecast_kw, comes = (service(JANUARY + timedelta(days=3 * day), 48) for service in services)
+        assert len(forecast_kw.outdoor_degc) == len(forecast_kw.ghi_w_per_m2) == 15
+        courses = np.array(forecast_kw.outdoor_degc)
         errors.append(courses[0] - np.array(comes.outdoor_degc[0]))
         spreads.append(np.std(courses[1:] - courses[0], axis=0))
         about.append(courses[1:].mean(axis=0) - np.array(comes.outdoor_degc[0]))
-        ghi, true = np.array(said.ghi_w_per_m2), np.array(comes.ghi_w_per_m2[0])
+        ghi, true = np.array(forecast_kw.ghi_w_per_m2), np.array(comes.ghi_w_per_m2[0])
         assert (ghi >= 0).all()
         assert (ghi[:, true == 0] <= 1).all()
     error, spread = np.std(errors, axis=0), np.mean(spreads, axis=0)

@@ -45,18 +45,18 @@ def cells(kwh: float = 5.0) -> BatteryCells:
 
 def test_an_hour_of_charging_stores_what_the_losses_leave() -> None:
     battery = cells()
-    assert battery.run([20.0], told_kw=2.0, step_h=1.0).tolist() == [2.0]
+    assert battery.run([20.0], setpoint_kw=2.0, step_h=1.0).tolist() == [2.0]
     assert battery.kwh == pytest.approx(5.0 + 2.0 * 0.975)
-    assert battery.run([20.0], told_kw=-2.0, step_h=1.0).tolist() == [-2.0]
+    assert battery.run([20.0], setpoint_kw=-2.0, step_h=1.0).tolist() == [-2.0]
     assert battery.kwh == pytest.approx(5.0 + 2.0 * 0.975 - 2.0 / 0.975)
 
 
 @given(st.lists(st.tuples(st.floats(1e-9, 2), st.floats(-9, 9)), max_size=40))
 def test_no_set_point_takes_the_battery_out_of_its_limits(steps: list[tuple[float, float]]) -> None:
     battery = cells()
-    for step_h, told_kw in steps:
+    for step_h, setpoint_kw in steps:
         before_kwh, full_kwh = battery.kwh, battery.full_kwh
-        (power_kw,) = battery.run([20.0], told_kw=told_kw, step_h=step_h)
+        (power_kw,) = battery.run([20.0], setpoint_kw=setpoint_kw, step_h=step_h)
         assert 0.1 * full_kwh - 1e-9 <= battery.kwh <= max(0.95 * full_kwh, before_kwh) + 1e-9
         assert -5.0 <= power_kw <= 5.0
         # What its meter shows is what its cells took or gave, in the step that fills or empties it too.

@@ -43,10 +43,10 @@ def test_troubles_are_drawn_once_and_last_as_long_as_they_say() -> None:
     hour = [
         trouble_at(severe, seed=1, device="a", now_utc=NOON + timedelta(seconds=each)) for each in range(3600)
     ]  # fmt: skip
-    again = [
+    second = [
         trouble_at(severe, seed=1, device="a", now_utc=NOON + timedelta(seconds=each)) for each in range(3600)
     ]  # fmt: skip
-    assert hour == again
+    assert hour == second
     assert 300 < sum(each.is_away for each in hour) < 2400
     assert [each.restarts for each in hour] == sorted(each.restarts for each in hour)
     assert hour[-1].restarts >= 1
@@ -85,9 +85,9 @@ def test_every_source_of_the_demo_plant_is_served(factory_site: Site, broker: Br
     plant.stop()
     server.stop()
     assert machines.refusals == []
-    told = {each.point: each.value for each in machines.samples if each.at_utc >= NOON}
+    values = {each.point: each.value for each in machines.samples if each.at_utc >= NOON}
     year = PlantYear(factory_site, seed=SEED)
-    assert told["main"] == year.minute_kwh("main", NOON)
+    assert values["main"] == year.minute_kwh("main", NOON)
     (main, *_) = sinks["main_meter"].samples
     assert main.unit == "kw"
     assert main.value == pytest.approx(year.power_kw("main", NOON), rel=0.5)

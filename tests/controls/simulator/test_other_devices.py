@@ -28,8 +28,8 @@ def test_what_is_shed_is_not_bought_and_is_paid_to_its_owner(home_site: Site) ->
     site = with_load(home_site)
     let, shed = (closed_house(site, start_utc=EVENING, seed=3, prices=prices) for _ in range(2))
     # Over midnight of UTC: the load of the next day is another one.
-    for house, told in ((let, {}), (shed, {"laundry": {LIMIT: 0.1}})):
-        house.act(told, 300)
+    for house, reported in ((let, {}), (shed, {"laundry": {LIMIT: 0.1}})):
+        house.act(reported, 300)
     seen, other = shed.look(), let.look()
     assert seen.at_utc == EVENING + timedelta(hours=5)
     shed_kwh = -5 * seen.drawn_kw["laundry"]
@@ -64,18 +64,18 @@ def test_what_it_does_not_take_is_refused(
 
 def test_a_closed_loop_plans_it_and_the_house_does_it(home_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site = with_load(home_site, price_per_kwh=0.01)
-    house, told = closed_house(site, start_utc=EVENING, seed=3), list[SetPoints]()
+    house, reported = closed_house(site, start_utc=EVENING, seed=3), list[SetPoints]()
     act = house.act
 
     def noted(set_points: SetPoints, minutes: int) -> None:
-        told.append(set_points)
+        reported.append(set_points)
         act(set_points, minutes)
 
     monkeypatch.setattr(house, "act", noted)
     found = run_policy(site, house, "deterministic", seed=3, hours=1, watched=timedelta(hours=25))
     assert found.plans >= 1
     # Cheaper than any kWh of the evening: all of it is shed.
-    assert told[-1]["laundry"][LIMIT] == pytest.approx(0.0, abs=1e-3)
+    assert reported[-1]["laundry"][LIMIT] == pytest.approx(0.0, abs=1e-3)
     assert house.look().drawn_kw["laundry"] < -0.1
 
 
@@ -87,5 +87,5 @@ def test_a_kind_whose_state_the_house_does_not_tell_is_left_out_and_named(home_s
     house = closed_house(site, start_utc=EVENING, seed=3)
     found = run_policy(site, house, "deterministic", seed=3, hours=1, watched=timedelta(hours=2))
     assert found.plans >= 1
-    [told] = [each for each in found.findings if each.code == "devices_left_out"]
-    assert told.message == "site home: left out, because the simulated site tells no state of them: laundry, pump"
+    [text] = [each for each in found.findings if each.code == "devices_left_out"]
+    assert text.message == "site home: left out, because the simulated site tells no state of them: laundry, pump"

@@ -82,9 +82,9 @@ def test_what_is_sent_is_read_back_out_of_it(name: str, known: dict[str, Any]) -
     assert mqtt is not None
     for send in mqtt.send.values():
         for payload in send.payloads:
-            said = loads_any(message(payload, known))
-            assert said is not None
-            found = unified(payload, said[0])
+            parsed = loads_any(message(payload, known))
+            assert parsed is not None
+            found = unified(payload, parsed[0])
             assert found is not None
             assert set(found) == placeholders(payload)
             assert {key: plain_text(value) for key, value in found.items()} == {
@@ -114,9 +114,9 @@ def test_what_is_put_at_a_path_is_found_there(document: Any, path: list[str], va
     | json_values.map(lambda v: json.dumps(v).encode())
 )
 def test_whatever_a_foreign_device_says_is_a_document_a_word_or_nothing(payload: bytes) -> None:
-    said = loads_any(payload)
-    if said is not None:
-        number = as_number(at_path(said[0], "."), {})
+    parsed = loads_any(payload)
+    if parsed is not None:
+        number = as_number(at_path(parsed[0], "."), {})
         assert number is None or math.isfinite(number)
 
 

@@ -90,12 +90,12 @@ def test_limits_and_unknown_names_are_told() -> None:
 
 
 def test_the_name_of_a_reading_ends_with_its_unit() -> None:
-    told = {
+    units = {
         (name, what): place.unit
         for name in template_names()
         for what, place in load_template(name).capabilities.items()
     }
-    assert all(not unit_at_end(what) or unit_at_end(what) == unit for (_, what), unit in told.items())
+    assert all(not unit_at_end(what) or unit_at_end(what) == unit for (_, what), unit in units.items())
     assert [unit_at_end(each) for each in ("read_flow_m3_per_h", "read_h", "kwh", "read_kwh_l1")] == [
         "m3_per_h",
         "h",
@@ -103,7 +103,7 @@ def test_the_name_of_a_reading_ends_with_its_unit() -> None:
         "",
     ]
     # A state and what is no unit of a site file is said by the point.
-    assert {unit for (_, what), unit in told.items() if unit in UNITS and not unit_at_end(what)} <= {"count"}
+    assert {unit for (_, what), unit in units.items() if unit in UNITS and not unit_at_end(what)} <= {"count"}
 
 
 # Points of SunSpec's own models in their order, with their registers, as the published JSON has them.

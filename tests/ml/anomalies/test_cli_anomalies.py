@@ -48,10 +48,10 @@ def test_a_short_file_is_a_finding_and_no_failure(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [((), "expected an energy file"), (("--energy", "{file}", "--sensitivity", "1.2"), "expected 0 to 1")],
 )
-def test_what_is_wrong_is_one_sentence(file: Path, words: tuple[str, ...], said: str) -> None:
+def test_what_is_wrong_is_one_sentence(file: Path, words: tuple[str, ...], message: str) -> None:
     code, out, err = run(*(word.format(file=file) for word in words))
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err

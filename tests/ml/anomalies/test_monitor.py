@@ -80,8 +80,8 @@ def test_what_a_meter_does_on_three_days_is_no_spike_any_more() -> None:
     values = load()
     for day in (60, 65, 70, 75, 80):
         values[day * 24 + 10] = 400.0
-    told = [(each.start_utc - START).days for each in watched(values).events]
-    assert told == [60, 65, 70]
+    days = [(each.start_utc - START).days for each in watched(values).events]
+    assert days == [60, 65, 70]
     # What is higher still is one.
     values[90 * 24 + 10] = 800.0
     assert (watched(values).events[-1].start_utc - START).days == 90
@@ -138,12 +138,12 @@ def test_quarter_hours_are_judged_by_their_hours() -> None:
 def test_a_drift_that_returned_is_told_without_what_follows() -> None:
     hours, change = FAULTS["drift"]
     values = put(load(), BEGIN, hours, change)
-    told = BEGIN + hours + 3 * 24
-    cut = watched(values[:told]).events
+    later = BEGIN + hours + 3 * 24
+    cut = watched(values[:later]).events
     assert [each.kind for each in cut] == ["drift"]
     # Whatever comes after it changes neither its begin nor its end.
     for rest in (np.nan, 0.0, 1000.0):
-        after = watched(np.append(values[:told], np.full(len(values) - told, rest))).events
+        after = watched(np.append(values[:later], np.full(len(values) - later, rest))).events
         assert [(each.start_utc, each.end_utc) for each in after if each.kind == "drift"] == [
             (each.start_utc, each.end_utc) for each in cut
         ]

@@ -39,11 +39,11 @@ def judged(values: Vector, warmth: Vector | None) -> list[AnomalyEvent]:
 
 def test_the_first_cold_weeks_are_weather_and_no_fault() -> None:
     cold = START + timedelta(days=70)
-    without, beside = judged(heated(), None), judged(heated(), temperature())
+    without, others = judged(heated(), None), judged(heated(), temperature())
     assert [each.is_weather for each in without if each.end_utc > cold] == [False]
-    assert [each.is_weather for each in beside if each.end_utc > cold] == [True]
+    assert [each.is_weather for each in others if each.end_utc > cold] == [True]
     # Weather says why, and changes nothing of when and how much.
-    assert [(each.start_utc, each.measured) for each in beside] == [(each.start_utc, each.measured) for each in without]
+    assert [(each.start_utc, each.measured) for each in others] == [(each.start_utc, each.measured) for each in without]
 
 
 def test_a_drift_on_days_like_any_other_is_not_explained() -> None:
@@ -82,14 +82,16 @@ def test_a_weather_file_beside_the_energy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "with_energy", "said"),
+    ("column", "with_energy", "message"),
     [("rh_percent", True, "expected a column temp_degc"), ("temp_degc", False, "--weather without an energy file")],
 )
-def test_weather_that_cannot_be_used_is_one_sentence(tmp_path: Path, column: str, with_energy: bool, said: str) -> None:
+def test_weather_that_cannot_be_used_is_one_sentence(
+    tmp_path: Path, column: str, with_energy: bool, message: str
+) -> None:
     energy = table(tmp_path / "e.csv", "kwh", load(40).tolist(), start=START)
     weather = table(tmp_path / "w.csv", column, [50.0] * 24 * 40, start=START)
     words = ["--weather", str(weather), "--tz", ZONE, *(["--energy", str(energy)] if with_energy else [])]
     code, out, err = run(*words)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert len(err.strip().splitlines()) <= 2

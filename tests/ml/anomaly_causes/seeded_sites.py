@@ -157,8 +157,8 @@ def _plant(rng: np.random.Generator, civil: Civil, weather: list[Seeded]) -> _Pl
     driven = 1 + heat * np.maximum(15 - degc, 0) + cool * np.maximum(degc - 20, 0)
     size = 10 ** rng.uniform(1, 2.7)
     load = size * shape * days * driven * rng.normal(1, rng.uniform(0.02, 0.07), length)
-    against = np.maximum(degc - 20, 0) if is_heat else np.maximum(15 - degc, 0)
-    opposite = 0.2 * size * (0.3 + 0.1 * against) * rng.normal(1, 0.06, length)
+    compared = np.maximum(degc - 20, 0) if is_heat else np.maximum(15 - degc, 0)
+    opposite = 0.2 * size * (0.3 + 0.1 * compared) * rng.normal(1, 0.06, length)
     return _Plant(rng, civil, degc, is_work, base, heat, cool, load, opposite)
 
 

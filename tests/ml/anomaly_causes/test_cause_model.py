@@ -30,9 +30,9 @@ def test_causes_of_other_sites_are_told_and_confidence_is_calibrated(judged: lis
 
 
 def test_a_site_is_made_by_its_number_alone_and_others_are_others() -> None:
-    one, again, other = seeded_site(5), seeded_site(5), seeded_site(6)
-    assert one.seeded == again.seeded
-    assert np.array_equal(one.series.values, again.series.values)
+    one, second, other = seeded_site(5), seeded_site(5), seeded_site(6)
+    assert one.seeded == second.seeded
+    assert np.array_equal(one.series.values, second.series.values)
     assert not np.array_equal(one.series.values, other.series.values)
     assert {each.cause for number in range(8) for each in seeded_site(number).seeded} == set(CAUSES)
 
@@ -52,10 +52,10 @@ def test_what_is_unknown_says_nothing(judged: list[Judged]) -> None:
 
 def test_what_was_announced_speaks_for_a_scheduled_change_and_is_named(judged: list[Judged]) -> None:
     shift = next(each for each in judged if each.seeded.kind == "night_shift").features
-    silent, told = ({**shift, "announced": share} for share in (0.0, 1.0))
+    silent, announced = ({**shift, "announced": share} for share in (0.0, 1.0))
     model = shipped_causes()
-    assert model.probabilities(told)["scheduled_change"] > model.probabilities(silent)["scheduled_change"] + 0.2
-    likely = likely_cause(told)
+    assert model.probabilities(announced)["scheduled_change"] > model.probabilities(silent)["scheduled_change"] + 0.2
+    likely = likely_cause(announced)
     assert likely.cause == "scheduled_change"
     assert {"name": "announced", "value": 100.0, "unit": "%"}.items() <= likely.evidence[0].items()
 

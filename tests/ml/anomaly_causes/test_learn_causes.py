@@ -76,8 +76,8 @@ def test_an_event_is_not_judged_by_what_shares_its_time(examples: list[CauseExam
                        for e in given)]  # fmt: skip
     apart = [*given, *(CauseExample(f"{e.event_id} main", e.site_id, e.start_utc + 1000 * DAY, e.end_utc + 1000 * DAY,
                                     e.features, e.cause) for e in given)]  # fmt: skip
-    beside, leaked = (judged(each, shipped_causes()).learned.log_loss for each in (twice, apart))
-    assert beside > leaked + 0.02
+    others, leaked = (judged(each, shipped_causes()).learned.log_loss for each in (twice, apart))
+    assert others > leaked + 0.02
 
 
 def test_the_digest_is_of_the_parameters_alone_and_the_name_of_version_and_revision() -> None:

@@ -20,8 +20,8 @@ KEYS = {
 
 
 def run(project: ProjectResource, *words: str) -> tuple[int, Any]:
-    asked = ["anomalies", *words, "--project", str(project.project.root), "--json"]
-    result = CliRunner().invoke(build_app(("anomalies",)), asked)
+    arguments = ["anomalies", *words, "--project", str(project.project.root), "--json"]
+    result = CliRunner().invoke(build_app(("anomalies",)), arguments)
     return result.exit_code, json.loads(result.stdout) if result.exit_code == 0 else result.stderr
 
 
@@ -56,9 +56,9 @@ def test_a_label_is_kept_and_what_is_wrong_is_one_sentence(project: ProjectResou
         "a mute ends later than now": ("mute", event, "--until", "2001-01-01", *who),
         "scored for a period": ("--site", "works"),
     }
-    for said, words in wrong.items():
-        code, told = run(project, *words)
-        assert (code, said in told) == (2, True), told
+    for reported, words in wrong.items():
+        code, message = run(project, *words)
+        assert (code, reported in message) == (2, True), message
     assert run(project, "label", event, "--cause", "weather", "--replace", *who)[1]["events"][0]["label"] == "weather"
 
 

@@ -34,10 +34,10 @@ KEYS = {"version", "digest", "labels", "macro_f1", "shipped_macro_f1", "ece", "t
 def labelled(project: ProjectResource, count: int) -> None:
     """Nights and mornings of the press as stored events, labelled by which of both they are."""
     events = [_event(START + timedelta(days=45 + 2 * (n // 2), hours=9 if n % 2 else 21)) for n in range(count)]
-    said: list[Cause] = ["weather" if n % 2 else "scheduled_change" for n in range(count)]
+    causes: list[Cause] = ["weather" if n % 2 else "scheduled_change" for n in range(count)]
     ledger = AnomalyLedger(project.store)
     ledger.note("works", events, clock=CLOCK)
-    for event, cause in zip(events, said, strict=True):
+    for event, cause in zip(events, causes, strict=True):
         ledger.label(event, cause, person=OTTO, reason="seen", clock=CLOCK)
 
 
@@ -55,11 +55,11 @@ def tracker(project: ProjectResource) -> MlflowTracker:
 
 def test_with_few_labels_the_shipped_model_leads_and_has_a_run_with_a_card(project: ProjectResource) -> None:
     labelled(project, 6)
-    code, told = run(project, "learn", "--as", "otto")
-    assert (code, told["model"].keys() >= KEYS) == (0, True)
-    model = told["model"]
+    code, message = run(project, "learn", "--as", "otto")
+    assert (code, message["model"].keys() >= KEYS) == (0, True)
+    model = message["model"]
     assert (model["version"], model["labels"], model["taken"], model["reason"]) == (SHIPPED, 6, False, "few_labels")
-    assert told["findings"][0]["code"] == "few_labels"
+    assert message["findings"][0]["code"] == "few_labels"
     assert leading_causes(project.store) == shipped_causes()
     [version] = tracker(project).versions("anomaly_causes")
     assert tracker(project).get_alias("anomaly_causes", CHAMPION) == version.version
@@ -83,8 +83,8 @@ def test_labels_make_a_version_that_batch_and_minutes_read_once_another_person_a
     assert (model["proposed"], model["reason"]) == (True, "better")
     assert leading_causes(project.store) == shipped_causes()
     assert tracker(project).get_alias("anomaly_causes", CHAMPION) == 1
-    code, told = accept(project, f"{SHIPPED}.1")
-    assert (code, told["model"]["accepted_by"], told["model"]["taught_by"]) == (0, "anna", ["otto"])
+    code, message = accept(project, f"{SHIPPED}.1")
+    assert (code, message["model"]["accepted_by"], message["model"]["taught_by"]) == (0, "anna", ["otto"])
     assert model["macro_f1"] > model["shipped_macro_f1"]
     assert 0 <= model["ece"] <= 1
     assert run(project, "learn", "--as", "otto")[1]["new"] is False

@@ -147,8 +147,8 @@ def test_counters_and_amounts_open_an_event_once_their_energy_is_above_the_limit
     watch, count, opened = SiteWatch(live_works(what=what, unit=unit, **more), limits), 0.0, []
     for n, kw in enumerate([20.0] * 10 + [300.0] * 50):
         count = kw / 60 if per_minute is None else count + kw * per_minute
-        told = value("press", count, NOW + (n + 1) * MINUTE, unit=unit, what=what)
-        opened.append(len(watch.look([told], NOW + (n + 1) * MINUTE)))
+        sample = value("press", count, NOW + (n + 1) * MINUTE, unit=unit, what=what)
+        opened.append(len(watch.look([sample], NOW + (n + 1) * MINUTE)))
     ceiling = max(each.ceiling_kwh[1] or 0 for each in limits.streams if each.stream_id == "press")
     needed = 10 + (ceiling - 20 / 6) / 5
     assert opened.index(1) == pytest.approx(needed, abs=2)

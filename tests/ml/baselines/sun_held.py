@@ -39,12 +39,12 @@ def scored(name: str, usage: Usage, is_held: pl.Expr | None = None) -> Scored | 
     training = usage.with_frame(usage.frame.with_columns(energy_kwh=pl.when(~held).then("energy_kwh")))
     first, last = (usage.frame["local_start"].dt.date()[each] for each in (0, -1))
     errors, models = [], []
-    asked = usage.with_frame(usage.frame.filter(held & pl.col("energy_kwh").is_not_null()))
+    held_usage = usage.with_frame(usage.frame.filter(held & pl.col("energy_kwh").is_not_null()))
     for each in (training.with_frame(training.frame.drop(SUN)), training):
         fit = fit_usage(each, start=first, end=last)
         if isinstance(fit, Finding):
             return None
-        errors.append(asked.frame["energy_kwh"].to_numpy() - fit.predict(asked))
+        errors.append(held_usage.frame["energy_kwh"].to_numpy() - fit.predict(held_usage))
         models.append(fit.model)
     # Of the same hours: those that know their irradiance.
     known = np.isfinite(errors[0]) & np.isfinite(errors[1])
@@ -76,8 +76,8 @@ def homes(folder: Path, kind: str = "electricity") -> Iterator[tuple[str, Usage]
     weather = _started(pl.read_parquet(place / "weather_hourly_2016.parquet"), "timestamp_utc")
     rows = _started(pl.read_parquet(place / f"{kind}_hourly_2016.parquet"), "timestamp_utc")
     for (name,), each in rows.with_columns(kwh=pl.col("power_w") / 1000).group_by("home_id", maintain_order=True):
-        asked = {"zone": BRUSSELS, "temp": "temperature_c", "sun": "global_irradiance_w_m2"}
-        yield f"home {name} {kind}", usage(each, weather, **asked)  # type: ignore[arg-type]
+        query = {"zone": BRUSSELS, "temp": "temperature_c", "sun": "global_irradiance_w_m2"}
+        yield f"home {name} {kind}", usage(each, weather, **query)  # type: ignore[arg-type]
 
 
 def cambridge(folder: Path, kind: str, first: int = 2018) -> Iterator[tuple[str, Usage]]:
@@ -88,8 +88,8 @@ def cambridge(folder: Path, kind: str, first: int = 2018) -> Iterator[tuple[str,
     # A zero is a missing reading here.
     rows = rows.filter(pl.col("meter") == kind, pl.col("value") > 0).with_columns(kwh="value")
     for (name,), each in rows.group_by("building_id", maintain_order=True):
-        asked = {"zone": LONDON, "temp": "air_temperature_c", "sun": "global_irradiance_w_m2"}
-        yield f"{name} {kind}", usage(each, weather, **asked)  # type: ignore[arg-type]
+        query = {"zone": LONDON, "temp": "air_temperature_c", "sun": "global_irradiance_w_m2"}
+        yield f"{name} {kind}", usage(each, weather, **query)  # type: ignore[arg-type]
 
 
 def liander(folder: Path) -> Iterator[tuple[str, Usage]]:
@@ -98,8 +98,8 @@ def liander(folder: Path) -> Iterator[tuple[str, Usage]]:
     time = next(name for name, kind in rows.schema.items() if isinstance(kind, pl.Datetime))
     rows = _started(rows, time).with_columns(kwh=pl.col("load") / 4, sun=pl.col("radiation") / 3600)
     for (name,), each in rows.group_by("pid", maintain_order=True):
-        asked = {"zone": AMSTERDAM, "temp": "temp", "sun": "sun", "minutes": 15, "step": 15}
-        yield f"substation {name}", usage(each, each, **asked)  # type: ignore[arg-type]
+        query = {"zone": AMSTERDAM, "temp": "temp", "sun": "sun", "minutes": 15, "step": 15}
+        yield f"substation {name}", usage(each, each, **query)  # type: ignore[arg-type]
 
 
 def split(folder: Path) -> Iterator[tuple[str, Usage]]:
@@ -109,8 +109,8 @@ def split(folder: Path) -> Iterator[tuple[str, Usage]]:
     key = next(name for name, kind in rows.schema.items() if kind in (pl.String, pl.Categorical))
     rows = _started(rows, time).with_columns(kwh=pl.col("total_substation") / 4, none=pl.lit(None, pl.Float64))
     for (name,), each in rows.group_by(key, maintain_order=True):
-        asked = {"zone": AMSTERDAM, "temp": "none", "sun": "radiation", "minutes": 15, "step": 15}
-        yield f"substation {name}", usage(each, each, **asked)  # type: ignore[arg-type]
+        query = {"zone": AMSTERDAM, "temp": "none", "sun": "radiation", "minutes": 15, "step": 15}
+        yield f"substation {name}", usage(each, each, **query)  # type: ignore[arg-type]
 
 
 def roof(folder: Path) -> Iterator[tuple[str, Usage]]:
@@ -124,8 +124,8 @@ def roof(folder: Path) -> Iterator[tuple[str, Usage]]:
         hour = power["start_utc"].dt.offset_by("-7h").dt.hour().to_numpy()
         load = shape[hour] * rng.gamma(12.0, 1 / 12.0, power.height)
         each = power.with_columns(kwh=(pl.Series(load) - share * pl.col("ac_power_2") / 1000) / 4)
-        asked = {"zone": DENVER, "temp": "temp_air", "sun": "ghi", "minutes": 30, "step": 15}
-        yield f"home with {share:.0%} of a roof", usage(each, weather, **asked)  # type: ignore[arg-type]
+        query = {"zone": DENVER, "temp": "temp_air", "sun": "ghi", "minutes": 30, "step": 15}
+        yield f"home with {share:.0%} of a roof", usage(each, weather, **query)  # type: ignore[arg-type]
 
 
 def _started(frame: pl.DataFrame, time: str) -> pl.DataFrame:

@@ -123,14 +123,14 @@ def test_a_saving_and_a_typical_year_know_the_sun() -> None:
     made = usage(energy, sun)
     fit = fitted(made, end=SPLIT)
     assert "_sun_" in fit.model
-    asked = {"report_start": SPLIT, "report_end": END}
-    found = savings(fit, made, **asked, measures=[SPLIT], resamples=20)  # type: ignore[arg-type]
+    query = {"report_start": SPLIT, "report_end": END}
+    found = savings(fit, made, **query, measures=[SPLIT], resamples=20)  # type: ignore[arg-type]
     assert isinstance(found, Savings)
     low, high = found.interval_kwh
     assert low <= 0.1 * found.expected_kwh <= high
     # A typical year without irradiance cannot be predicted: said, not guessed.
     bare = made.with_frame(made.frame.drop(SUN))
-    normal = normalised_savings(fit, made, bare, **asked, confidence=0.9, model="auto")
+    normal = normalised_savings(fit, made, bare, **query, confidence=0.9, model="auto")
     assert normal.code == "no_typical_year"  # type: ignore[union-attr]
 
 

@@ -101,7 +101,7 @@ def test_people_see_classes_and_the_rest(files: tuple[Path, Path], tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ((), "expected sub-meters or described loads"),
         (("--submeters", "{submeters}"), "expected the span that teaches"),
@@ -119,7 +119,7 @@ def test_people_see_classes_and_the_rest(files: tuple[Path, Path], tmp_path: Pat
     ],
 )
 def test_a_refusal_is_one_sentence(
-    files: tuple[Path, Path], tmp_path: Path, shop: dict[str, np.ndarray], words: tuple[str, ...], said: str
+    files: tuple[Path, Path], tmp_path: Path, shop: dict[str, np.ndarray], words: tuple[str, ...], message: str
 ) -> None:
     more = write_submeters(tmp_path / "more.csv", {"oven": 9 * shop["oven"]}, until=TAUGHT)
     elsewhere = tmp_path / "elsewhere.csv"
@@ -127,4 +127,4 @@ def test_a_refusal_is_one_sentence(
     given = [word.format(submeters=files[1], more=more, elsewhere=elsewhere) for word in words]
     code, _, err = run("--energy", files[0], *given)
     assert code == 2
-    assert said in err
+    assert message in err

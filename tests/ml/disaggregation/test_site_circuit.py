@@ -74,8 +74,8 @@ def made(project: Path) -> dict[str, Any]:
 
 
 def test_a_circuit_of_a_site_is_stored_once_and_shown_as_it_was_told(project: Path, made: dict[str, Any]) -> None:
-    again = asked(project, "nilm", "run", "--site", "shop", "--circuit", "main", "--as", "ben")
-    assert again["result_id"] == made["result_id"]
+    second = asked(project, "nilm", "run", "--site", "shop", "--circuit", "main", "--as", "ben")
+    assert second["result_id"] == made["result_id"]
     [listed] = asked(project, "nilm", "list", "--site", "shop")["disaggregations"]
     assert listed["result_id"] == made["result_id"]
     shown = asked(project, "nilm", "show", made["result_id"][:6])

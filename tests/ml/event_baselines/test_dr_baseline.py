@@ -59,7 +59,7 @@ def test_people_see_events_and_errors(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ((), "expected an event"),
         (("--event", "2025-05-06T22:00/2025-05-07T02:00"), "crosses midnight"),
@@ -77,21 +77,22 @@ def test_people_see_events_and_errors(file: Path) -> None:
         (("--event", EVENT, "--country", "ZZ"), "no public-holiday calendar"),
     ],
 )
-def test_a_refusal_is_one_sentence(file: Path, words: tuple[str, ...], said: str) -> None:
+def test_a_refusal_is_one_sentence(file: Path, words: tuple[str, ...], message: str) -> None:
     code, out, err = run("--energy", file, "--tz", "Europe/London", *words)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
 
 
 @pytest.mark.parametrize(
-    ("line", "said"), [("2025-13-01", "line 2: expected a date"), ("2025-04-05/2025-04-01", "line 2: expected a date")]
+    ("line", "message"),
+    [("2025-13-01", "line 2: expected a date"), ("2025-04-05/2025-04-01", "line 2: expected a date")],
 )
-def test_a_bad_line_of_excluded_days_is_named(file: Path, tmp_path: Path, line: str, said: str) -> None:
+def test_a_bad_line_of_excluded_days_is_named(file: Path, tmp_path: Path, line: str, message: str) -> None:
     days = tmp_path / "days.txt"
     days.write_text(f"2025-04-01  # works\n{line}\n", encoding="utf-8")
     code, out, err = run("--energy", file, "--tz", "Europe/London", "--event", EVENT, "--exclude", days)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
 
 
 def test_missing_adjustment_hours_and_few_days_are_labelled(tmp_path: Path) -> None:

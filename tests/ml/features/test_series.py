@@ -42,9 +42,9 @@ def test_a_target_names_one_register_of_one_stream(target: str, found: Stream, s
     assert stream_of(SITE, shown) == found
 
 
-@pytest.mark.parametrize(("target", "says"), [("m9", "it has m1, m2, pv"), ("m1.export", "it has import")])
-def test_an_unknown_target_names_what_there_is(target: str, says: str) -> None:
-    with pytest.raises(BadInput, match=says):
+@pytest.mark.parametrize(("target", "message"), [("m9", "it has m1, m2, pv"), ("m1.export", "it has import")])
+def test_an_unknown_target_names_what_there_is(target: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
         stream_of(SITE, target)
 
 

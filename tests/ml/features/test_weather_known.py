@@ -90,11 +90,11 @@ def test_hours_stand_in_each_of_their_quarters_and_rain_in_equal_parts() -> None
 
 
 def test_quarters_make_an_hour_only_where_all_are_there_and_winds_do_not_average_through_south() -> None:
-    told = issue(
+    issues = issue(
         0.5, [1.0] * 2 + [1.0, 2.0, 3.0, 4.0], issued_h=-1, minutes=15,
         precipitation_mm=[1.0] * 6, wind_direction_deg=[0.0] * 2 + [350.0, 350.0, 10.0, 10.0],
     )  # fmt: skip
-    weather = issued_weather([told], GRID)
+    weather = issued_weather([issues], GRID)
     found = weather.at(np.array([0, 1, 2]), np.zeros(3, dtype=np.int64))
     assert np.isnan(found[[0, 2]]).all()
     by_name = dict(zip(weather.names, found[1].tolist(), strict=True))
@@ -106,16 +106,16 @@ def test_quarters_make_an_hour_only_where_all_are_there_and_winds_do_not_average
 def test_a_daily_grid_has_the_days_of_its_zone() -> None:
     days = Series(datetime(2025, 1, 1, tzinfo=UTC), np.zeros(3), DAY)
     start = datetime(2024, 12, 31, 23, tzinfo=UTC)
-    told = WeatherIssue(
+    issues = WeatherIssue(
         source="test",
         issued_at_utc=start,
         available_at_utc=start,
         start_utc=start,
         values={"temperature_degc": tuple([1.0] * 24 + [3.0] * 24)},
     )
-    weather = issued_weather([told], days, time_zone="Europe/Berlin")
+    weather = issued_weather([issues], days, time_zone="Europe/Berlin")
     assert asked(weather, (0, 0), (1, 0), (2, 0)) == [1.0, 3.0, None]
-    assert asked(issued_weather([told], days), (0, 0)) == [pytest.approx((23 * 1.0 + 3.0) / 24)]
+    assert asked(issued_weather([issues], days), (0, 0)) == [pytest.approx((23 * 1.0 + 3.0) / 24)]
 
 
 @st.composite
@@ -142,21 +142,21 @@ def measured_of(values: Sequence[float | None]) -> GivenWeather:
     return GivenWeather(("temperature_degc",), np.array(values, dtype=float)[:, None], is_ahead=False)
 
 
-def seen(told: list[WeatherIssue], measured: list[float | None], origin: int) -> np.ndarray:
-    weather = issued_weather(told, GRID, measured=measured_of(measured))
+def seen(reported: list[WeatherIssue], measured: list[float | None], origin: int) -> np.ndarray:
+    weather = issued_weather(reported, GRID, measured=measured_of(measured))
     found = np.full((len(STEPS), len(NAMES)), np.nan)
     for place, name in enumerate(weather.names):
         found[:, NAMES.index(name)] = weather.at(STEPS, np.full(len(STEPS), origin))[:, place]
     return found
 
 
-def poisoned(told: list[WeatherIssue], origin: int) -> list[WeatherIssue]:
+def poisoned(reported: list[WeatherIssue], origin: int) -> list[WeatherIssue]:
     """Every value that was not known at the origin is another, and what becomes known after it is more."""
     then = START + origin * HOUR
-    known = [each for each in told if each.available_at_utc <= then]
+    known = [each for each in reported if each.available_at_utc <= then]
     later = [
         each.model_copy(update={"values": {name: tuple(777.0 for _ in column) for name, column in each.values.items()}})
-        for each in told
+        for each in reported
         if each.available_at_utc > then
     ]
     more = issue(-20, [888.0] * 200, issued_h=-20, known_h=origin + 0.25, ghi_w_per_m2=[888.0] * 200)
@@ -173,9 +173,11 @@ def test_nothing_that_was_not_known_at_the_origin_changes_what_is_seen_there(
 
 
 def test_the_poison_is_seen_by_whoever_looks_ahead() -> None:
-    told = [issue(0, [1.0] * 30, issued_h=0), issue(0, [2.0] * 30, issued_h=9)]
+    issues = [issue(0, [1.0] * 30, issued_h=0), issue(0, [2.0] * 30, issued_h=9)]
     # One step later the second issue is known: there its poison shows.
-    assert not np.array_equal(seen(told, [1.0] * HOURS, 9), seen(poisoned(told, 8), [1.0] * HOURS, 9), equal_nan=True)
+    assert not np.array_equal(
+        seen(issues, [1.0] * HOURS, 9), seen(poisoned(issues, 8), [1.0] * HOURS, 9), equal_nan=True
+    )
 
 
 @given(issues(), measured_hours, st.integers(0, HOURS))
@@ -189,8 +191,8 @@ def test_what_is_seen_is_what_a_search_through_all_issues_finds(
         known.sort(key=lambda each: (each.issued_at_utc, each.available_at_utc))
         for column, name in enumerate(NAMES):
             place = [(each, step - int((each.start_utc - START) / HOUR)) for each in known]
-            said = [each.values[name][at] for each, at in place if 0 <= at < len(each.values[name])]
-            wanted = next((value for value in reversed(said) if value is not None), None) if step >= 0 else None
+            size = [each.values[name][at] for each, at in place if 0 <= at < len(each.values[name])]
+            wanted = next((value for value in reversed(size) if value is not None), None) if step >= 0 else None
             own = measured[step] if 0 <= step < min(origin, HOURS) else None
             wanted = own if column == 0 and own is not None else wanted
             assert found[row, column] == wanted or (wanted is None and np.isnan(found[row, column]))

@@ -48,11 +48,11 @@ def system50(folder: Path, step: timedelta = HOUR) -> Case:
 
 
 def _weather(folder: Path, length: int, step: timedelta) -> Vector:
-    told = pl.read_parquet(folder / "pv" / "system50_satellite_weather_30min.parquet")
-    instants = told["measured_on"].dt.epoch("s").to_numpy()
+    weather = pl.read_parquet(folder / "pv" / "system50_satellite_weather_30min.parquet")
+    instants = weather["measured_on"].dt.epoch("s").to_numpy()
     pieces = step // QUARTER
     middles = START.timestamp() + 900.0 * (np.arange(length * pieces) + 0.5)
-    columns = [np.interp(middles, instants, told[name].to_numpy()) for name in ("temp_air", "ghi")]
+    columns = [np.interp(middles, instants, weather[name].to_numpy()) for name in ("temp_air", "ghi")]
     return np.column_stack([column.reshape(length, pieces).mean(axis=1) for column in columns])
 
 

@@ -41,7 +41,7 @@ def test_fault_f84_an_answer_that_cannot_be_gives_way_to_the_floor_and_says_so(
     assert what in found.labels["fallback"]
     assert f"{FLOOR} answers instead" in found.labels["fallback"]
     assert (found.model_name, found.model_version) == (f"{site.site_id}.a.import.day_ahead.{FLOOR}", "unregistered")
-    assert ("forecast_fallback", "warning") in [(said.code, said.severity) for said in findings_of(found)]
+    assert ("forecast_fallback", "warning") in [(reported.code, reported.severity) for reported in findings_of(found)]
     assert max(row.p90 for row in found.rows) < 30
 
 
@@ -253,4 +253,4 @@ def test_fault_f41_a_registry_that_is_away_or_silent_leaves_the_forecast_to_the_
     assert time.monotonic() - began_s <= usual_s + 5
     assert found.model_version == "unregistered"
     assert "model registry at http://127.0.0.1 does not answer" in found.labels["fallback"]
-    assert ("forecast_fallback", "warning") in [(said.code, said.severity) for said in findings_of(found)]
+    assert ("forecast_fallback", "warning") in [(reported.code, reported.severity) for reported in findings_of(found)]

@@ -39,7 +39,7 @@ def test_a_card_says_data_scores_features_and_limits(trial: Trial, model: BlendF
     card = forecast_card(trial, model, title="meter:main by hours of Plant", params={"rounds": "120"})
     assert len(card) <= MAX_CHARACTERS
     assert card.startswith("**meter:main by hours of Plant**, forecast by ensemble.")
-    for told in (
+    for reported in (
         "| Missing | 100 steps (4.2%) |",
         f"| Digest of the data | `{trial.case.digest()[:16]}` |",
         "| Rounds | 120 |",
@@ -53,7 +53,7 @@ def test_a_card_says_data_scores_features_and_limits(trial: Trial, model: BlendF
         "- 4.2% of the steps are missing",
         "- Scored on 14 days, all in spring",
     ):
-        assert told in card
+        assert reported in card
     score = trial.scores[ALGORITHM]
     assert f"| the day ahead | {score.nrmse:.1%} (" in card
     assert forecast_card(trial, model, title="meter:main by hours of Plant", params={"rounds": "120"}) == card
@@ -104,8 +104,8 @@ def test_intervals_hold_the_true_score_about_nine_times_in_ten() -> None:
 def test_a_band_that_is_too_narrow_and_a_bias_are_told(trial: Trial) -> None:
     errors = 3.0 + days_of_errors(28, 1)
     bands = score_bands(run_of(errors), run_of(errors))
-    told = " ".join(known_limits(trial, bands))
-    assert "rather than 80%: it is too narrow" in told
-    assert "too low on average" in told
-    assert "not surely better than same hour last week" in told
+    text = " ".join(known_limits(trial, bands))
+    assert "rather than 80%: it is too narrow" in text
+    assert "too low on average" in text
+    assert "not surely better than same hour last week" in text
     assert score_bands(run_of(errors[:2]), None) == {}

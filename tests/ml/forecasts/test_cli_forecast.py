@@ -98,8 +98,8 @@ def test_what_comes_after_the_issue_changes_no_forecast(files: tuple[str, ...], 
     poisoned = load()
     poisoned[int((datetime(2024, 12, 20, tzinfo=UTC) - START).days) * 24 :] *= 100
     energy = table(tmp_path / "e.csv", "kwh", poisoned.tolist(), start=START)
-    asked = ("--issue", "2024-12-20T00:00", "--horizon", "24h")
-    assert answer("run", *files, *asked) == answer("run", "--energy", energy, *files[2:], *asked)
+    words = ("--issue", "2024-12-20T00:00", "--horizon", "24h")
+    assert answer("run", *files, *words) == answer("run", "--energy", energy, *files[2:], *words)
 
 
 def test_weather_that_ends_within_the_horizon_is_labelled_and_the_rest_is_forecast_without(
@@ -107,16 +107,16 @@ def test_weather_that_ends_within_the_horizon_is_labelled_and_the_rest_is_foreca
 ) -> None:
     weather = table(tmp_path / "w.csv", "temp_degc", degc(HOURS - 240).tolist(), start=START)
     issue = START + timedelta(hours=HOURS - 252)
-    asked = ("--issue", f"{issue:%Y-%m-%dT%H:%MZ}", "--horizon", "24h")
-    code, data = answer("run", *files[:2], "--weather", weather, *files[4:], *asked)
+    words = ("--issue", f"{issue:%Y-%m-%dT%H:%MZ}", "--horizon", "24h")
+    code, data = answer("run", *files[:2], "--weather", weather, *files[4:], *words)
     assert code == 0
     assert data["labels"] == {"weather": "a forecast of the weather was known for 12 of 24 steps"}
-    _, whole = answer("run", *files, *asked)
+    _, whole = answer("run", *files, *words)
     # What the weather still covers is the forecast of a file that covers all.
     assert data["rows"][:12] == whole["rows"][:12]
     # Behind it, that of a model that never saw weather ahead.
     ended = table(tmp_path / "ended.csv", "temp_degc", degc(HOURS - 252).tolist(), start=START)
-    _, none = answer("run", *files[:2], "--weather", ended, *files[4:], *asked)
+    _, none = answer("run", *files[:2], "--weather", ended, *files[4:], *words)
     assert data["rows"][12:] == none["rows"][12:]
     assert none["labels"] == {
         "weather": "no forecast of the weather was known at the issue, only what was measured before"
@@ -137,13 +137,13 @@ def test_a_short_history_gives_a_weaker_model_by_name_and_none_a_finding(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(7.0, "is as the one before it"), (0.0, "No step of the months has a value")]
+    ("value", "message"), [(7.0, "is as the one before it"), (0.0, "No step of the months has a value")]
 )
-def test_a_constant_or_an_empty_series_is_a_finding_and_no_score(tmp_path: Path, value: float, said: str) -> None:
+def test_a_constant_or_an_empty_series_is_a_finding_and_no_score(tmp_path: Path, value: float, message: str) -> None:
     energy = table(tmp_path / "e.csv", "kwh", [value] * HOURS, start=START)
     code, data = answer("backtest", "--energy", energy, "--tz", "UTC", "--folds", "1")
     assert (code, data["nrmse"], data["findings"][0]["code"]) == (1, None, "not_scorable")
-    assert said in data["findings"][0]["message"]
+    assert message in data["findings"][0]["message"]
     code, data = answer("run", "--energy", energy, "--tz", "UTC", "--issue", "2024-12-20T00:00Z")
     assert (code, len(data["rows"])) == ((0, 24) if value else (1, 0))
     assert ("constant" in data.get("labels", {})) is bool(value)
@@ -170,10 +170,10 @@ def test_a_wrong_request_is_one_sentence(files: tuple[str, ...], words: tuple[st
 def test_a_forecast_is_drawn_where_it_was_asked_for(tmp_path: Path) -> None:
     # Three weeks: the simplest model answers, and at once.
     energy, picture = table(tmp_path / "e.csv", "kwh", load(168 * 3).tolist(), start=START), tmp_path / "f.png"
-    asked = ("run", "--energy", energy, "--tz", "UTC", "--issue", "2024-09-23T00:00Z", "--picture")
-    assert run(*asked, picture)[0] == 0
+    words = ("run", "--energy", energy, "--tz", "UTC", "--issue", "2024-09-23T00:00Z", "--picture")
+    assert run(*words, picture)[0] == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
-    code, _, err = run(*asked, tmp_path)
+    code, _, err = run(*words, tmp_path)
     assert code == 2
     assert "cannot be written" in err
 

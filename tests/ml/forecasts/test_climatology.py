@@ -44,8 +44,8 @@ def test_days_of_23_and_25_hours_keep_the_working_hours_by_the_local_clock() -> 
         case = case_like(factory(4, sigma=0.0), days=42, start=start)
         origin = len(case.series.values)
         found = ClimatologyFitter().fit(case).predict(case, origin, 72)
-        told = case_like(factory(4, sigma=0.0), days=45, start=start).series.values[origin:]
-        assert found.p50 == pytest.approx(told)
+        actual = case_like(factory(4, sigma=0.0), days=45, start=start).series.values[origin:]
+        assert found.p50 == pytest.approx(actual)
 
 
 def test_a_public_holiday_is_like_a_day_of_rest() -> None:

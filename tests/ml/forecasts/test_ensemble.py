@@ -31,7 +31,7 @@ def of_values(values: Vector, step: timedelta = HOUR, *, asked: int = 24) -> Cas
     length = len(values) + 400
     degc = 10 + 5 * np.sin(np.arange(length) / 40)
     weather = GivenWeather(("temperature_degc",), degc[:, None])
-    return Case(Series(START, values, step), civil_on(days, "UTC", START, length, step), weather, asked=asked)
+    return Case(Series(START, values, step), civil_on(days, "UTC", START, length, step), weather, horizon_steps=asked)
 
 
 def net_load(length: int = LENGTH, per_day: int = 24) -> Vector:
@@ -87,8 +87,8 @@ def test_days_that_were_missed_widen_the_band(case: Case, model: BlendForecaster
 
 
 def test_inputs_and_base_add_up_to_the_forecast(case: Case, model: BlendForecaster) -> None:
-    told = model.contributions(case, LENGTH, 24)
-    assert told.base + told.parts.sum(axis=0) == pytest.approx(model.predict(case, LENGTH, 24).p50)
+    contributions = model.contributions(case, LENGTH, 24)
+    assert contributions.base + contributions.parts.sum(axis=0) == pytest.approx(model.predict(case, LENGTH, 24).p50)
     assert sum(model.importance().values()) == pytest.approx(1.0)
 
 

@@ -35,24 +35,24 @@ def test_it_is_nearer_than_last_week_its_interval_covers_and_its_files_say_the_s
     read = fitter.load(model.to_files())
     wrong, floor, inside = [], [], []
     for origin in range(90 * 24, 109 * 24, 24):
-        told = model.predict(case.before(origin), origin, 24)
+        forecast = model.predict(case.before(origin), origin, 24)
         actual = case.series.values[origin : origin + 24]
-        wrong.append(np.abs(told.p50 - actual).mean())
+        wrong.append(np.abs(forecast.p50 - actual).mean())
         floor.append(np.abs(week_before(case, origin, 24) - actual).mean())
-        inside.append(((actual >= told.p5) & (actual <= told.p95)).mean())
+        inside.append(((actual >= forecast.p5) & (actual <= forecast.p95)).mean())
     assert np.mean(wrong) < 0.85 * np.mean(floor)
     assert 0.86 <= np.mean(inside) <= 0.96
-    again = read.predict(case.before(origin), origin, 24)
-    assert np.array_equal([told.p5, told.p50, told.p95], [again.p5, again.p50, again.p95])
+    second = read.predict(case.before(origin), origin, 24)
+    assert np.array_equal([forecast.p5, forecast.p50, forecast.p95], [second.p5, second.p50, second.p95])
 
 
 def test_the_same_hours_give_the_same_network_and_its_parts_add_up() -> None:
     case = case_like(factory(2, sigma=1.0), days=60)
     model, twin = (NeuralNetworkFitter().fit(case) for _ in range(2))
     assert model.to_files() == twin.to_files()
-    told = model.predict(case, 60 * 24, 24)
+    forecast = model.predict(case, 60 * 24, 24)
     parts = model.contributions(case, 60 * 24, 24)
-    assert parts.base + parts.parts.sum(axis=0) == pytest.approx(told.p50, abs=1e-9)
+    assert parts.base + parts.parts.sum(axis=0) == pytest.approx(forecast.p50, abs=1e-9)
     assert sum(model.importance().values()) == pytest.approx(1.0)
 
 
@@ -64,14 +64,14 @@ def test_a_part_is_what_its_input_is_worth_there_by_the_slope_of_the_answer() ->
     matrix = feature_matrix(case, np.array([59 * 24]), 24, model.names)
     hour = case.civil.hour[matrix.step]
     parts, _ = nets.contributions(matrix, hour)
-    told, little = nets.predict(matrix, hour), 1e-7
+    forecast, little = nets.predict(matrix, hour), 1e-7
     # An input that never moved has no spread, and no part.
     assert not parts[:, np.isinf(nets.spread)].any()
     for at in np.flatnonzero(np.isfinite(nets.spread)):
         scaled = (matrix.inputs[:, at] - nets.centre[at]) / nets.spread[at]
         moved = matrix.inputs.copy()
         moved[:, at] += little * nets.spread[at]
-        slope = (nets.predict(replace(matrix, inputs=moved), hour) - told) / little
+        slope = (nets.predict(replace(matrix, inputs=moved), hour) - forecast) / little
         inside = np.abs(scaled) < 3.9
         assert parts[inside, at] == pytest.approx((slope * scaled)[inside], abs=1e-4), model.names[at]
 
@@ -95,9 +95,9 @@ def test_a_trend_and_a_week_go_on_and_a_bend_is_followed() -> None:
 
     case = case_like(course, days=80)
     origin = 70 * 24
-    told = Additive((63, 0.3), NO_SPREAD, floor=0.0).predict(case.before(origin), origin, 48)
+    forecast = Additive((63, 0.3), NO_SPREAD, floor=0.0).predict(case.before(origin), origin, 48)
     actual = case.series.values[origin : origin + 48]
-    assert np.abs(told.p50 - actual).mean() < 0.1 * np.abs(actual).mean()
+    assert np.abs(forecast.p50 - actual).mean() < 0.1 * np.abs(actual).mean()
     daily = case_like(factory(3), days=120, step=DAY)
     assert Additive((21, 0.02), NO_SPREAD, floor=None).predict(daily, 120, 14).is_known.all()
 
@@ -119,8 +119,8 @@ def test_a_network_that_leads_is_kept_opened_and_issues_with_what_moved_it(track
     rows = issuing.readings(works, issuing.load() * np.repeat(1 + np.arange(issuing.DAYS) / issuing.DAYS, 24))
     found = issuing.trained(tracker, works, rows, fitters=(NeuralNetworkFitter(), SameHourLastWeekFitter()))
     assert (found.best, found.findings) == ("neural_network", ())
-    told = run_forecast(rows, site=works, target="a", issued_at_utc=issuing.NOW, horizon_h=48, tracker=tracker)
-    assert isinstance(told, Forecast)
-    assert told.model_name.endswith(".neural_network")
-    assert told.why
-    assert all(row.p5 is not None and row.p5 <= row.p10 for row in told.rows)
+    forecast = run_forecast(rows, site=works, target="a", issued_at_utc=issuing.NOW, horizon_h=48, tracker=tracker)
+    assert isinstance(forecast, Forecast)
+    assert forecast.model_name.endswith(".neural_network")
+    assert forecast.why
+    assert all(row.p5 is not None and row.p5 <= row.p10 for row in forecast.rows)

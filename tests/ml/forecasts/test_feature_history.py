@@ -166,9 +166,9 @@ def test_a_new_meter_is_forecast_by_those_beside_it_and_keeps_no_features(plant:
     new = [readings(plant.site, load(1, level=5.0), "c", start=NOW - timedelta(days=1))]
     plant.read(pl.concat([readings(plant.site, load(level=20.0, seed=3), "b"), *new]), "beside")
     plant.forecast()
-    told = plant.forecasts.latest("kept", "meter:c")
-    assert told is not None
-    assert "group_profile" in told.labels
+    forecast = plant.forecasts.latest("kept", "meter:c")
+    assert forecast is not None
+    assert "group_profile" in forecast.labels
     assert [path.name for path in plant.features.root.glob("*/*")] == ["kept.a.import.day_ahead"]
 
 
@@ -194,8 +194,8 @@ def test_kept_rows_are_the_rows_that_a_model_sees() -> None:
     later = case.series.values.copy()
     later[30 * 24 :] = 1e6
     poisoned = case_like(lambda civil: np.concatenate([later, np.zeros(len(civil) - len(later))]), days=40)
-    again = known_rows(poisoned, 30 * 24, 24, issued_at_utc=case.series.time(30 * 24))
-    assert again.drop("input_digest").equals(rows.drop("input_digest"))
+    second = known_rows(poisoned, 30 * 24, 24, issued_at_utc=case.series.time(30 * 24))
+    assert second.drop("input_digest").equals(rows.drop("input_digest"))
 
 
 def test_a_rank_correlation_is_that_of_spearman_by_lead_and_gaps_count_for_nothing() -> None:

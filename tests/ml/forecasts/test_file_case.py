@@ -24,8 +24,8 @@ def table(path: Path, column: str, values: list[float], *, minutes: int = 60, st
 
 
 def read(energy: Path, weather: Path | None = None, **options: Any) -> FileCase:
-    asked = {"horizon": timedelta(hours=24), "zone": "Europe/London", "zero_is_missing": True, **options}
-    return read_case(Source(energy), None if weather is None else Source(weather), **asked)
+    query = {"horizon": timedelta(hours=24), "zone": "Europe/London", "zero_is_missing": True, **options}
+    return read_case(Source(energy), None if weather is None else Source(weather), **query)
 
 
 @pytest.mark.parametrize(

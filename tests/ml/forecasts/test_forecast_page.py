@@ -12,10 +12,10 @@ from tests.ml.forecasts.forecast_page import PAGE, filled
 def test_every_example_of_the_page_prints_what_it_shows(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert page.count("$ meterloom forecast ") == 2
-    again = filled(page, tmp_path)
-    assert words_of(again) == words_of(page)
+    second = filled(page, tmp_path)
+    assert words_of(second) == words_of(page)
     # Trees split at thresholds: another processor's last bit of a sine may move a forecast by a little.
-    assert numbers_of(again) == pytest.approx(numbers_of(page), rel=0.03, abs=2)
+    assert numbers_of(second) == pytest.approx(numbers_of(page), rel=0.03, abs=2)
 
 
 def test_the_comparison_of_pages_notices_another_word_and_another_size() -> None:

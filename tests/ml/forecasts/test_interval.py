@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from ml.features.series import Series
-from ml.forecasts.backtest import beside_actual, score
+from ml.forecasts.backtest import score, with_actual
 from ml.forecasts.forecast_model import LEVELS, Fitter, Quantiles
 from ml.forecasts.model_fallback import forecast_rows
 from ml.forecasts.models.climatology import ClimatologyFitter
@@ -30,10 +30,10 @@ def test_it_holds_nine_of_ten_hours_that_come_and_lies_around_p10_to_p90(fitter:
     case = case_like(factory(7, sigma=2.0), days=130)
     read = fitter.load(fitter.fit(case.before(90 * 24)).to_files())
     origins = list(range(90 * 24, 129 * 24, 24))
-    told = [read.predict(case.before(origin), origin, 24) for origin in origins]
-    q = Quantiles.joined(told)
+    forecast = [read.predict(case.before(origin), origin, 24) for origin in origins]
+    q = Quantiles.joined(forecast)
     assert np.all(np.diff([q.p5, q.p10, q.p50, q.p90, q.p95], axis=0) >= 0)
-    found = score(fitter.algorithm, beside_actual(case, origins, 24, told), scale=1.0)
+    found = score(fitter.algorithm, with_actual(case, origins, 24, forecast), scale=1.0)
     assert found.coverage_p5_p95 is not None
     assert 0.87 <= found.coverage_p5_p95 <= 0.94
 
@@ -48,9 +48,9 @@ def test_weighted_residuals_give_the_quantiles_of_their_levels() -> None:
 def test_a_rest_day_of_six_weeks_borrows_its_twentieths_from_the_season() -> None:
     case = case_like(factory(3, sigma=2.0), days=80)
     saturday = 75 * 24
-    told = ClimatologyFitter().fit(case).predict(case.before(saturday), saturday, 24)
+    forecast = ClimatologyFitter().fit(case).predict(case.before(saturday), saturday, 24)
     assert case.civil.day_type[saturday] == 1
-    assert not np.isnan([told.p5, told.p95]).any()
+    assert not np.isnan([forecast.p5, forecast.p95]).any()
     young = case_like(factory(3, sigma=2.0), days=20)
     # Twenty days: fourteen values of any local time have a tenth and no twentieth.
     short = ClimatologyFitter().fit(young.before(14 * 24)).predict(young.before(14 * 24), 14 * 24, 24)
@@ -61,16 +61,16 @@ def test_a_rest_day_of_six_weeks_borrows_its_twentieths_from_the_season() -> Non
 def test_files_of_models_from_before_it_open_and_say_three_quantiles() -> None:
     old = {"model.json": json.dumps({"low": -2.0, "high": 3.0, "floor": 0.0}).encode()}
     case = case_like(factory(1), days=20)
-    told = SameHourLastWeekFitter().load(old).predict(case, 19 * 24, 24)
-    assert told.is_known.all()
-    assert np.isnan([told.p5, told.p95]).all()
-    rows = forecast_rows(told, case.series, 19 * 24)
+    forecast = SameHourLastWeekFitter().load(old).predict(case, 19 * 24, 24)
+    assert forecast.is_known.all()
+    assert np.isnan([forecast.p5, forecast.p95]).all()
+    rows = forecast_rows(forecast, case.series, 19 * 24)
     assert (rows[0].p5, rows[0].p95) == (None, None)
     spread = HourSpread.from_document({"low": [-1.0] * 24, "high": [1.0] * 24})
     assert spread.to_document() == {"low": [-1.0] * 24, "high": [1.0] * 24}
     sky = SkySpread.from_document({"edges": [0.5], "low": [-0.2, -0.1], "high": [0.2, 0.1]})
     assert sky.to_document() == {"edges": [0.5], "low": [-0.2, -0.1], "high": [0.2, 0.1]}
-    assert score("old", beside_actual(case, [19 * 24 - 24], 24, [told]), scale=1.0).coverage_p5_p95 is None
+    assert score("old", with_actual(case, [19 * 24 - 24], 24, [forecast]), scale=1.0).coverage_p5_p95 is None
 
 
 def test_a_stored_forecast_from_before_it_opens_and_a_new_one_keeps_it() -> None:

@@ -37,8 +37,8 @@ def again(tracker: MlflowTracker, site: Site, stored: Forecast, rows: pl.DataFra
 
 
 def test_a_forecast_is_handed_out_again_until_its_time_to_live_ends(tracker: MlflowTracker) -> None:
-    asked = (ForecastTarget(target="a", horizon_h=24, time_to_live_minutes=120),)
-    site = works("ttl", forecasts=asked)
+    words = (ForecastTarget(target="a", horizon_h=24, time_to_live_minutes=120),)
+    site = works("ttl", forecasts=words)
     later = pl.concat([readings(site, load()), readings(site, load(1, seed=9), start=NOW)])
     lead(tracker, site, naive())
     stored = sound(issued(tracker, site, later))
@@ -130,8 +130,8 @@ class Plant:
 
 @pytest.fixture
 def plant(lake: Lake, store: Store, tracker: MlflowTracker) -> Plant:
-    asked = (ForecastTarget(target="a", what="daily_energy", horizon_h=48), ForecastTarget(what="base_load"))
-    made = Plant(works("site", forecasts=asked), lake, store, tracker)
+    words = (ForecastTarget(target="a", what="daily_energy", horizon_h=48), ForecastTarget(what="base_load"))
+    made = Plant(works("site", forecasts=words), lake, store, tracker)
     made.read(readings(made.site, load()), "first")
     for name in ("meter:a", "meter:a@daily_energy"):
         lead(tracker, made.site, naive(), target=name)
@@ -143,7 +143,7 @@ def test_a_site_forecasts_all_its_targets_and_keeps_what_is_still_good(plant: Pl
     assert [made.target for made in first.forecasts] == ["meter:a", "meter:a@daily_energy"]
     assert first.refused["base_load"].code == "base_load_part_missing"
     assert first.reused == ()
-    assert {said.code for said in first.warnings} == {"forecast_weather"}
+    assert {reported.code for reported in first.warnings} == {"forecast_weather"}
     second = plant.forecast()
     assert (second.forecasts, second.reused) == (first.forecasts, ("meter:a", "meter:a@daily_energy"))
     # Readings end where they ended: an hour later nothing new is known, and the forecast is the same.
@@ -173,8 +173,8 @@ def test_a_model_of_days_learns_its_whole_month_and_is_judged_by_it(tracker: Mlf
     rows = readings(site, load(120), start=NOW - timedelta(days=120))
     case = target_case(rows, site=site, target=target_of(site, "a@daily_energy"), end_utc=NOW)
     assert isinstance(case, Case)
-    assert case.asked == 31
-    two_days, month = (EnsembleFitter().fit(replace(case, asked=asked)) for asked in (None, 31))
+    assert case.horizon_steps == 31
+    two_days, month = (EnsembleFitter().fit(replace(case, horizon_steps=requested)) for requested in (None, 31))
     assert two_days.to_files() != month.to_files()
     # Four weeks of origins: the first is judged by all that has happened since, the last by one day.
     found = trained(tracker, site, rows, target="a@daily_energy")

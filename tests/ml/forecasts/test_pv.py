@@ -132,8 +132,8 @@ def test_persistence_holds_the_share_of_a_cloudless_day_that_the_last_day_had() 
     sky = sky_over(50.0, 14.0, START, HOUR, LENGTH + 24)
     clear = array_kw(model.model.plant.array, sky, np.ones(LENGTH + 24), 12.0)
     share = roof().series.values[-24:][sky.is_day[LENGTH - 24 : LENGTH]].sum() / clear[LENGTH - 24 : LENGTH].sum()
-    told = model.predict(roof(), LENGTH, 24).p50
-    assert told == pytest.approx(share * clear[LENGTH:], abs=1e-6)
+    forecast = model.predict(roof(), LENGTH, 24).p50
+    assert forecast == pytest.approx(share * clear[LENGTH:], abs=1e-6)
 
 
 def test_a_day_of_gaps_is_bridged_by_the_week_before_it() -> None:
@@ -147,10 +147,10 @@ def test_a_day_of_gaps_is_bridged_by_the_week_before_it() -> None:
 def test_the_parts_of_a_forecast_add_up_to_it_and_the_sun_is_the_largest_of_a_told_one() -> None:
     for model, is_exact in zip(all_models(), (False, True, True), strict=True):
         assert isinstance(model, Explains)
-        parts, told = model.contributions(roof(), LENGTH, 24), model.predict(roof(), LENGTH, 24).p50
+        parts, forecast = model.contributions(roof(), LENGTH, 24), model.predict(roof(), LENGTH, 24).p50
         together = parts.base + parts.parts.sum(axis=0)
         # The learnt model's correction by the last week comes on top.
-        assert together == pytest.approx(told, abs=1e-6 if is_exact else 0.35)
+        assert together == pytest.approx(forecast, abs=1e-6 if is_exact else 0.35)
         assert parts.names[0] == ("mean_7_days" if isinstance(model, ClearSkyPersistence) else "ghi_w_per_m2")
     why = what_moved(roof(), fitted(PHYSICS), LENGTH, fitted(PHYSICS).predict(roof(), LENGTH, 24))
     assert why is not None
@@ -171,8 +171,8 @@ def errors(model: Forecaster, case: Case, days: int = 14) -> float:
     missed = []
     for origin in range(length - 24 * days, length, 24):
         rows = slice(origin, origin + 24)
-        told = model.predict(case.before(origin), origin, 24).p50
-        missed.append((told - case.series.values[rows])[is_day[rows]])
+        forecast = model.predict(case.before(origin), origin, 24).p50
+        missed.append((forecast - case.series.values[rows])[is_day[rows]])
     return float(np.sqrt(np.mean(np.concatenate(missed) ** 2)))
 
 

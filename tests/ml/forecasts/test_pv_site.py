@@ -64,19 +64,19 @@ def test_a_model_that_knows_the_sun_leads_a_roof_and_its_forecast_says_what_it_r
     best = trained.registered.name.rpartition(".")[2]
     assert best in {"pv_physics_residual", "pv_physics", "clear_sky_persistence"}
     assert trained.scores[best].nrmse < trained.scores["same_hour_last_week"].nrmse
-    told = run_forecast(readings, site=SITE, target="pv", issued_at_utc=END, horizon_h=24, tracker=tracker)
-    assert isinstance(told, Forecast)
-    assert {"pv_array", "clouds_unknown", "snow_unknown"} <= set(told.labels)
-    assert "fitted from the history: tilt_deg, azimuth_deg" in told.labels["pv_array"]
-    assert told.rows[0].p90 == 0
-    assert told.rows[12].p50 > 0.5
+    forecast = run_forecast(readings, site=SITE, target="pv", issued_at_utc=END, horizon_h=24, tracker=tracker)
+    assert isinstance(forecast, Forecast)
+    assert {"pv_array", "clouds_unknown", "snow_unknown"} <= set(forecast.labels)
+    assert "fitted from the history: tilt_deg, azimuth_deg" in forecast.labels["pv_array"]
+    assert forecast.rows[0].p90 == 0
+    assert forecast.rows[12].p50 > 0.5
 
 
 @pytest.mark.parametrize(
-    ("params", "says"),
+    ("params", "message"),
     [({"tilt_deg": 120}, "tilt_deg is 120, expected"), ({"azimuth_deg": "south"}, "azimuth_deg is 'south', expected")],
 )
-def test_an_angle_that_is_none_is_refused_with_its_asset(params: dict[str, object], says: str) -> None:
+def test_an_angle_that_is_none_is_refused_with_its_asset(params: dict[str, object], message: str) -> None:
     roof = SITE.assets[0].model_copy(update={"params": params})
-    with pytest.raises(BadInput, match=f"site roof, asset 'pv': {says} a number from 0 to"):
+    with pytest.raises(BadInput, match=f"site roof, asset 'pv': {message} a number from 0 to"):
         fitters_of(SITE.model_copy(update={"assets": (roof,)}), target_of(SITE, "pv"))

@@ -27,13 +27,13 @@ def test_it_is_nearer_than_last_week_its_band_covers_and_its_files_say_the_same(
     read = ExponentialSmoothingFitter().load(model.to_files())
     wrong, floor, inside = [], [], []
     for origin in range(80 * 24, 99 * 24, 24):
-        told = model.predict(case.before(origin), origin, 24)
+        forecast = model.predict(case.before(origin), origin, 24)
         actual = case.series.values[origin : origin + 24]
-        wrong.append(np.abs(told.p50 - actual).mean())
+        wrong.append(np.abs(forecast.p50 - actual).mean())
         floor.append(np.abs(week_before(case, origin, 24) - actual).mean())
-        inside.append(((actual >= told.p10) & (actual <= told.p90)).mean())
+        inside.append(((actual >= forecast.p10) & (actual <= forecast.p90)).mean())
     assert np.mean(wrong) < 0.9 * np.mean(floor)
-    assert np.array_equal(told.p90, read.predict(case.before(origin), origin, 24).p90)
+    assert np.array_equal(forecast.p90, read.predict(case.before(origin), origin, 24).p90)
     # One rank further out than the sample, of 56 errors an hour.
     assert 0.76 <= np.mean(inside) <= 0.88
 
@@ -49,16 +49,16 @@ def test_gaps_days_of_23_hours_and_a_holiday_leave_no_hole() -> None:
     model = ExponentialSmoothing((0.05, 0.2), NO_SPREAD, floor=0.0)
     origin = len(values) - 1
     assert case.civil.weekday[origin] == 1
-    told = model.predict(gaps, origin, 48)
+    forecast = model.predict(gaps, origin, 48)
     actual = case_like(factory(2, sigma=0.0), days=51, start=start, holidays=holiday).series.values
-    assert told.p50 == pytest.approx(actual[origin : origin + 48], abs=0.5)
+    assert forecast.p50 == pytest.approx(actual[origin : origin + 48], abs=0.5)
 
 
 def test_a_daily_series_has_a_week_and_no_day() -> None:
     case = case_like(factory(3), days=120, step=DAY)
-    told = ExponentialSmoothing((0.05, 0.2), NO_SPREAD, floor=None).predict(case, 120, 14)
-    assert told.is_known.all()
-    assert told.p50[5:7] == pytest.approx(told.p50[12:14])
+    forecast = ExponentialSmoothing((0.05, 0.2), NO_SPREAD, floor=None).predict(case, 120, 14)
+    assert forecast.is_known.all()
+    assert forecast.p50[5:7] == pytest.approx(forecast.p50[12:14])
 
 
 def test_where_most_is_missing_it_says_nothing_and_is_not_fitted() -> None:

@@ -202,14 +202,14 @@ def test_net_load_may_fall_below_zero() -> None:
 
 
 def test_names_of_before_stay_and_every_product_has_one_of_its_own() -> None:
-    asked = (
+    words = (
         ForecastTarget(target="grid", step_minutes=15),
         ForecastTarget(target="grid", what="daily_peak", horizon_h=48),
         ForecastTarget(what="base_load"),
         ForecastTarget(target="grid", register_id="export"),
         ForecastTarget(target="price"),
     )
-    site = home(forecast_targets=("ev", "price"), forecasts=asked)
+    site = home(forecast_targets=("ev", "price"), forecasts=words)
     found = {one.name: one for one in targets_of(site)}
     assert list(found) == [
         "meter:ev",
@@ -226,7 +226,7 @@ def test_names_of_before_stay_and_every_product_has_one_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("requested", "message"),
     [
         ({"what": "base_load", "target": "grid"}, "names no target"),
         ({"what": "daily_peak"}, "every other forecast names one"),
@@ -235,9 +235,9 @@ def test_names_of_before_stay_and_every_product_has_one_of_its_own() -> None:
         ({"target": "grid", "what": "daily_energy", "step_minutes": 60}, "leave step_minutes out"),
     ],
 )
-def test_what_cannot_be_forecast_so_is_refused_in_a_sentence(asked: dict[str, object], message: str) -> None:
+def test_what_cannot_be_forecast_so_is_refused_in_a_sentence(requested: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        ForecastTarget.model_validate(asked)
+        ForecastTarget.model_validate(requested)
 
 
 def test_a_forecast_of_what_the_site_lacks_or_of_no_kwh_is_refused() -> None:

@@ -70,10 +70,10 @@ def test_the_first_training_registers_the_best_model_and_makes_it_champion(
 
 
 def test_training_again_on_the_same_hours_changes_nothing(tracker: MlflowTracker, trained: Training) -> None:
-    again = train(tracker, "a", FIRST)
-    assert again.registered == trained.registered
-    assert not again.decision.is_promoted
-    assert "0 days are new" in again.decision.reason
+    second = train(tracker, "a", FIRST)
+    assert second.registered == trained.registered
+    assert not second.decision.is_promoted
+    assert "0 days are new" in second.decision.reason
 
 
 def scrambled() -> pl.DataFrame:

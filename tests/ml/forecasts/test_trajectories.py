@@ -29,8 +29,8 @@ def run_of(errors: Vector) -> Forecasts:
     p50 = np.full(errors.size, 10.0)
     width = TENTH * np.tile(SIZE[np.arange(steps) % 24], days)
     origin = np.repeat(np.arange(days) * steps, steps)
-    told = Quantiles(p50 - width, p50, p50 + width)
-    return Forecasts(origin, np.arange(errors.size), p50 + errors.ravel(), told, np.ones(errors.size, dtype=bool))
+    forecast = Quantiles(p50 - width, p50, p50 + width)
+    return Forecasts(origin, np.arange(errors.size), p50 + errors.ravel(), forecast, np.ones(errors.size, dtype=bool))
 
 
 def memory_of(errors: Vector) -> ErrorMemory:
@@ -66,8 +66,8 @@ def test_every_step_has_the_quantiles_of_the_forecast_also_in_twenty_courses() -
     for count, tolerance in ((20, 0.1), (2000, 0.005)):
         drawn = courses(FORECAST, MEMORY, seed=3, count=count)
         width = FORECAST.p90 - FORECAST.p10
-        for level, told in ((0.1, FORECAST.p10), (0.5, FORECAST.p50), (0.9, FORECAST.p90)):
-            assert np.abs(np.quantile(drawn, level, axis=0) - told).max() <= tolerance * width.max()
+        for level, reported in ((0.1, FORECAST.p10), (0.5, FORECAST.p50), (0.9, FORECAST.p90)):
+            assert np.abs(np.quantile(drawn, level, axis=0) - reported).max() <= tolerance * width.max()
 
 
 def test_neighbouring_steps_move_together_as_they_did() -> None:

@@ -73,8 +73,8 @@ def test_a_colder_day_is_told_with_its_degrees(case: Case, model: BlendForecaste
 
 def test_sentences_add_up_as_they_are_rounded(case: Case, model: BlendForecaster) -> None:
     why = why_of(case, model, ORIGIN)
-    told = [float(line.split(" ")[0].replace(",", "")) for line in why.sentences()[1:]]
-    assert sum(told) == pytest.approx(why.total - why.reference, abs=0.5 * len(told))
+    sentence = [float(line.split(" ")[0].replace(",", "")) for line in why.sentences()[1:]]
+    assert sum(sentence) == pytest.approx(why.total - why.reference, abs=0.5 * len(sentence))
 
 
 def test_without_last_week_a_usual_day_is_what_it_is_held_against(case: Case, model: BlendForecaster) -> None:
@@ -96,8 +96,8 @@ def test_a_horizon_without_a_whole_day_is_told_as_the_hours_that_it_is(case: Cas
 
 def test_a_bound_is_a_part_of_its_own(case: Case, model: BlendForecaster) -> None:
     origin = ORIGIN
-    told = model.predict(case, origin, 48)
-    capped = Quantiles(*(np.minimum(each, 14.0) for each in (told.p10, told.p50, told.p90)))
+    forecast = model.predict(case, origin, 48)
+    capped = Quantiles(*(np.minimum(each, 14.0) for each in (forecast.p10, forecast.p50, forecast.p90)))
     why = what_moved(case, model, origin, capped)
     assert why is not None
     assert next(part for part in why.parts if part.topic == "bounds").amount < 0
@@ -146,11 +146,11 @@ def test_a_model_that_cannot_say_says_nothing(case: Case) -> None:
 
 
 def test_an_explanation_costs_little(case: Case, model: BlendForecaster) -> None:
-    told = model.predict(case, ORIGIN, 48)
+    forecast = model.predict(case, ORIGIN, 48)
     spent = []
     for _ in range(5):
         begun = time.perf_counter()
-        what_moved(case, model, ORIGIN, told)
+        what_moved(case, model, ORIGIN, forecast)
         spent.append(time.perf_counter() - begun)
     # A tenth of it on an idle machine.
     assert min(spent) < 1.5

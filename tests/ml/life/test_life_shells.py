@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.stores.erasure.files import made_again
+from assets.stores.erasure.files import rebuilt_paths
 from assets.stores.feature_days import FeatureDays
 from data_quality.contracts.time import FixedClock
 from ml.tracking import MlflowTracker
@@ -75,9 +75,9 @@ def test_the_night_scores_every_site_that_has_targets(resource: ProjectResource,
     (found,) = asked(resource, nightly_forecast_scores, NOW, tmp_path)
     assert (found.partition_key, found.run_key) == ("shells", f"forecast_watch:shells:{NOW.date()}")
     (tmp_path / "sites" / "shells.yaml").write_text(SITE.replace("forecast_targets: [a]\n", ""))
-    again = ProjectResource(root=str(tmp_path))
-    assert asked(again, nightly_forecast_scores, NOW, tmp_path) == []
-    assert asked(again, weekly_retraining, NOW, tmp_path) == []
+    second = ProjectResource(root=str(tmp_path))
+    assert asked(second, nightly_forecast_scores, NOW, tmp_path) == []
+    assert asked(second, weekly_retraining, NOW, tmp_path) == []
 
 
 def test_a_training_shows_folds_and_pictures_and_keeps_them_in_its_run(
@@ -124,5 +124,5 @@ def test_a_training_shows_folds_and_pictures_and_keeps_them_in_its_run(
     assert (code, "--day: expected a date" in error) == (2, True)
     # They are made of readings: an erasure takes those of its site alone.
     kept = resource.project.data_dir / "features" / "site=shells"
-    assert kept in made_again(resource.project, "shells")
-    assert kept not in made_again(resource.project, "other")
+    assert kept in rebuilt_paths(resource.project, "shells")
+    assert kept not in rebuilt_paths(resource.project, "other")

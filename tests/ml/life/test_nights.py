@@ -42,7 +42,7 @@ class Nights:
         self.tracker.set_alias(self.challenger.name, CHALLENGER, self.challenger.version)
         self.champion = lead(self.tracker, self.site, naive(low=-8, high=8), trained_until_utc=trained_until_utc)
         made = sound(issued(self.tracker, self.site, rows, NOW - timedelta(days=days), target=TARGET))
-        shadow = run_shadow(rows, site=self.site, tracker=self.tracker, beside=made)
+        shadow = run_shadow(rows, site=self.site, tracker=self.tracker, champion=made)
         assert shadow is not None
         # The load repeats itself by days: what was said on the first holds on the others, and costs no time.
         for forecast, day in product((made, shadow), range(days)):
@@ -123,11 +123,11 @@ def test_a_level_that_training_never_knew_is_kept_and_asks_for_a_training_once(n
     assert nights.store.drifts(nights.site.site_id) == [found.drift]
     trained = [decision(TARGET, until=NOW - timedelta(days=3), at=NOW - timedelta(days=3))]
     drifts = nights.store.drifts(nights.site.site_id)
-    asked = retrain_reasons([TARGET], trained, drifts, known_until_utc=NOW)
-    assert asked[TARGET].startswith("drift seen on 2025-03-3")
-    assert "training knew" in asked[TARGET]
-    again = [*trained, decision(TARGET, until=NOW, at=NOW)]
-    assert retrain_reasons([TARGET], again, drifts, known_until_utc=NOW) == {}
+    reasons = retrain_reasons([TARGET], trained, drifts, known_until_utc=NOW)
+    assert reasons[TARGET].startswith("drift seen on 2025-03-3")
+    assert "training knew" in reasons[TARGET]
+    second = [*trained, decision(TARGET, until=NOW, at=NOW)]
+    assert retrain_reasons([TARGET], second, drifts, known_until_utc=NOW) == {}
 
 
 def later(forecast: Forecast, by: timedelta) -> Forecast:
@@ -145,8 +145,8 @@ def test_a_target_is_trained_again_once_a_week_of_readings_is_new() -> None:
     until = datetime(2025, 3, 1, tzinfo=UTC)
     rows = [decision("x", until=until, at=until), decision("y", until=until + timedelta(days=3), at=until)]
     week = until + timedelta(days=7)
-    asked = retrain_reasons(["x", "y", "z"], rows, [], known_until_utc=week)
-    assert asked == {
+    requests = retrain_reasons(["x", "y", "z"], rows, [], known_until_utc=week)
+    assert requests == {
         "x": "readings go on to 2025-03-08, the newest model's end on 2025-03-01",
         "z": "no model of it has been trained yet",
     }
@@ -163,5 +163,5 @@ def test_a_drift_of_another_target_or_before_the_training_asks_for_nothing() -> 
         ForecastDrift(target="y", local_day=date(2025, 3, 12), seen_at_utc=until + timedelta(days=2), **facts),
     ]
     rows = [decision("x", until=until, at=until), decision("y", until=until, at=until)]
-    asked = retrain_reasons(["x", "y"], rows, drifts, known_until_utc=until)
-    assert asked == {"y": "drift seen on 2025-03-12: The level moved."}
+    reasons = retrain_reasons(["x", "y"], rows, drifts, known_until_utc=until)
+    assert reasons == {"y": "drift seen on 2025-03-12: The level moved."}

@@ -31,9 +31,9 @@ def test_the_table_says_what_was_not_measured() -> None:
     sizes[400]["kpis"] = step(9, -9)
     powers = exponents(sizes)  # type: ignore[arg-type]
     assert powers == {"ingest": {"200-400": 0.58}, "fit": {"200-400": 1.0}}
-    told = page({"machine": "two cores", "months": 1, "sizes": sizes, "exponents": powers})
-    assert "| 1,000 (extrapolated) |" in told
+    text = page({"machine": "two cores", "months": 1, "sizes": sizes, "exponents": powers})
+    assert "| 1,000 (extrapolated) |" in text
     # In proportion at least, though ingestion grew by less.
-    assert "| ingest | 2.0 s, 300 MiB | 3.0 s, 300 MiB | 8 s |" in told
-    assert "| fit | 10.0 s, 300 MiB | 20.0 s, 300 MiB | 50 s |" in told
-    assert "| kpis | 3.0 s, 300 MiB | not measured | not measured |" in told
+    assert "| ingest | 2.0 s, 300 MiB | 3.0 s, 300 MiB | 8 s |" in text
+    assert "| fit | 10.0 s, 300 MiB | 20.0 s, 300 MiB | 50 s |" in text
+    assert "| kpis | 3.0 s, 300 MiB | not measured | not measured |" in text

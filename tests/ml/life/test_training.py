@@ -62,10 +62,10 @@ def test_a_model_that_gains_takes_the_lead_and_is_no_challenger(tracker: MlflowT
 
 
 def test_training_again_on_the_same_hours_registers_nothing_and_makes_no_challenger(tracker: MlflowTracker) -> None:
-    first, again = (train_floor(tracker, "life4", load(60)) for _ in range(2))
-    assert again.registered == first.registered
-    assert not again.decision.is_promoted
-    assert again.decision.reason.startswith("0 days are new")
+    first, second = (train_floor(tracker, "life4", load(60)) for _ in range(2))
+    assert second.registered == first.registered
+    assert not second.decision.is_promoted
+    assert second.decision.reason.startswith("0 days are new")
     assert load_champion(tracker, site("life4"), "m1", CHALLENGER) is None
 
 

@@ -63,13 +63,13 @@ def cases(usages: dict[str, Usage], train: tuple[date, date], report: tuple[date
         if isinstance(fit, Finding):
             continue
         own = with_saving(usage, report[0])
-        asked = {"report_start": report[0], "report_end": report[1], "measures": [report[0]], "resamples": 0}
-        made = savings(fit, own, **asked)  # type: ignore[arg-type]
+        query = {"report_start": report[0], "report_end": report[1], "measures": [report[0]], "resamples": 0}
+        made = savings(fit, own, **query)  # type: ignore[arg-type]
         if isinstance(made, Finding) or made.coverage < 0.9:
             continue
         others = [Member(other, each) for other, each in usages.items() if other != name]
-        beside = compared_group(fit, made, others, model=model)
-        if not isinstance(beside, CorrectedSavings):
+        extra = compared_group(fit, made, others, model=model)
+        if not isinstance(extra, CorrectedSavings):
             continue
         # What was saved is a ninth of what was still used.
         truth = made.actual_kwh * SHARE / (1 - SHARE)
@@ -78,7 +78,7 @@ def cases(usages: dict[str, Usage], train: tuple[date, date], report: tuple[date
                 name,
                 *(
                     value / made.expected_kwh
-                    for each in (made, beside)
+                    for each in (made, extra)
                     for value in (each.savings_kwh - truth, each.uncertainty_kwh)
                 ),
             )

@@ -66,12 +66,12 @@ def trial(seed: int, **changes: float) -> Trial:
     found = savings(fit, made.own, report_start=SPLIT, report_end=END, measures=[SPLIT], resamples=0)
     assert not isinstance(found, Finding)
     members = [Member(f"site {place}", usage) for place, usage in enumerate(made.others)]
-    beside = compared_group(fit, found, members, model="heating_3p")
-    assert isinstance(beside, CorrectedSavings)
-    plain, corrected = ((each.savings_kwh - made.saved_kwh) / found.expected_kwh for each in (found, beside))
+    others = compared_group(fit, found, members, model="heating_3p")
+    assert isinstance(others, CorrectedSavings)
+    plain, corrected = ((each.savings_kwh - made.saved_kwh) / found.expected_kwh for each in (found, others))
     return Trial(
-        plain, corrected, held(found, made.saved_kwh), held(beside, made.saved_kwh),
-        beside.uncertainty_kwh / found.expected_kwh,
+        plain, corrected, held(found, made.saved_kwh), held(others, made.saved_kwh),
+        others.uncertainty_kwh / found.expected_kwh,
     )  # fmt: skip
 
 

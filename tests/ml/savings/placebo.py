@@ -65,9 +65,9 @@ def main(count: int) -> None:
         claims = [each for each in found if each.claimed_kwh is not None]
         large = [each for each in claims if not any(f.code == "within_usual_drift" for f in each.findings)]
         barred = [each for each in found if any(f.code == "non_routine_event" for f in each.findings)]
-        told = f"{kind} {drift[0]:.0%}" if kind == "drift" else kind
+        text = f"{kind} {drift[0]:.0%}" if kind == "drift" else kind
         parts = [f"{len(part) / len(found):.1%}" for part in (claims, large, barred)]
-        sys.stdout.write(f"{told}: n {len(found)}, claims {parts[0]}, over 5 % {parts[1]}, barred {parts[2]}\n")
+        sys.stdout.write(f"{text}: n {len(found)}, claims {parts[0]}, over 5 % {parts[1]}, barred {parts[2]}\n")
 
 
 if __name__ == "__main__":

@@ -65,9 +65,9 @@ def test_a_steady_use_is_neither_contradictory_nor_unstable(shared_data: Path, n
 
 def test_the_best_year_asks_the_least_energy_of_all() -> None:
     found = unchanged(3)
-    asked = [year.expected_kwh for year in found.years]
+    words = [year.expected_kwh for year in found.years]
     assert found.best is not None
-    assert asked[found.best] == min(each for each in asked if each is not None)
+    assert words[found.best] == min(each for each in words if each is not None)
     assert found.enpi == found.years[found.best].enpi
 
 

@@ -83,18 +83,20 @@ def test_members_that_cannot_be_compared_are_named_and_two_correct_nothing() -> 
         Member("plain", made.others[3]),
         Member("other", made.others[4]),
     ]
-    said = compared_group(fit, found, members, model="heating_3p")
-    assert isinstance(said, tuple)
-    assert [(each.code, each.scope) for each in said[1:]] == [
+    comparison = compared_group(fit, found, members, model="heating_3p")
+    assert isinstance(comparison, tuple)
+    assert [(each.code, each.scope) for each in comparison[1:]] == [
         ("member_has_measure", "member:led"),
         ("member_too_few_days", "member:short"),
         ("member_no_baseline", "member:bare"),
     ]
-    assert str(said[0].message).startswith("2 of 5 members of the comparison group can be compared and 3 are needed")
+    assert str(comparison[0].message).startswith(
+        "2 of 5 members of the comparison group can be compared and 3 are needed"
+    )
     # A measure before both periods bars nobody.
-    again = compared_group(fit, found, [*members[3:], Member("led", made.others[2], [date(2021, 5, 1)])], model="mean")
-    assert isinstance(again, CorrectedSavings)
-    assert len(again.members) == 3
+    second = compared_group(fit, found, [*members[3:], Member("led", made.others[2], [date(2021, 5, 1)])], model="mean")
+    assert isinstance(second, CorrectedSavings)
+    assert len(second.members) == 3
 
 
 def errors(found: list[Case]) -> np.ndarray:
@@ -139,19 +141,19 @@ def group_file(folder: Path, *, names: int = 4, more: str = "") -> Path:
 
 
 def test_the_command_prints_the_corrected_saving_and_does_not_claim_what_all_saved(folder: Path) -> None:
-    asked = ["--comparison-group", str(group_file(folder)), "--measure", "2023-01-01", "--resamples", "0"]
-    found = data(folder, *asked)
-    beside = found["comparison_group"]
-    assert [each["name"] for each in beside["members"]] == ["m0", "m1", "m2", "m3"]
-    assert beside["savings_kwh"] == pytest.approx(found["savings_kwh"] - found["expected_kwh"] * beside["group_share"])
-    low, high = beside["interval_kwh"]
+    words = ["--comparison-group", str(group_file(folder)), "--measure", "2023-01-01", "--resamples", "0"]
+    found = data(folder, *words)
+    others = found["comparison_group"]
+    assert [each["name"] for each in others["members"]] == ["m0", "m1", "m2", "m3"]
+    assert others["savings_kwh"] == pytest.approx(found["savings_kwh"] - found["expected_kwh"] * others["group_share"])
+    low, high = others["interval_kwh"]
     # The building's own tenth is 1.7 % more than what all of them saved.
     assert low <= 0.017 * found["expected_kwh"] <= high
     assert found["claimed_kwh"] is None
     assert "group_explains_saving" in {each["code"] for each in found["findings"]}
-    said = run(folder, *asked).stdout
-    assert "against the comparison group:" in said
-    assert "4 members saved +" in said
+    output = run(folder, *words).stdout
+    assert "against the comparison group:" in output
+    assert "4 members saved +" in output
     assert data(folder, "--resamples", "0")["comparison_group"] is None
 
 
@@ -166,13 +168,13 @@ def test_a_group_whose_members_have_measures_is_a_weaker_answer_that_says_so(fol
 
 
 def test_a_group_of_two_and_a_missing_file_are_refused_by_name(folder: Path) -> None:
-    said = run(folder, "--comparison-group", str(group_file(folder, names=2)))
-    assert said.exit_code == 2
-    assert "a comparison group needs 3 members or more, it has 2" in said.output
+    output = run(folder, "--comparison-group", str(group_file(folder, names=2)))
+    assert output.exit_code == 2
+    assert "a comparison group needs 3 members or more, it has 2" in output.output
     (folder / "twice.yaml").write_text("members:\n" + "  - {name: m0, energy: m0_kwh.csv}\n" * 3)
     assert "member 'm0' appears twice" in run(folder, "--comparison-group", str(folder / "twice.yaml")).output
     lost = group_file(folder, names=3).read_text().replace("m1_kwh", "lost")
     (folder / "lost.yaml").write_text(lost)
-    said = run(folder, "--comparison-group", str(folder / "lost.yaml"))
-    assert said.exit_code == 2
-    assert "lost.csv" in said.output
+    output = run(folder, "--comparison-group", str(folder / "lost.yaml"))
+    assert output.exit_code == 2
+    assert "lost.csv" in output.output

@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from assets.kpi.claims.gate import against_claim, horizon
+from assets.kpi.claims.gate import claim_findings, horizon
 from assets.kpi.enpi.enpi_result import DayPair
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Period, months_of
@@ -67,12 +67,12 @@ def test_reports_and_command_line_ask_the_same_gate_about_the_same_days() -> Non
             DayPair(local_date=day, actual_kwh=Decimal(repr(actual)), expected_kwh=Decimal(repr(wanted)), coverage=1.0)
             for day, actual, wanted in days.iter_rows()
         ]
-        told = against_claim(pairs, _as_baseline(fit), end=END, least_coverage=1.0)
+        finding = claim_findings(pairs, _as_baseline(fit), end=END, least_coverage=1.0)
         year = asked(fit, made.usage, (SPLIT, END))
         assert isinstance(year, Savings)
         starts = [each.facts["start"] for each in year.findings if each.code == "non_routine_event"]
         assert starts
-        assert [each.facts["start"] for each in told if each.code == "non_routine_event"] == starts
+        assert [each.facts["start"] for each in finding if each.code == "non_routine_event"] == starts
 
 
 def _as_baseline(fit: Fit) -> object:

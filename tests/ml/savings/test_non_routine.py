@@ -73,11 +73,11 @@ def test_a_level_from_the_first_day_on_is_the_measure_or_suspect() -> None:
 @pytest.mark.parametrize("measure", [date(2023, 2, 1), date(2023, 6, 1), date(2023, 8, 5)])
 def test_after_a_gap_the_seam_is_the_first_compared_day_and_a_measure_in_the_gap_is_the_measure(measure: date) -> None:
     """The simulated retrofits of RMV2.0 (LBNL, data/Post_simu): a baseline of 2006, readings again from 2017 on."""
-    again = date(2023, 8, 1)
+    second = date(2023, 8, 1)
     days = pl.DataFrame({"local_date": DATES, "actual": noisy(since(SPLIT, -30.0)), "expected": np.full(730, 100.0)})
-    known = days.filter((pl.col("local_date") < SPLIT) | (pl.col("local_date") >= again))
+    known = days.filter((pl.col("local_date") < SPLIT) | (pl.col("local_date") >= second))
     (step,) = changes_of_use(known, train=(START, SPLIT), end=END, unit="kWh")
-    assert (step.facts["period"], step.facts["start"]) == ("at_start", again.isoformat())
+    assert (step.facts["period"], step.facts["start"]) == ("at_start", second.isoformat())
     assert changes_of_use(known, train=(START, SPLIT), end=END, unit="kWh", declared=[measure]) == ()
 
 

@@ -35,8 +35,8 @@ def fitted(usage: Usage, **options) -> Fit:
 
 
 def saved(usage: Usage, **options) -> Savings:
-    asked = {"report_start": SPLIT, "report_end": END, "resamples": 0} | options
-    found = savings(fitted(usage), usage, **asked)
+    query = {"report_start": SPLIT, "report_end": END, "resamples": 0} | options
+    found = savings(fitted(usage), usage, **query)
     assert isinstance(found, Savings), found
     return found
 

@@ -157,7 +157,7 @@ def test_limits_that_are_too_old_are_a_finding_while_live_values_come(tmp_path: 
     def found(days: int, *, is_live: bool = True) -> list[tuple[str, str]]:
         now_utc = NOW + timedelta(days=days)
         state = SourceState(source_id="hall", kind="mqtt", state="live")
-        board.tell("works", [state], now_utc=now_utc if is_live else NOW - timedelta(days=1))
+        board.put_states("works", [state], now_utc=now_utc if is_live else NOW - timedelta(days=1))
         listed = open_findings(Look(project, site, now_utc)).standing
         causes = ((each.finding.cause, str(each.finding.what)) for each in listed)
         return [each for each in causes if each[0].startswith("limits")]

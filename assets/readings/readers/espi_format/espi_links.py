@@ -10,7 +10,7 @@ _BLOCK = "/IntervalBlock"
 
 @dataclass(frozen=True)
 class Source:
-    """Where a block's rows come from. meter: the meter reading's own link, by which a column map names it;
+    """Source of a block's rows. meter: the meter reading's own link, by which a column map names it;
     usage_point: the usage point's link; both as written. The reading type is None where the document has none.
     """
 

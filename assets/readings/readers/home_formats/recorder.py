@@ -44,14 +44,14 @@ class Recorder:
 
     def read(self, path: Path, request: ReadRequest) -> Parsed:
         """The statistics that the site names; without a site or a map every sum. Raises BadInput."""
-        statistics = _ask(path, None, None)
+        statistics = _run_child(path, None, None)
         entities = named_entities([_entity(each) for each in statistics], request)
         refuse_shared(entities)
         row_filter = RowFilter(pl.DataFrame(schema=PLACED_SCHEMA))
         good = _judged(entities, row_filter, request)
         with tempfile.TemporaryDirectory(prefix="meterloom-") as folder:
             out = Path(folder) / "rows.arrow"
-            _ask(path, [each.foreign_id for each in good], out)
+            _run_child(path, [each.foreign_id for each in good], out)
             rows = pl.read_ipc(out)
         placed = _placed(rows, good)
         row_filter.warn("missing_intervals", placed.filter(pl.col("value").is_null()).height)
@@ -72,7 +72,7 @@ class Recorder:
         )
 
 
-def _ask(path: Path, wanted: Sequence[str] | None, out: Path | None) -> list[dict[str, Any]]:
+def _run_child(path: Path, wanted: Sequence[str] | None, out: Path | None) -> list[dict[str, Any]]:
     # Resolved: the child keeps the working folder that it was started in.
     arguments = {"path": str(path.resolve()), "wanted": wanted, "out": out and str(out)}
     found: list[dict[str, Any]] = run_limited(_READ, arguments)

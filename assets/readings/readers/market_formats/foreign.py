@@ -74,7 +74,7 @@ class Found:
 
 @dataclass(frozen=True)
 class _Named:
-    """Where a channel belongs; is_known: the site has that register."""
+    """Register of a channel; is_known: the site has that register."""
 
     meter_id: str
     register: str

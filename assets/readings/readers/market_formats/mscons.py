@@ -68,7 +68,7 @@ class Mscons:
 
 @dataclass
 class _Place:
-    """Where a quantity stands: location, line, and the times that hold for all of its line. counted: quantities so
+    """Place of a quantity: location, line, and the times that hold for all of its line. counted: quantities so
     far; is_counted: some have their time from their place; first_row: the row of the line's first one.
     """
 

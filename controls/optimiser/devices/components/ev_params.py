@@ -386,7 +386,7 @@ def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | No
 
 
 def _reachable(stay: Session, name: str, left: int, given: Given) -> tuple[Session, tuple[str, ...]]:
-    """What is due within the plan: less where the car leaves after it, or where the mode allows less power."""
+    """Charge due within the plan: less where the car leaves after it, or where the mode allows less power."""
     later_h = (left - stay.to_step) * given.step_h
     due_kwh = max(stay.energy_kwh - later_h * stay.max_kw * stay.efficiency, 0.0)
     notes: tuple[str, ...] = ()

@@ -140,7 +140,7 @@ class HeatStore(Device):
     is_slow = True
     power_column: ClassVar[str]
     level_column: ClassVar[str]
-    says: ClassVar = {
+    limit_words: ClassVar = {
         "floor": "holds as little heat as it may",
         "ceiling": "is full",
         "end": "must end with enough heat",
@@ -209,7 +209,7 @@ class HeatStore(Device):
 
     @property
     def band_kwh(self) -> tuple[float, float]:
-        """Where its thermostat begins and ends to heat."""
+        """Temperatures at which its thermostat begins and ends to heat."""
         low = self.min_kwh if self.thermostat_on_kwh is None else self.thermostat_on_kwh
         return low, self.max_kwh if self.thermostat_off_kwh is None else self.thermostat_off_kwh
 

@@ -120,6 +120,6 @@ class BacnetDevice:
 
 
 def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as requested:
+        requested.bind(("127.0.0.1", 0))
+        return int(requested.getsockname()[1])

@@ -40,22 +40,22 @@ def test_pauses_grow_and_no_two_names_have_the_same() -> None:
 @contextmanager
 def storm(broker: Broker, folder: Path) -> Iterator[list[Path]]:
     """The connections, in processes; files that say how many of each hold."""
-    told = [folder / f"held-{first}" for first in range(0, MANY, A_PROCESS)]
+    folders = [folder / f"held-{first}" for first in range(0, MANY, A_PROCESS)]
     module = "tests.controls.gateways.sources.storm_child"
     processes = []
-    for number, path in enumerate(told):
+    for number, path in enumerate(folders):
         more = [str(broker.address.port), broker.address.username, str(number * A_PROCESS), str(A_PROCESS), str(path)]
         processes.append(subprocess.Popen([sys.executable, "-m", module, *more]))
     try:
-        yield told
+        yield folders
     finally:
         for process in processes:
             process.kill()
             process.wait()
 
 
-def held(told: list[Path]) -> int:
-    return sum(int(path.read_text()) for path in told if path.exists())
+def held(reported: list[Path]) -> int:
+    return sum(int(path.read_text()) for path in reported if path.exists())
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def controlled(address: BrokerAddress) -> Iterator[tuple[list[float], threading.
         measure=lambda: {"read_power_kw": 1.0}, clock=CLOCK, monotonic=time.monotonic,
     ).start()  # fmt: skip
     device = MqttDevice(served.template, address=address, site_id="home", device_id="pv", epoch=1, clock=CLOCK)
-    asked: list[float] = []
+    requests: list[float] = []
     begin, end = threading.Event(), threading.Event()
 
     def ask() -> None:
@@ -78,12 +78,12 @@ def controlled(address: BrokerAddress) -> Iterator[tuple[list[float], threading.
             except DeviceSilent:
                 # The broker is not there yet, or the device is not.
                 continue
-            asked.append(time.monotonic() - began)
+            requests.append(time.monotonic() - began)
 
     asker = threading.Thread(target=ask)
     asker.start()
     try:
-        yield asked, begin
+        yield requests, begin
     finally:
         end.set()
         begin.set()
@@ -97,18 +97,20 @@ def test_fault_f114_five_hundred_are_back_within_a_minute_and_a_device_answers_m
     port = free_port()
     with (
         start_broker(tmp_path / "one", port=port, password="secret") as broker,
-        storm(broker, tmp_path) as told,
-        controlled(broker.address) as (asked, begin),
+        storm(broker, tmp_path) as reported,
+        controlled(broker.address) as (requested, begin),
     ):
-        until(lambda: held(told) == MANY, 60)
+        until(lambda: held(reported) == MANY, 60)
         os.kill(broker.pid, signal.SIGKILL)
-        until(lambda: held(told) == 0, 30)
+        until(lambda: held(reported) == 0, 30)
         broker.stop()
         with start_broker(tmp_path / "two", port=port, password="secret"):
             began = time.monotonic()
             begin.set()
-            until(lambda: held(told) == MANY, 60)
+            until(lambda: held(reported) == MANY, 60)
             back_s = time.monotonic() - began
-            until(lambda: len(asked) >= 5, 30)
+            until(lambda: len(requested) >= 5, 30)
     # Its own cycle is two seconds, and a question is answered within it, storm or none.
-    assert max(asked) < 2.0, f"{MANY} back after {back_s:.1f} s, slowest of {len(asked)} answers {max(asked):.2f} s"
+    assert max(requested) < 2.0, (
+        f"{MANY} back after {back_s:.1f} s, slowest of {len(requested)} answers {max(requested):.2f} s"
+    )

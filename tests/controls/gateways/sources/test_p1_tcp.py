@@ -75,8 +75,8 @@ def test_a_telegram_becomes_one_sample_a_point(bridge: P1Bridge, sink: ListSink,
     at_utc = BEGIN_UTC + timedelta(hours=4000)
     bridge.say(telegram(at_utc, gas_at_utc=at_utc - timedelta(minutes=3)))
     until(lambda: len(sink.samples) == 4)
-    told = {sample.point: (sample.value, sample.unit, sample.at_utc) for sample in sink.samples}
-    assert told == {
+    values = {sample.point: (sample.value, sample.unit, sample.at_utc) for sample in sink.samples}
+    assert values == {
         # A Dutch meter states no total: it is the sum of its two tariffs.
         "in": (300.0, "kwh", at_utc),
         "low": (100.0, "kwh", at_utc),
@@ -88,9 +88,9 @@ def test_a_telegram_becomes_one_sample_a_point(bridge: P1Bridge, sink: ListSink,
 
 
 def test_telegrams_come_in_pieces_of_any_size(bridge: P1Bridge, sink: ListSink, listening: P1Listener) -> None:
-    said = b"".join(telegram(BEGIN_UTC + timedelta(seconds=n), low_kwh=100 + n) for n in range(5))
-    for size in (1, 7, 300, len(said)):
-        piece, said = said[:size], said[size:]
+    text = b"".join(telegram(BEGIN_UTC + timedelta(seconds=n), low_kwh=100 + n) for n in range(5))
+    for size in (1, 7, 300, len(text)):
+        piece, text = text[:size], text[size:]
         bridge.say(piece)
     until(lambda: len(sink.of("low")) == 5)
     assert [sample.value for sample in sink.of("low")] == [100, 101, 102, 103, 104]
@@ -98,10 +98,10 @@ def test_telegrams_come_in_pieces_of_any_size(bridge: P1Bridge, sink: ListSink, 
 
 
 def test_every_cut_of_a_stream_gives_the_same_telegrams() -> None:
-    said = b"".join(telegram(BEGIN_UTC + timedelta(seconds=n)) for n in range(3))
-    for cut in range(len(said)):
+    text = b"".join(telegram(BEGIN_UTC + timedelta(seconds=n)) for n in range(3))
+    for cut in range(len(text)):
         cutter = TelegramCutter()
-        found = [*cutter.feed(said[:cut]).telegrams, *cutter.feed(said[cut:]).telegrams]
+        found = [*cutter.feed(text[:cut]).telegrams, *cutter.feed(text[cut:]).telegrams]
         assert b"".join(each.body for each in found).count(b"LIVE-METER") == 3, cut
 
 

@@ -74,8 +74,8 @@ def test_an_accumulator_is_scaled_and_its_pulses_are_not(device: BacnetDevice) -
     pulses = point("pulses", "accumulator,1", what="pulses", value_per_pulse="0.01")
     # Of a counter of pulses the device's own unit is that of a scaled value, which nobody asked for.
     device.change("accumulator,1", units="noUnits")
-    told = poller(device.address, points=[point("kwh", "accumulator,1"), pulses]).test(5)
-    assert [(sample.value, sample.unit) for sample in told] == [(47.11, "kwh"), (4711.0, "count")]
+    samples = poller(device.address, points=[point("kwh", "accumulator,1"), pulses]).test(5)
+    assert [(sample.value, sample.unit) for sample in samples] == [(47.11, "kwh"), (4711.0, "count")]
 
 
 def test_a_value_that_the_device_doubts_is_doubtful(device: BacnetDevice) -> None:
@@ -86,15 +86,15 @@ def test_a_value_that_the_device_doubts_is_doubtful(device: BacnetDevice) -> Non
 def test_sixty_objects_are_asked_in_a_few_questions(sink: ListSink) -> None:
     with BacnetDevice(inputs=60) as large:
         points = [point(f"m{place}", f"analog-input,{place}") for place in range(60)]
-        told = poller(large.address, device_id=1234, points=points).test(10)
-        assert [sample.value for sample in told] == [1000.0 + place for place in range(60)]
+        samples = poller(large.address, device_id=1234, points=points).test(10)
+        assert [sample.value for sample in samples] == [1000.0 + place for place in range(60)]
         assert large.asked == 3
 
 
 def test_a_device_that_tells_one_property_at_a_time_is_read_so(sink: ListSink) -> None:
     with BacnetDevice(knows_many=False) as old:
-        told = poller(old.address, device_id=1234, points=[*POINTS, point("c", "accumulator,1")]).test(10)
-        assert [sample.value for sample in told] == [1000.0, 1001.0, 47.11]
+        samples = poller(old.address, device_id=1234, points=[*POINTS, point("c", "accumulator,1")]).test(10)
+        assert [sample.value for sample in samples] == [1000.0, 1001.0, 47.11]
 
 
 def test_another_device_at_the_address_tells_nothing(sink: ListSink) -> None:
@@ -187,8 +187,8 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "active", True, Denied("timeout")])
 def test_what_is_no_number_is_refused(value: Any) -> None:
-    told = sample_of(BacnetPoint.model_validate(POINTS[0]), {"present-value": value}, NOW_UTC)
-    assert isinstance(told, Refusal)
+    sample = sample_of(BacnetPoint.model_validate(POINTS[0]), {"present-value": value}, NOW_UTC)
+    assert isinstance(sample, Refusal)
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -196,5 +196,5 @@ def test_a_number_of_32_bits_is_the_decimal_that_the_display_shows(real: float) 
     shown = as_written(real)
     assert len(Decimal(repr(shown)).normalize().as_tuple().digits) <= 9 or shown == real
     assert as_written(12345.669921875) == 12345.67
-    told = sample_of(BacnetPoint.model_validate(POINTS[0]), {"present-value": shown}, NOW_UTC)
-    assert isinstance(told, Sample)
+    sample = sample_of(BacnetPoint.model_validate(POINTS[0]), {"present-value": shown}, NOW_UTC)
+    assert isinstance(sample, Sample)

@@ -36,8 +36,8 @@ METER = load_template("meter_sdm630")
 POWER = "read_power_kw"
 
 
-def unit(unit_id: int = 1, **told: float) -> ModbusUnit:
-    values = dict.fromkeys(METER.readable, 1.0) | told
+def unit(unit_id: int = 1, **reported: float) -> ModbusUnit:
+    values = dict.fromkeys(METER.readable, 1.0) | reported
     return ModbusUnit(METER, measure=lambda: values, monotonic=time.monotonic, unit_id=unit_id)
 
 
@@ -194,8 +194,8 @@ def site_of(*sources: dict[str, Any]) -> Site:
 
 def test_a_battery_tells_the_same_by_its_template_and_by_points_that_say_all() -> None:
     battery = load_template("sim_battery_10kwh")
-    told = {"read_power_kw": -1.25, "read_soc_percent": 47.5}
-    server = ModbusServer([ModbusUnit(battery, measure=lambda: told, monotonic=time.monotonic, unit_id=3)]).start()
+    fields = {"read_power_kw": -1.25, "read_soc_percent": 47.5}
+    server = ModbusServer([ModbusUnit(battery, measure=lambda: fields, monotonic=time.monotonic, unit_id=3)]).start()
     live = {"stream": "m", "what": "live"}
     short = [{"point": "power_kw"} | live, {"point": "soc_percent"} | live]
     whole = [
@@ -226,8 +226,8 @@ def test_a_battery_tells_the_same_by_its_template_and_by_points_that_say_all() -
 def test_a_device_on_the_broker_is_asked_as_its_template_says(
     name: str, place: dict[str, str], serve: Any, broker: Broker
 ) -> None:
-    template, told = load_template(name), broker.address
-    mqtt = MqttSettings(host=told.host, port=told.port, username=told.username, password=told.password)
+    template, address = load_template(name), broker.address
+    mqtt = MqttSettings(host=address.host, port=address.port, username=address.username, password=address.password)
     points = [{"point": "power_kw", "stream": "m", "what": "live"}]
     site = site_of({"source_id": "power", "timeout_s": 3, "points": points} | place)
     sink, one = ListSink(), open_source(site, site.sources[0], settings=Settings(mqtt=mqtt), clock=CLOCK)
@@ -248,7 +248,7 @@ def test_another_shell_asks_a_device_of_ours_by_the_name_that_commands_nothing(t
     pv = {"source_id": "pv", "asset": "device", "timeout_s": 3, "points": points}
     site = site_of(pv, {"source_id": "plug", "asset": "plug", "points": points})
     listener = listener_of([site])
-    assert (listener.says, listener.hears) == (("get/home/device",), ("state/home/device", "ack/home/device"))
+    assert (listener.publishes, listener.subscribes) == (("get/home/device",), ("state/home/device", "ack/home/device"))
     clients = [site_client("home", ["device"]), listener]
     with start_broker(tmp_path, password="secret", clients=clients) as broker:
         mqtt = MqttSettings(port=broker.address.port, username=listener.username, password=listener.password)

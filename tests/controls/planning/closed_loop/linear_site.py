@@ -107,8 +107,8 @@ class LinearSite:
         heater = set_points.get("heater", {})
         wanted = heater.get("set_temperature_degc", 19.1)
         is_on = heater.get("set_switch_state", float(self.degc < wanted)) > 0 and self.is_heated
-        asked = set_points.get("battery", {}).get("set_charge_power_kw", 0.0)
-        power = min(max(asked, -2.0, -self.kwh / QUARTER_H), 2.0, (4.0 - self.kwh) / QUARTER_H)
+        setpoint_kw = set_points.get("battery", {}).get("set_charge_power_kw", 0.0)
+        power = min(max(setpoint_kw, -2.0, -self.kwh / QUARTER_H), 2.0, (4.0 - self.kwh) / QUARTER_H)
         self.kwh += QUARTER_H * power
         self.drawn = {"battery": power, "heater": HEATER * is_on}
         kept = np.exp(-QUARTER_H / (R * C))

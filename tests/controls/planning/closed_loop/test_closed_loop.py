@@ -63,12 +63,12 @@ def test_rules_keep_the_room_warm(policy: PolicyName) -> None:
 
 
 def test_where_no_plan_is_found_the_last_one_goes_on_and_that_is_told() -> None:
-    asked = 0
+    solves = 0
 
     def fails_later(case: Any) -> Any:
-        nonlocal asked
-        asked += 1
-        if asked > 1:
+        nonlocal solves
+        solves += 1
+        if solves > 1:
             return Finding(code="no_plan_in_time", message="the solver found no plan within 0 s")
         return solved_within(case)
 
@@ -76,9 +76,9 @@ def test_where_no_plan_is_found_the_last_one_goes_on_and_that_is_told() -> None:
     found = run("deterministic", small, hours=5, solver=fails_later)
     assert "no_plan_in_time" in codes(found)
     assert found.reasons["failed"] >= 3
-    assert all("battery" in told for told in small.told[-20:])
+    assert all("battery" in reported for reported in small.told[-20:])
     # Past its time to live nothing of it is left: a thermostat heats, and the battery rests.
-    small, asked = LinearSite(), 0
+    small, solves = LinearSite(), 0
     found = run("deterministic", small, hours=8, solver=fails_later)
     assert "plan_expired" in codes(found)
     assert small.told[-1].keys() == {"heater"}
@@ -142,9 +142,9 @@ def two_rooms(**more: Any) -> Site:
 def test_walls_that_a_loop_does_not_step_are_told_with_their_rooms(policy: PolicyName) -> None:
     site = two_rooms(walls={"attic": 0.02})
     found = run_policy(site, LinearSite(), policy, seed=1, hours=24, watched=TWO_DAYS)
-    [told] = [each for each in found.findings if each.code == "walls_left_out"]
-    assert (told.scope, told.facts) == ("small", {"rooms": "attic, heater"})
-    assert "attic, heater" in told.message
+    [text] = [each for each in found.findings if each.code == "walls_left_out"]
+    assert (text.scope, text.facts) == ("small", {"rooms": "attic, heater"})
+    assert "attic, heater" in text.message
     plain = run_policy(two_rooms(), LinearSite(), policy, seed=1, hours=24, watched=TWO_DAYS)
     assert "walls_left_out" not in codes(plain)
     # Left out is left out: nothing else of the run is another.

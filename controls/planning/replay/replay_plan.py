@@ -51,7 +51,7 @@ class PlanReplay(Model):
     sentence: str
 
 
-def solved_again(stored: StoredContent) -> PlanReplay:
+def replay_plan(stored: StoredContent) -> PlanReplay:
     """Solve the request of a stored plan again, with the solver as it is installed now and on one thread.
 
     The hash is over the stored JSON with the values found now in their places, so that a plan of an earlier version,
