@@ -1,5 +1,6 @@
 """Every reason of a forecast that the code can give is said in every language, to the last word."""
 
+import ast
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -13,8 +14,10 @@ from ml.features.weather_known import NO_WEATHER, GivenWeather
 from ml.forecasts.lifecycle.moved_words import FELT, Words
 from ml.forecasts.lifecycle.promotion import PairedTest, _verdict, decide
 from ml.forecasts.lifecycle.what_moved import Moved, Why
-from reports.texts.locales import page_word
+from reports.texts.locales import page_word, rules_of
+from tests.house.measures import ROOT
 from tests.ml.forecasts.known_cases import case_like, factory
+from tests.syntax import parsed
 
 DAYS = 30
 DAY = date(2025, 4, 16)
@@ -85,3 +88,21 @@ def test_every_topic_is_met_with_its_facts() -> None:
     for each in ("warmer by", "colder by", "more sun by", "less sun by", "how warm it is", "the sun", "the eve of a",
                  "the day after a", "a public holiday", "week before)", "other weather", "other inputs"):  # fmt: skip
         assert each in found, each
+
+
+def test_every_sentence_of_a_plan_has_words_in_every_language() -> None:
+    """A remark stands with a capital on pages, and without one in other sentences."""
+    paths = [path for room in ("planning", "optimiser") for path in (ROOT / "controls" / room).rglob("*.py")]
+    trees = [each for path in paths for each in ast.walk(parsed(path.read_text(encoding="utf-8")))]
+    # Halves of a sentence that is put together (two added, or one behind a semicolon) are not looked for.
+    halves = {id(part) for each in trees if isinstance(each, ast.BinOp) for part in ast.walk(each)}
+    strings = [each.value for each in trees if isinstance(each, ast.Constant) and id(each) not in halves]
+    patterns = {
+        each
+        for each in strings
+        if isinstance(each, str) and each[0:1] != ";" and re.search(r"\{\d\}.*[a-z]{3}|[a-z]{3}.*\{\d\}", each)
+    }
+    assert len(patterns) > 25
+    for locale in ("de", "ar"):
+        known = {key.lower() for key in (*rules_of(locale).pages, *rules_of(locale).reports)}
+        assert {each for each in patterns if each.lower() not in known} == set()
