@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from assets.stores.lake.merges import newest_entry
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after, parse_period, zone
+from reports.datasets.base import period_key
 from reports.lifecycle.due import due_periods, first_of_period
 
 if TYPE_CHECKING:
@@ -27,6 +28,20 @@ def due_starts(project: "OpenProject", site: Site, now_utc: datetime, *, report:
         known=local_days(project, site, months),
         made={each.start for each in starts if each.end == months_after(each.start, months)},
     )
+
+
+def last_whole(project: "OpenProject", sites: Iterable[Site], now_utc: datetime, *, months: int) -> str:
+    """The last period of so many months that is over and that readings of these sites reach to the end of, as people
+    write it; by the clock alone where there are no readings, empty where they begin behind it.
+    """
+    sites = list(sites)
+    spans = [span for each in sites if (span := local_days(project, each, months)) is not None]
+    end = now_utc.astimezone(zone(sites[0].time_zone)).date()
+    if spans:
+        end = min(end, max(last for _, last in spans) + timedelta(days=1))
+    start = months_after(first_of_period(end, months), -months)
+    after = months_after(start, months)
+    return "" if spans and after <= min(first for first, _ in spans) else period_key(start, after)
 
 
 def local_days(project: "OpenProject", site: Site, months: int) -> tuple[date, date] | None:

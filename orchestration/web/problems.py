@@ -19,7 +19,7 @@ from data_quality.contracts.errors import BadInput, Busy, MeterloomError, Unreac
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.people import Person
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, Text
 from orchestration.web.own_origin import Refused
 from orchestration.web.request_context import SAFE, Ask, Nav, NotAllowed, NotSignedIn, TooMany, looks_of
 from orchestration.web.work import JOBS, BeingBuilt
@@ -63,8 +63,8 @@ class Problem(Model):
 
     status: int
     code: str
-    detail: str
-    mend: str = ""
+    detail: Text
+    mend: Text = ""
     errors: tuple[dict[str, str], ...] = ()
     headers: dict[str, str] = {}
 
@@ -89,8 +89,7 @@ def problem_of(fault: Exception) -> Problem:
         place, wait = f"{JOBS}/{fault.job.job_id}", f"{max(fault.about_s / 4, 2):.0f}"
         # A browser opens the page again by itself, without a script.
         headers = {"Location": place, "Retry-After": wait, "Refresh": wait}
-        message = f"{fault}; the page opens by itself"
-        return Problem(status=202, code="being_built", detail=message, headers=headers)
+        return Problem(status=202, code="being_built", detail=fault.message, headers=headers)
     if isinstance(fault, BadInput):
         status = next((each for each, reasons in REASONS.items() if fault.reason in reasons), 422)
         headers = {"Retry-After": "60"} if status in (429, 503) else {}
@@ -213,7 +212,9 @@ def _here(request: Request) -> str:
 
 
 def _without_paths(text: str) -> str:
-    return _PATH.sub("…", _printable(text))
+    found = _PATH.sub("…", _printable(text))
+    # A sentence that holds none is worded yet.
+    return text if found == text else found
 
 
 def _printable(text: str) -> str:

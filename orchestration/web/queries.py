@@ -94,7 +94,7 @@ def marts_dir_of(ask: Ask, *sites: Site) -> Path:
         why = job.future.exception() or job.future.result().message
         raise BadInput(f"the marts of then cannot be built: {why}", reason="refused")
     about_s = seconds_to_build(ask.project) - (ask.now_utc - job.asked_at_utc).total_seconds()
-    raise BeingBuilt(job, f"Marts of {', '.join(named)} as known at {at[:19]}Z", max(about_s, 1))
+    raise BeingBuilt(job, Sentence("Marts of {0} as known at {1}Z", ", ".join(named), at[:19]), max(about_s, 1))
 
 
 def instant_of(ask: Ask) -> datetime:

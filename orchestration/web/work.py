@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 
 from assets.stores.api_keys import REMEMBERED
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.sentence import Sentence
 from orchestration.open_project import OpenProject
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer
 from orchestration.web.request_context import Ask
@@ -41,7 +42,8 @@ class BeingBuilt(Exception):
     """Data that are being built. about_s: how much longer that takes."""
 
     def __init__(self, job: "Job", what: str, about_s: float) -> None:
-        super().__init__(f"{what}: being built, about {about_s:.0f} s")
+        self.message = Sentence("{0}: being built, about {1} s; the page opens by itself", what, f"{about_s:.0f}")
+        super().__init__(self.message)
         self.job, self.about_s = job, about_s
 
 

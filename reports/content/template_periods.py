@@ -4,6 +4,7 @@ from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.report_template import ReportTemplate
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import period_key
@@ -49,9 +50,9 @@ def check_period(
     # February to April is three months and no quarter.
     is_aligned = is_whole and len(months) in kinds and (period.start.month - 1) % len(months) == 0
     if not is_aligned:
-        raise BadInput(
-            f"report {template.template!r} covers a calendar {' or '.join(template.periods)}, "
-            f"{'' if project is None else 'or the whole reporting period, '}"
-            f"not {period.label or period_key(period.start, period.end)!r}",
-            reason="bad_period",
-        )
+        kinds_said = sentences([Sentence(each) for each in template.periods], " or ")
+        if project is not None:
+            kinds_said = Sentence("{0}, or the whole reporting period", kinds_said)
+        got = repr(period.label or period_key(period.start, period.end))
+        message = Sentence("report {0} covers a calendar {1}, not {2}", repr(template.template), kinds_said, got)
+        raise BadInput(message, reason="bad_period")

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from assets.kpi.enpi.enpi_result import EnpiResult
-from data_quality.contracts.baselines.baseline import StatusRule
+from data_quality.contracts.baselines.baseline import POLICY_WORDS, StatusRule
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
@@ -45,8 +45,8 @@ MEASURES: Mapping[str, Measure] = {
     "term_p_value": Measure("Coefficient, p", "ratio", whole="asked"),
 }
 # Levels by which uses are judged, as the site file has them, and how they are written.
-_LEVELS = {"policy": "{}", "warn_percent": "{:g}", "crit_percent": "{:g}", "min_days_share": "{:.0%}"}
-_METHOD = (*_LEVELS, "confidence", "days", "simulated", "levels", "unassessed")
+_LEVELS = {"warn_percent": "{:g}", "crit_percent": "{:g}", "min_days_share": "{:.0%}"}
+_METHOD = ("policy", *_LEVELS, "confidence", "days", "simulated", "levels", "unassessed")
 FACTS = (
     "status", "verdict", "missing", "mend", "left_out", "uses", "counted_uses", "carrier", "carrier_title", "direction",
     "baseline", "model", "trained", "approval", "digest", "term", "registered", *_METHOD,
@@ -261,13 +261,14 @@ class PerformanceData:
 
     def _method(self, name: str) -> str:
         given, seus = self.given, self.uses.seus()
+        # Several where the site file has them differ.
+        rules = [seu.status_rule for seu in seus] or [StatusRule()]
+        if name == "policy":
+            policies = dict.fromkeys(each.policy for each in rules)
+            return sentences([Sentence(POLICY_WORDS[each]) for each in policies], " / ")
         if name in _LEVELS:
-            # Several where the site file has them differ.
-            rules = [seu.status_rule for seu in seus] or [StatusRule()]
             levels = dict.fromkeys(_LEVELS[name].format(getattr(rule, name)) for rule in rules)
-            return sentences(
-                [Sentence("{0}", Numeral(each)) if "%" in each else Sentence(each) for each in levels], " / "
-            )
+            return sentences([Sentence("{0}", Numeral(each)) for each in levels], " / ")
         if name == "days":
             return str(given.period.days)
         if name == "simulated":

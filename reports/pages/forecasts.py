@@ -1,5 +1,6 @@
 """Forecasts of a site: the band to come after what came, how good issued ones were, and the model that leads."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -31,6 +32,22 @@ TAKES = ("target",)
 # The share that a band from P10 to P90 is to hold.
 HELD_PERCENT = 80.0
 LEADS: Mapping[str, str] = {"h00": "0–6 h", "h06": "6–12 h", "h12": "12–18 h", "h18": "18–24 h"}
+# Kinds of models by the code that the registry has.
+MODEL_WORDS = {
+    "ensemble": "Ensemble",
+    "ensemble_by_day_type": "Ensemble by kind of day",
+    "same_hour_last_week": "Same hour last week",
+    "climatology": "Climatology",
+    "gradient_boosting": "Gradient boosting",
+    "linear": "Linear regression by hour",
+    "exponential_smoothing": "Exponential smoothing",
+    "additive": "Additive model",
+    "neural_network": "Neural network",
+    "pv_physics": "PV physics",
+    "pv_physics_residual": "PV physics with correction",
+    "clear_sky_persistence": "Clear-sky persistence",
+}
+_NAMED_MODEL = re.compile(rf"(?:[\w-]+\.)*\b({'|'.join(sorted(MODEL_WORDS, key=len, reverse=True))})\b(?:@(\d+))?")
 
 
 class Step(NamedTuple):
@@ -167,9 +184,15 @@ def _champion(data: ForecastData, latest: Forecast, locale: str) -> Widget:
     )  # fmt: skip
 
 
-def model_words(model: str) -> str:
+def model_words(model: str) -> Sentence:
     """The kind and version of a registered model, as site.stream.register.product.kind@version names it."""
-    return named(model.rpartition(".")[2].replace("_", " ").replace("@", " ").capitalize())
+    kind, _, version = model.rpartition(".")[2].partition("@")
+    return Sentence("{0} {1}" if version else "{0}", Sentence(MODEL_WORDS.get(kind, kind)), version)
+
+
+def _decision_words(reason: str) -> Stored:
+    """A stored reason of ours with the words of the models that it names by code."""
+    return Stored(_NAMED_MODEL.sub(lambda it: MODEL_WORDS[it[1]] + (f" {it[2]}" if it[2] else ""), reason))
 
 
 def _decided(data: ForecastData, locale: str) -> Iterator[Item]:
@@ -185,7 +208,7 @@ def _decided(data: ForecastData, locale: str) -> Iterator[Item]:
         )
         reason = each.get("reason", "")
         yield Item(
-            text=text, detail=Sentence("{0} ({1})", named(reason), named(by)) if by else Stored(reason),
+            text=text, detail=Sentence("{0} ({1})", named(reason), named(by)) if by else _decision_words(reason),
             tone="good" if is_won else "plain",
             icon="shield-check" if is_won else "circle-help",
         )  # fmt: skip

@@ -49,7 +49,7 @@ def _hindrance(device: ListedDevice, mode: ModeNow, actor: Actor, address: Addre
     would: Facts = [("Would be sent", Sentence("{0} for {1}", _most(device, address.locale), device.called))]
     if device.mode not in ("PARTIAL", "FULL"):
         would += [("Mode", Sentence("{0}: nothing is sent.", Sentence(MODE_WORDS.get(device.mode, device.mode))))]
-        would += [("Next step", "An engineer changes the mode to PARTIAL, on this server or with this command:")]
+        would += [("Next step", "An engineer sets the mode to partial control, on this server or with this command:")]
         return would, command_of(f"dispatch mode PARTIAL --site {address.site}", actor)
     if device.fault or mode.site_fault:
         step = "An engineer acknowledges the fault, on the device's page or with this command:"

@@ -35,10 +35,15 @@ class Wanted(NamedTuple):
     subject: str = ""
     period: str = ""
 
+    def href(self, address: Address) -> str:
+        """The form with these filled in, in the language of that address."""
+        there = Address(path=NEW, site=self.subject, period=self.period, locale=address.locale)
+        return there.href(report=self.report)
+
 
 class ReportLine(NamedTuple):
     """One revision, or a report that is due (revision None, life empty). title: of its template; span: of its period,
-    in words. is_newest: of its report.
+    in words. is_newest: of its report. asks: for what is due.
     """
 
     title: str
@@ -48,6 +53,7 @@ class ReportLine(NamedTuple):
     life: ReportLife = ReportLife()
     changes: Sequence[VersionChange] = ()
     is_newest: bool = True
+    asks: Wanted = Wanted()
 
     @property
     def needs_someone(self) -> bool:
@@ -105,13 +111,13 @@ def library_page(
         title="Library",
         about=Sentence("{0} reports, {1} due", made, due) if made != 1 else Sentence("1 report, {0} due", due),
         options=options,
-        entries=tuple(_entry(each, chosen, address, sites) for each in shown),
+        entries=tuple(_entry(each, chosen, address, sites, may_make=may_make) for each in shown),
         note="" if shown else "No report is in this state." if lines else "No report is made yet.",
         more=more,
     )
     blocks: list[PageBlock] = [library, *([_sheet(chosen, address)] if chosen else [])]
     part = Part(key="reports", blocks=tuple(blocks))
-    new = Address(path=NEW, site=address.site, locale=address.locale).href()
+    new = Wanted(subject=address.site).href(address)
     return Page(
         title="Reports", address=address, age=_summary(newest), parts=(part,), is_synthetic=is_synthetic,
         first=(NEW_REPORT, new) if may_make else None, lacks="" if lines or may_make else "readings",
@@ -168,14 +174,17 @@ def _is(line: ReportLine, state: str) -> bool:
     return not state or (line.needs_someone if state == "todo" else line.is_out)
 
 
-def _entry(line: ReportLine, chosen: Chosen | None, address: Address, sites: Mapping[str, str]) -> Entry:
+def _entry(
+    line: ReportLine, chosen: Chosen | None, address: Address, sites: Mapping[str, str], *, may_make: bool
+) -> Entry:
     place = named(sites.get(line.site_id, line.site_id))
     done, state, look = standing(line)
     about = Sentence("{0} · {1}", place, line.span)
     if line.revision is not None:
         about = Sentence("{0} · {1} · r{2}", place, line.span, line.revision.revision)
+    href = address.href(report=line.name) if line.name else line.asks.href(address) if may_make else ""
     return Entry(
-        title=line.title, about=about, href=address.href(report=line.name) if line.name else "", done=done,
+        title=line.title, about=about, href=href, done=done,
         note=_last(line, address.locale), state=state, look=look,
         is_chosen=chosen is not None and chosen.line.name == line.name != "",
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
+from data_quality.contracts.baselines.baseline import POLICY_WORDS, BaselineStatus, BaselineVersion
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
@@ -98,7 +98,7 @@ def _figures(data: UseData, address: Address) -> Iterator[Widget]:
     if whole is None:
         return
     period = period_text(whole.period.start, whole.period.end, address.locale)
-    limits = f"{rule.warn_percent:g}", f"{rule.crit_percent:g}", rule.policy
+    limits = f"{rule.warn_percent:g}", f"{rule.crit_percent:g}", Sentence(POLICY_WORDS[rule.policy])
     of_index = Sentence("actual ÷ expected; above {0} % a warning, above {1} % critical ({2})", *limits)
     yield _figure(data, address, "enpi", Sentence("EnPI {0}", period), of_index)
     meters = sentences([Sentence(words(data.seu.carrier.value)), *map(data.site.stream_name, data.seu.meters)], ", ")

@@ -25,6 +25,7 @@ from reports.pages.page import Widget
 from reports.pages.use_page import use_page
 from reports.pages.use_quarters import use_data
 from reports.recompute.kept_readings import seu_of
+from reports.texts.locales import page_word
 from tests.e2e.conftest import call_here
 from tests.web.marts_world import Asking
 from tests.web.why_world import tenant
@@ -215,8 +216,15 @@ def test_levels_of_the_site_file_are_those_of_the_page(seen: Asking) -> None:
         found,
         seu=found.seu.model_copy(update={"status_rule": rule}),
     )
-    assert "above 0 % a warning, above 0 % critical (symmetric)" in use_page(strict, HERE).model_dump_json()
+    assert "above 0 % a warning, above 0 % critical (absolute deviation)" in use_page(strict, HERE).model_dump_json()
     assert site.site_id == "plant"
+
+
+@pytest.mark.parametrize(("locale", "says"), [("de", "(Abweichung mit Vorzeichen)"), ("ar", "(الانحراف بإشارته)")])
+def test_the_rule_by_the_sign_of_the_deviation_is_no_signature(seen: Asking, locale: str, says: str) -> None:
+    shown = seen.get("/enpi/plant/hvac", PAGE, site="plant", period="2025", locale=locale).text
+    assert says in shown
+    assert page_word("signed", locale) not in shown
 
 
 def test_without_a_baseline_the_page_says_how_to_get_one(seen: Asking) -> None:

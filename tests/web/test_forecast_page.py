@@ -7,11 +7,13 @@ import pytest
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.control.forecast_score import ForecastScore
 from data_quality.contracts.people import Person, Role
+from ml.forecasts.lifecycle.forecast_registry import KINDS
 from ml.forecasts.lifecycle.issued_scores import coverage_by_day, lead_means
 from orchestration.web.pages.forecast_pages import _as_known
 from reports.pages.address import Address
-from reports.pages.forecasts import ForecastData, Step, forecast_page
+from reports.pages.forecasts import MODEL_WORDS, ForecastData, Step, forecast_page, model_words
 from reports.pages.page import Page, Widget
+from reports.texts.locales import page_word, rules_of
 from tests.reports import plant
 from tests.web.marts_world import Asking
 
@@ -118,3 +120,29 @@ def test_wrong_questions(seen: Asking, query: dict[str, str], status: int) -> No
 def test_a_tenant_sees_no_forecast_of_a_site(seen: Asking) -> None:
     theo = Person(person_id="theo", name="Theo", roles=(Role.TENANT,), sites=("plant",), tenants=("hall",))
     assert Asking(seen.project, seen.clock, theo).get("/forecast", PAGE, site="plant").status == 403
+
+
+@pytest.mark.parametrize("kind", [each.algorithm for each in KINDS])
+def test_every_kind_of_model_has_words_in_every_language(kind: str) -> None:
+    model = model_words(f"plant.main.import.day_ahead.{kind}@3")
+    assert kind not in {model, str(model)}
+    assert model.endswith(" 3")
+    for locale in ("de", "ar"):
+        said = page_word(model, locale)
+        assert said.endswith(" 3")
+        assert page_word(MODEL_WORDS[kind], locale) in said
+        assert MODEL_WORDS[kind] in {*rules_of(locale).pages, *rules_of(locale).reports}
+
+
+def test_a_decision_names_models_in_words_of_the_language() -> None:
+    reason = "No model led before; same_hour_last_week has NRMSE 0.0612 in the backtest."
+    decided = {"model": "plant.main.import.day_ahead.same_hour_last_week@1", "is_promoted": True, "reason": reason}
+    told = ForecastData(
+        SITE, [("meter:main", "main")], "meter:main", issued(NOON, 5.0), [], decisions=[(NOON, decided)]
+    )
+    item = cards_of(forecast_page(told, HERE))["champion"].items[0]
+    assert "Same hour last week has NRMSE" in item.detail
+    german = page_word(item.detail, "de")
+    assert "Gleiche Stunde der Vorwoche" in german
+    assert "0,0612" in german
+    assert "same_hour" not in page_word(item.text, "de")

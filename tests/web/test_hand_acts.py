@@ -93,6 +93,7 @@ def test_below_partial_it_says_what_would_be_sent_and_names_the_step(devices: As
     assert "Would be sent" in shown
     assert "2.22 kW for Car <i>charger" in shown
     assert "Simulation: nothing is sent." in shown
+    assert "An engineer sets the mode to partial control, on this server or with this command:" in shown
     assert "meterloom dispatch mode PARTIAL --site plant --as carla --reason TEXT" in shown
     assert 'action="/devices/car/set' not in shown
     assert on_page(devices, "car/set", value="2", reason="x").status == 303

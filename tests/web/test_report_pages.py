@@ -1,6 +1,7 @@
 """The library of reports: the list, files as they were written, and acts by two people, or why not."""
 
 import html
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -257,3 +258,70 @@ def test_what_cannot_be_reported_is_told_over_the_form_as_it_was_filled_in(
     assert (refused.status, says in html.unescape(refused.text)) == (422, True), refused.text
     assert f'value="{period}"' in refused.text
     assert "Make report" in refused.text
+
+
+@pytest.mark.parametrize(
+    ("report", "period", "subject", "says"),
+    [
+        ("gri_2016", "2025-02", "plant", "'gri_2016' umfasst einen Kalenderzeitraum (Jahr), nicht '2025-02'"),
+        ("enpi_quarter", "2025-01/2025-03", "plant", "Der Zeitraum '2025-01/2025-03' ist nicht lesbar; erwartet wird"),
+        ("data_quality", "2019-02", "plant", "hat keine Messwerte aus diesem Zeitraum; sie reichen vom 1. Januar 2025"),
+        ("data_quality", "2031-02", "plant", "liegt in der Zukunft: Der Zeitraum beginnt am 1. Februar 2031"),
+        ("data_quality", "2025-02", "", "Es ist kein Standort gewählt"),
+        ("mv_project", "2025-02", "plant", "Einen Bericht 'mv_project' über einen ganzen Standort gibt es nicht mehr"),
+    ],
+)
+def test_a_refusal_of_the_form_is_said_in_the_language_of_the_page(
+    keyless: Asking, report: str, period: str, subject: str, says: str
+) -> None:
+    form = {"report": report, "subject": subject, "period": period}
+    refused = posted(as_of(keyless, "ben"), "/reports/new?locale=de", form=form)
+    shown = html.unescape(refused.text)
+    assert (refused.status, says in shown) == (422, True), shown
+    arabic = posted(as_of(keyless, "ben"), "/reports/new?locale=ar", form=form).text
+    assert words_of(arabic) <= {"europe", "berlin", "utc"}
+
+
+def words_of(page: str) -> set[str]:
+    """Latin words of what the page refuses with; what stands in quotes is what was asked for."""
+    said = re.findall(r'<p class="text tone-[^>]*>(.*?)</p>', html.unescape(page), re.DOTALL)
+    assert said
+    return set(re.findall(r"[a-z]{2,}", re.sub(r"'[^']*'", "", " ".join(said)).lower()))
+
+
+def test_a_period_that_cannot_be_is_answered_with_the_last_whole_one(keyless: Asking) -> None:
+    refused = asked_for(as_of(keyless, "ben"), "enpi_quarter", "2025-13")
+    assert "ask for 2025-Q1, the last whole one" in html.unescape(refused.text)
+
+
+def test_the_form_opens_with_the_last_whole_period_of_the_report(keyless: Asking) -> None:
+    ben = as_of(keyless, "ben")
+
+    def offered(**query: str) -> list[str]:
+        shown = ben.get("/reports/new", [PAGE], site="plant", **query).text
+        return re.findall(r'name="period"[^>]*value="([^"]*)"|value="([^"]*)"[^>]*name="period"', shown)[0]
+
+    # The clock stands in April 2025, and the readings begin with that year.
+    kinds = {"data_quality": "2025-03", "enpi_quarter": "2025-Q1", "gri_2016": ""}
+    assert {each: "".join(offered(report=each)) for each in kinds} == kinds
+    assert "".join(offered(report="data_quality", period="2025-01")) == "2025-01"
+    german = html.unescape(ben.get("/reports/new", [PAGE], site="plant", locale="de").text)
+    assert "(Monat, Quartal, Jahr)" in german
+
+
+def test_what_is_due_leads_to_the_form_with_kind_and_period(keyless: Asking) -> None:
+    asks = html.escape("/reports/new?site=plant&period=2025-02&report=data_quality")
+    ben = as_of(keyless, "ben")
+    assert asks in ben.get("/reports", [PAGE]).text
+    assert asks not in keyless.get("/reports", [PAGE]).text
+    opened = ben.get(html.unescape(asks), [PAGE])
+    assert opened.status == 200
+    assert '<option value="data_quality" selected' in opened.text
+
+
+def test_the_page_that_waits_says_so_in_its_own_language(keyless: Asking) -> None:
+    ben = as_of(keyless, "ben")
+    location = asked_for(ben, "data_quality", "2025-03").headers["location"]
+    waits = html.unescape(ben.get(f"{location}&locale=de", [PAGE]).text)
+    assert re.search(r"Bericht Datenqualität[^<]*, März 2025: wird erstellt, noch etwa \d+ s; die Seite öffnet", waits)
+    work_of(ben.project).job(location.partition("job=")[2], "ben").wait(120)

@@ -141,6 +141,10 @@ class BaselineVersion(Model):
 
 
 Policy = Literal["signed", "symmetric", "target"]
+# What each judges; `signed` alone is also said of what has a signature.
+POLICY_WORDS: dict[Policy, str] = {
+    "signed": "signed deviation", "symmetric": "absolute deviation", "target": "target",
+}  # fmt: skip
 
 
 class StatusRule(Model):

@@ -14,12 +14,14 @@ from orchestration.views.open_findings import Look, open_findings
 from orchestration.views.work_orders import tasks_of
 from orchestration.web.approvals import approvals_waiting
 from orchestration.web.boards.board_figures import Show
-from orchestration.web.library.report_lines import report_title
+from orchestration.web.library.report_lines import may_make, report_title
 from orchestration.workflows.steps import DAY_KPIS, day_text
+from reports.datasets.base import period_key
 from reports.evidence.lifecycle import lives_at
 from reports.figures.trace import stale_revisions
 from reports.pages.findings import ANOMALIES, PATH, OpenFindings, address_of, findings_tile, use_of
 from reports.pages.page import Widget
+from reports.pages.report_library import Wanted
 from reports.pages.tasks import PATH as TASKS
 from reports.pages.tasks import Tasks, tasks_tile
 from reports.pages.widgets import report_status
@@ -144,11 +146,11 @@ def reports_of(shows: Sequence[Show]) -> Widget:
             if report == "enpi_quarter" and not site.seus:
                 continue
             for start in due_starts(project, site, shows[0].as_of_utc, report=report, months=months):
-                label = f"{start:%Y-%m}" if months == 1 else f"{start.year}-Q{(start.month + 2) // 3}"
-                if months not in (1, 3):
-                    label = f"{start}/{months_after(start, months)}"
-                if not any((line.name, line.site, line.period) == (report, site.site_id, label) for line in lines):
-                    lines.append(ReportLine(name=report, site=site.site_id, period=label, status="due"))
+                asks = Wanted(report, site.site_id, period_key(start, months_after(start, months)))
+                if not any((line.name, line.site, line.period) == asks for line in lines):
+                    href = asks.href(shows[0].address) if may_make(shows[0].ask) else ""
+                    due = ReportLine(name=report, site=site.site_id, period=asks.period, status="due", href=href)
+                    lines.append(due)
     link = shows[0].address.href("/reports", site=None, scope=None, period=None)
     names = {site_id: site.name for site_id, site in sites.items()}
     titles = {each.name: report_title(shows[0].ask, each.name) for each in lines}

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from assets.stores.published.publications import PublicationStore
+from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after
@@ -12,10 +13,10 @@ from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.pack_subjects import due_packs
 from orchestration.web.request_context import Ask
 from reports.content.templates import read_template, template_files
+from reports.datasets.base import period_key
 from reports.evidence.lifecycle import lives_at
 from reports.figures.trace import stale_revisions
-from reports.pages.report_library import NO_REPORTS, ReportLine, span_text
-from reports.report_content import ReportLife
+from reports.pages.report_library import NO_REPORTS, ReportLine, Wanted, span_text
 from reports.texts.locales import chosen
 from reports.writer import words
 
@@ -50,7 +51,8 @@ def report_lines(ask: Ask) -> list[ReportLine]:
             if of.subject_id in sites:
                 span = span_text(str(first.year), of.time_zone, ask.address.locale)
                 title = _title(titles, pack.template, ask.address.locale)
-                lines.append(ReportLine(title, of.subject_id, span, None, ReportLife()))
+                asks = Wanted(pack.template, of.subject_id, str(first.year))
+                lines.append(ReportLine(title, of.subject_id, span, asks=asks))
     return lines
 
 
@@ -59,10 +61,15 @@ def _due(ask: Ask, site: Site, titles: Titles) -> Iterator[ReportLine]:
         if report == "enpi_quarter" and not site.seus:
             continue
         for start in due_starts(ask.project, site, ask.as_known_utc, report=report, months=months):
-            period = f"{start}/{months_after(start, months)}"
+            period = period_key(start, months_after(start, months))
             title = _title(titles, report, ask.address.locale)
             span = span_text(period, site.time_zone, ask.address.locale)
-            yield ReportLine(title, site.site_id, span, None, ReportLife())
+            yield ReportLine(title, site.site_id, span, asks=Wanted(report, site.site_id, period))
+
+
+def may_make(ask: Ask) -> bool:
+    """Whether the person may have a report made on this page; not on one of the past."""
+    return may(ask.person, Permission.REPORT_RUN) and ask.address.as_of_utc is None
 
 
 def report_title(ask: Ask, name: str) -> str:

@@ -6,17 +6,20 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.report_template import ReportTemplate
+from data_quality.contracts.sentence import Sentence, Stored
 from data_quality.contracts.time import parse_period
+from orchestration.views.due_reports import MARKS, last_whole
 from orchestration.web.draw import draw
+from orchestration.web.library.report_lines import report_title
 from orchestration.web.request_context import Ask, requires
 from orchestration.web.work import BeingBuilt, Job, work_of
-from reports.content.template_periods import check_period
+from reports.content.template_periods import MONTHS, check_period
 from reports.content.templates import read_template, template_files
 from reports.gates import refuse_future
 from reports.make_report import refuse_empty
 from reports.pages.address import Address
 from reports.pages.page import Page
-from reports.pages.report_library import NEW, PATH, Wanted, new_report_page
+from reports.pages.report_library import NEW, PATH, Wanted, new_report_page, span_text
 from reports.texts.locales import chosen
 
 router = APIRouter()
@@ -29,15 +32,15 @@ def new(ask: Ask = requires(Permission.REPORT_RUN, takes=("report", "job"), shar
     """The form; of a report that is being made its progress, then the draft."""
     part = ask.address.part
     if not part("job"):
-        return draw(ask, _page(ask, Wanted(part("report"), ask.address.site, ask.address.period)))
+        return draw(ask, _page(ask, _prefilled(ask, Wanted(part("report"), ask.address.site, ask.address.period))))
     job = work_of(ask.project).job(part("job"), ask.person.person_id)
     wanted = _wanted(job)
     if job.state in ("queued", "running"):
         passed_s = (ask.now_utc - job.asked_at_utc).total_seconds()
-        raise BeingBuilt(job, f"Report {wanted.report} of {wanted.period}", max(_LONGEST_S - passed_s, _SHORTEST_S))
+        raise BeingBuilt(job, _named(ask, wanted), max(_LONGEST_S - passed_s, _SHORTEST_S))
     if job.state == "failed":
         fault = job.future.exception() or job.future.result().message.removeprefix("error: ")
-        return draw(ask, _page(ask, wanted, f"{fault}"), status=422)
+        return draw(ask, _page(ask, wanted, Stored(fault)), status=422)
     made = job.future.result().result
     there = Address(path=PATH, site=wanted.subject, locale=ask.address.locale)
     return RedirectResponse(there.href(report=f"{made['report_id']}@{made['revision']}"), 303)
@@ -50,13 +53,36 @@ def make(ask: Ask = requires(Permission.REPORT_RUN, shared=("locale",))) -> Resp
     try:
         _refuse(ask, wanted)
     except BadInput as fault:
-        return draw(ask, _page(ask, wanted, fault.message, fault.mend), status=422)
+        said = fault.message if isinstance(fault.message, Sentence) else Stored(fault.message)
+        mend: str = Stored(fault.mend) if fault.mend else ""
+        if fault.reason == "bad_period" and (last := _prefilled(ask, wanted._replace(period="")).period):
+            mend = Sentence("ask for {0}, the last whole one", last)
+        return draw(ask, _page(ask, wanted, said, mend), status=422)
     about = "--site" if ask.subjects[wanted.subject].organisation is None else "--organisation"
     me = ask.person.person_id
     made_for = ("report", wanted.report, about, wanted.subject, "--period", wanted.period)
     words = (*made_for, "--format", _FORMATS, "--as", me)
     job = work_of(ask.project).ask(words, person_id=me, now_utc=ask.now_utc)
     return RedirectResponse(Address(path=NEW, locale=ask.address.locale).href(job=job.job_id), 303)
+
+
+def _prefilled(ask: Ask, wanted: Wanted) -> Wanted:
+    """The form as it opens: the first report and site where none is named, and the last whole period of that kind."""
+    templates, subjects = _templates(ask), ask.subjects
+    report = wanted.report or next(iter(templates), "")
+    subject = wanted.subject or next(iter(subjects), "")
+    if wanted.period or report not in templates or subject not in subjects:
+        return Wanted(report, subject, wanted.period)
+    months = MARKS.get(report) or MONTHS[templates[report].periods[0]]
+    now_utc = ask.project.reports.known_at(ask.clock)
+    return Wanted(report, subject, last_whole(ask.project, subjects[subject].sites, now_utc, months=months))
+
+
+def _named(ask: Ask, wanted: Wanted) -> Sentence:
+    """The report and its period, in words."""
+    title = report_title(ask, wanted.report)
+    span = span_text(wanted.period, ask.subjects[wanted.subject].time_zone, ask.address.locale)
+    return Sentence("Report {0} of {1}", title, span)
 
 
 def _refuse(ask: Ask, wanted: Wanted) -> None:

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import ReportStore, Revision
-from data_quality.contracts.access.permissions import Permission, may, sees_site
+from data_quality.contracts.access.permissions import Permission, sees_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from orchestration.open_project import OpenProject
@@ -19,7 +19,7 @@ from orchestration.operations.reports.delivering import PUBLISHED_FOLDER
 from orchestration.views.pack_subjects import subjects_of
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import ACTS, act, acts_on
-from orchestration.web.library.report_lines import report_lines
+from orchestration.web.library.report_lines import may_make, report_lines
 from orchestration.web.request_context import Ask, Nav, requires
 from reports.evidence.lifecycle import life_at, with_life
 from reports.evidence.manifest import pack_file
@@ -81,8 +81,7 @@ def reports(ask: Ask = requires(Permission.REPORT_READ, takes=("state", "all", "
     lines, known = report_lines(ask), ask.subjects
     chosen = _chosen(ask, lines, state)
     names, is_synthetic = {each: known[each].name for each in known}, any(e.is_simulated for e in known.values())
-    may_make = may(ask.person, Permission.REPORT_RUN) and ask.address.as_of_utc is None
-    page = library_page(lines, chosen, ask.address, sites=names, is_synthetic=is_synthetic, may_make=may_make)
+    page = library_page(lines, chosen, ask.address, sites=names, is_synthetic=is_synthetic, may_make=may_make(ask))
     return draw(ask, page)
 
 
