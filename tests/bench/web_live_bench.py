@@ -148,7 +148,7 @@ def bench(seconds: float = 600.0) -> None:
     sys.stdout.write(
         f"web     {found['viewers']} viewers of {found['meters']} meters at 1 Hz, {seconds:.0f} s: meter to viewer p95 "
         f"{found['p95_s']} s, longest {found['max_s']} s, {found['out_of_order']} out of order, server "
-        f"{found['server_cpu_share']} of a core, load {found['load']}\n"
+        f"{found['server_cpu_share']} of a core and {found['server_mb']} MB (begin, end), load {found['load']}\n"
     )
 
 
