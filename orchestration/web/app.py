@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -17,22 +17,17 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from assets.kpi.enpi.savings_band import two_sided_t
-from controls.templates.load_templates import load_template
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import api, draw, pages
 from orchestration.web.api import live_api
 from orchestration.web.cache import PACKING
-from orchestration.web.draw import html_of
 from orchestration.web.middleware import Porch
 from orchestration.web.people.sign_in import SignIn
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.request_context import Allowances, Nav, SignedIn
 from orchestration.web.signing import ToBeSigned, hand_out
-from reports.content.templates import read_template, template_files
-from reports.pages.address import Address
-from reports.pages.page import Page
+from orchestration.web.warm import warm
 
 # Reads run in so many threads: with two of polars each, more would only wait for the same two cores.
 THREADS = 4
@@ -79,32 +74,12 @@ def make_app(
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     to_thread.current_default_thread_limiter().total_tokens = THREADS
-    warming = asyncio.ensure_future(to_thread.run_sync(_warm, app.state.project))
+    warming = asyncio.ensure_future(to_thread.run_sync(warm, app.state.project, app.state.clock))
     yield
     await warming
     live_api.feed_of(app).close()
     if app.state.sign_in is not None:
         await to_thread.run_sync(app.state.sign_in.rest)
-
-
-# Pulled in by the first board of a home, which would wait for them.
-_LATE = ("execution", "plan_picture", "summary", "closed_loop.promise")
-
-
-def _warm(project: OpenProject) -> None:
-    """Read and load what every page needs, while nobody waits for it: here, and in the process beside this one."""
-    html_of(None, Page(title="", address=Address(path="/"), parts=()))
-    for name in _LATE:
-        import_module(f"controls.planning.{name}")
-    # What cannot be read the first page says, with its reason.
-    with suppress(Exception):
-        definitions = project.sources(keeps=False).definitions
-        for path in template_files(project.project.reports_dir).values():
-            read_template(path)
-        for name in {asset.template for site in project.sites.values() for asset in site.assets if asset.template}:
-            load_template(name)
-        two_sided_t(0.9, 100.0)
-        definitions.run(definitions.current(), {}, ())
 
 
 async def _refusal(request: Request, fault: Any) -> Response:

@@ -256,6 +256,12 @@ def _icon(name: str, style: str = "") -> Markup:
     return Markup('<svg class="i {}" aria-hidden="true"><use href="{}"/></svg>').format(style, place)
 
 
+def read_templates() -> None:
+    """Compile all templates: a page would wait for the first use of one."""
+    for name in _environment().list_templates(["html"]):
+        _environment().get_template(name)
+
+
 @lru_cache
 def _environment() -> Environment:
     found = Environment(

@@ -14,7 +14,7 @@ from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineTy
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.mv_project import MvProject
-from data_quality.contracts.time import FixedClock, Period
+from data_quality.contracts.time import FixedClock, Period, parse_period
 from ml.baselines.lifecycle.monitor_site import monitor_rows, monitored, refit_site
 from ml.baselines.lifecycle.monitoring import (
     REFIT_DAYS,
@@ -27,8 +27,10 @@ from ml.baselines.lifecycle.monitoring import (
 from ml.baselines.lifecycle.shadow_fits import compared, shadow, shadow_site
 from ml.baselines.savings.project_baseline import fit_project
 from ml.tracking import MlflowTracker
+from orchestration.web.warm import read_project_days
 from reports.assess import baselines_in_force
-from tests.life.world import ANNA, NOW, SPLIT, Works, works_site
+from reports.recompute.project_again import result
+from tests.life.world import ANNA, NOW, SPLIT, ZONE, Works, works_site
 
 DRIVE = "works/drive/mv_project"
 
@@ -65,6 +67,18 @@ def test_a_project_is_fitted_before_the_measure_and_claims_its_saving_once_appro
     assert abs(float(found.savings_kwh) - 0.1 * float(found.expected_kwh)) < found.uncertainty_kwh
     assert found.claimed_kwh == found.savings_kwh == -found.delta_kwh
     assert (found.kind, found.option, found.compared_days) == ("avoided_energy", "B", 365)
+
+
+def test_the_pages_begin_with_the_days_of_projects(works: Works, tracker: MlflowTracker) -> None:
+    version, now_utc = fitted_project(works, tracker), works.clock.now_utc()
+    read = works.lake.store.cache.place("use_days")
+    before = read.made
+    read_project_days(works.sources(), [works.site], works.store, now_utc)
+    begun = read.made
+    assert begun > before
+    found = result(works.sources(), works.site, works.site.projects[0], version, parse_period("2025", ZONE), now_utc)
+    assert not isinstance(found, Finding)
+    assert read.made == begun
 
 
 def test_a_significant_increase_of_use_claims_nothing(works: Works, tracker: MlflowTracker) -> None:
