@@ -52,7 +52,7 @@ def test_rings_and_sparks_hold_any_word(name, share) -> None:
     assert len([each for each in root.iter() if each.attrib.get("class", "").startswith("ring-part")]) == (
         1 if share is None else 2
     )
-    parsed(spark_svg(name, [1.0, None, 3.0], text=name, low=[0.0, None, 1.0], high=[2.0, 2.0, 4.0]))
+    parsed(spark_svg(name, [1.0, None, 3.0], text=name))
 
 
 def lineage(*counts: int, name: str = "x", is_mirrored: bool = False, chosen: int = 0) -> ET.Element:

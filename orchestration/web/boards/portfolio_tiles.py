@@ -116,12 +116,18 @@ def _with_changes(
 
 
 def areas_of(sites: Sequence[SiteNow], made: Sequence[Compared]) -> Compared:
-    """Energy by floor area of each site: areas of sites are not measured alike, so nothing is made of them together."""
-    first = made[0]
-    more = tuple((now.site.name, each.now, each.span) for now, each in zip(sites, made, strict=True))
+    """Energy by floor area of each site: areas of sites are not measured alike, so nothing is made of them together.
+
+    The one site that is known leads; of several each stands below.
+    """
+    pairs = list(zip(sites, made, strict=True))
+    known = [(now, each) for now, each in pairs if each.now is not None and each.now.figure.value is not None]
+    [(lead, first)] = known if len(known) == 1 else [(None, made[0])]
+    span = "" if lead is None else Sentence("{0}: {1}", named(lead.site.name), first.span)
+    more = tuple((now.site.name, each.now, each.span) for now, each in pairs if now is not lead)
     return first.model_copy(
         update={
-            "now": None, "more": more, "age": "", "link": "", "span": "",
+            "now": None if lead is None else first.now, "more": more, "age": "", "link": "", "span": span,
             "reason": "floor areas use different definitions and cannot be combined",
         }
     )  # fmt: skip
