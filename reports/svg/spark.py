@@ -33,7 +33,10 @@ def spark_svg(
         points = [place(*each) for each in run]
         if len(points) > 1:
             ground = [place(run[-1][0], 0.0), place(run[0][0], 0.0)]
-            drawn += [path([*points, *ground], f"band-expected area-{energy}", is_closed=True), path(points, f"line line-{energy}")]
+            drawn += [
+                path([*points, *ground], f"band-expected area-{energy}", is_closed=True),
+                path(points, f"line line-{energy}"),
+            ]
         else:
             drawn.append(box(points[0][0] - 2, points[0][1] - 2, 4.0, 4.0, f"swatch-{energy}"))
     return picture(_WIDTH, _HEIGHT, title=title, description=text, kind="spark", inside=drawn)

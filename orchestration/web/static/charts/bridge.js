@@ -1,4 +1,4 @@
-// From the first value to the last in steps: the ends stand on the axis, each step between hangs where the last one ended.
+// From the first value to the last: each step hangs where the last one ended.
 "use strict";
 (() => {
   charts.kinds.bridge = (told, draw, chart) => {
@@ -25,10 +25,12 @@
       return { type: "group", children: [{ type: "rect", shape, style: { fill: colours[at] } }, { type: "text", style: words }] };
     };
     const room = chart.place.clientWidth / (values.length + 1);
-    // Where a long word has no room, every second name stands below its neighbours.
+    // Where a word has no room, every second name stands lower.
     const isNarrow = room < 70;
-    const name = (text, at) => (isNarrow && at % 2 ? `\n\n${text}` : text);
-    const names = { ...draw.words(), interval: 0, lineHeight: 14, overflow: "break", width: isNarrow ? 1.9 * room : room, formatter: name };
+    const names = {
+      ...draw.words(), interval: 0, lineHeight: 14, overflow: "break", width: isNarrow ? room * 2.2 : room,
+      formatter: (name, at) => (isNarrow && at % 2 ? `\n\n${name}` : name),
+    };
     return {
       pick: (plot, point) => [plot.convertFromPixel({ xAxisIndex: 0 }, point[0])],
       place: (plot, at) => [plot.convertToPixel({ xAxisIndex: 0 }, at), null],
