@@ -58,11 +58,9 @@ def test_the_one_site_whose_energy_by_area_is_known_leads_and_of_two_none_does()
     unknown = known.model_copy(update={"now": shown("eui", None, status="part_of_year")})
     one = compared_span.view(areas_of(["Plant", "Yard"], [unknown, known]))
     assert one.value is not None
-    assert (one.value.text, str(one.value.note), [each.label for each in one.numbers]) == (
-        "252.0",
-        "Yard: 2025",
-        ["Plant"],
-    )
+    assert (one.value.text, page_word(one.value.note, "en")[-4:]) == ("252", "2025")
+    assert "Yard" in one.value.note
+    assert [each.label for each in one.numbers] == ["Plant"]
     two = compared_span.view(areas_of(["Plant", "Yard"], [known, known]))
     assert (two.value, [each.label for each in two.numbers]) == (None, ["Plant", "Yard"])
     assert two.reason == "floor areas use different definitions and cannot be combined"
