@@ -52,7 +52,14 @@ def test_rings_and_sparks_hold_any_word(name, share) -> None:
     assert len([each for each in root.iter() if each.attrib.get("class", "").startswith("ring-part")]) == (
         1 if share is None else 2
     )
-    parsed(spark_svg(name, [1.0, None, 3.0], text=name, low=[0.0, None, 1.0], high=[2.0, 2.0, 4.0]))
+    parsed(spark_svg(name, [1.0, None, 3.0], text=name))
+
+
+def test_the_area_of_a_spark_ends_on_zero_and_leaves_out_a_gap() -> None:
+    root = parsed(spark_svg("Solar", [2.0, 4.0, None, 1.0, 4.0], text="2 to 4", energy="solar"))
+    areas = [each.attrib["d"] for each in root.iter() if "area-solar" in each.attrib.get("class", "")]
+    # Zero lies at 44 of 48, and 4 at 4.
+    assert areas == ["M4 24 L62 4 L62 44 L4 44Z", "M178 34 L236 4 L236 44 L178 44Z"]
 
 
 def lineage(*counts: int, name: str = "x", is_mirrored: bool = False, chosen: int = 0) -> ET.Element:

@@ -4,11 +4,12 @@ import json
 
 import pytest
 
+from orchestration.web.boards.portfolio_tiles import areas_of
 from reports.pages.address import Address
 from reports.pages.page import Widget
-from reports.pages.widgets import report_status, sites_table
+from reports.pages.widgets import compared_span, live_kw, report_status, sites_table
 from reports.texts.locales import MISSING, page_word
-from tests.web.widgets_golden import GOLDEN, all_, document, shown
+from tests.web.widgets_golden import AT, GOLDEN, NOW, all_, document, shown, told
 
 
 def test_every_tile_says_in_every_state_what_the_golden_file_has() -> None:
@@ -42,6 +43,27 @@ def test_no_note_of_a_tile_of_today_or_of_the_cost_bridge_stays_english() -> Non
     assert any("prognostiziert aus Messwerten" in each for each in german), notes
     assert any("Achse beginnt nicht bei null" in each for each in german), notes
     assert not [each for each in german if "forecast" in each or "axis" in each]
+
+
+def test_power_now_shows_the_hours_of_the_day_once_there_are_three() -> None:
+    for hours, is_drawn in (((1.0, None, 2.0), False), ((1.0, None, 2.0, 3.0), True)):
+        tile = live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(told(2),), hours=hours))
+        assert (tile.picture is not None and "area-actual" in tile.picture.svg) is is_drawn
+
+
+def test_the_one_site_whose_energy_by_area_is_known_leads_and_of_two_none_does() -> None:
+    known = compared_span.Compared(
+        **AT, key="eui", title="Energy by floor area", label="Rolling 12 months", span="2025", now=shown("eui", "252")
+    )
+    unknown = known.model_copy(update={"now": shown("eui", None, status="part_of_year")})
+    one = compared_span.view(areas_of(["Plant", "Yard"], [unknown, known]))
+    assert one.value is not None
+    assert (one.value.text, page_word(one.value.note, "en")[-4:]) == ("252", "2025")
+    assert "Yard" in one.value.note
+    assert [each.label for each in one.numbers] == ["Plant"]
+    two = compared_span.view(areas_of(["Plant", "Yard"], [known, known]))
+    assert (two.value, [each.label for each in two.numbers]) == (None, ["Plant", "Yard"])
+    assert two.reason == "floor areas use different definitions and cannot be combined"
 
 
 def test_a_row_of_a_site_leads_to_its_page_and_its_cost_stands_with_its_own_currency() -> None:

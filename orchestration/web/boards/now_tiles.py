@@ -65,6 +65,8 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
     # Of two that tell one meter's power, the one told last.
     newest = {each.stream: each for each in sorted(points, key=lambda each: each.at_utc)}
     running = now.running
+    hours = now.show.hours("consumption_kwh", now.scope, now.day) if now.is_today else ()
+    read_to_utc = None if running is None else running.at_utc
     return live_kw.LiveKw(
         **now.common() | {"reason": reason, "link": now.show.address.href("/live", scope=None, period=None)},
         now_utc=ask.now_utc,
@@ -74,6 +76,7 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
         time_zone=now.site.time_zone,
         demand=now.figures.get("block_demand_kw"),
         window_minutes=0 if running is None else running.window_minutes,
+        hours=tuple(None if each.value is None else float(each.value) for each in hours if _is_over(each, read_to_utc)),
     )
 
 

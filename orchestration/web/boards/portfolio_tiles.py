@@ -1,6 +1,7 @@
 """Tiles of several sites: each site's own number, and their sum where one unit and one method make it a number."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
@@ -115,13 +116,19 @@ def _with_changes(
             yield "Change", all_.made("deviation_percent", pairs[now.site.site_id], kpi=kpi, unit="percent"), ""
 
 
-def areas_of(sites: Sequence[SiteNow], made: Sequence[Compared]) -> Compared:
-    """Energy by floor area of each site: areas of sites are not measured alike, so nothing is made of them together."""
-    first = made[0]
-    more = tuple((now.site.name, each.now, each.span) for now, each in zip(sites, made, strict=True))
-    return first.model_copy(
-        update={
-            "now": None, "more": more, "age": "", "link": "", "span": "",
-            "reason": "floor areas use different definitions and cannot be combined",
-        }
-    )  # fmt: skip
+def areas_of(names: Sequence[str], made: Sequence[Compared]) -> Compared:
+    """Energy by floor area of each site: areas of sites are not measured alike, so nothing is made of them together.
+
+    The one site that is known leads; of several each stands below.
+    """
+    pairs = list(zip(names, made, strict=True))
+    known = [(name, each) for name, each in pairs if each.now is not None and each.now.figure.value is not None]
+    leads = known if len(known) == 1 else []
+    more = tuple((name, each.now, each.span) for name, each in pairs if (name, each) not in leads)
+    found: dict[str, Any] = {
+        "now": None, "more": more, "age": "", "link": "", "span": "",
+        "reason": "floor areas use different definitions and cannot be combined",
+    }  # fmt: skip
+    for name, each in leads:
+        found |= {"now": each.now, "span": Sentence("{0}: {1}", named(name), each.span)}
+    return made[0].model_copy(update=found)

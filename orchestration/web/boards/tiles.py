@@ -41,7 +41,7 @@ def _over(kpi: str, key: str, title: str) -> Callable[[BoardQuery], Widget]:
 
 def _areas(query: BoardQuery) -> Widget:
     made = [span_tiles.by_area(now, query.scope if now is query.site else now.scope) for now in query.sites]
-    return compared_span.view(made[0] if len(made) == 1 else areas_of(query.sites, made))
+    return compared_span.view(made[0] if len(made) == 1 else areas_of([now.site.name for now in query.sites], made))
 
 
 TILES: Mapping[str, Tile] = {

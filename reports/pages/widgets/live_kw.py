@@ -7,10 +7,11 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.live_value import OLD_S, LiveValue, limits_s
 from data_quality.contracts.sentence import Sentence
 from reports.pages.address import WHY, Address
-from reports.pages.numbers import Live, Number
+from reports.pages.numbers import Live, Number, Picture
 from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
-from reports.texts.locales import MISSING, format_alike, named, unit_text
+from reports.svg.spark import spark_svg
+from reports.texts.locales import MISSING, format_alike, named, page_word, unit_text
 
 KEY, TITLE = "live_kw", "Power now"
 
@@ -19,7 +20,8 @@ class LiveKw(Given):
     """points: powers of the main meters as last told; one of several is never added to another.
 
     demand: mean of the running window so far, of the marts. has_source: whether any power of a main meter is told.
-    every_s: seconds between two questions by source_id, of those that are asked. time_zone: of the site.
+    every_s: seconds between two questions by source_id, of those that are asked. time_zone: of the site. hours: energy
+    of the day's hours so far, kWh, None where it is not known.
     """
 
     now_utc: datetime
@@ -29,6 +31,7 @@ class LiveKw(Given):
     window_minutes: int = 0
     every_s: Mapping[str, float] = {}
     time_zone: str = "UTC"
+    hours: tuple[float | None, ...] = ()
 
 
 def view(given: LiveKw) -> Widget:
@@ -50,7 +53,16 @@ def view(given: LiveKw) -> Widget:
     if first.quality != "measured":
         findings.append(Finding(code=first.quality, message="the meter, or its clock, is doubtful", severity="info"))
     made = live_tile(KEY, TITLE, numbers[0], findings=findings, numbers=(*numbers[1:], mean))
-    return made.model_copy(update={"link": given.link, "is_synthetic": given.is_synthetic or first.is_synthetic})
+    of_given = {"link": given.link, "is_synthetic": given.is_synthetic or first.is_synthetic, "picture": _hours(given)}
+    return made.model_copy(update=of_given)
+
+
+def _hours(given: LiveKw) -> Picture | None:
+    """The day so far as a line: energy of an hour in kWh is its mean power in kW."""
+    if sum(each is not None for each in given.hours) < 3:
+        return None
+    said = page_word("Energy by the hour", given.locale)
+    return Picture(key=KEY, title=TITLE, svg=spark_svg(said, given.hours, text=said), caption=said)
 
 
 def live_number(

@@ -70,5 +70,4 @@ def _months(row: SiteRow, locale: str) -> Cell:
 
 
 def _spark(row: SiteRow, locale: str) -> str:
-    ground = tuple(None if each is None else 0.0 for each in row.months)
-    return spark_svg(row.name, row.months, text=f"{_months(row, locale).text} kWh", low=ground, high=row.months)
+    return spark_svg(row.name, row.months, text=f"{_months(row, locale).text} kWh")

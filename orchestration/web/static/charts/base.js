@@ -125,8 +125,7 @@
       const lanes = told.x.filter((_, at) => !this.isTree() || !told.above.includes(at)).length;
       if (["ranked", "tree"].includes(told.kind)) this.place.style.blockSize = `${lanes * 34 + 8}px`;
       this.place.append(this.drawing, this.cursor, this.marked, this.tip);
-      this.place.before(this.legend);
-      this.place.after(this.said);
+      this.place.after(this.legend, this.said);
       const attributes = { tabindex: "0", role: "group", "aria-roledescription": "chart", "aria-label": `${told.title}. ${this.keys()}` };
       for (const [name, value] of Object.entries(attributes)) this.place.setAttribute(name, value);
       if (!this.figure.querySelector(".csv")) this.figure.querySelector("details").append(this.file());

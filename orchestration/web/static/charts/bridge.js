@@ -1,4 +1,4 @@
-// From the first value to the last in steps: the ends stand on the axis, each step between hangs where the last one ended.
+// From the first value to the last: each step hangs where the last one ended.
 "use strict";
 (() => {
   charts.kinds.bridge = (told, draw, chart) => {
@@ -25,14 +25,17 @@
       return { type: "group", children: [{ type: "rect", shape, style: { fill: colours[at] } }, { type: "text", style: words }] };
     };
     const room = chart.place.clientWidth / (values.length + 1);
-    // Where a long word has no room, names lean instead of breaking within it.
-    const lean = room < 70 ? { rotate: 35, width: 84 } : { width: room };
-    const names = { ...draw.words(), interval: 0, lineHeight: 14, overflow: "break", ...lean };
+    // Where a word has no room, every second name stands lower.
+    const isNarrow = room < 70;
+    const names = {
+      ...draw.words(), interval: 0, lineHeight: 14, overflow: "break", width: isNarrow ? room * 2.2 : room,
+      formatter: (name, at) => (isNarrow && at % 2 ? `\n\n${name}` : name),
+    };
     return {
       pick: (plot, point) => [plot.convertFromPixel({ xAxisIndex: 0 }, point[0])],
       place: (plot, at) => [plot.convertToPixel({ xAxisIndex: 0 }, at), null],
       option: {
-        grid: draw.grid({ top: 28, bottom: room < 70 ? 68 : 40 }), xAxis: draw.places(told, { axisLabel: names }),
+        grid: draw.grid({ top: 28, bottom: isNarrow ? 68 : 40 }), xAxis: draw.places(told, { axisLabel: names }),
         yAxis: draw.values({ min: floor, scale: true, axisLabel: { ...draw.values().axisLabel, showMinLabel: floor === 0 } }),
         series: draw.marked(told, [{ type: "custom", renderItem: block, data: tops.map((top, at) => [at, feet[at] ?? floor, top]), encode: { x: 0, y: [1, 2] } }]),
       },
