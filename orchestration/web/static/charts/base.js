@@ -96,7 +96,7 @@
     constructor(figure) {
       this.figure = figure;
       this.told = JSON.parse(figure.querySelector("script").textContent);
-      // Of days in a row the first is told, and how many.
+      // A run of days: its first day and their count.
       const day = (first, at) => new Date(Date.parse(first) + at * 864e5).toISOString().slice(0, 10);
       this.told.x = this.told.x.flatMap((each) => (each.map ? Array.from({ length: each[1] }, (_, at) => day(each[0], at)) : each));
       this.place = figure.querySelector(".plot");
@@ -335,7 +335,7 @@
       this.said.textContent = parts.join(" · ");
     }
 
-    // The rows as they are told, unrounded: a name that a spreadsheet would take for a formula stands behind a mark.
+    // Rows unrounded; a mark keeps a spreadsheet from reading a name as a formula.
     file() {
       const button = build("button", { type: "button", class: "csv" }, "CSV");
       button.addEventListener("click", () => {

@@ -4,7 +4,7 @@
   const GAP = 32, FOOT = 26;
   const isBlocks = (row) => row.style === "blocks";
 
-  // Rows by their lanes, in the order in which they are told; a lane of blocks is half as high as another.
+  // Rows by lane, in order; a lane of blocks is half as high.
   function lanesOf(rows) {
     const lanes = new Map();
     rows.forEach((row) => lanes.set(row.lane, (lanes.get(row.lane) || []).concat({ ...row, style: isBlocks(row) ? "" : row.style })));

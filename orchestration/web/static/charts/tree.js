@@ -5,7 +5,7 @@
     if (!chart.isTree()) return charts.kinds.ranked(told, draw, chart);
     const { above, x } = told;
     const [energy, before, change] = [0, 1, 2].map((row) => chart.told.rows[row]);
-    // A part has the colour of the one below the whole that it is in; what nothing measures has none.
+    // A part has the colour of its branch; what is not metered has none.
     const ink = (at) => {
       if (above[at] < 0) return draw.colour("grid");
       if (above[at] > 0) return ink(above[at]);
