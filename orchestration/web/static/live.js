@@ -67,7 +67,7 @@
     card.classList.toggle("flow-back", kw * card.dataset.liveSign < 0);
   };
 
-  // What is not metered: supply less metered uses.
+  // Supply less metered uses, as home_power.py.
   const rest = (card) => {
     let kw = 0;
     for (const each of card.parentNode.querySelectorAll("[data-live-kw]"))
@@ -75,7 +75,7 @@
     const value = Math.max(kw, 0);
     card.classList.toggle("live-gone", isNaN(kw));
     flow({ card }, value || 0);
-    say(card.querySelector("[data-live-value]"), isNaN(kw) ? "–" : number({ value, decimals: card.dataset.liveRest }));
+    say(card.querySelector("[data-live-value]"), kw > -0.05 ? number({ value, decimals: card.dataset.liveRest }) : "–");
   };
   const drawAll = () => {
     all().forEach(draw);

@@ -21,6 +21,8 @@ KEY, TITLE, _OLD = "home_power", "Power now", "{0} old"
 _MOST_PX, _LEAST_PX = 44.0, 1.5
 _BOX, _PITCH, _EDGE, _LEAST_HIGH = 58.0, 68.0, 4.0, 340.0
 _WIDE, _NARROW = (540.0, 150.0, 100.0), (354.0, 112.0, 76.0)  # Of all, of a place, of the house.
+# What uses may exceed the supply by before their difference is unknown: meters round, and live.js has the same.
+_BALANCE_KW = 0.05
 OF_KIND: Mapping[str, Energy] = {
     "pv": "solar", "battery": "battery", "ev_charger": "car", "tank": "water", "heat_pump": "heating",
     "heating_relay": "heating", "room": "heating", "grid_meter": "grid",
@@ -212,10 +214,14 @@ def _place(point: PowerPoint, number: Number, given: HomePower) -> Place:
 
 
 def _rest(places: Sequence[tuple[PowerPoint, Number]], name: str, given: HomePower) -> Place:
-    """What is used without a live meter: supply less metered uses, at least nothing; unknown while a value is."""
-    kw = max(sum(each.kw * (1 if each.gives else -1) for each, _ in places if not each.is_part), 0.0)
+    """What is used without a live meter: supply less metered uses.
+
+    Unknown while a value is, and while the uses exceed the supply, since values of a moment are seconds apart.
+    """
+    difference_kw = sum(each.kw * (1 if each.gives else -1) for each, _ in places if not each.is_part)
+    kw = max(difference_kw, 0.0)
     is_gone = any(number.live is not None and number.live.band == "gone" for _, number in places)
-    [text] = format_alike([kw], "kw", locale=given.locale)
+    [text] = format_alike([kw], "kw", locale=given.locale) if difference_kw >= -_BALANCE_KW else [MISSING]
     return Place(
         name=page_word(name, given.locale), energy="other", icon="house" if name == NAMES["other"] else "plug",
         kw=None if is_gone else kw, text=MISSING if is_gone else text, unit=unit_text("kw"),

@@ -56,12 +56,12 @@
       const dashes = { expected: [6, 4], third: [2, 3], fourth: [8, 3, 2, 3] };
       return {
         type: "line", data: row.values, step: row.style === "steps" && "middle", itemStyle: { color: draw.ink(row) },
-        // A value between two gaps would have no line to stand on.
+        // A value between two gaps has no line.
         showSymbol: row.style !== "steps" && row.values.length < 32, symbol: "circle", symbolSize: 5, emphasis: { disabled: true },
         lineStyle: { color: draw.ink(row), width: row.style === "steps" ? 1.5 : 2, type: dashes[row.role] || "solid" }, ...more,
       };
     },
-    // Two unseen series, the lower edge and what lies between the edges.
+    // Two unseen series: the lower edge and the width.
     band(row, at) {
       const edge = { type: "line", stack: `band-${at}`, stackStrategy: "all", silent: true, showSymbol: false, lineStyle: { opacity: 0 } };
       const between = row.high.map((value, place) => (value === null || row.low[place] === null ? null : value - row.low[place]));
@@ -276,7 +276,7 @@
       if (why) location.assign(why);
     }
 
-    // Only these days, which are the site's: the address holds them, so that they can be sent to somebody.
+    // Only these days of the site: the address holds them, so that it can be shared.
     only(first, last) {
       if (!this.told.time_zone) return;
       const local = new Intl.DateTimeFormat("en-CA", { timeZone: this.told.time_zone, year: "numeric", month: "2-digit", day: "2-digit" });

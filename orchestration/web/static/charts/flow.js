@@ -1,4 +1,4 @@
-// What runs from each place to each row, as wide as it is; at either end its name and what leaves or reaches it there.
+// A flow from each place to each row, as wide as its value, with names and totals at its ends.
 "use strict";
 (() => {
   charts.kinds.flow = (told, draw, chart) => {
