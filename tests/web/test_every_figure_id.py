@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from assets.stores.erasure.files import made_again
+from assets.stores.erasure.files import rebuilt_paths
 from assets.stores.published.requested_figures import FILE, FOLDER, KEPT_FOR, RequestedFigures
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.reporting.figure import Figure, Trace
@@ -163,7 +163,7 @@ def test_a_number_that_changes_has_another_id_and_the_former_is_traced_as_it_was
     assert [each["kind"] for each in versions["changes"]] == ["lake"]
     # Of an erased meter's readings nothing stays behind that was made of them.
     project = acted.project.project
-    assert project.data_dir / FOLDER in made_again(project, "plant")
+    assert project.data_dir / FOLDER in rebuilt_paths(project, "plant")
 
 
 def test_a_number_of_an_answer_is_traced_by_who_may_ask_for_it_and_by_nobody_else(seen: Asking) -> None:
