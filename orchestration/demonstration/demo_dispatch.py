@@ -1,9 +1,11 @@
 """The demo's live part: broker, simulated home and agent; the home is planned, released, and its proof awaited."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from assets.sites.load_sites import load_people
+from assets.stores.live.live_store import LiveReader
 from assets.stores.published.publications import sign_act
 from assets.stores.sign import signer_of
 from controls.ledger.modes import set_mode
@@ -19,6 +21,8 @@ from orchestration.supervised.supervisor import live_sites
 from orchestration.views.ledger_view import commands_of_store
 
 Say = Callable[[str], None]
+# The slowest live source of the home reports every five seconds.
+_LIVE_WITHIN_S = 12.0
 
 
 def sign_demo(
@@ -51,7 +55,19 @@ def dispatch_live(project: ProjectResource, runner: Runner, clock: Clock, say: S
             for sentence in device_sentences(plan, time_zone=project.site("home").time_zone):
                 say(sentence)
         runner.run("dispatch", partition="home")
+        _await_live_values(project, clock)
         return [each for each in commands_of_store(project.store, "home") if each["state"] != "PROPOSED"]
+
+
+def _await_live_values(project: ProjectResource, clock: Clock) -> None:
+    """Wait until each live point of the home is newer than the proof, so that the last powers kept add up."""
+    reader, proven_utc = LiveReader(project.project.live_dir), clock.now_utc()
+    deadline_s = time.monotonic() + _LIVE_WITHIN_S
+    while time.monotonic() < deadline_s:
+        values = reader.values("home")
+        if values and all(each.at_utc > proven_utc for each in values):
+            return
+        time.sleep(0.25)
 
 
 def raise_mode(project: ProjectResource, clock: Clock) -> None:
