@@ -1,4 +1,4 @@
-"""What the code of a checkout answers about a project, as JSON: run as a file in that checkout, FOLDER FIGURE... .
+"""JSON answers of a checkout's code about a project: run as a file in that checkout, FOLDER FIGURE... .
 
 Old code loads it too: it imports nothing but what every revision since 320e130 has.
 """

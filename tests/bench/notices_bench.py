@@ -61,7 +61,7 @@ def drain(store_url: str, mail_port: int) -> int:
 
 
 def seen(mails: list[bytes], posts: list[tuple[dict[str, str], bytes]]) -> Counter[str]:
-    """How often each notice was seen, of letters of one name the last."""
+    """Count of each notice seen; of letters of one name the last counts."""
     by_mail = {message_from_bytes(each)["Message-ID"]: each for each in mails}
     by_post = {headers["Idempotency-Key"]: body for headers, body in posts}
     found = Counter(message_from_bytes(each)["Subject"].split()[-1] for each in by_mail.values())

@@ -82,7 +82,7 @@ def open_project(folder: str) -> Iterator[OpenProject]:
 
 
 def page_of(project: OpenProject) -> str:
-    """What a scrape of the pages makes of the project."""
+    """Metrics page of a scrape of the project."""
     page = Metrics("meterloom_")
     tell_project(page, project, datetime.now(tz=UTC))
     return page.text()

@@ -1,4 +1,4 @@
-"""What a site of N meters costs, step by step: python -m tests.bench.scale_bench --scale 200,1000 --months 1.
+"""Cost of a site of N meters, step by step: python -m tests.bench.scale_bench --scale 200,1000 --months 1.
 
 Every step is a process of its own on one synthetic project: CPU seconds of it and of what it started, the largest
 resident size of any of them, files and bytes of the lake after it; at the end the exponent from size to size. The

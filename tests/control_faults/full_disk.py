@@ -76,7 +76,7 @@ def main(folder: Path, error: str) -> dict[str, object]:
 
 
 def _home_s(site: VirtualSite, began_s: float) -> float | None:
-    """How long after the fault the battery was sent home."""
+    """Seconds from the fault until the battery was sent home; None where it was not."""
     home = [e.at_s for e in site.history.of("applied") if e.is_revert and e.device == "battery" and e.at_s >= began_s]
     return home[0] - began_s if home else None
 

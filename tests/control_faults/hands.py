@@ -34,7 +34,7 @@ def give_device_back(site: VirtualSite, device: str) -> None:
 
 
 def _look(site: VirtualSite) -> None:
-    """What a person's act came to, as the database has it: an answer that was lost says nothing."""
+    """Note the result of a person's act from the database: an answer that was lost says nothing."""
     plain = Store(site.store.engine, site.store.public_keys)
     for row in read_commands(plain, "home"):
         order, name = row.command, row.command.command_id

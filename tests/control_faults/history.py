@@ -1,4 +1,4 @@
-"""What happened, in order, one line each: JSONL, so that a red run can be read and checked once more."""
+"""Event history in order, one JSONL line each, so that a red run can be read and checked once more."""
 
 import json
 from collections.abc import Iterator

@@ -20,7 +20,7 @@ VALUES = {"battery": (-1.5, -0.4, 0.0, 0.7, 1.5, 2.5, -5.0), "pv": (5.6, 6.5, 8.
 
 @dataclass(frozen=True)
 class Setting:
-    """What a site is made of; what is not the default is what a naive one lacks."""
+    """Settings of a site; those that are not the default are what a naive one lacks."""
 
     writer: type[VirtualWriter] = VirtualWriter
     has_ttl: bool = True
@@ -32,7 +32,7 @@ USUAL = Setting()
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one schedule."""
+    """Result of one schedule."""
 
     index: int
     actions: tuple[str, ...]

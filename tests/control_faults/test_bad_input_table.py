@@ -55,7 +55,7 @@ def _clock_back(bed: WireBed) -> None:
 
 
 def _said_again(bed: WireBed) -> None:
-    """What was ever said to the inverter is said twice more, the newest first: it holds the value of the last order."""
+    """Send the inverter its every message twice more, the newest first: it holds the value of the last order."""
     heard: list[bytes] = []
     topic = Topics(site_id="home", device_id="pv").command
     with_ears = MqttLine(
@@ -103,7 +103,7 @@ def _half_open(bed: WireBed) -> None:
 
 @dataclass(frozen=True)
 class Line:
-    """What is bad, the command that tells of it, the states it may end in, and words of its sentences."""
+    """One bad input, the command that reports it, the states it may end in, and words of its sentences."""
 
     what: str
     spoil: Callable[[WireBed], None]

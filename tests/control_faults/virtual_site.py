@@ -149,7 +149,7 @@ def _tables_of(form: Any, query: sa.Select[Any]) -> frozenset[str]:
 def _note_writes(
     connection: sa.Connection, _cursor: Any, statement: str, _values: Any, _context: Any, _many: bool
 ) -> None:
-    """Which tables a transaction of a FragileStore writes to. No trigger of ours writes: they only refuse."""
+    """Note the tables that a transaction of a FragileStore writes to. No trigger of ours writes: they only refuse."""
     found = _WRITE.match(statement)
     if found:
         connection.info.get("touched", set()).add(found[1])
@@ -201,7 +201,7 @@ class VirtualDevice:
         self.history.tell(self.time.true_s, kind, device=self.name, **facts)
 
     def take(self, item: Command, ttl_s: float, who: str) -> str:
-        """What arrives at the device, however old it is."""
+        """Result of a command that arrives at the device, however old it is."""
         left_s = (item.valid_until_utc - self.time.true_utc).total_seconds()
         if left_s <= 0:
             return "expired"
@@ -387,7 +387,7 @@ class VirtualSite:
             self.time.true_s += step_s
 
     def listen(self) -> None:
-        """What the ledger has been told since: into the history, at the true time."""
+        """Copy new events of the ledger into the history, at the true time."""
         if self.store.version == self._version or self.store.fault == "gone":
             return
         self._version = self.store.version

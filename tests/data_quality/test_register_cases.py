@@ -76,7 +76,7 @@ def test_there_are_fifty_cases_and_more_each_with_its_own_name() -> None:
 
 @dataclass
 class Told:
-    """What the files of one case gave, one after the other."""
+    """Result of the files of one case, one after the other."""
 
     total: Decimal
     rules: list[str]

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Told:
-    """What the next answers are; the last one stays. wait_s: before each part of the body."""
+    """Next answers; the last one stays. wait_s: before each part of the body."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -20,7 +20,7 @@ class Told:
 
 
 class Service:
-    """What was asked so far, and where."""
+    """Requests received so far, and the address of the server."""
 
     def __init__(self) -> None:
         self.answers: list[Told] = [Told()]

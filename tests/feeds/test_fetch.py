@@ -25,7 +25,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
 @pytest.fixture
 def pauses() -> list[float]:
-    """What was waited between tries."""
+    """Waits between tries."""
     return []
 
 

@@ -27,7 +27,7 @@ class Shown:
     chosen: dict[str, str] = field(default_factory=dict)
 
     def choices(self, name: str) -> list[str]:
-        """What its variable offers, after those before it were chosen."""
+        """Choices of a variable, after those before it were chosen."""
         [variable] = [each for each in self.board["templating"]["list"] if each["name"] == name]
         return [row[0] for row in self.rows(variable["query"])]
 

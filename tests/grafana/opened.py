@@ -47,7 +47,7 @@ class Grafana:
     uids: dict[str, str] = field(default_factory=dict)
 
     def ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
-        """What its API says. Raises AssertionError with the answer, where it is none of success."""
+        """Answer of its API. Raises AssertionError with the answer, where it is none of success."""
         token = b64encode(self.credentials.encode()).decode()
         headers = {"authorization": f"Basic {token}", "content-type": "application/json"}
         data = None if body is None else json.dumps(body).encode()

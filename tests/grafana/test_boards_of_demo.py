@@ -65,7 +65,7 @@ class World(NamedTuple):
         return Shown(board_in(self.out, uid), self.url, start, end, dict(chosen)).choose_first()
 
     def asked(self, path: str, **question: str) -> Any:
-        """What the API says."""
+        """Answer of the API."""
         answer = self.api.ask(f"/api/v1/ems{path}?{urlencode(question)}", headers=[("accept", "application/json")])
         assert answer.status == 200, answer.text
         return answer.said
@@ -132,7 +132,7 @@ def signed_in(project: OpenProject, folder: Path) -> Browser:
 
 
 def scores() -> list[ForecastScore]:
-    """What issued forecasts of some days were worth, of the leading model and a challenger."""
+    """Scores of issued forecasts of some days, of the leading model and a challenger."""
     return [
         ForecastScore(
             site_id="home", target="meter:house", local_day=date(2025, 11, day), lead=lead, model_name="m",
@@ -247,7 +247,7 @@ def test_energy_and_cost_by_month_are_the_kpis_of_the_api(world: World) -> None:
 
 
 def kpis(world: World, kpi: str, grain: str) -> dict[str, float | None]:
-    """What the API says of the whole home, by day or month."""
+    """KPI of the whole home from the API, by day or month."""
     today = datetime.now(tz=ZoneInfo("Europe/Prague")).date()
     said = world.asked(
         "/kpis",

@@ -88,7 +88,7 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def listened(page: Page, source: MqttSource, words: dict[str, str]) -> ListSink:
-    """What the collector is given: what stood there before, and what comes while it listens."""
+    """Sink of the collector: what stood there before, and what comes while it listens."""
     sink = ListSink()
     adapter = MqttListener(source, address=BrokerAddress(port=page.port), client_id="page", clock=SystemClock())
     with page.told() as line:

@@ -61,12 +61,12 @@ class Plant:
 
     @property
     def acts(self) -> "list[Act]":
-        """What may happen to it, the worst twice."""
+        """Acts that may happen to it, the worst twice."""
         return [self.kill_collector, self.kill_collector, self.stop_collector, self.fill_disk, self.break_store]
 
     @property
     def spool(self) -> Path:
-        """Where what it acknowledged must be."""
+        """Folder of what it acknowledged."""
         return self.live / "spool" / "plant"
 
     def told(self) -> dict[str, Any]:

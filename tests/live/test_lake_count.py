@@ -55,7 +55,7 @@ def minute_of(number: int) -> tuple[str, int, int]:
 
 
 def sums_kwh(numbers: Collection[int]) -> dict[Key, int]:
-    """What these samples come to, by meter and quarter hour."""
+    """Sums of these samples, by meter and quarter hour."""
     found: Counter[Key] = Counter()
     for number in numbers:
         meter, minute, amount_kwh = minute_of(number)
@@ -64,7 +64,7 @@ def sums_kwh(numbers: Collection[int]) -> dict[Key, int]:
 
 
 def in_lake_kwh(folder: Path) -> dict[Key, int]:
-    """What stands in the lake."""
+    """Values in the lake, by meter and quarter hour."""
     opened = OpenProject(str(folder))
     rows = opened.lake.current("plant").select("meter_id", "interval_start_utc", "value").rows()
     opened.close()
@@ -74,7 +74,7 @@ def in_lake_kwh(folder: Path) -> dict[Key, int]:
 
 
 class Ingest(Plant):
-    """What reads the landing folder, to be killed too."""
+    """Ingestion of the landing folder, to be killed too."""
 
     def kill_ingest(self, chance: random.Random) -> None:
         """At any moment, or while a block of the lake is being written."""

@@ -80,7 +80,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def tick(sensor: dg.SensorDefinition, folder: Path, cursor: str | None = None) -> tuple[list[Any], str | None]:
-    """What a sensor answers in a process that has nothing open yet, and the cursor that it leaves."""
+    """Answer of a sensor in a process that has nothing open yet, and the cursor that it leaves."""
     project = ProjectResource(root=str(folder))
     with (
         dg.DagsterInstance.ephemeral() as instance,

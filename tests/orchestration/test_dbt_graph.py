@@ -1,4 +1,4 @@
-"""What is kept of dbt's models says what dagster-dbt says, and is recomputed only where something changed."""
+"""The kept graph of dbt's models equals that of dagster-dbt, and is recomputed only where something changed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What fails inside of jobs and live sources is a finding for people, until it works again."""
+"""Failures inside of jobs and live sources are findings for people, until they work again."""
 
 import html
 import json
@@ -279,7 +279,7 @@ def test_when_nothing_runs_any_more_each_place_says_since_when_until_it_runs_aga
     looked_utc = SystemClock().now_utc()
 
     def findings(minutes: int) -> dict[str, str]:
-        """What each place says so long after the look."""
+        """Text of each place so long after the look."""
         now_utc = looked_utc + timedelta(minutes=minutes)
         monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: FixedClock(now_utc))
         olga = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR,))
@@ -311,7 +311,7 @@ def test_a_schedule_that_fails_or_is_switched_off_is_a_finding_until_it_works(
     at_s = SystemClock().now_utc().timestamp() - 60
 
     def messages(status: TickStatus, seconds: float, error: SerializableErrorInfo | None = None) -> list[str]:
-        """What is known after a tick that ended so."""
+        """Messages after a tick that ended so."""
         told = TickData(
             state.instigator_origin_id, state.name, kind, status, at_s + seconds, error=error,
             selector_id=state.selector_id, run_ids=[],

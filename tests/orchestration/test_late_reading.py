@@ -89,7 +89,7 @@ def materialised(since: float) -> dict[str, set[str | None]]:
 
 
 def asked_by_sensors(works: Path) -> dict[str, list[str]]:
-    """What the daemon would ask for: exactly that month, and nothing once more."""
+    """Partitions that the daemon would request: exactly that month, and nothing once more."""
     import dagster as dg
 
     from orchestration.resources import ProjectResource
@@ -106,7 +106,7 @@ def asked_by_sensors(works: Path) -> dict[str, list[str]]:
 
 
 def marts_for(works: Path, *, until: date) -> Path:
-    """What Dagster's report assets ask before they print."""
+    """Fresh marts, as Dagster's report assets request them before they print."""
     from orchestration.resources import ProjectResource
 
     project = ProjectResource(root=str(works))

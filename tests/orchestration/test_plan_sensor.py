@@ -74,7 +74,7 @@ class Bed:
         assert not isinstance(plan, Finding), plan
 
     def tick(self, at_utc: datetime) -> list[dg.RunRequest | dg.SkipReason]:
-        """What the sensor answers at that time."""
+        """Answer of the sensor at that time."""
         resources = {"project": ProjectResource(root=self.project.root), "clock": FixedClock(at_utc)}
         with (
             dg.DagsterInstance.ephemeral() as instance,

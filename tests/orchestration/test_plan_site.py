@@ -122,7 +122,7 @@ def stored(project: OpenProject, value: float, start: datetime, *, meter: str, r
 
 
 def asked(project: OpenProject, *words: str, code: int = 0) -> dict[str, Any]:
-    """What `meterloom plan --site home --json` answers."""
+    """Answer of `meterloom plan --site home --json`."""
     done, out, error = run("plan", "--site", "home", *words, "--json", "--project", project.root)
     assert done == code, error
     answer = json.loads(out)

@@ -36,7 +36,7 @@ CSV = "timestamp,kwh\n2025-01-01T00:00:00Z,1.5\n2025-01-01T00:15:00Z,2.5\n"
 
 
 def loaded(*words: str) -> tuple[str, set[str]]:
-    """What one command of a process of its own printed, and the modules that it loaded."""
+    """Output of one command in a process of its own, and the modules that it loaded."""
     done = subprocess.run([sys.executable, "-c", ENDED, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said, _, names = done.stdout.rpartition("LOADED ")

@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def chatter() -> None:
-    """What libraries do while they work."""
+    """Output of libraries while they work."""
     handler = logging.StreamHandler()
     log = logging.getLogger("some.library")
     log.addHandler(handler)

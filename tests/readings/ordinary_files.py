@@ -202,7 +202,7 @@ def _sheet(chosen: Style, table: list[list[str]], titles: list[str], folder: Pat
 
 
 def rows_of(frame: pl.DataFrame) -> Truth:
-    """What was read, as the truth is told."""
+    """Rows that were read, in the form of the truth."""
     return {
         (meter, start.astimezone(UTC)): Decimal(repr(value)).quantize(Decimal("0.001"))
         for meter, start, value in frame.select("meter_id", "interval_start_utc", "value").iter_rows()

@@ -16,7 +16,7 @@ FED_IN = ["export", "generation", "skip"]
 
 
 def drafted(folder: Path, header: str, row: str, answers: dict[str, Any] | None = None, tz: str = "") -> Any:
-    """What `init --from` answers for a file of these columns."""
+    """Answer of `init --from` for a file of these columns."""
     (folder / "data.csv").write_text(f"Zeit;{header}\n" + hours("{t};" + row), encoding="utf-8")
     (folder / "answers.json").write_text(json.dumps(answers or {}))
     words = ["--from", folder / "data.csv", "--tz", tz or "Europe/Berlin", "--answers", folder / "answers.json"]

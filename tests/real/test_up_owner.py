@@ -152,7 +152,7 @@ def holder_of(project: Project) -> str:
 
 
 def run_keys(project: Project) -> Counter[tuple[str, str]]:
-    """What Dagster's daemon started runs for: tick of a schedule or key of a sensor, and how often it did."""
+    """Runs started by Dagster's daemon: tick of a schedule or key of a sensor, and how often."""
     import dagster as dg
 
     with dg.DagsterInstance.from_config(str(project.data_dir / "dagster")) as instance:

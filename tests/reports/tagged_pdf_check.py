@@ -100,7 +100,7 @@ class Tagged:
         return [each for each in self.tree.nodes() if not kinds or each.kind in kinds]
 
     def text(self, node: Node) -> str:
-        """What an element is read as: its replacement, or the letters of its marks and of what is below."""
+        """Text of an element: its replacement, or the letters of its marks and of what is below."""
         if "/ActualText" in node.raw:
             return str(node.raw["/ActualText"])
         return " ".join(

@@ -1,4 +1,4 @@
-"""What the report says: every number a figure, totals of stored parts, findings before figures."""
+"""Content of the report: every number a figure, totals of stored parts, findings before figures."""
 
 from datetime import date, timedelta
 from decimal import Decimal

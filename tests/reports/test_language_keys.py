@@ -37,7 +37,7 @@ def _piece(part: ast.expr) -> str:
 
 
 def forms(key: str) -> Iterator[str]:
-    """How a word may stand in code: as it is, or as the code whose words it is."""
+    """Forms of a word in code: as it is, or as the code whose words it is."""
     small = key.lower()
     yield from (small, small.replace(" ", "_"), small.replace(" ", "-"))
 

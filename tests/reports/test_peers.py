@@ -220,7 +220,7 @@ def test_a_rank_by_opening_hours_stands_beside_the_other_where_they_are_stated(p
 
 
 def test_a_rank_by_opening_hours_is_that_of_the_scaled_values() -> None:
-    """What is taken beyond the base load goes with the hours: who is open four times as long takes less by them."""
+    """Use beyond the base load goes with the hours: a site open four times as long takes less by them."""
     levels, hours = {"a": 10.0, "b": 12.0, "c": 30.0, "d": 40.0, "e": 50.0}, {"b": 160.0}
     register = {
         name: RegisteredSite(site=name, use="office", floor_area_m2=1000, hours_per_week=hours.get(name, 40.0))

@@ -167,7 +167,7 @@ def test_the_files_of_libraries_are_brought_up_by_their_own_commands(behind: Pro
 
 
 def test_mlflow_s_file_is_not_replaced_under_its_server(behind: Project) -> None:
-    """What a server writes to the file of before would be lost with it."""
+    """Writes of a server to the file of before would be lost with it."""
     (step,) = library_steps(behind)
     write_role(roles_dir(behind), started("mlflow", os.getpid()))
     open_store(behind.store_url).close()

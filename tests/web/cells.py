@@ -11,7 +11,7 @@ About = Literal["", "site", "scope"]
 
 
 class Cell(NamedTuple):
-    """How a route is asked. target: its address. body: what is sent, as JSON, where it is no GET."""
+    """Request of a route. target: its address. body: what is sent, as JSON, where it is no GET."""
 
     target: str
     about: About = "scope"

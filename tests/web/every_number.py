@@ -71,7 +71,7 @@ class Unchanging(OpenProject):
 
 @dataclass
 class Seen:
-    """What was asked and what did not fit. shown: numbers with a link; opened: reasons; again: of these recomputed."""
+    """Counts and faults of a walk. shown: numbers with a link; opened: reasons; again: of these recomputed."""
 
     shown: int = 0
     opened: int = 0

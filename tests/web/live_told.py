@@ -34,7 +34,7 @@ def put(store: LiveStore, at: datetime, *, site: str = SITE, **values: float) ->
 
 
 def events(text: str) -> list[Told]:
-    """What stands in a piece of the stream."""
+    """Events in a piece of the stream."""
     found = []
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)

@@ -31,7 +31,7 @@ router = APIRouter()
 
 
 class Sent(Model):
-    """What the route of the test takes."""
+    """Body of the test's route."""
 
     name: str
     value: float

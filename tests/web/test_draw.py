@@ -123,7 +123,7 @@ def test_the_question_of_an_act_has_cancel_beside_its_button_and_a_form_of_a_pag
 
 
 def told(html: str, key: str) -> dict:
-    """What the scripts are told of a chart."""
+    """Data of a chart for the scripts."""
     figure = html.partition(f'id="chart-{key}"')[2]
     return json.loads(figure.partition('type="application/json">')[2].partition("</script>")[0])
 

@@ -1,4 +1,4 @@
-"""How old a live value may be follows how often its source is asked, and tile, grid and stream say the same."""
+"""The age limit of a live value follows how often its source is asked; tile, grid and stream say the same."""
 
 import asyncio
 import re

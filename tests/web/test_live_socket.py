@@ -62,7 +62,7 @@ async def listening(served: Served) -> AsyncIterator[Opens]:
 
 
 def over(served: Served, act: Callable[[Opens], Awaitable[Any]]) -> Any:
-    """What the act gives over the listening application."""
+    """Result of the act over the listening application."""
 
     async def run() -> Any:
         async with listening(served) as opened:

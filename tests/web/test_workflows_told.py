@@ -193,7 +193,7 @@ def test_a_workflow_is_at_mail_webhook_and_broker_two_minutes_after_its_trigger(
 
 
 def new(told: Told, title: str, before: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """What arrived since."""
+    """Letters that arrived since."""
     return [each for each in told.letters(title) if each not in before]
 
 

@@ -252,7 +252,7 @@ def all_() -> Iterator[tuple[str, Widget]]:
 
 
 def document() -> dict[str, Any]:
-    """What stands in the golden file."""
+    """Content of the golden file."""
     told = {name: widget.model_dump(mode="json", exclude_defaults=True) for name, widget in all_()}
     for widget in told.values():
         if "picture" in widget:

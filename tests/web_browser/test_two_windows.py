@@ -1,4 +1,4 @@
-"""What happens in one window while another looks on: sign-ins that end, roles that change, a broker that dies."""
+"""Events in one window while another looks on: sign-ins that end, roles that change, a broker that dies."""
 
 import itertools
 import re

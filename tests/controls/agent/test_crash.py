@@ -48,7 +48,7 @@ def world(store: Store) -> Iterator[World]:
 
 
 def wire_faults(writes: list[tuple[datetime, float, str, str]], ends: dict[str, datetime]) -> list[str]:
-    """What must never be seen on the wire: a write after its window, a value outside the envelope, one applied anew
+    """Faults on the wire: a write after its window, a value outside the envelope, one applied anew
     after it was replaced.
     """
     found, applied = [], []

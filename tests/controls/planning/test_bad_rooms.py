@@ -1,4 +1,4 @@
-"""What rooms, scenarios and forecasts get wrong: a finding by name, or a plan that says what it lacks."""
+"""Bad rooms, scenarios and forecasts: a finding by name, or a plan that says what it lacks."""
 
 from typing import Any
 

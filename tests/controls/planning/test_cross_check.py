@@ -104,7 +104,7 @@ def test_what_contradicts_a_plan_is_a_finding_where_people_look_until_a_plan_pas
     monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: clock)
 
     def places() -> dict[str, str]:
-        """What each says."""
+        """Text of each place."""
         olga = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR,))
         page = Asking(project, clock, olga).get("/board/ops", [PAGE], site="home")
         words = (("doctor",), ("next", "--site", "home"), ("dispatch", "status", "--site", "home"))

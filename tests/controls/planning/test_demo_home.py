@@ -1,4 +1,4 @@
-"""What is planned for the demo home passes the guards of its real templates."""
+"""Plans of the demo home pass the guards of its real templates."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What policies would have cost on a past day, and what was lost to what, in sums that can be added by hand."""
+"""Cost of policies on a past day, and what was lost to what, in sums that can be added by hand."""
 
 from dataclasses import replace
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What the site's tariffs make of a plan's steps: prices, or the bill itself; what cannot be planned is named."""
+"""Terms of the site's tariffs for a plan's steps: prices, or the bill itself; what cannot be planned is named."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -154,7 +154,7 @@ def test_the_month_so_far_decides_the_tier_and_the_peak_below_which_nothing_is_s
 
 
 def whole_bill(site: Site, request: PlanRequest, plan: Plan, known: Load | None) -> float:
-    """What the bill engine says of the months of the plan: the known load, then the planned one."""
+    """Bill of the plan's months by the bill engine: the known load, then the planned one."""
     book, steps = book_of(site), plan.steps
     assert book is not None
     zone = site.time_zone

@@ -63,7 +63,7 @@ def stored(
 
 
 def battery_meter(power_kw: Sequence[float]) -> dict[str, dict[str, dict[datetime, float]]]:
-    """What the battery's own meter shows; discharge is below zero."""
+    """Readings of the battery's own meter; discharge is below zero."""
     return {
         "battery": {
             "battery_charge_kw": quarters([max(power, 0.0) for power in power_kw]),

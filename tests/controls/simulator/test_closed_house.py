@@ -29,7 +29,7 @@ Policy = Callable[[SiteLook, np.random.Generator], SetPoints]
 
 
 def inside(house: ClosedSite) -> House:
-    """What only a test may do: look at what is true."""
+    """The house itself, for what only a test may do: look at what is true."""
     return cast(House, house)
 
 

@@ -1,4 +1,4 @@
-"""What a forecast sees of the weather: the past as measured, the rest as it was forecast by then, and no future."""
+"""Weather known to a forecast: the past as measured, the rest as it was forecast by then, and no future."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

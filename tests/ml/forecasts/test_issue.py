@@ -1,4 +1,4 @@
-"""What a site's forecasts are, when one is handed out again, and how far and by which step they go."""
+"""Forecasts of a site: which, when one is handed out again, and how far and by which step they go."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta

@@ -18,7 +18,7 @@ print(lightgbm.train(parameters, data, num_boost_round=20).model_to_string())
 
 
 def said(code: str) -> str:
-    """What a process of its own prints."""
+    """Output of a process of its own."""
     return subprocess.run([sys.executable, "-c", BEGIN + code], check=True, capture_output=True, text=True).stdout
 
 

@@ -76,7 +76,7 @@ def test_reports_and_command_line_ask_the_same_gate_about_the_same_days() -> Non
 
 
 def _as_baseline(fit: Fit) -> object:
-    """What the gate asks of a stored baseline: its period."""
+    """Stored baseline as far as the gate reads it: its period."""
     return type("Trained", (), {"train_start": fit.train_start, "train_end": fit.train_end})()
 
 

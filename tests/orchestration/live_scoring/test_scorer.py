@@ -88,7 +88,7 @@ class Plant:
 
 @pytest.fixture
 def told() -> dict[str, Any]:
-    """What the press tells: its power."""
+    """Form of the press's points; none: its power."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""Who is told what and when: quiet hours over both clock changes, one letter a cause, a limit and its digest."""
+"""Recipients and times of notices: quiet hours over both clock changes, one letter a cause, a limit and its digest."""
 
 from datetime import UTC, datetime, time, timedelta
 

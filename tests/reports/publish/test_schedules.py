@@ -60,7 +60,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 def requested(
     folder: Path, instance: dg.DagsterInstance, moment: str, schedule: dg.ScheduleDefinition
 ) -> list[dg.RunRequest]:
-    """What a tick at that instant (UTC) asks for."""
+    """Run requests of a tick at that instant (UTC)."""
     project = ProjectResource(root=str(folder))
     with dg.build_schedule_context(
         instance=instance,

@@ -113,7 +113,7 @@ def test_gaps_restarts_and_bad_messages_are_counted_and_stop_nobody(broker: Brok
 
 
 def test_a_source_that_tells_no_time_begins_anew(broker: Broker, sender: MqttLine) -> None:
-    """What waited would be filed under the hour in which it came."""
+    """A message that waited would be filed under the hour in which it came."""
     source, sink = mqtt_source("live/z", time_path="", seq_path=""), ListSink()
     for seq in (1, 2):
         one = listener(source, broker, "timeless")
