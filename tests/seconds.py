@@ -237,7 +237,7 @@ def slowest() -> list[tuple[str, float]]:
     return sorted(recorded_here().items(), key=lambda item: -item[1])[:SLOWEST]
 
 
-def said() -> list[str]:
+def part_lines() -> list[str]:
     """Content of each part by the record: tests, their share, and seconds of one worker."""
     record = kept()
     whole = cost(record, every_key(record))
@@ -253,7 +253,7 @@ def main(arguments: list[str]) -> None:
     if arguments == ["keep"]:
         KEPT.write_text(written(record_of(recorded_here(), _cached(SHARED_CACHE))))
     elif arguments == ["parts"]:
-        sys.stdout.writelines(said())
+        sys.stdout.writelines(part_lines())
     else:
         sys.stdout.writelines(f"{seconds:8.2f} s  {name}\n" for name, seconds in slowest())
 

@@ -42,7 +42,7 @@ MIX = ("home", "factory") * 4 + ("tower", "tower")
 LIVE = ("spike", "high")
 
 
-class Told(NamedTuple):
+class Alarm(NamedTuple):
     """An event that is stored. place: of the site in the portfolio; told_utc: the look that finds it."""
 
     place: int
@@ -58,7 +58,7 @@ class Told(NamedTuple):
         return bool(self.severity <= Way.model_fields["from_severity"].default)
 
 
-def events_of_site(site: Site, place: int) -> Iterator[Told]:
+def events_of_site(site: Site, place: int) -> Iterator[Alarm]:
     """Events of a site's meters that are stored, after the first weeks."""
     made = generate_site(site, start=START, end=END, seed=SEED + place)
     first = made.meters["timestamp"].sort()[0]
@@ -77,17 +77,17 @@ def events_of_site(site: Site, place: int) -> Iterator[Told]:
                 is_fault = likely_cause(features_of(event, series, civil, CauseContext(warmth))).cause == "sensor_fault"
                 cost = None if is_fault else (event.measured - event.expected) * PRICE
                 severity = severity_of(cost, is_fault=is_fault)
-                yield Told(place, site.site_id, meter.meter_id, event, severity, told_utc(event))
+                yield Alarm(place, site.site_id, meter.meter_id, event, severity, alarm_utc(event))
 
 
-def told_utc(event: AnomalyEvent) -> datetime:
+def alarm_utc(event: AnomalyEvent) -> datetime:
     """The look at which somebody is told: the hour of what the minutes find, else the night after the event."""
     if event.kind in LIVE:
         return event.start_utc
     return event.end_utc.replace(hour=0, minute=0) + timedelta(days=1)
 
 
-def letters(reported: list[Told]) -> int:
+def letters(reported: list[Alarm]) -> int:
     """Letters that the outbox sends to one person of these events: causes together, a digest over the limit."""
     by_look, sent, count = defaultdict[datetime, list[Notice]](list), dict[str, datetime](), 0
     for each in reported:

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @dataclass
-class Told:
+class Reply:
     """Next answers; the last one stays. wait_s: before each part of the body."""
 
     status: int = 200
@@ -23,11 +23,11 @@ class Service:
     """Requests received so far, and the address of the server."""
 
     def __init__(self) -> None:
-        self.answers: list[Told] = [Told()]
+        self.answers: list[Reply] = [Reply()]
         self.asked: list[str] = []
         self.url = ""
 
-    def say(self, *answers: Told) -> None:
+    def say(self, *answers: Reply) -> None:
         """From now on these, one a request."""
         self.answers, self.asked = list(answers), []
 

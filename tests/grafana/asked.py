@@ -17,7 +17,7 @@ VARIABLE = re.compile(r"\$\{(\w+):sqlstring\}")
 
 
 @dataclass
-class Shown:
+class OpenBoard:
     """A board with a period and the choices made on it, over a database. url: of the role that reads views alone."""
 
     board: dict[str, Any]
@@ -31,7 +31,7 @@ class Shown:
         [variable] = [each for each in self.board["templating"]["list"] if each["name"] == name]
         return [row[0] for row in self.rows(variable["query"])]
 
-    def choose_first(self) -> "Shown":
+    def choose_first(self) -> "OpenBoard":
         """Each variable at the first that it offers, as Grafana opens a board; what is chosen stays."""
         for each in self.board["templating"]["list"]:
             if each["name"] not in self.chosen:

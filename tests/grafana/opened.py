@@ -25,7 +25,7 @@ import yaml
 from playwright.sync_api import sync_playwright
 
 from controls.gateways.broker import free_port
-from tests.grafana.asked import Shown
+from tests.grafana.asked import OpenBoard
 from tests.web_browser.conftest import chromium_path
 
 BINARY, GIVEN = shutil.which("grafana"), os.environ.get("METERLOOM_GRAFANA_URL", "")
@@ -62,7 +62,7 @@ class Grafana:
         found: dict[str, Any] = self.ask(f"/api/dashboards/uid/{self.uids.get(uid, uid)}")["dashboard"]
         return found
 
-    def answer(self, target: dict[str, Any], shown: Shown) -> Numbers:
+    def answer(self, target: dict[str, Any], shown: OpenBoard) -> Numbers:
         """The numbers that Grafana reads for a query: variables filled in as its pages do, macros left to it."""
         span = {name: str(round(1000 * each.timestamp())) for name, each in (("from", shown.start), ("to", shown.end))}
         query = {

@@ -43,7 +43,7 @@ class Minutes(Device):
         points = [each.point for each in amounts_site_of(METERS).sources[0].points]
         super().__init__(points, per_s=METERS * SPEED / 60, last=quarters * MINUTES * METERS)
 
-    def told(self, number: int) -> tuple[str, float, int]:
+    def sample_of(self, number: int) -> tuple[str, float, int]:
         meter, minute, amount_kwh = minute_of(number)
         return f"{meter}.kwh", float(amount_kwh), round((FIRST + timedelta(minutes=minute + 1)).timestamp() * 1e6)
 

@@ -114,10 +114,10 @@ def test_marts_are_made_by_a_command_without_dagster_dbt_and_great_expectations_
     again, modules = loaded(*asked)
     assert json.loads(again)["rows"] == rows
     assert not libraries(modules) & HEAVY
-    told(project)
+    check_reported_once(project)
 
 
-def told(project: Path) -> None:
+def check_reported_once(project: Path) -> None:
     """Dagster knows what the command made, as if its own run had made it, and is told once."""
     import dagster as dg
 

@@ -171,13 +171,13 @@ def test_who_is_nobody_s_peer_is_not_counted_among_them(peers: Peers) -> None:
 
 
 def test_half_a_year_that_stands_for_a_year_is_said_on_page_one(peers: Peers, tmp_path: Path) -> None:
-    def told(of: Peers) -> list[str]:
+    def severities(of: Peers) -> list[str]:
         found = of.content("west", of.sources(of.file)).findings
         return [each.severity for each in found if each.code == "part_of_a_year"]
 
     half = Peers(tmp_path, days=182)
     try:
-        assert (told(peers), told(half)) == ([], ["warning"])
+        assert (severities(peers), severities(half)) == ([], ["warning"])
     finally:
         half.store.close()
 

@@ -76,16 +76,16 @@ class Bench:
             outcome = self.device.write(sent)
         except (DeviceRefused, DeviceSilent) as fault:
             outcome = fault
-        self.tell("write", value=value, seq=self.seq, frames=self.unit.writes - before, says=type(outcome).__name__)
+        self.note("write", value=value, seq=self.seq, frames=self.unit.writes - before, says=type(outcome).__name__)
         return outcome
 
     def read_back(self) -> ReadBack:
         """Values held by the device, as our reader has them."""
         held = self.device.read_back(CHARGE)
-        self.tell("read_back", value=held.value, seq=held.seq, left_s=held.revert_remaining_s)
+        self.note("read_back", value=held.value, seq=held.seq, left_s=held.revert_remaining_s)
         return held
 
-    def tell(self, what: str, **facts: object) -> None:
+    def note(self, what: str, **facts: object) -> None:
         with self.path.open("a") as history:
             history.write(json.dumps({"what": what, **facts}) + "\n")
 
