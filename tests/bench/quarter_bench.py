@@ -97,7 +97,7 @@ def step_delays(folder: Path, end_utc: datetime) -> dict[str, object]:
 
 
 def _run(data: Path, run_ids: set[str], end_utc: datetime) -> dict[str, float]:
-    """When the sensor asked for the run, and when its process began."""
+    """Delays [s] of the sensor's run request and of the start of the run's process."""
     from dagster import DagsterInstance
 
     with DagsterInstance.from_config(str(data / "dagster")) as instance:

@@ -93,7 +93,7 @@ def store_plan(project: OpenProject, label: str) -> str:
 
 
 def released_at(store: Store, since_utc: datetime) -> datetime | None:
-    """When the first command after that time was released."""
+    """Release time of the first command after that time."""
     query = sa.select(command_events.c.at_utc).where(
         command_events.c.site_id == SITE,
         command_events.c.to_state == "RELEASED",

@@ -100,7 +100,7 @@ class Group:
             self.processes[name] = subprocess.Popen(line, cwd=ROOT, env=self.env, stdout=log, stderr=log)
 
     def start(self) -> None:
-        """Whatever is not there."""
+        """Start every process that is not there."""
         if not self.broker.is_running:
             address = self.broker.address
             self.broker = start_broker(

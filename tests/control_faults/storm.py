@@ -1,4 +1,4 @@
-"""Random fault schedules: what a seed does to a site, and what the checker says of it afterwards."""
+"""Random fault schedules: the effect of a seed on a site, and the checker's findings afterwards."""
 
 import time
 from collections.abc import Callable

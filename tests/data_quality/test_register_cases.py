@@ -1,4 +1,4 @@
-"""The golden table of cumulative registers: every case sums up to what was truly consumed, and is told by its rule."""
+"""The golden table of cumulative registers: every case sums up to what was truly consumed, and its rule is reported."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A real HTTP server in a thread, which answers as it is told and notes what it was asked."""
+"""A real HTTP server in a thread: it answers as configured and notes its requests."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""A panel's query as Grafana would send it: macros and variables written out, asked as the role of the boards."""
+"""A panel's query as Grafana would send it: macros and variables written out, run as the role of the boards."""
 
 import json
 import re

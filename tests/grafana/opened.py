@@ -1,4 +1,4 @@
-"""A Grafana over exported boards: each panel asked through it, each board opened in Chromium.
+"""A Grafana over exported boards: each panel queried through it, each board opened in Chromium.
 
 It is the program `grafana` of this machine, started with the exported provisioning; or the server that
 METERLOOM_GRAFANA_URL names (http://admin:password@host:3000), which gets data source and boards in a folder of their
@@ -107,7 +107,7 @@ def rounded(numbers: list[float]) -> Numbers:
 
 
 def numbers_of(rows: list[dict[str, Any]], form: str) -> Numbers:
-    """The numbers of rows that were asked here; of a time series those of its values."""
+    """The numbers of rows that were queried here; of a time series those of its values."""
     values = [value for row in rows for name, value in row.items() if form == "table" or name not in ("time", "metric")]
     return rounded([float(each) for each in values if isinstance(each, int | float) and not isinstance(each, bool)])
 

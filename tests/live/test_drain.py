@@ -21,7 +21,7 @@ from data_quality.contracts.live.sample_line import HEAD_LINES, head_of, interva
 from data_quality.contracts.live.spool_frames import SAMPLES, frame, sample_lines
 from data_quality.contracts.settings import LiveSettings
 from data_quality.contracts.time import FixedClock
-from tests.live.told import QUARTER, drained, hall, register, sample
+from tests.live.hall import QUARTER, drained, hall, register, sample
 
 
 def lines(path: Path) -> list[str]:

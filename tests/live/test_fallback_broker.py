@@ -55,7 +55,7 @@ def numbers(folder: Path) -> list[int]:
 def test_a_source_at_the_fallback_is_kept_from_its_first_message_on_and_comes_back(
     tmp_path: Path, broker: Broker
 ) -> None:
-    """It keeps nothing for who is away, as its note says: what counts is what is told while the collector listens."""
+    """It keeps nothing for who is away, as its note says: what counts is what is sent while the collector listens."""
     line = MqttLine(broker.address, client_id="", subscriptions=())
 
     def publish(*numbered: int) -> None:

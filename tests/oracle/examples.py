@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class LeftOut(NamedTuple):
-    """Why a command or a route is not recorded."""
+    """Reason why a command or a route is not recorded."""
 
     reason: str
 

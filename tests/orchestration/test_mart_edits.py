@@ -1,4 +1,4 @@
-"""An edited file of a published mart, as the doctor tells it, and what mends it."""
+"""An edited file of a published mart: the doctor's finding, and what mends it."""
 
 import json
 from collections.abc import Iterator

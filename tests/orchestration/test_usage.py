@@ -162,7 +162,7 @@ def test_every_command_that_a_text_names_is_there() -> None:
 
 
 def texts() -> Iterator[Path]:
-    """Everything that people are told things by: sources with their messages, pages, catalogues, documents."""
+    """Every source of words for people: sources with their messages, pages, catalogues, documents."""
     yield from ROOT.glob("*.md")
     for folder in (
         "assets",

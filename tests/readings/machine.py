@@ -85,7 +85,7 @@ class MeterFile:
         return "meter,timestamp,kwh\n" + "".join(rows)
 
     def start(self, line: Line) -> datetime:
-        """When a row's interval starts."""
+        """Start of a row's interval."""
         return FIRST + timedelta(minutes=self.minutes * line.slot)
 
     def accepted(self) -> dict[tuple[str, datetime], int]:

@@ -11,7 +11,7 @@ from data_quality.contracts.live.sample import Sample
 from data_quality.contracts.live.sample_line import SampleHead, micros, refusal_line, sample_line
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.site import Site
-from tests.live.told import QUARTER, drained, hall, register, sample
+from tests.live.hall import QUARTER, drained, hall, register, sample
 from tests.readings.rooms import Bench, plant
 
 SAMPLE = Path(__file__).parent / "samples" / "samples_hall.txt"

@@ -1,4 +1,4 @@
-"""Wherever a saving is printed the gate was asked: a step that nobody declared is claimed in no report and window."""
+"""The gate stands before every printed saving: a step that nobody declared is claimed in no report and window."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta

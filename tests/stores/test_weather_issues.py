@@ -1,4 +1,4 @@
-"""Issues of weather: written once, never changed, asked for as they were known."""
+"""Issues of weather: written once, never changed, queried as they were known."""
 
 import time
 from datetime import UTC, datetime, timedelta

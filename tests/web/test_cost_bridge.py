@@ -1,4 +1,4 @@
-"""Why the cost changed: the steps add up to the change, and what cannot be split is said to be one step."""
+"""Cost bridge: the steps add up to the change, and what cannot be split is shown as one step."""
 
 from collections.abc import Iterator
 from datetime import date

@@ -1,4 +1,4 @@
-"""Faults of a site file's values and of its YAML are said in every language that pages are whole in."""
+"""Faults of a site file's values and of its YAML have words in every language that pages are whole in."""
 
 import pytest
 

@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> Iterator[LiveStore]:
 
 
 class CountingReader(LiveReader):
-    """Counts how often it is asked."""
+    """Counts its queries."""
 
     asked = 0
 

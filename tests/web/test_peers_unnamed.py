@@ -1,4 +1,4 @@
-"""A rank names no peer to a person of one site, on no way on which its trace is told; who sees all sees all of it."""
+"""A rank names no peer to a person of one site, on no way to its trace; who sees all sees all of it."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Asking, s
 
 
 def rank_texts(asking: Asking, rank: str) -> dict[str, str]:
-    """All that is told of the rank, by address."""
+    """All texts about the rank, by address."""
     paths = [f"/api/v1/ems/figures/{rank}", f"/api/v1/ems/figures/{rank}/versions", f"/api/v1/ems/figures/{rank}/rows"]
     found = {path: asking.get(path) for path in paths}
     found["/why"] = asking.get("/why", [PAGE], figure=rank)

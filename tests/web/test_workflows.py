@@ -1,4 +1,4 @@
-"""Workflows of a project: seen, held, done once whatever is killed, approved by another, told by the site's clock."""
+"""Workflows of a project: seen, held, done once whatever is killed, approved by another, timed by the site's clock."""
 
 import json
 import os

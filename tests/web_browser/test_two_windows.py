@@ -106,7 +106,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture
 def plant(tmp_path: Path, broker: Broker) -> Iterator[Path]:
-    """A project whose one meter is heard over the broker, and its collector; nothing is told yet."""
+    """A project whose one meter is heard over the broker, and its collector; nothing is sent yet."""
     folder, site, stop = tmp_path / "project", mqtt_site_of(1, port=broker.port), threading.Event()
     folder.mkdir()
     project_of(folder, site)

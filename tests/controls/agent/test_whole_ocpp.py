@@ -1,4 +1,4 @@
-"""The whole agent against a charger that is written by hand: what the ledger claims is what the stranger was told."""
+"""The whole agent against a charger written by hand: the ledger claims what the charger received."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Events on a real PostgreSQL whose writer is killed at any moment: what it said stands, and none began unapproved."""
+"""Events on a real PostgreSQL, their writer killed at any moment: what it confirmed stands, none began unapproved."""
 
 import json
 import random

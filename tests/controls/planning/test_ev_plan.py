@@ -1,4 +1,4 @@
-"""A site's car charger: when the car leaves, what its strategy allows, what is told where something is not known."""
+"""A site's car charger: when the car leaves, what its strategy allows, and what is reported where a fact is missing."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

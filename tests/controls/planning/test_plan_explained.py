@@ -1,4 +1,4 @@
-"""Why a plan is so is stored with it, outside of its hash, and told on its asset and in a sentence a device."""
+"""A plan's explanation is stored with it, outside of its hash, and shown on its asset and in a sentence a device."""
 
 from pathlib import Path
 

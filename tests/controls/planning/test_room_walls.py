@@ -1,4 +1,4 @@
-"""Plans of rooms that touch: what goes through a wall, told at either end, and a neighbour that is no room."""
+"""Plans of rooms that touch: heat through a wall, reported at either end, and a neighbour that is no room."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""From forecasts with courses to scenarios: weights, levels, moments, and what is said where something is missing."""
+"""From forecasts with courses to scenarios: weights, levels, moments, and the report where something is missing."""
 
 from datetime import timedelta
 

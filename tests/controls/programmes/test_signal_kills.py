@@ -1,4 +1,4 @@
-"""Grid signals on a real PostgreSQL whose writer is killed at any moment: what was said to be stored stands, sealed."""
+"""Grid signals on a real PostgreSQL whose writer is killed at any moment: what it confirmed stands, sealed."""
 
 import random
 import subprocess

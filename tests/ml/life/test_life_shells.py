@@ -1,4 +1,4 @@
-"""The life of models in Dagster: what is asked when, and what the assets show and keep."""
+"""The life of models in Dagster: run requests and their times, and what the assets show and keep."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
