@@ -39,7 +39,7 @@ MUST_NOT_SKIP = os.environ.get("CI") == "true"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What `make fast`, `make test` and `make test-long` ask for."""
+    """Options of `make fast`, `make test` and `make test-long`."""
     parser.addoption("--part", choices=PARTS, help="only these tests, by tests/seconds.json")
     parser.addoption("--within-s", type=float, help="cheapest first; skip what has not begun after so many seconds")
 
@@ -60,14 +60,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is imported stays: a tenth of all seconds went into looking for garbage in it; pytest looks at the end."""
+    """Freeze what is imported: a tenth of all seconds went into looking for garbage in it; pytest looks at the end."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _work_once() -> Iterator[None]:
-    """What each test would make anew, and none changes."""
+    """Cache what each test would make anew, and none changes."""
     with work_once():
         yield
 
@@ -93,7 +93,7 @@ def _project_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def wire_watch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where agents in processes of their own note what they write."""
+    """Folder in which agents in processes of their own note their writes."""
     return tmp_path_factory.mktemp("wire")
 
 

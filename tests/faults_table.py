@@ -149,7 +149,7 @@ class Results:
         ]
 
     def pytest_addoption(self, parser: pytest.Parser) -> None:
-        """Which of them, as a pattern of their names."""
+        """Option that chooses cases by a pattern of their names."""
         parser.addoption("--faults", help="a pattern of names")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -162,7 +162,7 @@ class Results:
             self.kept.write_text(json.dumps({"commit": self.commit, "cases": self.found}, indent=0), encoding="utf-8")
 
     def left(self) -> int:
-        """How many cases have not run."""
+        """Number of cases that have not run."""
         return len(self.wanted - self.found.keys())
 
     def outcomes(self) -> tuple[dict[str, str], dict[str, int]]:
@@ -208,7 +208,7 @@ def page(outcomes: dict[str, str], cases: dict[str, int]) -> str:
 
 
 def _long_runs(records: Path = RECORDS) -> list[str]:
-    """What the last long runs came to, as they recorded it, beside their commands; nothing of one that never ran."""
+    """Results of the last long runs, as they recorded them, beside their commands; nothing of one that never ran."""
     told = []
     for name, (command, say) in LONG_RUNS.items():
         if (record := records / name).is_file():
@@ -231,7 +231,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def commit() -> str:
-    """What is run: the commit, and that something was changed since."""
+    """Commit of the checkout, marked where something was changed since."""
     words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     return subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 
 class Seen(HTMLParser):
-    """What stands in HTML. elements: tag and attributes, in order; words: text outside of scripts."""
+    """Elements and words of HTML. elements: tag and attributes, in order; words: text outside of scripts."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Seen(HTMLParser):
         return [found for name, found in self.elements if name == tag]
 
     def faults(self) -> list[str]:
-        """What a page of ours never has: style or script in its lines, addresses of other hosts."""
+        """Forbidden content of a page of ours: style or script in its lines, addresses of other hosts."""
         found = []
         for tag, told in self.elements:
             is_data = told.get("type") == "application/json" or told.get("src", "").startswith("/static/")

@@ -42,7 +42,7 @@ _NOW = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
 @dataclass(frozen=True)
 class Mistake:
-    """What one did, the command, and a word of the answer. code: 1 is a check that failed, 0 taken with a warning."""
+    """A mistake, its command, and a word of the answer. code: 1 is a check that failed, 0 taken with a warning."""
 
     what: str
     command: str
@@ -278,7 +278,7 @@ def answer(mistake: Mistake) -> tuple[int, list[str]]:
 
 
 def answers() -> dict[str, tuple[int, list[str]]]:
-    """What came of every mistake, in a project of their own."""
+    """Answer to every mistake, in a project of their own."""
     with tempfile.TemporaryDirectory() as name, chdir(name), patch.dict(os.environ):
         os.environ.pop(PROJECT_VARIABLE, None)
         make_project(Path(name).resolve())

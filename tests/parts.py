@@ -1,4 +1,4 @@
-"""Which tests are of which part of the house's run: pure, by what `tests/seconds.json` says that they take.
+"""Parts of the house's run and their tests: pure, by the seconds recorded in `tests/seconds.json`.
 
 Three parts: `fast` while writing, `core` for `make test`, and `long`, which is all that `core` is not:
 `make test-long`. CI runs both. The unit of the choice is a test function with all its cases. A function that is dear
@@ -47,7 +47,7 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Record:
-    """What the tests take: file -> its record; file or room -> the seconds that it takes whatever remains of it.
+    """Seconds of the tests: file -> its record; file or room -> the seconds that it takes whatever remains of it.
 
     imported_s is what every file takes beside, since every worker imports it.
     """
@@ -57,11 +57,11 @@ class Record:
     imported_s: float = 0.0
 
     def fixed_s(self, place: str) -> float:
-        """What a file or a room takes as long as anything of it is run."""
+        """Seconds of a file or a room as long as anything of it is run."""
         return self.fixed.get(place, 0.0) + (self.imported_s if place in self.files else 0.0)
 
     def key(self, nodeid: str) -> str | None:
-        """What is chosen or not for a test: its function where that is dear, else its file; None in a new file."""
+        """Unit of choice of a test: its function where that is dear, else its file; None in a new file."""
         file, function = function_of(nodeid)
         if file not in self.files:
             return None
@@ -70,7 +70,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Group:
-    """What is chosen as one: the rest of a file, a dear function, or what only together is worth its fixed cost."""
+    """Unit of choice: the rest of a file, a dear function, or what only together is worth its fixed cost."""
 
     keys: tuple[str, ...]
     seconds: float
@@ -90,7 +90,7 @@ def function_of(nodeid: str) -> tuple[str, str]:
 
 
 def unit_of(nodeid: str) -> str:
-    """What one worker takes as a whole: a file, or a room that shares its set-up."""
+    """Unit of one worker: a file, or a room that shares its set-up."""
     return next((room for room in TOGETHER if nodeid.startswith(room)), nodeid.split("::", 1)[0])
 
 
@@ -138,7 +138,7 @@ def cost(record: Record, keys: Set[str]) -> tuple[float, int]:
 
 
 def cheapest(record: Record, within_s: float, already: Set[str] = frozenset()) -> set[str]:
-    """What was chosen already, and what else gives most tests for its seconds, as much as fits."""
+    """Keys chosen already, and those that give most tests for their seconds, as much as fits."""
     chosen, total, left = set(already), cost(record, already)[0], set[str]()
     for step in sorted(_steps(record, already), key=_worth):
         units = {unit_of(key) for key in step.keys}
@@ -168,7 +168,7 @@ def runs(part: str | None, record: Record, chosen: Set[str], nodeid: str) -> boo
 
 
 def _steps(record: Record, already: Set[str]) -> list[Group]:
-    """What to take one after the other: of a file, and of a room, first as much as makes its fixed cost cheapest."""
+    """Steps of the choice in order: of a file, and of a room, first as much as makes its fixed cost cheapest."""
     rooms: dict[str, list[Group]] = defaultdict(list)
     paid = {place for key in already for place in (function_of(key)[0], unit_of(key))}
     for file, groups in every_group(record).items():

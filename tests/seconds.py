@@ -1,4 +1,4 @@
-"""How long the tests take: they begin longest first, `--part` runs those that fit, `make house` names the slowest.
+"""Seconds of the tests: they begin longest first, `--part` runs those that fit, `make house` names the slowest.
 
 Which tests are of which part is said by `parts.py` from `seconds.json`, what a whole run took on two cores:
 `make test test-long`, then `python -m tests.seconds keep`. Without a part, pytest runs what it is told.
@@ -37,7 +37,7 @@ Shared = dict[str, dict[str, float]]
 
 
 def kept() -> Record:
-    """What is recorded."""
+    """The record as it is kept."""
     found = json.loads(KEPT.read_text())
     files = {}
     for name, (seconds, tests, *more) in found["files"].items():
@@ -110,7 +110,7 @@ class LongestFirst:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
-        """What is set up for more than one test is timed by itself: any of them may be the first."""
+        """Time a shared set-up by itself: any of its tests may be the first."""
         if fixturedef.scope == "function" or self._is_making:
             return (yield)
         self._is_making, begun = True, time.perf_counter()
@@ -237,8 +237,8 @@ def slowest() -> list[tuple[str, float]]:
     return sorted(recorded_here().items(), key=lambda item: -item[1])[:SLOWEST]
 
 
-def said() -> list[str]:
-    """What each part holds by the record: tests, their share, and seconds of one worker."""
+def part_lines() -> list[str]:
+    """Content of each part by the record: tests, their share, and seconds of one worker."""
     record = kept()
     whole = cost(record, every_key(record))
     lines = []
@@ -253,7 +253,7 @@ def main(arguments: list[str]) -> None:
     if arguments == ["keep"]:
         KEPT.write_text(written(record_of(recorded_here(), _cached(SHARED_CACHE))))
     elif arguments == ["parts"]:
-        sys.stdout.writelines(said())
+        sys.stdout.writelines(part_lines())
     else:
         sys.stdout.writelines(f"{seconds:8.2f} s  {name}\n" for name, seconds in slowest())
 

@@ -47,7 +47,7 @@ def test_the_page_says_what_the_last_long_runs_came_to(tmp_path: Path) -> None:
 
 
 def test_what_the_kept_records_say_stands_in_the_docs() -> None:
-    """A long run that was made anew and not told is as wrong as one that was told and not made."""
+    """A long run that was made anew and not reported is as wrong as one that was reported and not made."""
     assert "\n".join(_long_runs()) in PAGE.read_text("utf-8")
     assert "kills.json" in {path.name for path in RECORDS.glob("*.json")}
 

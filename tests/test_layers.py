@@ -1,4 +1,4 @@
-"""Who may import whom, and where each library lives (the table of docs/architecture.md)."""
+"""Imports allowed between modules, and the home of each library (the table of docs/architecture.md)."""
 
 import ast
 from pathlib import Path

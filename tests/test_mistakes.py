@@ -9,7 +9,7 @@ Answers = dict[str, tuple[int, list[str]]]
 
 @pytest.fixture(scope="module")
 def found() -> Answers:
-    """What came of every mistake, once for all tests."""
+    """Answer to every mistake, once for all tests."""
     return answers()
 
 

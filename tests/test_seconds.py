@@ -41,7 +41,7 @@ def plugin_of(config: pytest.Config, record: Record, part: str | None) -> Longes
 
 
 def order(config: pytest.Config, record: Record, part: str | None, names: list[str]) -> tuple[list[str], list[str]]:
-    """What a part runs of the names, in its order, and what it says that it left out."""
+    """Names that a part runs, in its order, and those that it reports as left out."""
     left: list[str] = []
     hook = SimpleNamespace(pytest_deselected=lambda items: left.extend(item.nodeid for item in items))
     items = [SimpleNamespace(nodeid=name) for name in names]

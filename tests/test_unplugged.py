@@ -22,7 +22,7 @@ PLAIN = {"cache", "lru_cache", "contextmanager", "dataclass", "overload", "total
 
 
 class Place(NamedTuple):
-    """Where a definition stands: module and name; an empty name is the module's own level."""
+    """Place of a definition: module and name; an empty name is the module's own level."""
 
     module: str
     name: str
@@ -38,7 +38,7 @@ KNOWN = {
 
 
 class File(NamedTuple):
-    """What one module defines, and from which of its definitions it refers to what."""
+    """Definitions of one module, and from which of them it refers to what."""
 
     defined: dict[str, Definition]
     used: dict[str, set[Place]]

@@ -36,7 +36,7 @@ def plainly(text: str) -> Any:
 
 
 def places(node: Any) -> Any:
-    """Where each key and item of a document stands, as complaints name them."""
+    """Place of each key and item of a document, as complaints name them."""
     if not isinstance(node, dict | list):
         return None
     at: Any = node.lc

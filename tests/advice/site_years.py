@@ -34,7 +34,7 @@ _PRICE, _FACTOR, _GAS_PRICE, _GAS_FACTOR = 0.2, 0.35, 0.08, 0.2
 
 @dataclass
 class Truth:
-    """What was wasted: kind -> kWh and money."""
+    """Energy and money wasted: kind -> kWh and money."""
 
     kwh: dict[str, float] = field(default_factory=dict)
     money: dict[str, float] = field(default_factory=dict)

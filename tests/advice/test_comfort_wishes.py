@@ -52,20 +52,20 @@ def test_rooms_that_hands_heat_again_and_again_suggest_a_bound_until_it_is_forgo
     project.close()
     before = (folder / "sites" / "house.yaml").read_bytes()
 
-    def told(*words: str) -> dict[str, Any]:
+    def preferences(*words: str) -> dict[str, Any]:
         code, out, error = run("advise", "preferences", "--as", "ann", "--json", *words, folder=folder)
         assert code == 0, error
         found: dict[str, Any] = json.loads(out)
         return found
 
-    [bound] = told()["bounds"]
+    [bound] = preferences()["bounds"]
     assert (bound["site"], bound["device_id"], bound["edge"], bound["degc"], bound["present_degc"]) == (
         "house", "hall", "low", 21.0, 20.0,
     )  # fmt: skip
     assert (bound["on_days"], bound["of_days"]) == (3, 28)
     assert "hall" in run("advise", "preferences", "--as", "ann", folder=folder)[1]
-    assert told("--forget", "comfort:hall", "--reason", "it was a guest")["bounds"] == []
-    assert told()["bounds"] == []
+    assert preferences("--forget", "comfort:hall", "--reason", "it was a guest")["bounds"] == []
+    assert preferences()["bounds"] == []
     code, _, error = run(
         "advise", "preferences", "--as", "ann", "--forget", "comfort:hall", "--reason", "x", folder=folder
     )

@@ -244,7 +244,7 @@ def test_a_cost_that_is_stated_later_comes_to_what_nobody_answered_and_every_num
     project: OpenProject,
 ) -> None:
     before = the_one(project)
-    assert "The cost is not known: there is no payback" in [each["text"] for each in told(project, before)]
+    assert "The cost is not known: there is no payback" in [each["text"] for each in sentences(project, before)]
     file = Path(project.project.root) / "sites" / "plant.yaml"
     file.write_text(file.read_text() + COST)
     now = OpenProject(str(project.project.root))
@@ -256,7 +256,7 @@ def test_a_cost_that_is_stated_later_comes_to_what_nobody_answered_and_every_num
     assert priced.interval_months is not None
     assert priced.payback_months is not None
     assert priced.interval_months[0] < priced.payback_months < priced.interval_months[1]
-    texts = [each["text"] for each in told(now, priced)]
+    texts = [each["text"] for each in sentences(now, priced)]
     assert "Source of the cost: Offer of a fitter" in texts
     assert [each for each in texts if each.startswith("It costs 400") and "pays back in" in each]
     sources = now.sources()
@@ -273,7 +273,7 @@ def test_a_cost_that_is_stated_later_comes_to_what_nobody_answered_and_every_num
     last.close()
 
 
-def told(project: OpenProject, found: Recommendation) -> list[dict[str, Any]]:
+def sentences(project: OpenProject, found: Recommendation) -> list[dict[str, Any]]:
     return worded(project.site("plant"), found, "en")
 
 

@@ -20,7 +20,7 @@ SCRIPTS = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 FULL = str.maketrans("0123456789", "".join(chr(0xFF10 + n) for n in range(10)))
 
 
-def told(pattern: str, names: tuple[str, ...], language: str, rng: random.Random) -> ComputedSentence:
+def filled_sentence(pattern: str, names: tuple[str, ...], language: str, rng: random.Random) -> ComputedSentence:
     """A sentence of the catalogue with numbers and a name in its places."""
     units = {"kwh": " kWh", "eur": " EUR", "n": ""}
     places = [
@@ -42,7 +42,9 @@ def told(pattern: str, names: tuple[str, ...], language: str, rng: random.Random
 
 
 def every(rng: random.Random) -> list[ComputedSentence]:
-    return [told(pattern, tuple(names), language, rng) for pattern, names in PATTERNS for language in LANGUAGES]
+    return [
+        filled_sentence(pattern, tuple(names), language, rng) for pattern, names in PATTERNS for language in LANGUAGES
+    ]
 
 
 def changed(sentence: ComputedSentence, at: int, text: str) -> str:

@@ -1,4 +1,4 @@
-"""What the code of a checkout answers about a project, as JSON: run as a file in that checkout, FOLDER FIGURE... .
+"""JSON answers of a checkout's code about a project: run as a file in that checkout, FOLDER FIGURE... .
 
 Old code loads it too: it imports nothing but what every revision since 320e130 has.
 """
@@ -16,17 +16,17 @@ def main(folder: str, *figures: str) -> None:
     """Print values of figures as computed again, statuses of reports, and the mode of the devices' site."""
     runner, app = CliRunner(), build_app()
 
-    def asked(*words: str) -> Any:
+    def answer(*words: str) -> Any:
         done = runner.invoke(app, [*words, "--project", folder, "--json"])
         if done.exit_code not in {0, 1}:
             raise SystemExit(f"{words}: exit {done.exit_code}\n{done.output}\n{done.exception!r}")
         return json.loads(done.stdout)
 
-    traced = {each: asked("trace", each) for each in figures}
+    traced = {each: answer("trace", each) for each in figures}
     found = {
         "figures": {name: [each["recomputed"], each["is_equal"]] for name, each in traced.items()},
-        "reports": [[each["id"], each["status"]] for each in asked("reports", "list")["reports"]],
-        "mode": asked("dispatch", "mode", "--site", "home")["mode"],
+        "reports": [[each["id"], each["status"]] for each in answer("reports", "list")["reports"]],
+        "mode": answer("dispatch", "mode", "--site", "home")["mode"],
     }
     sys.stdout.write(json.dumps(found) + "\n")
 

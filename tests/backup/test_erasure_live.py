@@ -45,7 +45,7 @@ def sample(meter: str, minute: int, value: float) -> Sample:
 
 
 @pytest.fixture
-def told(project: Path) -> Path:
+def spooled(project: Path) -> Path:
     """The project with a source; in its spool two pieces, one of a collector that was killed, then a piece of carry and
     a landed file that nobody ingested.
     """
@@ -107,34 +107,34 @@ def expect_line_alone(folder: Path) -> None:
         assert opened.lake.current("works", meters=["flat"]).is_empty()
 
 
-def test_unlanded_samples_of_other_meters_survive_and_land(told: Path) -> None:
-    found = classes(run("erase", "meter/works/flat", "--dry-run", "--project", told))
+def test_unlanded_samples_of_other_meters_survive_and_land(spooled: Path) -> None:
+    found = classes(run("erase", "meter/works/flat", "--dry-run", "--project", spooled))
     # 45 samples in landing, carry and spool, and what was refused of no point that is known.
     assert found["live"]["rows"] == 45 + 1
-    assert holding(told / "var" / "live", str(VALUE)) != []
-    assert classes(run(*ERASE, "--project", told))["live"]["rows"] == found["live"]["rows"]
-    expect_line_alone(told)
+    assert holding(spooled / "var" / "live", str(VALUE)) != []
+    assert classes(run(*ERASE, "--project", spooled))["live"]["rows"] == found["live"]["rows"]
+    expect_line_alone(spooled)
 
 
-def test_a_point_that_the_site_file_lost_is_known_by_what_it_said_before(told: Path) -> None:
-    run("report", "data_quality", "--site", "works", "--period", "2025-02", "--as", "p7", "--project", told)
-    site = told / "sites" / "works.yaml"
+def test_a_point_that_the_site_file_lost_is_known_by_what_it_said_before(spooled: Path) -> None:
+    run("report", "data_quality", "--site", "works", "--period", "2025-02", "--as", "p7", "--project", spooled)
+    site = spooled / "sites" / "works.yaml"
     site.write_text(site.read_text().replace(f"      - {POINT.format('flat')}\n", ""))
-    run(*ERASE, "--project", told)
-    expect_line_alone(told)
+    run(*ERASE, "--project", spooled)
+    expect_line_alone(spooled)
 
 
-def test_killed_between_two_files_of_the_spool_the_same_call_takes_the_rest(told: Path) -> None:
-    line = [*ERASE, "--project", str(told)]
+def test_killed_between_two_files_of_the_spool_the_same_call_takes_the_rest(spooled: Path) -> None:
+    line = [*ERASE, "--project", str(spooled)]
     done = subprocess.run(
         [sys.executable, "-c", KILLED, "write_without", "after", *line], check=False, capture_output=True
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     run(*line)
-    expect_line_alone(told)
+    expect_line_alone(spooled)
 
 
 @pytest.mark.parametrize("more", [("--dry-run",), ("--yes", "--as", "hana")])
-def test_a_mistyped_meter_is_refused_although_the_spool_holds_samples(told: Path, more: tuple[str, ...]) -> None:
-    assert "nothing of meter/works/flatt is here" in refused("erase", "meter/works/flatt", *more, "--project", told)
-    assert holding(told / "var" / "live", json.dumps(VALUE)) != []
+def test_a_mistyped_meter_is_refused_although_the_spool_holds_samples(spooled: Path, more: tuple[str, ...]) -> None:
+    assert "nothing of meter/works/flatt is here" in refused("erase", "meter/works/flatt", *more, "--project", spooled)
+    assert holding(spooled / "var" / "live", json.dumps(VALUE)) != []

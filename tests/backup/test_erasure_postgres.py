@@ -43,7 +43,7 @@ def relations(url: str, schemas: tuple[str, ...], kind: str, *, of_site: bool = 
         return [str(name) for (name,) in connection.execute(query.encode(), [list(schemas), kind, of_site]).fetchall()]
 
 
-def asked(url: str, names: list[str], query: str) -> dict[str, Any]:
+def query_each(url: str, names: list[str], query: str) -> dict[str, Any]:
     """Answer of a query over each relation."""
     import psycopg
 
@@ -57,7 +57,7 @@ def standing(url: str, folder: Path, site_id: str) -> dict[str, Any]:
     # Windows are of the last load alone.
     names.remove("lake.windows")
     files = (folder / "var" / "marts").glob(f"*/site={site_id}/*")
-    return asked(url, names, ROWS % site_id) | {path.as_posix(): path.read_bytes() for path in files}
+    return query_each(url, names, ROWS % site_id) | {path.as_posix(): path.read_bytes() for path in files}
 
 
 def test_a_meter_of_one_site_goes_and_marts_and_boards_of_another_stay(
@@ -81,12 +81,12 @@ def test_a_meter_of_one_site_goes_and_marts_and_boards_of_another_stay(
     run("grafana", "export", "--to", tmp_path / "boards", "--project", works)
     assert set(relations(url, WAREHOUSE, "r", of_site=False)) == WITHOUT_SITE | OF_A_BUILD
     tables = [*relations(url, WAREHOUSE, "r"), *OF_A_BUILD]
-    assert any(each in page for page in asked(url, tables, PAGE).values() for each in PACKED)
+    assert any(each in page for page in query_each(url, tables, PAGE).values() for each in PACKED)
     mill = standing(url, works, "mill")
     assert sum(each is not None for each in mill.values()) >= 40
     answer = run("erase", "meter/works/flat", "--yes", "--as", "hana", "--project", works)
     assert answer["is_erased"]
-    assert not any(each in page for page in asked(url, tables, PAGE).values() for each in PACKED)
+    assert not any(each in page for page in query_each(url, tables, PAGE).values() for each in PACKED)
     assert standing(url, works, "mill") == mill
     assert {name for name, found in standing(url, works, "works").items() if found} == {
         "boards.board_built",
@@ -94,11 +94,11 @@ def test_a_meter_of_one_site_goes_and_marts_and_boards_of_another_stay(
         "boards.board_use",
     }
     built = "SELECT bool_or(is_built) FROM {} WHERE site_id = 'works'"
-    assert asked(url, ["boards.board_built"], built) == {"boards.board_built": False}
+    assert query_each(url, ["boards.board_built"], built) == {"boards.board_built": False}
     # Its own come back with the build of its site, without the meter.
     run("kpis", "--site", "works", "--period", "2025-03", "--project", works)
     left = "SELECT string_agg(DISTINCT meter_id, ' ') FROM {} WHERE site_id = 'works'"
-    assert asked(url, ["marts.mart_meter__hour_energy"], left) == {"marts.mart_meter__hour_energy": "line main"}
+    assert query_each(url, ["marts.mart_meter__hour_energy"], left) == {"marts.mart_meter__hour_energy": "line main"}
     kept = {name: found for name, found in mill.items() if not name.startswith(("lake.", "intermediate."))}
     assert kept.items() <= standing(url, works, "mill").items()
     people.write_text(before)

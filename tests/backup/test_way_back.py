@@ -53,7 +53,7 @@ class Code:
         return dict(json.loads(done.stdout))
 
     def refusal(self, *words: object) -> str:
-        """What a command that is refused says: one sentence, no traceback."""
+        """Message of a refused command: one sentence, no traceback."""
         done = self.run("-c", *self.program, *words)
         assert done.returncode in {2, 3}, (words, done.returncode, done.stderr)
         assert "Traceback" not in done.stderr

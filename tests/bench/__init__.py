@@ -1,1 +1,1 @@
-"""What `make bench` runs: our way against a pandas version of the same work, in the same run."""
+"""Benchmarks of `make bench`: our way against a pandas version of the same work, in the same run."""

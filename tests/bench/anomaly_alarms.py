@@ -42,23 +42,23 @@ MIX = ("home", "factory") * 4 + ("tower", "tower")
 LIVE = ("spike", "high")
 
 
-class Told(NamedTuple):
-    """An event that is stored. place: of the site in the portfolio; told_utc: the look that finds it."""
+class Alarm(NamedTuple):
+    """An event that is stored. place: of the site in the portfolio; alarm_utc: the look that finds it."""
 
     place: int
     site_id: str
     meter_id: str
     event: AnomalyEvent
     severity: Severity
-    told_utc: datetime
+    alarm_utc: datetime
 
     @property
     def reaches(self) -> bool:
-        """Whether a person who chose nothing else is told of it."""
+        """Whether a person who chose nothing else gets a notice of it."""
         return bool(self.severity <= Way.model_fields["from_severity"].default)
 
 
-def events_of_site(site: Site, place: int) -> Iterator[Told]:
+def events_of_site(site: Site, place: int) -> Iterator[Alarm]:
     """Events of a site's meters that are stored, after the first weeks."""
     made = generate_site(site, start=START, end=END, seed=SEED + place)
     first = made.meters["timestamp"].sort()[0]
@@ -77,17 +77,17 @@ def events_of_site(site: Site, place: int) -> Iterator[Told]:
                 is_fault = likely_cause(features_of(event, series, civil, CauseContext(warmth))).cause == "sensor_fault"
                 cost = None if is_fault else (event.measured - event.expected) * PRICE
                 severity = severity_of(cost, is_fault=is_fault)
-                yield Told(place, site.site_id, meter.meter_id, event, severity, told_utc(event))
+                yield Alarm(place, site.site_id, meter.meter_id, event, severity, alarm_utc(event))
 
 
-def told_utc(event: AnomalyEvent) -> datetime:
-    """The look at which somebody is told: the hour of what the minutes find, else the night after the event."""
+def alarm_utc(event: AnomalyEvent) -> datetime:
+    """Time of the alarm: the hour of what the minutes find, else the night after the event."""
     if event.kind in LIVE:
         return event.start_utc
     return event.end_utc.replace(hour=0, minute=0) + timedelta(days=1)
 
 
-def letters(reported: list[Told]) -> int:
+def letters(reported: list[Alarm]) -> int:
     """Letters that the outbox sends to one person of these events: causes together, a digest over the limit."""
     by_look, sent, count = defaultdict[datetime, list[Notice]](list), dict[str, datetime](), 0
     for each in reported:
@@ -96,9 +96,9 @@ def letters(reported: list[Told]) -> int:
             notice_id=f"{each.place} {each.meter_id} {each.event.start_utc} {each.event.kind}",
             person_id="one", site_id=each.site_id, finding_id=each.meter_id, channel="mail", address="one@example.com",
             severity=each.severity, cause=cause, text=cause, link="", per_hour=NoticeChoices().per_hour,
-            next_utc=each.told_utc,
+            next_utc=each.alarm_utc,
         )  # fmt: skip
-        by_look[each.told_utc].append(notice)
+        by_look[each.alarm_utc].append(notice)
     for now_utc, due in sorted(by_look.items()):
         sent = {name: at for name, at in sent.items() if at > now_utc - timedelta(hours=1)}
         found = letters_of(due, {("one", "mail"): sent}, now_utc)

@@ -65,7 +65,7 @@ def seasonal_trend(values: Vector) -> Vector:
 
 
 def isolation_forest(values: Vector) -> Vector:
-    """How soon trees part an hour from those of the twelve weeks before: level, change and day beside what is usual."""
+    """Isolation score of an hour against the twelve weeks before: level, change and day beside what is usual."""
     features, span = _features(values), 2 * WEEK * WEEKS
     scores = np.zeros(len(values))
     for begin in range(TRAINING, len(values), LEARNED_AGAIN):

@@ -66,7 +66,7 @@ class Watching:
 
 
 def label(model: str, day: int, faults: list[Fault]) -> bool | None:
-    """Whether a day of that model is one; None where it cannot be told."""
+    """Whether a day of that model is one; None where it is uncertain."""
     kind = "night_waste" if model == "night" else "drift"
     spans = [(each.first // 24, each.end // 24) for each in faults if each.kind == kind]
     if model == "returned":

@@ -1,4 +1,4 @@
-"""What declarative automation would do in the place of our sensors: `python -m tests.bench.automation_bench`.
+"""Cost of declarative automation in place of our sensors: `python -m tests.bench.automation_bench`.
 
 The graph is the real one, of every asset that has months and sites, with nothing in it to compute; three sites of 36
 months. Conditions say "a parent is newer" for every month (`eager` alone would look at the newest month only). Printed:

@@ -1,4 +1,4 @@
-"""What pages cost in a real browser: `python -m tests.bench.browser_bench [PROJECT [ROUNDS]]`.
+"""Cost of pages in a real browser: `python -m tests.bench.browser_bench [PROJECT [ROUNDS]]`.
 
 First paint and drawn charts in Chromium over the product's own server, cold (a browser that has nothing of us, a server
 that keeps no answer) and warm (both have); and per page the requests and the bytes over the wire. Of a PROJECT, a demo

@@ -22,7 +22,7 @@ from data_quality.contracts.settings import WorkSettings
 from ml.baselines.lifecycle.fit_site import fit_uses
 from ml.forecasts.training_task import try_targets
 from orchestration.workers.fan_out import fan_out
-from tests.fan_out.small_world import made_world, said
+from tests.fan_out.small_world import answer_texts, made_world
 
 
 def timed(function: Callable[[Any], Any], tasks: Sequence[Any], work: WorkSettings) -> tuple[float, list[str]]:
@@ -30,7 +30,7 @@ def timed(function: Callable[[Any], Any], tasks: Sequence[Any], work: WorkSettin
     started_s = time.perf_counter()
     found = list(fan_out(function, tasks, settings=work))
     taken_s = time.perf_counter() - started_s
-    return taken_s, said(found)
+    return taken_s, answer_texts(found)
 
 
 def bench(meters: int = 1000, targets: int = 40) -> None:

@@ -1,4 +1,4 @@
-"""What a fleet of small sites would cost: python -m tests.bench.fleet_simulation --sites 10000 --meters 10 --docs.
+"""Cost of a fleet of small sites: python -m tests.bench.fleet_simulation --sites 10000 --meters 10 --docs.
 
 The planner of work is the real one: which months share a build, which uses share a task, how many runs a look of a
 sensor asks for. What a piece of it costs is a straight line through the sizes that the bench of scale measured, beyond
@@ -122,7 +122,7 @@ def pieces_of(sites: dict[str, Site], costs: dict[str, Cost]) -> dict[str, list[
 
 
 def hours(pieces: Sequence[float], cores: int) -> float:
-    """How long so many cores are busy, the longest piece first."""
+    """Hours for which so many cores are busy with pieces in seconds, the longest piece first."""
     ends = [0.0] * min(cores, max(len(pieces), 1))
     for piece in sorted(pieces, reverse=True):
         heapq.heapreplace(ends, ends[0] + piece)
@@ -130,7 +130,7 @@ def hours(pieces: Sequence[float], cores: int) -> float:
 
 
 def limits(sites: int, meters: int, costs: dict[str, Cost], pieces: dict[str, list[float]]) -> list[tuple[int, str]]:
-    """What would break, with the number of meters from which on it does, the first first."""
+    """Limits that would break, each with the number of meters from which on it does, the lowest first."""
     months = len(MONTHS.get_partition_keys())
     places = min(sites, len(BUCKETS)) if sites > MOST_SITES else sites
     reported = (

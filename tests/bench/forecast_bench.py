@@ -68,7 +68,7 @@ def meter(seed: int, days: int = 365) -> Case:
 
 
 def warm(work: Any) -> None:
-    """What is imported late is no part of the work."""
+    """Load what is imported late: it is no part of the work."""
     import lightgbm  # noqa: F401
 
     fitter_of(FLOOR).fit(meter(0, 60))

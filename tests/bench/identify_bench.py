@@ -1,4 +1,4 @@
-"""A hundred rooms told from two weeks of their temperatures: how many true figures lie in their 90 % intervals.
+"""A hundred rooms identified from two weeks of temperatures: how many true figures lie in their 90 % intervals.
 
 Run: `.venv/bin/python -m tests.bench.identify_bench [rooms]`. The rooms are those of tests/ml/test_rooms.py: one mass,
 by minutes, people and clouds, a thermometer of tenths of a degree; seeds that the suite does not use.

@@ -1,4 +1,4 @@
-"""What the KPIs of one late month cost beside many sites: python -m tests.bench.late_month_bench --sites 1,1000.
+"""Cost of the KPIs of one late month beside many sites: python -m tests.bench.late_month_bench --sites 1,1000.
 
 Sites of a meter and a month of quarter hours, their marts made; then a reading of one of them changes, and a process of
 its own makes what is stale: the median of several copies of the project. Wanted: at a thousand sites no more than 1.2
@@ -59,7 +59,7 @@ def late(folder: Path) -> None:
 
 
 def refresh(folder: Path) -> None:
-    """What the measured process does: it prints its own cost."""
+    """Work of the measured process: it prints its own cost."""
     project = ProjectResource(root=str(folder))
     lines = list[str]()
     freshen_marts(project, clock=SystemClock(), doing=lambda text, *_, **__: lines.append(text))
@@ -70,7 +70,7 @@ def refresh(folder: Path) -> None:
 
 
 def measured(kept: Path) -> dict[str, Any]:
-    """What a copy of the project costs after a late reading, in a process of its own."""
+    """Cost of a copy of the project after a late reading, in a process of its own."""
     with tempfile.TemporaryDirectory() as name:
         shutil.copytree(kept, name, dirs_exist_ok=True)
         late(Path(name))

@@ -176,7 +176,7 @@ def score_office(slack: float = 1.0) -> bool:
 
 
 def score_winter() -> bool:
-    """What a training from January to April says of cooling, and of the months behind it."""
+    """Score of a training from January to April: cooling, and the months behind it."""
     circuit = office()
     train = (circuit.start_utc, datetime(2011, 5, 1, tzinfo=UTC))
     end = (train[1], circuit.instant(len(circuit.kwh)))

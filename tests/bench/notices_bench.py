@@ -34,7 +34,7 @@ PEOPLE, WANTED_S, KILLS = 1000, 300.0, 20
 NOW = datetime(2025, 6, 3, 12, tzinfo=UTC)
 
 
-def asked(count: int, url: str) -> list[Notice]:
+def notices(count: int, url: str) -> list[Notice]:
     """Notices of as many causes: none is joined with another, and no limit holds one back."""
     return [
         Notice(
@@ -61,7 +61,7 @@ def drain(store_url: str, mail_port: int) -> int:
 
 
 def seen(mails: list[bytes], posts: list[tuple[dict[str, str], bytes]]) -> Counter[str]:
-    """How often each notice was seen, of letters of one name the last."""
+    """Count of each notice seen; of letters of one name the last counts."""
     by_mail = {message_from_bytes(each)["Message-ID"]: each for each in mails}
     by_post = {headers["Idempotency-Key"]: body for headers, body in posts}
     found = Counter(message_from_bytes(each)["Subject"].split()[-1] for each in by_mail.values())
@@ -75,7 +75,7 @@ def run(count: int, kills: int, folder: Path) -> dict[str, Any]:
     store_url, url = f"sqlite:///{folder / 'store.db'}", f"http://127.0.0.1:{hook.server_address[1]}/in"
     store = open_store(store_url)
     begun = time.monotonic()
-    Outbox(store).queue(asked(count, url), SystemClock())
+    Outbox(store).queue(notices(count, url), SystemClock())
     queued_s, begun = time.monotonic() - begun, time.monotonic()
     command = [sys.executable, "-m", "tests.bench.notices_bench", "--drain", store_url]
     command += ["--mail-port", str(mailbox.server_address[1])]

@@ -53,7 +53,7 @@ def observed(source: str) -> float:
         open_project(folder) as project,
     ):
         start_log("ingest")
-        with again_and_again(lambda: page_of(project)):
+        with scraping(lambda: page_of(project)):
             return ingest_bench.ours(source)
 
 
@@ -82,14 +82,14 @@ def open_project(folder: str) -> Iterator[OpenProject]:
 
 
 def page_of(project: OpenProject) -> str:
-    """What a scrape of the pages makes of the project."""
+    """Metrics page of a scrape of the project."""
     page = Metrics("meterloom_")
     tell_project(page, project, datetime.now(tz=UTC))
     return page.text()
 
 
 @contextmanager
-def again_and_again(scrape: Callable[[], object]) -> Iterator[None]:
+def scraping(scrape: Callable[[], object]) -> Iterator[None]:
     """At once, and every fifteen seconds as long as the block lasts."""
     is_over = threading.Event()
 
@@ -133,7 +133,7 @@ def live(per_s: float, seconds: float, pairs: int) -> dict[str, Any]:
     """CPU of the collector, microseconds a message; and of one scrape of its own port."""
     port, scrapes = free_port(), list[float]()
 
-    def asked() -> bytes:
+    def scrape_page() -> bytes:
         with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             return bytes(answer.read())
 
@@ -141,13 +141,13 @@ def live(per_s: float, seconds: float, pairs: int) -> dict[str, Any]:
         return float(measure(per_s=per_s, seconds=seconds, is_one_core=True, **more)["cpu_us"])
 
     given = {FORMAT_VARIABLE: "json", "METERLOOM_SERVER__COLLECTOR_PORT": str(port)}
-    found = in_turns(run, lambda: run(environment=given, beside=lambda: again_and_again(asked)), pairs)
+    found = in_turns(run, lambda: run(environment=given, beside=lambda: scraping(scrape_page)), pairs)
 
     @contextmanager
     def many() -> Iterator[None]:
         begun_s = time.monotonic()
         for _ in range(TIMES):
-            asked()
+            scrape_page()
         scrapes.append(time.monotonic() - begun_s)
         yield
 

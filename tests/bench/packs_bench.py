@@ -45,7 +45,7 @@ def with_hall(two: TwoSites) -> Organisation:
 
 
 def clocked(work: Callable[[], T]) -> tuple[T, float]:
-    """What the work returns, and its CPU seconds."""
+    """Result of the work, and its CPU seconds."""
     started = time.process_time()
     made = work()
     return made, time.process_time() - started

@@ -66,7 +66,7 @@ def served(folder: Path) -> Iterator[None]:
         up.wait(90)
 
 
-def told(folder: Path, end_utc: datetime) -> dict[str, object]:
+def step_delays(folder: Path, end_utc: datetime) -> dict[str, object]:
     """Seconds after the end of a quarter hour at which each step was over, as far as they are by now."""
     start = end_utc - QUARTER
     landing = sorted((folder / "landing" / SITE).glob(f"{start:%Y%m%dT%H%MZ}.*.samples.gz"))
@@ -97,7 +97,7 @@ def told(folder: Path, end_utc: datetime) -> dict[str, object]:
 
 
 def _run(data: Path, run_ids: set[str], end_utc: datetime) -> dict[str, float]:
-    """When the sensor asked for the run, and when its process began."""
+    """Delays [s] of the sensor's run request and of the start of the run's process."""
     from dagster import DagsterInstance
 
     with DagsterInstance.from_config(str(data / "dagster")) as instance:
@@ -118,7 +118,7 @@ def observe(folder: Path, quarters: int) -> Iterator[dict[str, object]]:
         due = end_utc + number * QUARTER
         while (now := datetime.now(UTC)) < due + timedelta(seconds=30):
             time.sleep(min(30.0, (due + timedelta(seconds=31) - now).total_seconds()))
-        while "judged_s" not in (found := told(folder, due)) and datetime.now(UTC) < due + PATIENCE:
+        while "judged_s" not in (found := step_delays(folder, due)) and datetime.now(UTC) < due + PATIENCE:
             time.sleep(2)
         yield found
 
@@ -170,12 +170,12 @@ def main() -> None:
         folder = options.project or Path(name) / "plant"
         if options.project is None:
             with served(folder):
-                _tell(folder, options.quarters)
+                _print_lines(folder, options.quarters)
         else:
-            _tell(folder, options.quarters)
+            _print_lines(folder, options.quarters)
 
 
-def _tell(folder: Path, quarters: int) -> None:
+def _print_lines(folder: Path, quarters: int) -> None:
     for found in observe(folder, quarters):
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()

@@ -46,7 +46,7 @@ MONTHS = [("month_reports", f"2025-{month:02d}-01|{site}") for month in (12, 11,
 
 @dataclass
 class Leases:
-    """What was seen of the agent's lease: its least remaining time [s], and how often it was lost."""
+    """Record of the agent's lease: its least remaining time [s], and how often it was lost."""
 
     least_s: float = LEASE_S
     looks: int = 0
@@ -54,7 +54,7 @@ class Leases:
 
     @property
     def missed(self) -> int:
-        """How often the agent gave up, or lost, its lease. An agent stops STOP_S after a renewal."""
+        """Number of leases that the agent gave up or lost. An agent stops STOP_S after a renewal."""
         return max(len(self.epochs) - 1, 0) + (self.least_s <= LEASE_S - STOP_S)
 
 
@@ -93,7 +93,7 @@ def store_plan(project: OpenProject, label: str) -> str:
 
 
 def released_at(store: Store, since_utc: datetime) -> datetime | None:
-    """When the first command after that time was released."""
+    """Release time of the first command after that time."""
     query = sa.select(command_events.c.at_utc).where(
         command_events.c.site_id == SITE,
         command_events.c.to_state == "RELEASED",

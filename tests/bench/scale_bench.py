@@ -1,4 +1,4 @@
-"""What a site of N meters costs, step by step: python -m tests.bench.scale_bench --scale 200,1000 --months 1.
+"""Cost of a site of N meters, step by step: python -m tests.bench.scale_bench --scale 200,1000 --months 1.
 
 Every step is a process of its own on one synthetic project: CPU seconds of it and of what it started, the largest
 resident size of any of them, files and bytes of the lake after it; at the end the exponent from size to size. The
@@ -110,7 +110,7 @@ def bench(
             lake = [path for path in (project / "var" / "lake").rglob("*.parquet") if path.is_file()]
             found[step] |= {"files": len(lake), "bytes": sum(path.stat().st_size for path in lake)}
             keep()
-            sys.stdout.write(f"{meters:6} meters {told(step, found[step])}\n")
+            sys.stdout.write(f"{meters:6} meters {step_line(step, found[step])}\n")
             sys.stdout.flush()
         if found[step]["exit"] not in (0, 1):
             return
@@ -131,7 +131,7 @@ def as_it_was(folder: Path, step: str) -> None:
         (folder / "copying").replace(before)
 
 
-def told(step: str, one: dict[str, Any]) -> str:
+def step_line(step: str, one: dict[str, Any]) -> str:
     """A step as a line."""
     large = f"  more than {MOST_MIB} MiB" if one["peak_mib"] > MOST_MIB else ""
     end = f"  exit {one['exit']}: {one['said'].strip().splitlines()[-1:]}" if one["exit"] else ""

@@ -1,4 +1,4 @@
-"""What one process of the bench of scale does: python -m tests.bench.scale_steps fit|monitor|forecast PROJECT.
+"""One process of the bench of scale: python -m tests.bench.scale_steps fit|monitor|forecast PROJECT.
 
 These have no command of their own without marts beside them; ingest, quality, kpis and report go by `meterloom`.
 """
@@ -39,7 +39,7 @@ def monitor(project: ProjectResource, clock: FixedClock) -> int:
 
 
 def expected(project: ProjectResource, _clock: FixedClock) -> int:
-    """What the baselines expect of every day. Returns how many rows."""
+    """Expected energy of the baselines on every day. Returns the number of rows."""
     from ml.baselines.lifecycle.fit_site import expected_of_site
 
     return int(expected_of_site(project.site(SITE), lake=project.lake, store=project.baselines).height)

@@ -181,7 +181,7 @@ def year_of(seed: int, folder: Path) -> pl.DataFrame:
 def outcomes_of(
     year: dict[tuple[int, str, str], dict[str, float]], first: int, arms: list[str], *, is_same: bool
 ) -> list[SpanOutcome]:
-    """What an experiment would have seen. is_same: both arms are the plan, as nothing was to be found."""
+    """Outcomes of an experiment's spans. is_same: both arms are the plan, as nothing was to be found."""
     found, before = [], "plan"
     for n, arm in enumerate(arms):
         row = year[first + n, "plan" if is_same else before, "plan" if is_same else arm]
@@ -257,7 +257,7 @@ def answers(seed: int, shares: tuple[float, float], *, kinds_matter: bool = Fals
 
 
 def two_arms(count: int = 1000) -> list[str]:
-    """How often a winner is named."""
+    """Share of experiments in which a winner is named, as lines."""
 
     def named(shares: tuple[float, float], *, kinds_matter: bool = False) -> float:
         found = [compared(answers(seed, shares, kinds_matter=kinds_matter)) for seed in range(count)]

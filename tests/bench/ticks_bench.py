@@ -1,4 +1,4 @@
-"""What a look of each sensor costs at thousands of sites: python -m tests.bench.ticks_bench --sites 5000.
+"""Cost of a tick of each sensor at thousands of sites: python -m tests.bench.ticks_bench --sites 5000.
 
 Each site has two meters, a use with an approved baseline, one read file and marts that know it. First in a process,
 when nothing changed, when a reading of one site came, and when one came that its baseline was trained on. Processor

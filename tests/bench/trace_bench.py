@@ -37,7 +37,7 @@ SITES, QUARTERS = 50, 20
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """What it answers, and the seconds that it took."""
+    """Result of the work, and its seconds by the clock."""
     started = time.perf_counter()
     found = work()
     return found, time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""Rooms of simulated homes told together and alone: walls found, and days ahead that no fit has seen.
+"""Rooms of simulated homes identified together and alone: walls found, and days ahead that no fit has seen.
 
 Run: `.venv/bin/python -m tests.bench.walls_bench [homes]`. Two rooms of tests/ml/rooms_of_a_house.py, two weeks to
 learn from and a third that judges; half of the homes have a wall of half a room's loss, half have none. Fails where

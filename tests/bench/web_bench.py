@@ -1,4 +1,4 @@
-"""What answers of the reading API and the energy page cost: `python -m tests.bench.web_bench [PROJECT]`.
+"""Cost of answers of the reading API and the energy page: `python -m tests.bench.web_bench [PROJECT]`.
 
 Fifty users with half a second between questions over one process, as people come: p95 of answers that are kept, of
 API answers that are each asked for the first time, and, as no server runs, of API answers of which none is ever kept;

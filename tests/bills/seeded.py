@@ -33,7 +33,7 @@ TABLES: tuple[dict[str, dict[str, str]], ...] = (
 
 @dataclass
 class Supply:
-    """What a register bill is added up from; a fault changes one part."""
+    """Inputs of a register bill; a fault changes one of them."""
 
     table: dict[str, dict[str, str]]
     code: str

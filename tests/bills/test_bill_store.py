@@ -1,4 +1,4 @@
-"""Bills, audits, overrides and events: kept once, never changed, told above the threshold."""
+"""Bills, audits, overrides and events: kept once, never changed, reported above the threshold."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

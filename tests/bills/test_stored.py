@@ -1,4 +1,4 @@
-"""Stored bills of a site: added once, audited against its readings, told above its threshold, laid over months."""
+"""Stored bills of a site: added once, audited against its readings, reported above its threshold, laid over months."""
 
 import json
 import re

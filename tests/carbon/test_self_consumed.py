@@ -1,4 +1,4 @@
-"""What a roof makes and the site uses is no purchase, and a roof that looks like one is said."""
+"""Self-consumed solar energy is no purchase, and a roof that looks like a purchase is named."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

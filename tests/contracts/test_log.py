@@ -24,7 +24,7 @@ except ValueError:
 """
 
 
-def said(form: str) -> list[str]:
+def log_lines(form: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env=os.environ | {FORMAT_VARIABLE: form}, capture_output=True, text=True, check=True,
@@ -33,7 +33,7 @@ def said(form: str) -> list[str]:
 
 
 def test_a_line_for_machines_has_the_same_keys_whatever_is_said() -> None:
-    lines = [json.loads(line) for line in said("json")]
+    lines = [json.loads(line) for line in log_lines("json")]
     assert [tuple(line)[: len(ALWAYS)] for line in lines] == [ALWAYS] * 3
     assert {name for line in lines for name in line} <= {*ALWAYS, *CONTEXT, "fault"}
     assert [(line["level"], line["role"], line["site"]) for line in lines] == [
@@ -49,7 +49,7 @@ def test_a_line_for_machines_has_the_same_keys_whatever_is_said() -> None:
 
 
 def test_people_read_time_level_and_message_without_secrets() -> None:
-    text = "\n".join(said("text"))
+    text = "\n".join(log_lines("text"))
     assert " INFO read 3 values" in text
     assert " ERROR no value\nTraceback" in text
     assert "topsecret" not in text

@@ -1,1 +1,1 @@
-"""Dispatch under a nemesis: histories of what was asked, sent, applied and told, and a checker that reads them."""
+"""Dispatch under a nemesis: histories of requests, writes, results and reports, and a checker that reads them."""

@@ -20,7 +20,7 @@ TOLERANCE = 0.1
 
 @dataclass(frozen=True)
 class Bounds:
-    """What an oracle allows one device, written down by hand and not read from the program.
+    """An oracle's bounds of one device, written down by hand and not read from the program.
 
     safe: its safe value; low, high: in mode PARTIAL; soc_min, soc_max: percent, between which it may charge or
     discharge, None for a device without storage.

@@ -56,13 +56,13 @@ def main(folder: Path, error: str) -> dict[str, object]:
     site.run(4.0)
     proven = [row.command.command_id for row in read_commands(site.store, "home")]
     began, began_s = len(site.history.events), site.time.true_s
-    site.tell("nemesis", note="disk full")
+    site.record("nemesis", note="disk full")
     with broken_disk(error):
         site.plan("pv", 6.5, window_s=600.0)
         site.run(FULL_S, step_s=1.0)
     sent = [event.key for event in site.history.events[began:] if event.kind == "sent" and not event.is_revert]
     trouble, home_s = site.agents[0].trouble, _home_s(site, began_s)
-    site.tell("mended", note="disk full")
+    site.record("mended", note="disk full")
     site.run(20.0, step_s=4.0)
     for agent in list(site.agents):
         site.kill(agent)
@@ -76,7 +76,7 @@ def main(folder: Path, error: str) -> dict[str, object]:
 
 
 def _home_s(site: VirtualSite, began_s: float) -> float | None:
-    """How long after the fault the battery was sent home."""
+    """Seconds from the fault until the battery was sent home; None where it was not."""
     home = [e.at_s for e in site.history.of("applied") if e.is_revert and e.device == "battery" and e.at_s >= began_s]
     return home[0] - began_s if home else None
 

@@ -23,7 +23,7 @@ class Relay:
         self._flows.clear()
 
     def thaw(self) -> None:
-        """What was held back arrives, and all goes on."""
+        """Deliver what was held back, and resume."""
         self._flows.set()
 
     def _accept(self) -> None:

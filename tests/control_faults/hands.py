@@ -34,19 +34,19 @@ def give_device_back(site: VirtualSite, device: str) -> None:
 
 
 def _look(site: VirtualSite) -> None:
-    """What a person's act came to, as the database has it: an answer that was lost says nothing."""
+    """Note the result of a person's act from the database: an answer that was lost says nothing."""
     plain = Store(site.store.engine, site.store.public_keys)
     for row in read_commands(plain, "home"):
         order, name = row.command, row.command.command_id
         if name not in site.keys:
             site.keys[name] = f"{order.device_id}:{order.value}"
             until_s = site.time.seconds_of(order.valid_until_utc)
-            site.tell("asked", device=order.device_id, key=name, value=order.value, until_s=until_s)
+            site.record("asked", device=order.device_id, key=name, value=order.value, until_s=until_s)
     standing = {each.sends: each for each in open_holds(plain, "home", site.time.true_utc) if each.sends}
     for name in site.hands.keys() - standing:
-        site.tell("hand", device=site.hands.pop(name), key=name, value=0.0)
+        site.record("hand", device=site.hands.pop(name), key=name, value=0.0)
     for name, hold in standing.items():
         if name not in site.hands and hold.until_utc is not None:
             site.hands[name] = hold.device_id
             until_s = site.time.seconds_of(hold.until_utc)
-            site.tell("hand", device=hold.device_id, key=name, value=1.0, until_s=until_s)
+            site.record("hand", device=hold.device_id, key=name, value=1.0, until_s=until_s)

@@ -1,4 +1,4 @@
-"""What happened, in order, one line each: JSONL, so that a red run can be read and checked once more."""
+"""Event history in order, one JSONL line each, so that a red run can be read and checked once more."""
 
 import json
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class History:
 
     events: list[Event] = field(default_factory=list)
 
-    def tell(self, at_s: float, kind: str, **facts: Any) -> None:
+    def record(self, at_s: float, kind: str, **facts: Any) -> None:
         """One more event."""
         assert kind in KINDS, kind
         self.events.append(Event(at_s, kind, **facts))

@@ -52,7 +52,7 @@ BEGINNING = threading.Lock()
 
 @dataclass
 class Kill:
-    """What one round came to: which parts died, and how long the slowest device took home, seconds."""
+    """Result of one round: which parts died, and how long the slowest device took home, seconds."""
 
     parts: tuple[str, ...]
     processes: int
@@ -100,7 +100,7 @@ class Group:
             self.processes[name] = subprocess.Popen(line, cwd=ROOT, env=self.env, stdout=log, stderr=log)
 
     def start(self) -> None:
-        """Whatever is not there."""
+        """Start every process that is not there."""
         if not self.broker.is_running:
             address = self.broker.address
             self.broker = start_broker(
@@ -140,11 +140,11 @@ class Group:
         self.server.cleanup()
 
     def log(self) -> History:
-        """What the devices held, by their own log."""
+        """History of what the devices held, by their own log."""
         return History.read(self.folder / "devices.jsonl")
 
     def values(self) -> dict[str, Event]:
-        """What each device holds now, by its log."""
+        """Present value of each device, by its log."""
         return {event.device: event for event in self.log().events}
 
     def plan(self, window_s: float) -> None:

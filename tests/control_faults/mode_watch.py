@@ -18,7 +18,7 @@ from data_quality.contracts.control.command import Command, Mode
 
 
 def below_partial(context: AgentContext, device_id: str, capability: str, *, is_home: bool) -> str:
-    """What is wrong with a write, by the entries themselves; empty where nothing is. is_home: of the safe default,
+    """Fault of a write, by the mode entries themselves; empty where there is none. is_home: of the safe default,
     which is written in every mode, but only where set-points were ever let out.
     """
     query = mode_events.select().where(mode_events.c.site_id == context.site_id).order_by(mode_events.c.id)

@@ -1,4 +1,4 @@
-"""What agents in processes of their own wrote (own_process), held against the mode events of their project.
+"""Writes of agents in processes of their own (own_process), held against the mode events of their project.
 
 Read past the program. Only that set-points were ever let out is asked: a way home is written in every mode after that.
 """
@@ -18,7 +18,7 @@ _LET_OUT = "SELECT min(recorded_at_utc) FROM mode_events WHERE site_id = ? AND m
 
 
 def own_frames(place: Path) -> list[dict[str, str]]:
-    """What was noted, by all processes."""
+    """Frames noted by all processes."""
     return [json.loads(line) for file in place.glob("*.jsonl") for line in file.read_text("utf-8").splitlines()]
 
 

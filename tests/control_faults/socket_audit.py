@@ -1,4 +1,4 @@
-"""Does anything that could move a device leave a process? Frames are told by their bytes, whoever sent them."""
+"""Does anything that could move a device leave a process? Frames are recognised by their bytes, whoever sent them."""
 
 import re
 import socket

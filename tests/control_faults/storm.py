@@ -1,4 +1,4 @@
-"""Random fault schedules: what a seed does to a site, and what the checker says of it afterwards."""
+"""Random fault schedules: the effect of a seed on a site, and the checker's findings afterwards."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ VALUES = {"battery": (-1.5, -0.4, 0.0, 0.7, 1.5, 2.5, -5.0), "pv": (5.6, 6.5, 8.
 
 @dataclass(frozen=True)
 class Setting:
-    """What a site is made of; what is not the default is what a naive one lacks."""
+    """Settings of a site; those that are not the default are what a naive one lacks."""
 
     writer: type[VirtualWriter] = VirtualWriter
     has_ttl: bool = True
@@ -32,7 +32,7 @@ USUAL = Setting()
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one schedule."""
+    """Result of one schedule."""
 
     index: int
     actions: tuple[str, ...]
@@ -76,7 +76,7 @@ def _end(site: VirtualSite) -> None:
 
 def _mend(site: VirtualSite) -> None:
     if site.store.fault:
-        site.tell("mended", note=f"store {site.store.fault}")
+        site.record("mended", note=f"store {site.store.fault}")
     site.store.fault, site.crash_at = "", ""
     for device in site.devices.values():
         device.fault, device.forced, device.crash = "", None, ""
@@ -128,13 +128,13 @@ def _store(site: VirtualSite, chance: Random) -> None:
     site.store.fault = name
     if name == "unanswered":
         return
-    site.tell("nemesis", note=f"store {name}")
+    site.record("nemesis", note=f"store {name}")
     site.run(chance.choice((3.0, 16.0, 72.0)), step_s=4.0)
     _mend_store(site)
 
 
 def _mend_store(site: VirtualSite) -> None:
-    site.tell("mended", note=f"store {site.store.fault}")
+    site.record("mended", note=f"store {site.store.fault}")
     site.store.fault = ""
 
 
@@ -172,12 +172,12 @@ def _replay(site: VirtualSite, chance: Random) -> None:
 
 def _clock(site: VirtualSite, chance: Random) -> None:
     site.time.offset_s += chance.choice((-7200.0, -600.0, -3.0, -1.5, -0.5, 0.5, 3.0, 600.0, 7200.0))
-    site.tell("clock", value=site.time.offset_s)
+    site.record("clock", value=site.time.offset_s)
 
 
 def _clock_right(site: VirtualSite, chance: Random) -> None:
     site.time.offset_s = 0.0
-    site.tell("clock", value=0.0)
+    site.record("clock", value=0.0)
 
 
 def _mode(site: VirtualSite, chance: Random) -> None:
@@ -187,7 +187,7 @@ def _mode(site: VirtualSite, chance: Random) -> None:
 def _soc(site: VirtualSite, chance: Random) -> None:
     device = site.devices["battery"]
     device.soc_percent = chance.choice((5.0, 50.0, 96.0))
-    device.tell("soc", value=device.soc_percent)
+    device.record("soc", value=device.soc_percent)
 
 
 def _sleep(site: VirtualSite, chance: Random) -> None:

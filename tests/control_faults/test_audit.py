@@ -127,7 +127,7 @@ def test_fault_f83_the_watch_sees_what_an_agent_in_a_process_of_its_own_writes(
 @pytest.mark.slow
 @pytest.mark.real
 def test_fault_f83_no_write_frame_leaves_a_real_agent_below_partial(tmp_path: Path) -> None:
-    """What the kernel was asked to send, as strace saw it; then the same in PARTIAL, to show that it would be seen."""
+    """The kernel's sends as strace saw them; then the same in PARTIAL, to show that a write would be seen."""
     need_mosquitto()
     tracer = shutil.which("strace")
     if tracer is None:

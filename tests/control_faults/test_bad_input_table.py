@@ -54,8 +54,8 @@ def _clock_back(bed: WireBed) -> None:
     bed.time.wall -= timedelta(hours=1)
 
 
-def _said_again(bed: WireBed) -> None:
-    """What was ever said to the inverter is said twice more, the newest first: it holds the value of the last order."""
+def _resend(bed: WireBed) -> None:
+    """Send the inverter its every message twice more, the newest first: it holds the value of the last order."""
     heard: list[bytes] = []
     topic = Topics(site_id="home", device_id="pv").command
     with_ears = MqttLine(
@@ -103,7 +103,7 @@ def _half_open(bed: WireBed) -> None:
 
 @dataclass(frozen=True)
 class Line:
-    """What is bad, the command that tells of it, the states it may end in, and words of its sentences."""
+    """One bad input, the command that reports it, the states it may end in, and words of its sentences."""
 
     what: str
     spoil: Callable[[WireBed], None]
@@ -123,7 +123,7 @@ TABLE = (
     _line("unknown device", _unknown_device, "battery", "toaster", S.BLOCKED),
     _line("expired plan", _expired_plan, "battery", "the window ended before it was sent", S.EXPIRED),
     _line("clock back by an hour", _clock_back, "battery", "the wall clock stepped by -3600.0 s", S.REVERTED),
-    _line("duplicated or reordered MQTT messages", _said_again, "pv", "VERIFIED: read back", S.COMPLETED),
+    _line("duplicated or reordered MQTT messages", _resend, "pv", "VERIFIED: read back", S.COMPLETED),
     _line("retained stale command", _left_on_the_broker, "pv", "somebody left a command", S.COMPLETED),
     _line("Modbus exception", _exception, "battery", "exception 6", S.UNVERIFIED),
     _line("half-open socket", _half_open, "battery", "gives no answer", S.UNVERIFIED),

@@ -25,11 +25,11 @@ GOOD = [
 ENDED = LedgerEnd(rows=[("k1", "REVERTED")])
 
 
-def _told(lines: list[tuple[float, str, dict[str, object]]]) -> History:
+def _history_of(lines: list[tuple[float, str, dict[str, object]]]) -> History:
     history = History()
     for at_s, kind, facts in lines:
         here = {} if kind in ("started", "killed", "mode", "clock", "nemesis", "mended") else {"device": "battery"}
-        history.tell(at_s, kind, **{**here, **facts})
+        history.record(at_s, kind, **{**here, **facts})
     return history
 
 
@@ -40,7 +40,7 @@ def _with(at: int, **changes: object) -> list[tuple[float, str, dict[str, object
 
 
 def test_a_good_history_has_no_finding() -> None:
-    assert check(_told(GOOD), BOUNDS, ENDED) == []
+    assert check(_history_of(GOOD), BOUNDS, ENDED) == []
 
 
 SENT_AND_APPLIED = {"key": "c1", "value": 1.2, "until_s": 99.0, "who": "a", "epoch": 1}
@@ -97,7 +97,7 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_each_rule_finds_its_fault(name: str) -> None:
     lines, sentence = BROKEN[name]
-    assert any(sentence in problem for problem in check(_told(lines), BOUNDS, ENDED))
+    assert any(sentence in problem for problem in check(_history_of(lines), BOUNDS, ENDED))
 
 
 @pytest.mark.parametrize(
@@ -109,11 +109,11 @@ def test_each_rule_finds_its_fault(name: str) -> None:
     ],
 )
 def test_each_rule_of_the_ledger_finds_its_fault(ledger: LedgerEnd, sentence: str) -> None:
-    assert check(_told(GOOD), BOUNDS, ledger) == [sentence]
+    assert check(_history_of(GOOD), BOUNDS, ledger) == [sentence]
 
 
 def test_a_history_comes_back_from_its_file_and_a_half_written_line_is_left_out(tmp_path: Path) -> None:
-    history = _told(GOOD)
+    history = _history_of(GOOD)
     path = history.write(tmp_path / "history.jsonl")
     with path.open("a") as file:
         file.write('{"at_s": 21.0, "kin')

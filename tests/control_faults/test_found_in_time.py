@@ -1,4 +1,4 @@
-"""How long a set-point that is wrong or lost goes unnoticed, over a real broker and a real Modbus server.
+"""Detection time of a set-point that is wrong or lost, over a real broker and a real Modbus server.
 
 From the moment at which the device holds another value to the ledger's first event about it, by the agent's own clock:
 what machine and threads take on top is no part of the promise of ten seconds.

@@ -1,4 +1,4 @@
-"""What each naive agent does is found by the checker within a few random schedules."""
+"""The checker finds the fault of each naive agent within a few random schedules."""
 
 import pytest
 

@@ -65,12 +65,12 @@ def test_fault_f36_f37_without_its_store_an_agent_sends_nothing_and_goes_home(si
     site.run(4.0)
     assert site.devices["battery"].value == 1.2
     began_s = site.time.true_s
-    site.tell("nemesis", note=fault)
+    site.record("nemesis", note=fault)
     site.store.fault = fault
     site.run(STOPS_WITHIN_S, step_s=0.5)
     assert site.devices["battery"].value == 0.0
     site.run(60.0, step_s=4.0)
     site.store.fault = ""
-    site.tell("mended", note=fault)
+    site.record("mended", note=fault)
     sent = [event for event in site.history.of("sent") if event.at_s >= began_s + STOPS_WITHIN_S]
     assert [event.key for event in sent if not event.is_revert] == []

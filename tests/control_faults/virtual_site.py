@@ -149,7 +149,7 @@ def _tables_of(form: Any, query: sa.Select[Any]) -> frozenset[str]:
 def _note_writes(
     connection: sa.Connection, _cursor: Any, statement: str, _values: Any, _context: Any, _many: bool
 ) -> None:
-    """Which tables a transaction of a FragileStore writes to. No trigger of ours writes: they only refuse."""
+    """Note the tables that a transaction of a FragileStore writes to. No trigger of ours writes: they only refuse."""
     found = _WRITE.match(statement)
     if found:
         connection.info.get("touched", set()).add(found[1])
@@ -197,11 +197,11 @@ class VirtualDevice:
     def value(self) -> float:
         return self.lease.state(self.time.monotonic()).value if self.forced is None else self.forced
 
-    def tell(self, kind: str, **facts: Any) -> None:
-        self.history.tell(self.time.true_s, kind, device=self.name, **facts)
+    def record(self, kind: str, **facts: Any) -> None:
+        self.history.record(self.time.true_s, kind, device=self.name, **facts)
 
     def take(self, item: Command, ttl_s: float, who: str) -> str:
-        """What arrives at the device, however old it is."""
+        """Result of a command that arrives at the device, however old it is."""
         left_s = (item.valid_until_utc - self.time.true_utc).total_seconds()
         if left_s <= 0:
             return "expired"
@@ -219,7 +219,7 @@ class VirtualDevice:
         )
         if outcome is Outcome.APPLIED:
             facts = {"value": value, "until_s": self.time.true_s + held_s, "who": who, "epoch": item.epoch}
-            self.tell("applied", key=item.command_id, note=str(outcome), **facts)
+            self.record("applied", key=item.command_id, note=str(outcome), **facts)
         return str(outcome)
 
     def replay(self, back: int) -> None:
@@ -231,7 +231,7 @@ class VirtualDevice:
     def reboot(self) -> None:
         """Comes back at its safe value; the order of what it took is kept, as the device contract says."""
         self.lease.tick(float("inf"))
-        self.tell("home", value=self.value, note="reboot")
+        self.record("home", value=self.value, note="reboot")
 
 
 class VirtualReader:
@@ -243,7 +243,7 @@ class VirtualReader:
     def _reached(self) -> VirtualDevice:
         if self._device.fault == "silent":
             raise DeviceSilent("the device gives no answer")
-        self._device.tell("read", who=self._who)
+        self._device.record("read", who=self._who)
         return self._device
 
     def read_back(self, capability: str) -> ReadBack:
@@ -282,7 +282,7 @@ class VirtualWriter(VirtualReader):
             device.crash = ""
             raise Crash("before the bytes left")
         until_s = device.time.true_s + ttl_s
-        device.tell("sent", key=item.command_id, value=item.value, until_s=until_s, who=self._who, epoch=item.epoch)
+        device.record("sent", key=item.command_id, value=item.value, until_s=until_s, who=self._who, epoch=item.epoch)
         device.sent.append((item, float(ttl_s), self._who))
         if device.fault == "silent":
             raise DeviceSilent("the device gives no answer")
@@ -355,7 +355,7 @@ class VirtualSite:
         )
         agent = Agent(context, devices_of(HOME, template_of))
         self.agents.append(agent)
-        self.tell("started", who=who)
+        self.record("started", who=who)
         return agent
 
     def _reference(self) -> datetime | None:
@@ -364,10 +364,10 @@ class VirtualSite:
     def kill(self, agent: Agent) -> None:
         """As by SIGKILL: nothing more is said or done by it."""
         self.agents.remove(agent)
-        self.tell("killed", who=agent.context.holder)
+        self.record("killed", who=agent.context.holder)
 
-    def tell(self, kind: str, **facts: Any) -> None:
-        self.history.tell(self.time.true_s, kind, **facts)
+    def record(self, kind: str, **facts: Any) -> None:
+        self.history.record(self.time.true_s, kind, **facts)
 
     def _hook(self, point: str) -> None:
         self.on_hook(point)
@@ -387,7 +387,7 @@ class VirtualSite:
             self.time.true_s += step_s
 
     def listen(self) -> None:
-        """What the ledger has been told since: into the history, at the true time."""
+        """Copy new events of the ledger into the history, at the true time."""
         if self.store.version == self._version or self.store.fault == "gone":
             return
         self._version = self.store.version
@@ -396,7 +396,7 @@ class VirtualSite:
             self._told = row["position"]
             device, _, value = self.keys.get(row["command_id"], ":").partition(":")
             facts = {"key": row["command_id"], "note": row["to_state"], "device": device}
-            self.tell("told", value=float(value) if value else None, **facts)
+            self.record("told", value=float(value) if value else None, **facts)
 
     def set_mode(self, mode: Mode) -> None:
         """As a person does it; a refusal leaves the mode as it was."""
@@ -404,7 +404,7 @@ class VirtualSite:
             set_mode(self.store, "home", mode=mode, person=CARLA, reason="test", clock=self.time)
         except (BadInput, Unreachable, Crash):
             return
-        self.tell("mode", note=mode.name)
+        self.record("mode", note=mode.name)
 
     def plan(self, device: str, value: float, *, window_s: float, is_checked: bool = True, copies: int = 1) -> str:
         """A plan of one command from now on, stored and released; copies: by as many daemons at once."""
@@ -422,7 +422,7 @@ class VirtualSite:
         )
         # Told before it is written: a commit whose answer was lost may stand all the same.
         self.keys[name] = f"{device}:{value}"
-        self.tell("asked", device=device, key=name, value=value, until_s=self.time.seconds_of(until))
+        self.record("asked", device=device, key=name, value=value, until_s=self.time.seconds_of(until))
         # A run that fails is repeated: what its first try wrote stands, and is not written twice.
         for _ in range(2):
             try:

@@ -99,7 +99,7 @@ class WireBed:
         return {row.command.command_id: row.state for row in read_commands(self.store, "home")}
 
     def story(self, name: str) -> str:
-        """What the ledger tells of a command."""
+        """Events of a command in the ledger, as one line."""
         rows = self.store.rows(command_events.select().where(command_events.c.command_id == name))
         return " | ".join(f"{row['to_state']}: {row['reason']}" for row in rows)
 

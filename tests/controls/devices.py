@@ -1,4 +1,4 @@
-"""What tests of devices share: a hand-moved monotonic clock, commands, and any template served for real."""
+"""Shared parts of tests of devices: a hand-moved monotonic clock, commands, and any template served for real."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

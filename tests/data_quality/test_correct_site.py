@@ -298,15 +298,15 @@ def test_an_excess_over_the_end_of_what_is_judged_apart_is_told_once(
     plant.deliver("b", part)
     span = {"start_utc": START, "end_utc": datetime(2024, 4, 30, 23, tzinfo=UTC)}
 
-    def told() -> list[RuleFinding]:
+    def sum_checks() -> list[RuleFinding]:
         return [each for each in judge_site(plant.lake, SITE, **span).findings if each.rule == "sum_check"]
 
-    whole = told()
+    whole = sum_checks()
     assert [(each.start_utc, (each.end_utc - each.start_utc).days) for each in whole] == [
         (START + timedelta(days=85), 12)
     ]
     monkeypatch.setattr(judging, "ROWS_AT_ONCE", 10)
-    assert told() == whole
+    assert sum_checks() == whole
     # Where another meter is compared from then on it is another finding.
     first, then = (
         whole[0].model_copy(update={"end_utc": APRIL_UTC}),

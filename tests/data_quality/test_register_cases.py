@@ -1,4 +1,4 @@
-"""The golden table of cumulative registers: every case sums up to what was truly consumed, and is told by its rule."""
+"""The golden table of cumulative registers: every case sums up to what was truly consumed, and its rule is reported."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,8 +75,8 @@ def test_there_are_fifty_cases_and_more_each_with_its_own_name() -> None:
 
 
 @dataclass
-class Told:
-    """What the files of one case gave, one after the other."""
+class CaseResult:
+    """Result of the files of one case, one after the other."""
 
     total: Decimal
     rules: list[str]
@@ -84,7 +84,7 @@ class Told:
 
 
 @pytest.fixture
-def ingested(number: int, tmp_path: Path, lake: Lake, store: Store, clock: FixedClock) -> Told:
+def ingested(number: int, tmp_path: Path, lake: Lake, store: Store, clock: FixedClock) -> CaseResult:
     """A case as files through the whole of ingestion, into a lake of its own: reading one that holds all takes long."""
     case, rules = CASES[number], []
     bench = Bench(tmp_path, lake, QuarantineStore(tmp_path / "quarantine", store), clock)
@@ -96,7 +96,7 @@ def ingested(number: int, tmp_path: Path, lake: Lake, store: Store, clock: Fixed
         assert report.verdict != "reject", (case["name"], report.message)
         rules += [finding.code for finding in report.findings]
     values = bench.values(f"case{number}")
-    return Told(total_of(pl.Series(values, dtype=pl.Float64)), rules, values)
+    return CaseResult(total_of(pl.Series(values, dtype=pl.Float64)), rules, values)
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[case["name"] for case in CASES])
@@ -106,7 +106,7 @@ def test_fault_f18_the_sum_of_consumption_is_the_truth(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[case["name"] for case in CASES])
-def test_fault_f18_files_one_by_one_give_the_truth_and_the_right_rule(number: int, ingested: Told) -> None:
+def test_fault_f18_files_one_by_one_give_the_truth_and_the_right_rule(number: int, ingested: CaseResult) -> None:
     case = CASES[number]
     assert (ingested.total, ingested.rules) == (Decimal(str(case["total"])), list(case["rules"]))
     assert all(0 <= value < 1e6 for value in ingested.values)

@@ -36,7 +36,7 @@ OFFICE = {
 
 @dataclass
 class Built:
-    """What one engine made of the lake."""
+    """Result of one engine on the lake."""
 
     target: WarehouseTarget
     marts_dir: Path
@@ -70,7 +70,7 @@ def foreign_zone() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where dbt keeps its state in tests."""
+    """Folder of dbt's state in tests."""
     return tmp_path_factory.mktemp("dbt")
 
 

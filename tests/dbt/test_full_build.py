@@ -22,7 +22,7 @@ RELATIONS = """
 
 
 def verdicts(outcome: DbtOutcome) -> set[tuple[str, str, int]]:
-    """What became of each node."""
+    """Status and failures of each node."""
     return {(node.unique_id, node.status, node.failures) for node in outcome.nodes}
 
 

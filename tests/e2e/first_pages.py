@@ -44,7 +44,7 @@ class Watch:
         return used.ru_utime + used.ru_stime
 
     def step(self, words: str, said: str, seconds: float | None = None) -> Step:
-        """What was done since then."""
+        """The step since then. seconds: None: by the clock."""
         by_clock = time.monotonic() - self.began_s if seconds is None else seconds
         return Step(words, by_clock, self._cpu_s() - self.cpu_s, said)
 

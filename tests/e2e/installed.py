@@ -68,7 +68,7 @@ class Installed:
         return [str(self.folder / "bin" / "meterloom"), *words]
 
     def run(self, *words: str, folder: Path) -> str:
-        """What one command printed there; it must succeed."""
+        """Output of one command there; it must succeed."""
         return _run(self.command(*words), cwd=folder, env=self.environment)
 
     def written(self) -> set[str]:

@@ -59,7 +59,7 @@ def test_nothing_is_red(up: Dagster) -> None:
 
 
 def ours(folder: Path) -> list[psutil.Process]:
-    """Every process that was started for the project, by what it was told."""
+    """Every process that was started for the project, by its environment."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):

@@ -40,12 +40,12 @@ class Newcomer:
         return result.stdout
 
     def steps(self) -> list[dict[str, Any]]:
-        """What is missing by now."""
+        """Steps still missing by now."""
         found: list[dict[str, Any]] = json.loads(self.run("meterloom next --project werk --json"))["steps"]
         return found
 
     def edit(self, step: dict[str, Any]) -> None:
-        """What a person does in the editor that opens."""
+        """Edit the file as a person does in the editor that opens."""
         path = Path(shlex.split(step["command"].removeprefix(EDITOR))[-1])
         text = path.read_text(encoding="utf-8")
         if "emission factor" in step["what"]:

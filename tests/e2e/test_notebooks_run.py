@@ -16,7 +16,7 @@ CHEAP = ("1", "2", "4")
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """What stands in a project, by file."""
+    """Digest of each file of a project."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))

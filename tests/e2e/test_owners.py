@@ -52,7 +52,7 @@ class Owner(Newcomer):
         path.write_text(f"{head}\n{text}".replace("PLACEHOLDER", "done"), encoding="utf-8")
 
     def step(self, project: str) -> dict[str, Any] | None:
-        """What comes next on the way to a plan."""
+        """Next step on the way to a plan."""
         steps = json.loads(self.run(f"meterloom next --project {project} --json"))["steps"]
         self.said.pop()
         wanted = (each for each in steps if each["is_needed"] or each["command"].startswith(_TO_A_PLAN))

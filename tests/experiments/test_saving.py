@@ -36,14 +36,14 @@ def seen(made: Experiment, *, own: float, left: float, noise: float = 0.3, seed:
     return found
 
 
-def told(made: Experiment, outcomes: list[SpanOutcome], until: datetime | None = None) -> Saving:
+def saving(made: Experiment, outcomes: list[SpanOutcome], until: datetime | None = None) -> Saving:
     found = saving_of(made, outcomes, until or made.end_utc)
     assert isinstance(found, Saving), found
     return found
 
 
 def test_a_saving_counts_the_day_itself_and_what_is_left_for_the_next() -> None:
-    found = [told(design(seed), seen(design(seed), own=1.0, left=0.5)) for seed in range(12)]
+    found = [saving(design(seed), seen(design(seed), own=1.0, left=0.5)) for seed in range(12)]
     assert np.mean([one.saving for one in found]) == pytest.approx(1.5, abs=0.1)
     assert sum(one.interval[0] <= 1.5 <= one.interval[1] for one in found) >= 9
     assert {one.verdict for one in found} == {"saves"}
@@ -51,7 +51,7 @@ def test_a_saving_counts_the_day_itself_and_what_is_left_for_the_next() -> None:
 
 
 def test_bands_hold_and_nothing_is_claimed_where_nothing_is() -> None:
-    found = [told(design(seed), seen(design(seed), own=0.0, left=0.0, noise=1.0)) for seed in range(100)]
+    found = [saving(design(seed), seen(design(seed), own=0.0, left=0.0, noise=1.0)) for seed in range(100)]
     claims = sum(one.verdict == "saves" for one in found)
     covered = sum(one.interval[0] <= 0 <= one.interval[1] for one in found)
     # 5 % and 90 % with three standard deviations of 100.
@@ -61,16 +61,16 @@ def test_bands_hold_and_nothing_is_claimed_where_nothing_is() -> None:
 
 def test_a_control_that_costs_more_is_said_to() -> None:
     made = design(1)
-    assert told(made, seen(made, own=-3.0, left=0.0)).verdict == "costs"
+    assert saving(made, seen(made, own=-3.0, left=0.0)).verdict == "costs"
 
 
 def test_a_look_is_at_its_time_whoever_asks_when() -> None:
     made = design(2)
     outcomes = seen(made, own=1.0, left=0.0)
     half = made.spans[29].end_utc
-    early = told(made, outcomes, half)
-    assert [look.until_utc for look in early.looks] == [look.until_utc for look in told(made, outcomes).looks][:2]
-    assert told(made, outcomes, half + timedelta(days=3)) == early
+    early = saving(made, outcomes, half)
+    assert [look.until_utc for look in early.looks] == [look.until_utc for look in saving(made, outcomes).looks][:2]
+    assert saving(made, outcomes, half + timedelta(days=3)) == early
 
 
 def test_what_was_decided_is_not_taken_back() -> None:
@@ -82,8 +82,8 @@ def test_what_was_decided_is_not_taken_back() -> None:
         else SpanOutcome(one.start_utc, one.arm, one.before, one.cost - 40.0 * (one.arm == "habit"), one.known)
         for one in outcomes
     ]
-    found = told(made, later)
-    assert (found.verdict, found.decided_utc) == ("saves", told(made, outcomes, made.spans[29].end_utc).decided_utc)
+    found = saving(made, later)
+    assert (found.verdict, found.decided_utc) == ("saves", saving(made, outcomes, made.spans[29].end_utc).decided_utc)
     assert found.interval[0] < 0
 
 
@@ -99,4 +99,4 @@ def test_too_few_days_are_insufficient() -> None:
 def test_halves_of_days_tell_the_saving_of_a_day() -> None:
     now = datetime(2026, 10, 1, tzinfo=UTC)
     made = draw_experiment("home", "UTC", first=FIRST, days=40, share=0.3, seed=5, now_utc=now, half_days=True)
-    assert told(made, seen(made, own=1.0, left=0.0, noise=0.05)).saving == pytest.approx(2.0, abs=0.2)
+    assert saving(made, seen(made, own=1.0, left=0.0, noise=0.05)).saving == pytest.approx(2.0, abs=0.2)

@@ -87,7 +87,7 @@ def sites() -> Iterator[Site]:
     yield from (generated(seed) for seed in range(50))
 
 
-def again(graph: Graph) -> Graph:
+def reimported(graph: Graph) -> Graph:
     """The graph of the site that an import makes of a graph."""
     draft = draft_of(read_graph(graph.serialize(format="turtle"), "a.ttl"), {}, "a.ttl")
     assert draft.unmapped == []
@@ -103,7 +103,7 @@ def ontology() -> Graph:
 def test_every_site_comes_back_as_the_same_graph() -> None:
     for site in sites():
         graph = graph_of(site)
-        assert isomorphic(again(graph), graph), site.site_id
+        assert isomorphic(reimported(graph), graph), site.site_id
         assert misfits(graph) == []
         text = graph.serialize(format="turtle")
         assert not [each for each in ("10.0.0.7", "AB12CD34", "Anna Berg") if each in text]
@@ -114,7 +114,7 @@ def test_a_unit_without_a_word_of_qudt_comes_back_in_ours(carrier: str, unit: st
     site = load_site(DEMO / "home.yaml")
     meter = Meter(meter_id="own", carrier=Carrier(carrier), registers=(Register(register_id="import", unit=unit),))
     graph = graph_of(site.model_copy(update={"meters": (*site.meters, meter)}))
-    assert isomorphic(again(graph), graph)
+    assert isomorphic(reimported(graph), graph)
 
 
 # Half a minute of processor on a quiet machine.

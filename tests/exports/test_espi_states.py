@@ -29,7 +29,7 @@ READS = "timestamp,unit,value\n2024-12-31T23:00:00Z,kwh,100\n" + "".join(
 )
 
 
-def told(meter: Meter, *quanta: int, register: str = "import", start_s: int = 1_735_689_600) -> Channel:
+def channel_of(meter: Meter, *quanta: int, register: str = "import", start_s: int = 1_735_689_600) -> Channel:
     """A channel of quarter hours."""
     rows = [(start_s + 900 * number, 900, value, 14) for number, value in enumerate(quanta)]
     return Channel(meter, register, "kwh", pl.DataFrame(rows, schema=dict.fromkeys(INTERVALS, pl.Int64), orient="row"))
@@ -105,7 +105,7 @@ def test_a_display_that_passes_its_last_digit_has_no_sum(counted: Path, tmp_path
 
 def test_what_two_documents_say_under_one_address_is_the_same() -> None:
     main = Meter(meter_id="main")
-    january, finer = told(main, 10**9, 2 * 10**9), told(main, 1, 2, start_s=1_738_368_000)
+    january, finer = channel_of(main, 10**9, 2 * 10**9), channel_of(main, 1, 2, start_s=1_738_368_000)
     first, second, other = (entries(text_of(each)) for each in (january, finer, january))
     assert all(first[each] == second[each] for each in first.keys() & second.keys())
     assert first == other
@@ -115,21 +115,23 @@ def test_what_two_documents_say_under_one_address_is_the_same() -> None:
 
 @pytest.mark.parametrize(("quanta", "power"), [(10**9, 0), (10**5, -1), (10**3, -3), (10**2, -6), (1, -6)])
 def test_powers_of_ten_are_those_that_espi_has(quanta: int, power: int) -> None:
-    assert told(Meter(meter_id="main"), quanta).power_of_ten == power
+    assert channel_of(Meter(meter_id="main"), quanta).power_of_ten == power
 
 
 def test_a_value_that_48_bits_do_not_hold_is_refused_and_no_digit_is_lost() -> None:
     with pytest.raises(BadInput, match=r"main.import: a value has more digits") as refused:
-        text_of(told(Meter(meter_id="main"), (1 << 47) + 1))
+        text_of(channel_of(Meter(meter_id="main"), (1 << 47) + 1))
     assert refused.value.reason == "too_many_digits"
-    assert f"<espi:value>-{(1 << 47) - 1}</espi:value>" in text_of(told(Meter(meter_id="main"), 1 - (1 << 47)))
+    assert f"<espi:value>-{(1 << 47) - 1}</espi:value>" in text_of(channel_of(Meter(meter_id="main"), 1 - (1 << 47)))
 
 
 def test_directions_services_and_names_are_what_a_reader_expects() -> None:
     main, cool = Meter(meter_id="main", name="A\0\x07 <&> \ud800"), Meter(meter_id="cool", carrier=Carrier.COOLING)
-    flows = {name: told(main, 1, register=name).flow for name in ("discharge", "reactive_export", "apparent_import")}
+    flows = {
+        name: channel_of(main, 1, register=name).flow for name in ("discharge", "reactive_export", "apparent_import")
+    }
     assert flows == {"discharge": 19, "reactive_export": 19, "apparent_import": 1}
-    text = text_of(told(main, 1), told(cool, 1))
+    text = text_of(channel_of(main, 1), channel_of(cool, 1))
     assert "A\ufffd\ufffd &lt;&amp;&gt; \ufffd" in text
     text.encode()
     assert re.findall(r"<espi:kind>(\d+)</espi:kind></espi:ServiceCategory>", text) == ["0", "4"]

@@ -59,7 +59,7 @@ def test_a_foreign_client_reads_the_reports_of_a_server_of_3_0() -> None:
     """toadr3 speaks 3.0 alone: bodies of 3.1 are judged by the published fields, above."""
     toadr3 = pytest.importorskip("toadr3", reason="a foreign client of OpenADR 3.0: extra test")
 
-    async def asked(url: str) -> Any:
+    async def event_reports(url: str) -> Any:
         config = toadr3.OAuthScopeConfig(f"{url}/auth/token", "client_credentials", "read_all", "ven-1", SECRET)
         async with toadr3.ToadrClient(url, config) as client:
             return await client.get_reports(event_id="e-1")
@@ -68,7 +68,7 @@ def test_a_foreign_client_reads_the_reports_of_a_server_of_3_0() -> None:
         client = VtnClient(source(vtn.url), SECRET)
         for told in (USAGE, DEMAND, BASELINE):
             client.bring_report(energy_report(told, AMOUNTS, event_id="e-1", ven_name="ven-1", resource="main"))
-        found = {each.report_name: each for each in asyncio.run(asked(vtn.url))}
+        found = {each.report_name: each for each in asyncio.run(event_reports(vtn.url))}
     assert found.keys() == {"USAGE", "DEMAND", "BASELINE"}
     values = {
         name: [each.payloads[0].values for each in report.resources[0].intervals] for name, report in found.items()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class Cluster:
-    """Where it is, and its processes: the scheduler first."""
+    """A cluster's settings and its processes: the scheduler first."""
 
     work: WorkSettings
     children: Children

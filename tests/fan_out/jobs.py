@@ -1,4 +1,4 @@
-"""What the tests of the port hand out: top-level functions that a process of its own finds by name."""
+"""Jobs of the port's tests: top-level functions that a process of its own finds by name."""
 
 import os
 import signal
@@ -88,11 +88,11 @@ def kills_itself(job: Job) -> int:
 
 
 def pid(job: Job) -> int:
-    """Where it ran."""
+    """Id of the process that ran the job."""
     time.sleep(job.for_s)
     return os.getpid()
 
 
 def threads(job: Job) -> str:
-    """How many threads polars may take there."""
+    """Number of threads that polars may take there."""
     return os.environ.get("POLARS_MAX_THREADS", "")

@@ -82,7 +82,7 @@ def made_world(folder: Path, *, meters: int, targets: int) -> Iterator[World]:
     store.close()
 
 
-def said(results: Any) -> list[str]:
+def answer_texts(results: Any) -> list[str]:
     """Every digit of what came back, as text."""
     texts = []
     for result in results:

@@ -13,7 +13,7 @@ from ml.baselines.lifecycle.monitor_site import refit_uses
 from ml.forecasts.training_task import try_targets
 from orchestration.workers.fan_out import fan_out
 from tests.fan_out.conftest import Cluster
-from tests.fan_out.small_world import World, made_world, said
+from tests.fan_out.small_world import World, answer_texts, made_world
 
 SERIAL = WorkSettings()
 POOL = WorkSettings(backend="pool", workers=2)
@@ -32,7 +32,7 @@ def test_every_back_end_gives_the_same_bytes(world: World, cluster: Cluster, wor
     function: Any = {"fits": fit_uses, "refits": refit_uses, "trainings": try_targets, "expected": expected_uses}[work]
     tasks = world.trainings() if work == "trainings" else getattr(world, work)(streams=2)
     assert len(tasks) >= 2
-    here, pool, dask = (said(fan_out(function, tasks, settings=each)) for each in (SERIAL, POOL, cluster.work))
+    here, pool, dask = (answer_texts(fan_out(function, tasks, settings=each)) for each in (SERIAL, POOL, cluster.work))
     assert all(len(text) > 500 for text in here)
     assert here == pool
     assert here == dask

@@ -81,7 +81,7 @@ def test_fault_f24_one_synthetic_reading_is_said_in_every_format_and_bars_public
         batch = offer(used, stream, day, count, is_synthetic=True, name="made_up.csv")
         if is_superseded:
             offer(used, stream, day, count, is_synthetic=False, name="real.csv")
-        content = enpi_quarter(used.again(), revision=1)
+        content = enpi_quarter(used.inputs_now(), revision=1)
         assessed = {
             seu.seu_id: UseRequest(
                 used.site,
@@ -113,7 +113,7 @@ def test_fault_f24_the_trace_lists_the_synthetic_rows(world: MakeWorld) -> None:
     used = world()
     batch = offer(used, "moulding", date(2025, 2, 3), 7, is_synthetic=True, name="made_up.csv")
     content, _ = store_revision(
-        lambda revision: enpi_quarter(used.again(), revision=revision), used.reports, used.clock
+        lambda revision: enpi_quarter(used.inputs_now(), revision=revision), used.reports, used.clock
     )
     figure = by_path(content, "seu/moulding/metered_kwh")
     rows = readings_behind(figure, reports=used.reports, sources=used.sources()).filter("is_synthetic")
@@ -125,7 +125,7 @@ def test_fault_f24_many_batches_are_counted_not_printed(world: MakeWorld) -> Non
     used = world()
     for number in range(7):
         offer(used, "hvac", date(2025, 1, 2 + number), 1, is_synthetic=True, name=f"{number}.csv")
-    (finding,) = (each for each in enpi_quarter(used.again()).findings if each.code == "synthetic_data")
+    (finding,) = (each for each in enpi_quarter(used.inputs_now()).findings if each.code == "synthetic_data")
     assert str(finding.facts["batches"]).endswith(" and 2 more")
 
 

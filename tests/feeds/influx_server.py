@@ -43,7 +43,7 @@ def channel(number: int) -> Series:
 
 
 class InfluxServer:
-    """What it has, what it was asked, and how it answers next: a status, or None for as it should."""
+    """Series, requests received, and how it answers next: a status, or None for as it should."""
 
     def __init__(self) -> None:
         self.series: dict[tuple[str, str, tuple[tuple[str, str], ...]], Series] = {}

@@ -1,4 +1,4 @@
-"""A real HTTP server in a thread, which answers as it is told and notes what it was asked."""
+"""A real HTTP server in a thread: it answers as configured and notes its requests."""
 
 import threading
 import time
@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @dataclass
-class Told:
-    """What the next answers are; the last one stays. wait_s: before each part of the body."""
+class Reply:
+    """Next answers; the last one stays. wait_s: before each part of the body."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -20,14 +20,14 @@ class Told:
 
 
 class Service:
-    """What was asked so far, and where."""
+    """Requests received so far, and the address of the server."""
 
     def __init__(self) -> None:
-        self.answers: list[Told] = [Told()]
+        self.answers: list[Reply] = [Reply()]
         self.asked: list[str] = []
         self.url = ""
 
-    def say(self, *answers: Told) -> None:
+    def say(self, *answers: Reply) -> None:
         """From now on these, one a request."""
         self.answers, self.asked = list(answers), []
 

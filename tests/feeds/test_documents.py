@@ -1,4 +1,4 @@
-"""What documents of weather services mean: whose hour a value is, in which unit, since when it was known."""
+"""Meaning of documents of weather services: whose hour a value is, in which unit, since when it was known."""
 
 from datetime import timedelta
 from typing import Any

@@ -8,11 +8,11 @@ import pytest
 
 from assets.feeds.fetch import Patience, Question, fetch
 from data_quality.contracts.errors import BadInput, Unreachable
-from tests.feeds.server import Service, Told, serving
+from tests.feeds.server import Reply, Service, serving
 
 PATIENT = Patience(connect_s=5, read_s=5, whole_s=10, pauses_s=(0.1, 0.2), max_bytes=1000)
 QUICK = Patience(connect_s=0.5, read_s=0.2, whole_s=0.3, pauses_s=(0.1, 0.2), max_bytes=1000)
-DOWN = Told(503, b"busy")
+DOWN = Reply(503, b"busy")
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
 @pytest.fixture
 def pauses() -> list[float]:
-    """What was waited between tries."""
+    """Waits between tries."""
     return []
 
 
@@ -34,19 +34,19 @@ def ask(service: Service, pauses: list[float], patience: Patience = QUICK) -> by
 
 
 def test_an_answer_is_its_body(service: Service, pauses: list[float]) -> None:
-    service.say(Told(body=b'{"hourly": {}}'))
+    service.say(Reply(body=b'{"hourly": {}}'))
     assert ask(service, pauses) == b'{"hourly": {}}'
     assert (service.asked, pauses) == (["/v1/forecast?hourly=a%2Cb"], [])
 
 
 def test_a_packed_answer_is_unpacked(service: Service, pauses: list[float]) -> None:
-    service.say(Told(body=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"}))
+    service.say(Reply(body=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"}))
     assert ask(service, pauses) == b"{}"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_a_service_that_is_down_for_a_moment_is_asked_again(service: Service, pauses: list[float], status: int) -> None:
-    service.say(Told(status), Told(status), Told(body=b"{}"))
+    service.say(Reply(status), Reply(status), Reply(body=b"{}"))
     assert ask(service, pauses) == b"{}"
     assert pauses == [0.1, 0.2]
 
@@ -61,23 +61,23 @@ def test_a_service_that_stays_down_is_one_sentence(service: Service, pauses: lis
 
 
 def test_a_silent_service_is_waited_for_no_longer_than_said(service: Service, pauses: list[float]) -> None:
-    service.say(Told(body=b"x" * 8, wait_s=0.4))
+    service.say(Reply(body=b"x" * 8, wait_s=0.4))
     with pytest.raises(Unreachable, match=r"no answer within 0\.2 s, 3 times"):
         ask(service, pauses)
 
 
 def test_a_service_that_drips_is_waited_for_no_longer_than_said(service: Service, pauses: list[float]) -> None:
-    service.say(Told(body=b"x" * 80, wait_s=0.05))
+    service.say(Reply(body=b"x" * 80, wait_s=0.05))
     with pytest.raises(Unreachable, match=r"its answer is not complete after 0\.3 s, 3 times"):
         ask(service, pauses)
 
 
 def test_a_body_that_was_cut_off_is_no_answer(service: Service, pauses: list[float]) -> None:
-    service.say(Told(body=b'{"hourly": ', length=900))
+    service.say(Reply(body=b'{"hourly": ', length=900))
     # What ends is the connection, and never our patience, however busy the machine.
     with pytest.raises(Unreachable, match="peer closed connection"):
         ask(service, pauses, PATIENT)
-    service.say(Told(body=b"no gzip", headers={"Content-Encoding": "gzip"}))
+    service.say(Reply(body=b"no gzip", headers={"Content-Encoding": "gzip"}))
     with pytest.raises(Unreachable, match="does not answer"):
         ask(service, pauses)
 
@@ -93,11 +93,11 @@ def test_nobody_there_is_one_sentence(pauses: list[float], monkeypatch: pytest.M
 
 def test_a_refusal_is_told_in_the_services_own_words_and_not_asked_again(service: Service, pauses: list[float]) -> None:
     for body in (b'{"error": true, "reason": "Latitude must be in range"}', b'{"detail": "Latitude must be in range"}'):
-        service.say(Told(400, body))
+        service.say(Reply(400, body))
         with pytest.raises(BadInput, match="refuses the question with 400: Latitude must be in range"):
             ask(service, pauses)
         assert len(service.asked) == 1
-    service.say(Told(404, b"<html>\x1b[2J not here"))
+    service.say(Reply(404, b"<html>\x1b[2J not here"))
     with pytest.raises(BadInput, match=r"refuses the question with 404$"):
         ask(service, pauses)
 
@@ -105,7 +105,7 @@ def test_a_refusal_is_told_in_the_services_own_words_and_not_asked_again(service
 def test_a_redirect_is_told_and_never_followed(service: Service, pauses: list[float]) -> None:
     with serving() as elsewhere:
         for status in (301, 302, 307, 308):
-            service.say(Told(status, headers={"Location": f"{elsewhere.url}/v1/forecast"}))
+            service.say(Reply(status, headers={"Location": f"{elsewhere.url}/v1/forecast"}))
             with pytest.raises(BadInput, match=f"sends us to {elsewhere.url}/v1/forecast, and redirects are not"):
                 ask(service, pauses)
         assert elsewhere.asked == []
@@ -113,8 +113,8 @@ def test_a_redirect_is_told_and_never_followed(service: Service, pauses: list[fl
 
 def test_an_answer_without_end_is_refused(service: Service, pauses: list[float]) -> None:
     for reported in (
-        Told(body=b"x" * 2000),
-        Told(body=gzip.compress(b"x" * 100_000), headers={"Content-Encoding": "gzip"}),
+        Reply(body=b"x" * 2000),
+        Reply(body=gzip.compress(b"x" * 100_000), headers={"Content-Encoding": "gzip"}),
     ):
         service.say(reported)
         with pytest.raises(BadInput, match=r"sends more than .* MiB; expected far less"):

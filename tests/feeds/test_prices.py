@@ -24,7 +24,7 @@ from orchestration.cli.main import build_app
 from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
 from orchestration.schedules import quarter_hourly_pulls
-from tests.feeds.server import Service, Told, serving
+from tests.feeds.server import Reply, Service, serving
 
 # 13:30 in Berlin on a summer's day: tomorrow's prices are there.
 NOW = datetime(2025, 6, 10, 11, 30, tzinfo=UTC)
@@ -96,7 +96,7 @@ def take(folder: Path, service: Service, provider: str = "awattar", now: datetim
 
 
 def test_prices_land_in_the_unit_of_their_driver_and_are_asked_for_once(tmp_path: Path, service: Service) -> None:
-    service.say(Told(body=awattar()))
+    service.say(Reply(body=awattar()))
     taken = take(tmp_path, service)
     assert (taken.asked, taken.until_utc, taken.findings) == (True, MIDNIGHT + timedelta(hours=48), ())
     # Two weeks back: a plan holds new prices against them.
@@ -115,14 +115,14 @@ def test_prices_land_in_the_unit_of_their_driver_and_are_asked_for_once(tmp_path
 
 
 def test_the_same_prices_again_are_the_same_file(tmp_path: Path, service: Service) -> None:
-    service.say(Told(body=awattar()))
+    service.say(Reply(body=awattar()))
     first = take(tmp_path, service)
     (tmp_path / "notes" / "works" / "market.json").unlink()
     assert take(tmp_path, service).files == first.files
 
 
 def test_entsoe_is_asked_by_its_zone_and_a_price_that_is_left_out_goes_on(tmp_path: Path, service: Service) -> None:
-    service.say(Told(body=entsoe(point(1, 50) + point(3, -3.25), curve="A03")))
+    service.say(Reply(body=entsoe(point(1, 50) + point(3, -3.25), curve="A03")))
     taken = take(tmp_path, service, "entsoe", now=MIDNIGHT + timedelta(hours=1))
     url = service.asked[0]
     assert "documentType=A44" in url
@@ -172,7 +172,7 @@ def test_a_document_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_another_currency_is_told_and_not_converted(tmp_path: Path, service: Service) -> None:
-    service.say(Told(body=awattar(unit="Czk/MWh")))
+    service.say(Reply(body=awattar(unit="Czk/MWh")))
     with pytest.raises(BadInput, match="prices are in CZK, site works in EUR"):
         take(tmp_path, service)
     assert not (tmp_path / "landing").exists()
@@ -188,9 +188,9 @@ def test_without_its_token_entsoe_is_not_asked(
 
 
 def test_a_market_that_is_away_is_a_finding_until_prices_run_out(tmp_path: Path, service: Service) -> None:
-    service.say(Told(body=awattar(24)))
+    service.say(Reply(body=awattar(24)))
     take(tmp_path, service, now=MIDNIGHT + timedelta(hours=1))
-    service.say(Told(503))
+    service.say(Reply(503))
     late = take(tmp_path, service, now=MIDNIGHT + timedelta(hours=16))
     assert [each.code for each in late.findings] == ["prices_not_asked", "prices_late"]
     with pytest.raises(Unreachable):
@@ -210,14 +210,14 @@ def test_prices_are_stale_when_none_is_for_now_and_late_when_tomorrows_should_be
 def test_command_asset_and_schedule_take_the_same_look(tmp_path: Path, service: Service) -> None:
     now = datetime.now(UTC)
     midnight = now.astimezone(MARKET_ZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
-    service.say(Told(body=awattar(48, start=midnight)))
+    service.say(Reply(body=awattar(48, start=midnight)))
     (tmp_path / "sites").mkdir()
     (tmp_path / "meterloom.yaml").write_text("{}\n")
     (tmp_path / "people.yaml").write_text("people: []\n")
     (tmp_path / "sites" / "works.yaml").write_text(SITE.format(provider="awattar", url=service.url))
     words = ["pull", "--site", "works", "--project", str(tmp_path), "--json"]
 
-    def asked(instance: dg.DagsterInstance) -> list[str | None]:
+    def requested(instance: dg.DagsterInstance) -> list[str | None]:
         with dg.build_schedule_context(
             instance=instance,
             resources={"project": ProjectResource(root=str(tmp_path))},
@@ -227,12 +227,12 @@ def test_command_asset_and_schedule_take_the_same_look(tmp_path: Path, service: 
 
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
         instance.add_dynamic_partitions(SITES.name or "", ["works"])
-        assert asked(instance) == ["works"]
+        assert requested(instance) == ["works"]
         done = CliRunner().invoke(build_app(("pull",)), words)
         assert done.exit_code == 0, done.stderr
         (source,) = json.loads(done.stdout)["sources"]
         assert (source["asked"], source["file_count"]) == (True, 1)
-        assert asked(instance) == []
+        assert requested(instance) == []
         resources = {"project": ProjectResource(root=str(tmp_path)), "clock": FixedClock(now)}
         taken = dg.materialize(
             [raw_landing__pulled_files], instance=instance, partition_key="works", resources=resources

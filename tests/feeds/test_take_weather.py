@@ -19,7 +19,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.site_file.weather_feed import WeatherFeed
 from data_quality.contracts.time import FixedClock
 from tests.feeds.documents import FIRST, HOUR, NOW, bright_sky, content, open_meteo
-from tests.feeds.server import Service, Told, serving
+from tests.feeds.server import Reply, Service, serving
 
 HOME = load_site(Path("assets/sites/demo/home.yaml"))
 ONCE = Patience(pauses_s=())
@@ -40,7 +40,7 @@ def site(**feed: object) -> Site:
 def test_what_a_service_forecasts_stands_in_the_store_once(service: Service, store: Store, tmp_path: Path) -> None:
     weather, clock = WeatherStore(store), FixedClock(NOW)
     fed = site(kind="open_meteo", url=service.url)
-    service.say(Told(body=content(open_meteo())))
+    service.say(Reply(body=content(open_meteo())))
     assert take_weather(fed, store=weather, clock=clock, root=tmp_path, patience=ONCE).new == 1
     clock.advance(HOUR)
     assert take_weather(fed, store=weather, clock=clock, root=tmp_path, patience=ONCE).new == 0
@@ -51,7 +51,7 @@ def test_what_a_service_forecasts_stands_in_the_store_once(service: Service, sto
 
 
 def test_bright_sky_is_asked_in_the_units_that_are_read(service: Service, store: Store, tmp_path: Path) -> None:
-    service.say(Told(body=content(bright_sky())))
+    service.say(Reply(body=content(bright_sky())))
     fed = site(kind="bright_sky", url=f"{service.url}/", is_synthetic=True)
     taken = take_weather(fed, store=WeatherStore(store), clock=FixedClock(NOW), root=tmp_path, patience=ONCE)
     assert [each.source for each in taken.issues] == ["bright_sky", "bright_sky_measured"]
@@ -62,7 +62,7 @@ def test_bright_sky_is_asked_in_the_units_that_are_read(service: Service, store:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"hourly": {"time": []}}'])
 def test_garbage_leaves_nothing_in_the_store(service: Service, store: Store, tmp_path: Path, body: bytes) -> None:
-    service.say(Told(body=body))
+    service.say(Reply(body=body))
     fed = site(kind="open_meteo", url=service.url)
     with pytest.raises(BadInput, match=f"{service.url}: .*expected an Open-Meteo forecast"):
         take_weather(fed, store=WeatherStore(store), clock=FixedClock(NOW), root=tmp_path, patience=ONCE)
@@ -70,7 +70,7 @@ def test_garbage_leaves_nothing_in_the_store(service: Service, store: Store, tmp
 
 
 def test_a_service_that_is_down_leaves_nothing_in_the_store(service: Service, store: Store, tmp_path: Path) -> None:
-    service.say(Told(500))
+    service.say(Reply(500))
     fed = site(kind="bright_sky", url=service.url)
     with pytest.raises(Unreachable, match="does not answer"):
         take_weather(fed, store=WeatherStore(store), clock=FixedClock(NOW), root=tmp_path, patience=ONCE)

@@ -18,7 +18,7 @@ from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
 from orchestration.schedules import hourly_weather
 from tests.feeds.documents import FIRST, HOUR, NOW, bright_sky, content, open_meteo
-from tests.feeds.server import Service, Told, serving
+from tests.feeds.server import Reply, Service, serving
 
 SITE = """\
 site_id: works
@@ -36,7 +36,7 @@ meters: [{meter_id: m1}]
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with serving() as found:
-        found.say(Told(body=content(open_meteo())))
+        found.say(Reply(body=content(open_meteo())))
         yield found
 
 
@@ -86,14 +86,14 @@ def test_fetch_asks_the_service_of_the_site_file(project: Path, service: Service
     assert (code, "site works has no weather_feed" in message) == (2, True)
     feed(project, service)
     assert call(project, "fetch", "--site", "works")[1]["new"] == 1
-    service.say(Told(404))
+    service.say(Reply(404))
     code, _, message = call(project, "fetch", "--site", "works")
     assert (code, "refuses the question with 404 (look at weather_feed in the site file)" in message) == (2, True)
 
 
 def test_the_asset_keeps_the_forecast_and_shows_it(project: Path, service: Service) -> None:
     feed(project, service, "bright_sky")
-    service.say(Told(body=content(bright_sky())))
+    service.say(Reply(body=content(bright_sky())))
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(SITES.name or "", ["works"])
         resources = {"project": ProjectResource(root=str(project)), "clock": FixedClock(NOW)}
@@ -113,7 +113,7 @@ def test_the_asset_keeps_the_forecast_and_shows_it(project: Path, service: Servi
 def test_the_schedule_asks_a_feed_as_often_as_its_site_wants(project: Path, service: Service, tmp_path: Path) -> None:
     resource = ProjectResource(root=str(project))
 
-    def asked(instance: dg.DagsterInstance, hours: int) -> list[str | None]:
+    def requested(instance: dg.DagsterInstance, hours: int) -> list[str | None]:
         with dg.build_schedule_context(
             instance=instance,
             resources={"project": ProjectResource(root=str(project))},
@@ -122,9 +122,9 @@ def test_the_schedule_asks_a_feed_as_often_as_its_site_wants(project: Path, serv
             return [each.partition_key for each in hourly_weather(context) if isinstance(each, dg.RunRequest)]
 
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        assert asked(instance, 0) == []
+        assert requested(instance, 0) == []
         feed(project, service)
-        assert asked(instance, 0) == ["works"]
+        assert requested(instance, 0) == ["works"]
         take_weather(resource.site("works"), store=resource.weather, clock=FixedClock(NOW), root=project)
         resource.close()
-        assert [asked(instance, hours) for hours in (1, 2, 3)] == [[], [], ["works"]]
+        assert [requested(instance, hours) for hours in (1, 2, 3)] == [[], [], ["works"]]

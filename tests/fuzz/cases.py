@@ -1,4 +1,4 @@
-"""What a fuzz case is: a good file, a way to read it, and the bytes that became of it."""
+"""A fuzz case: a good file, a way to read it, and the bytes that became of it."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,12 +56,12 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str, datetime]:
-        """What no two rows of a file share."""
+        """Key that no two rows of a file share."""
         return self.meter_id, self.register, self.start_utc
 
     @property
     def content(self) -> tuple[float, str, int, int]:
-        """What the row says at its key."""
+        """Content of the row at its key."""
         return self.value, self.unit, self.minutes, self.quality
 
 
@@ -72,7 +72,7 @@ def rows_of(read: FileRead) -> list[Row]:
 
 @dataclass(frozen=True)
 class Problem:
-    """What an oracle found. kind: crash, invariant, provenance, metamorphic, cut, slow, memory, hang or killed."""
+    """Finding of an oracle. kind: crash, invariant, provenance, metamorphic, cut, slow, memory, hang or killed."""
 
     kind: str
     text: str
@@ -80,7 +80,7 @@ class Problem:
 
 @dataclass
 class Outcome:
-    """What became of one case. label: verdict and reasons, by which cases are counted."""
+    """Result of one case. label: verdict and reasons, by which cases are counted."""
 
     label: str
     problems: list[Problem] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a reader may not do, whatever the file: five oracles over what it made of one case."""
+"""Rules for a reader, whatever the file: five oracles over what it made of one case."""
 
 import math
 import traceback
@@ -33,7 +33,7 @@ _BY_CELLS = {
 
 
 class Reading(NamedTuple):
-    """What a reader made of a file: it was read, or refused with a fault of the world."""
+    """Result of a reader on a file: it was read, or refused with a fault of the world."""
 
     read: FileRead | None
     fault: BadInput | None

@@ -13,7 +13,7 @@ _whole = oracle.judge
 
 
 def judge(form: str, case: Case, folder: Path) -> Outcome:
-    """What the reader would make of the case, but for the planted ones."""
+    """Outcome of the reader for the case, but for the planted ones."""
     if case.index == HANGS:
         time.sleep(600)
     if case.index == DIES:

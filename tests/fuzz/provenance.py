@@ -1,4 +1,4 @@
-"""Where a row came from, read a second time and by other means: the source line must say what the row says.
+"""Provenance of a row, read a second time and by other means: the source line must say what the row says.
 
 Each function here takes the bytes of a file and its accepted rows, and answers with sentences for those rows that
 cannot be derived from their own line, record, segment or element. Nothing of the readers is used.

@@ -1,4 +1,4 @@
-"""Where an amount between two telegrams came from: read a second time, by regular expressions over whole telegrams."""
+"""Provenance of an amount between two telegrams: read again, by regular expressions over whole telegrams."""
 
 import re
 from collections.abc import Sequence

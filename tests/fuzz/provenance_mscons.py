@@ -1,4 +1,4 @@
-"""Where a quantity of a message came from: the segments split character by character, and walked through once."""
+"""Provenance of a quantity of a message: the segments split character by character, and walked through once."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where a row of a table came from: its line, sheet row or element, read a second time and by other means."""
+"""Provenance of a row of a table: its line, sheet row or element, read a second time and by other means."""
 
 import csv
 import io

@@ -14,7 +14,7 @@ class OtherRun(Exception):
 
 @dataclass
 class Totals:
-    """What a run came to so far. next: the first case not yet done."""
+    """Totals of a run so far. next: the first case not yet done."""
 
     next: int = 0
     labels: Counter[str] = field(default_factory=Counter)

@@ -108,7 +108,7 @@ def run(options: Options, record_path: Path, *, resume: bool, say: Callable[[str
                 failure["from"], failure["operations"] = case.seed.name, list(case.operations)
                 say(f"case {failure['index']}: {failure['problems'][0][0]}: {failure['problems'][0][1][:300]}")
             record.checkpoint(answer, files)
-            watch.tell(record)
+            watch.show_progress(record)
 
         watch.run(record.totals.next, write)
     return record
@@ -194,7 +194,7 @@ class _Watch:
         }
         self.waiting += [each for each in ((index + 1, stop), (start, index)) if each[0] < each[1]]
 
-    def tell(self, record: Record) -> None:
+    def show_progress(self, record: Record) -> None:
         """A line of progress every few seconds."""
         now, done = time.monotonic(), record.totals.next
         if now - self.said < 10 and done < self.options.count:

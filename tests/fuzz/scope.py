@@ -1,4 +1,4 @@
-"""Which bytes of a good file a row depends on, and whether a change stayed among them.
+"""Bytes of a good file on which a row depends, and whether a change stayed among them.
 
 A change is the region between what two files share at the beginning and at the end. It is local where it touched
 nothing that speaks for several rows: no header, no channel, no structure. Then every row that depends on other bytes
@@ -28,12 +28,12 @@ class Change:
 
     @property
     def removed(self) -> bytes:
-        """What stood there, with the whole lines around it."""
+        """Bytes that stood there, with the whole lines around them."""
         return _whole_lines(self.good, self.start, self.end)
 
     @property
     def inserted(self) -> bytes:
-        """What stands there now, with the whole lines around it."""
+        """Bytes that stand there now, with the whole lines around them."""
         return _whole_lines(self.other, self.start, self.other_end)
 
     def touches(self, span: Span) -> bool:
@@ -47,7 +47,7 @@ def _whole_lines(data: bytes, start: int, end: int) -> bytes:
 
 
 def change_of(good: bytes, other: bytes) -> Change:
-    """What was changed."""
+    """Changed region between two files."""
     start = _shared(good, other)
     tail = _shared(good[start:][::-1], other[start:][::-1])
     return Change(good, other, start, len(good) - tail, len(other) - tail)

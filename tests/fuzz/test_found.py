@@ -1,4 +1,4 @@
-"""What mutated files have shown stays mended: one file each, as small as it gets."""
+"""Faults shown by mutated files stay mended: one file each, as small as it gets."""
 
 import time
 from datetime import UTC, datetime, timedelta

@@ -22,7 +22,7 @@ _ADDRESS_SPACE = 6 << 30
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is started for. at: a file of eight bytes, the case that it is at."""
+    """Task of a worker. at: a file of eight bytes, the case that it is at."""
 
     form: str
     seed: int

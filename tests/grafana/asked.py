@@ -1,4 +1,4 @@
-"""A panel's query as Grafana would send it: macros and variables written out, asked as the role of the boards."""
+"""A panel's query as Grafana would send it: macros and variables written out, run as the role of the boards."""
 
 import json
 import re
@@ -17,7 +17,7 @@ VARIABLE = re.compile(r"\$\{(\w+):sqlstring\}")
 
 
 @dataclass
-class Shown:
+class OpenBoard:
     """A board with a period and the choices made on it, over a database. url: of the role that reads views alone."""
 
     board: dict[str, Any]
@@ -27,11 +27,11 @@ class Shown:
     chosen: dict[str, str] = field(default_factory=dict)
 
     def choices(self, name: str) -> list[str]:
-        """What its variable offers, after those before it were chosen."""
+        """Choices of a variable, after those before it were chosen."""
         [variable] = [each for each in self.board["templating"]["list"] if each["name"] == name]
         return [row[0] for row in self.rows(variable["query"])]
 
-    def choose_first(self) -> "Shown":
+    def choose_first(self) -> "OpenBoard":
         """Each variable at the first that it offers, as Grafana opens a board; what is chosen stays."""
         for each in self.board["templating"]["list"]:
             if each["name"] not in self.chosen:

@@ -1,4 +1,4 @@
-"""A Grafana over exported boards: each panel asked through it, each board opened in Chromium.
+"""A Grafana over exported boards: each panel queried through it, each board opened in Chromium.
 
 It is the program `grafana` of this machine, started with the exported provisioning; or the server that
 METERLOOM_GRAFANA_URL names (http://admin:password@host:3000), which gets data source and boards in a folder of their
@@ -25,7 +25,7 @@ import yaml
 from playwright.sync_api import sync_playwright
 
 from controls.gateways.broker import free_port
-from tests.grafana.asked import Shown
+from tests.grafana.asked import OpenBoard
 from tests.web_browser.conftest import chromium_path
 
 BINARY, GIVEN = shutil.which("grafana"), os.environ.get("METERLOOM_GRAFANA_URL", "")
@@ -47,7 +47,7 @@ class Grafana:
     uids: dict[str, str] = field(default_factory=dict)
 
     def ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
-        """What its API says. Raises AssertionError with the answer, where it is none of success."""
+        """Answer of its API. Raises AssertionError with the answer, where it is none of success."""
         token = b64encode(self.credentials.encode()).decode()
         headers = {"authorization": f"Basic {token}", "content-type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
@@ -62,7 +62,7 @@ class Grafana:
         found: dict[str, Any] = self.ask(f"/api/dashboards/uid/{self.uids.get(uid, uid)}")["dashboard"]
         return found
 
-    def answer(self, target: dict[str, Any], shown: Shown) -> Numbers:
+    def answer(self, target: dict[str, Any], shown: OpenBoard) -> Numbers:
         """The numbers that Grafana reads for a query: variables filled in as its pages do, macros left to it."""
         span = {name: str(round(1000 * each.timestamp())) for name, each in (("from", shown.start), ("to", shown.end))}
         query = {
@@ -107,7 +107,7 @@ def rounded(numbers: list[float]) -> Numbers:
 
 
 def numbers_of(rows: list[dict[str, Any]], form: str) -> Numbers:
-    """The numbers of rows that were asked here; of a time series those of its values."""
+    """The numbers of rows that were queried here; of a time series those of its values."""
     values = [value for row in rows for name, value in row.items() if form == "table" or name not in ("time", "metric")]
     return rounded([float(each) for each in values if isinstance(each, int | float) and not isinstance(each, bool)])
 

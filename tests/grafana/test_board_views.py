@@ -30,7 +30,7 @@ from data_quality.contracts.time import FixedClock
 from reports.grafana.boards import board_json, boards
 from reports.pages.energy_uses import formula_of
 from tests.controls.planning.examples import plan
-from tests.grafana.asked import BUILT, UNBUILT, Shown
+from tests.grafana.asked import BUILT, UNBUILT, OpenBoard
 from tests.kpi.seeded import plant
 from tests.ml.cases import baseline
 
@@ -249,26 +249,26 @@ def test_views_wait_for_the_first_build_and_nothing_is_made_unasked(url: str, le
 def test_a_board_says_of_its_own_site_whether_the_figures_are_built(url: str, ledger: Store, tmp_path: Path) -> None:
     target, sites = WarehouseTarget(duckdb_file=tmp_path / "none", postgres_url=url), ("works", "yard")
 
-    def said() -> list[str]:
+    def standings() -> list[str]:
         renew_views(url, [plant(site_id=each) for each in sites])
         found = []
         for each in sites:
             board = board_json(boards()[0], plant(site_id=each), web_url="https://energy.example")
-            [row] = Shown(board, url, NOW, NOW).panel("Standing of the figures")
+            [row] = OpenBoard(board, url, NOW, NOW).panel("Standing of the figures")
             found.append(row["Figures of months"])
         return found
 
     mark_built(target, ["kpi", "kpi|works", "enpi", "enpi|works", "kpi|yard", "enpi|yard"], "of the old SQL")
     make_views(url, [plant(site_id=each) for each in sites])
-    assert said() == [BUILT] * 2
+    assert standings() == [BUILT] * 2
     # As a build of one site under other SQL marks: first nothing is built, then that site is.
     mark_built(target, ["kpi"], "")
-    assert said() == [UNBUILT.format("kpi", each) for each in sites]
+    assert standings() == [UNBUILT.format("kpi", each) for each in sites]
     mark_built(target, ["kpi", "kpi|works"], "of the new SQL")
     mark_built(target, ["enpi"], "")
-    assert said() == [UNBUILT.format("enpi", "works"), UNBUILT.format("enpi, kpi", "yard")]
+    assert standings() == [UNBUILT.format("enpi", "works"), UNBUILT.format("enpi, kpi", "yard")]
     mark_built(target, ["enpi", "enpi|works"], "of the new SQL")
-    assert said() == [BUILT, UNBUILT.format("enpi, kpi", "yard")]
+    assert standings() == [BUILT, UNBUILT.format("enpi, kpi", "yard")]
 
 
 def test_texts_of_site_files_arrive_as_they_are(url: str) -> None:

@@ -1,4 +1,4 @@
-"""Boards as files: what Grafana wants of each, before any database is asked."""
+"""Boards as files: what Grafana wants of each, before any database is queried."""
 
 import re
 from pathlib import Path

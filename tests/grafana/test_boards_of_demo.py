@@ -38,7 +38,7 @@ from orchestration.web.own_origin import own_hosts
 from orchestration.web.people.sign_in import SignIn
 from reports.grafana.boards import board_json, boards, uid_of
 from tests.e2e.conftest import call_here
-from tests.grafana.asked import BUILT, UNBUILT, Shown, board_in
+from tests.grafana.asked import BUILT, UNBUILT, OpenBoard, board_in
 from tests.grafana.opened import IS_HERE, NONE_HERE, a_grafana, numbers_of
 from tests.real.test_postgres_line import variables
 from tests.web.asking import HOST, Browser
@@ -58,14 +58,14 @@ class World(NamedTuple):
     owner: str
     api: Browser
 
-    def shown(self, uid: str, **chosen: str) -> Shown:
+    def shown(self, uid: str, **chosen: str) -> OpenBoard:
         """A board over all that the demo has, with the first choices where none are named."""
         # The factory's data end with UNTIL; the home's, which is planned for, always with this hour.
         start, end = datetime(2024, 1, 1, tzinfo=UTC), datetime.now(tz=UTC) + timedelta(days=7)
-        return Shown(board_in(self.out, uid), self.url, start, end, dict(chosen)).choose_first()
+        return OpenBoard(board_in(self.out, uid), self.url, start, end, dict(chosen)).choose_first()
 
-    def asked(self, path: str, **question: str) -> Any:
-        """What the API says."""
+    def answer(self, path: str, **question: str) -> Any:
+        """Answer of the API."""
         answer = self.api.ask(f"/api/v1/ems{path}?{urlencode(question)}", headers=[("accept", "application/json")])
         assert answer.status == 200, answer.text
         return answer.said
@@ -132,7 +132,7 @@ def signed_in(project: OpenProject, folder: Path) -> Browser:
 
 
 def scores() -> list[ForecastScore]:
-    """What issued forecasts of some days were worth, of the leading model and a challenger."""
+    """Scores of issued forecasts of some days, of the leading model and a challenger."""
     return [
         ForecastScore(
             site_id="home", target="meter:house", local_day=date(2025, 11, day), lead=lead, model_name="m",
@@ -195,7 +195,7 @@ def test_quarters_of_a_use_are_those_of_the_api(world: World, seu: str) -> None:
     assert len(quarters) == len(bars) == len(index)
     standing = []
     for row, bar, point in zip(quarters, bars, index, strict=True):
-        said = world.asked("/enpi", site="factory", seu=seu, period=row["Quarter"])
+        said = world.answer("/enpi", site="factory", seu=seu, period=row["Quarter"])
         assert row["Quarter"] == bar["Quarter"]
         assert (row["Actual"], row["Expected"]) == (bar["Actual"], bar["Expected"])
         assert (row["Actual"], row["Expected"]) == (said["actual_kwh"], said["expected_kwh"])
@@ -217,7 +217,7 @@ def test_the_baseline_is_that_of_the_api(world: World) -> None:
     shown, line = world.shown("ml-enpi-factory", seu="compressors"), "factory/compressors/enb"
     known = {
         str(each["version"]): each
-        for each in world.asked("/baselines", site="factory")["baselines"]
+        for each in world.answer("/baselines", site="factory")["baselines"]
         if each["id"] == line
     }
     assert set(shown.choices("version")) == set(known)
@@ -231,7 +231,7 @@ def test_the_baseline_is_that_of_the_api(world: World) -> None:
     assert (words["Decided by"], row["Decided by"]) == (chosen["approved_by"],) * 2
     assert words["Learned from"] == f"{fit.train_start} to {fit.train_end - timedelta(days=1)}"
     [trained] = shown.panel("Energy of the training period")
-    said = world.asked("/enpi", site="factory", seu="compressors", period=f"{fit.train_start}/{fit.train_end}")
+    said = world.answer("/enpi", site="factory", seu="compressors", period=f"{fit.train_start}/{fit.train_end}")
     assert trained["Actual energy of the training period"] == pytest.approx(said["metered_kwh"], rel=1e-12)
 
 
@@ -247,9 +247,9 @@ def test_energy_and_cost_by_month_are_the_kpis_of_the_api(world: World) -> None:
 
 
 def kpis(world: World, kpi: str, grain: str) -> dict[str, float | None]:
-    """What the API says of the whole home, by day or month."""
+    """KPI of the whole home from the API, by day or month."""
     today = datetime.now(tz=ZoneInfo("Europe/Prague")).date()
-    said = world.asked(
+    said = world.answer(
         "/kpis",
         site="home",
         scope="site:home",
@@ -286,7 +286,7 @@ def test_import_and_export_are_those_of_the_api_by_the_quarter_hour(world: World
     exported = kpis(world, "export_kwh", "day")
     today = datetime.now(tz=zone).date()
     for day in (str(today - timedelta(days=ago)) for ago in (3, 10, 30)):
-        said = world.asked("/series", site="home", scope="site:home", range=day, grain="quarter")["rows"]
+        said = world.answer("/series", site="home", scope="site:home", range=day, grain="quarter")["rows"]
         assert [(row["time"], row["Import"]) for row in by_day[day]] == instants(said)
         assert sum(row["Export"] for row in by_day[day]) == pytest.approx(exported[day], abs=1e-9)
 
@@ -306,8 +306,8 @@ def test_a_day_of_23_or_25_hours_has_its_92_or_100_quarter_hours(world: World, d
     assert board["uid"] == uid_of(overview, "factory")
     zone = ZoneInfo(site.time_zone)
     start, end = (datetime(each.year, each.month, each.day, tzinfo=zone) for each in (day, day + timedelta(days=1)))
-    shown = Shown(board, world.url, start.astimezone(UTC), end.astimezone(UTC) - timedelta(seconds=1))
-    said = world.asked("/series", site="factory", scope="site:factory", range=str(day), grain="quarter")["rows"]
+    shown = OpenBoard(board, world.url, start.astimezone(UTC), end.astimezone(UTC) - timedelta(seconds=1))
+    said = world.answer("/series", site="factory", scope="site:factory", range=str(day), grain="quarter")["rows"]
     found = shown.panel("Import and export")
     assert len(found) == slots
     assert [(row["time"], row["Import"]) for row in found] == instants(said)
@@ -317,8 +317,8 @@ def test_what_is_planned_is_what_the_newest_plan_holds(world: World) -> None:
     plan = PlanStore(world.project.store).latest("home")
     assert plan is not None
     start, end = plan.request.start_utc, plan.steps[-1].end_utc
-    overview = Shown(board_in(world.out, "ml-overview-home"), world.url, start, end)
-    control = Shown(board_in(world.out, "ml-control-home"), world.url, start, end)
+    overview = OpenBoard(board_in(world.out, "ml-overview-home"), world.url, start, end)
+    control = OpenBoard(board_in(world.out, "ml-control-home"), world.url, start, end)
     [cost] = overview.panel("Cost of the newest plan")
     assert cost == {
         "As planned": plan.paid,
@@ -354,7 +354,7 @@ def test_a_forecast_is_drawn_as_it_was_issued_beside_what_the_api_says_was_meter
         forecast = ForecastStore(world.project.store).latest("home", target)
         assert forecast is not None
         start, end = forecast.issued_at_utc - timedelta(days=2), forecast.rows[-1].time_utc
-        shown = Shown(board_in(world.out, "ml-prediction-home"), world.url, start, end, {"target": target})
+        shown = OpenBoard(board_in(world.out, "ml-prediction-home"), world.url, start, end, {"target": target})
         found = shown.panel("Forecast and what came")
         drawn = [(row["time"], row["P10"], row["P50"], row["P90"]) for row in found if row["P50"] is not None]
         assert drawn == [(each.time_utc, each.p10, each.p50, each.p90) for each in forecast.rows]
@@ -367,7 +367,7 @@ def test_a_forecast_is_drawn_as_it_was_issued_beside_what_the_api_says_was_meter
     }
     today = datetime.now(tz=ZoneInfo("Europe/Prague")).date()
     span = f"{today - timedelta(days=20)}/{today}"
-    said = world.asked("/series", site="home", scope="meter:house", range=span, grain="hour")["rows"]
+    said = world.answer("/series", site="home", scope="meter:house", range=span, grain="hour")["rows"]
     whole = {datetime.fromisoformat(each["start_utc"]): each["value"] for each in said if each["coverage"] == 1}
     assert len(whole) > 400
     assert {at: metered.get(at) for at in whole} == whole
@@ -396,9 +396,9 @@ def test_scores_are_means_over_the_days_of_what_led(world: World) -> None:
 
 
 def test_commands_and_their_proof_are_those_of_the_api(world: World) -> None:
-    said = world.asked("/dispatch/ledger", site="home")["commands"]
+    said = world.answer("/dispatch/ledger", site="home")["commands"]
     moments = [datetime.fromisoformat(each["valid_from"]) for each in said]
-    shown = Shown(board_in(world.out, "ml-control-home"), world.url, min(moments), max(moments))
+    shown = OpenBoard(board_in(world.out, "ml-control-home"), world.url, min(moments), max(moments))
     counted: dict[tuple[str, str, str], int] = defaultdict(int)
     for each in said:
         counted[each["device"], each["capability"], each["state"]] += 1

@@ -1,1 +1,1 @@
-"""How heavy the house is: what `make house` prints and tests/test_house.py holds."""
+"""Weight of the house: what `make house` prints and tests/test_house.py holds."""

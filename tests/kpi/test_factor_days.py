@@ -28,7 +28,7 @@ def text(values: list[str], name: str = "gas//store") -> str:
 
 
 def on_days(written: str) -> dict[tuple[str, date], str]:
-    """What a text says, day by day: the slow way."""
+    """Values of a text, day by day: the slow way."""
     found = {}
     for line in written.splitlines():
         first, after, name, value = line.split("|")

@@ -1,4 +1,4 @@
-"""What each quarter hour of a supply costs: with the bill, over days of 23 and 25 hours, without a tariff."""
+"""Cost of each quarter hour of a supply: with the bill, over days of 23 and 25 hours, without a tariff."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

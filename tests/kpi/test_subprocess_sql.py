@@ -29,7 +29,7 @@ def tables(area_m2: float = 10.0) -> dict[str, pl.DataFrame]:
 
 @pytest.fixture
 def asking() -> tuple[list[str], RunSql]:
-    """What was run, and who is asked."""
+    """The functions that were run, and the runner that notes them."""
     found: list[str] = []
 
     def here(function: str, requested: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Which months a run computes, and what the marts know afterwards: pure decisions."""
+"""Months that a run computes, and what the marts know afterwards: pure decisions."""
 
 from datetime import date
 

@@ -57,7 +57,7 @@ def approve(works: Works, given: Adjustment) -> str:
 
 
 def april(works: Works, version: int | None = None) -> EnpiResult:
-    return works.asked("line", version=None if version is None else works.store.get(LINE, version)).assess(APRIL)
+    return works.request("line", version=None if version is None else works.store.get(LINE, version)).assess(APRIL)
 
 
 def test_only_an_approved_adjustment_enters_expected_energy_and_only_from_then_on(works: Works) -> None:
@@ -72,7 +72,7 @@ def test_only_an_approved_adjustment_enters_expected_energy_and_only_from_then_o
     after = april(works)
     assert after.expected_kwh - before.expected_kwh == Decimal(300)
     assert after.adjustment_kwh == Decimal(300)
-    known_then = replace(works.asked("line"), as_of_utc=then).assess(APRIL)
+    known_then = replace(works.request("line"), as_of_utc=then).assess(APRIL)
     assert known_then.expected_kwh == before.expected_kwh
     works.clock.advance(timedelta(minutes=1))
     ledger.withdraw(record.adjustment_id, CARL, "the shift never came", works.clock)

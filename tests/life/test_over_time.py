@@ -76,7 +76,7 @@ def test_a_gap_a_better_quarter_or_another_version_ends_a_run(rows: list[Quarter
 
 
 def test_the_quarter_before_counts_towards_an_escalation_and_is_not_told_again(still: Works) -> None:
-    packing = still.asked("packing")
+    packing = still.request("packing")
     found = packing.alerts(parse_period("2025-Q3", ZONE))
     assert [(each.kind, each.quarter, each.since) for each in found] == [
         ("critical", "2025-Q3", "2025-Q2"),
@@ -95,7 +95,7 @@ def test_a_static_factor_that_changed_is_flagged_until_an_adjustment_answers_it(
     quarter_2, quarter_1 = parse_period("2025-Q2", ZONE), parse_period("2025-Q1", ZONE)
 
     def flags(period: Period) -> tuple[str, ...]:
-        return works.asked("packing").assess(period).review_flags
+        return works.request("packing").assess(period).review_flags
 
     assert "baseline_review_due" in flags(quarter_2)
     assert "baseline_review_due" not in flags(quarter_1)
@@ -146,11 +146,11 @@ def test_each_reason_for_a_review_is_a_finding_of_its_own(
 
 
 def test_a_review_of_the_packing_line_names_the_shift_and_the_two_quarters(still: Works) -> None:
-    found = replace(still.asked("packing"), as_of_utc=NOW + timedelta(hours=1)).review()
+    found = replace(still.request("packing"), as_of_utc=NOW + timedelta(hours=1)).review()
     assert [each.code for each in found] == ["static_factor_changed", "quarters_beyond_limit"]
     assert "2025-Q2 to 2025-Q3" in found[1].message
     strict = ReviewRule(max_age_years=1)
-    aged = replace(still.asked("line"), as_of_utc=NOW + timedelta(hours=1)).review(strict)
+    aged = replace(still.request("line"), as_of_utc=NOW + timedelta(hours=1)).review(strict)
     assert [each.code for each in aged] == ["baseline_too_old"]
     assert years_after(date(2024, 2, 29), 1) == date(2025, 3, 1)
 

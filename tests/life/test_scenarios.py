@@ -115,7 +115,7 @@ def test_training_names_coefficients_statistics_unit_and_period(still: Works) ->
 
 def test_a_report_of_a_quarter_and_of_the_year_adds_up_and_finds_the_factors(still: Works) -> None:
     whole = parse_period("2025", ZONE)
-    line = still.asked("line")
+    line = still.request("line")
     year = line.assess(whole, confidence=0.99)
     quarters = [line.assess(parse_period(f"2025-Q{q}", ZONE), confidence=0.99) for q in range(1, 5)]
     assert sum(each.actual_kwh for each in quarters) == year.actual_kwh
@@ -130,7 +130,7 @@ def test_a_report_of_a_quarter_and_of_the_year_adds_up_and_finds_the_factors(sti
 def test_the_trend_gives_every_quarter_of_three_years_by_every_version(works: Works) -> None:
     second = works.fit("line", date(2024, 4, 1), date(2025, 4, 1))
     works.store.add(second, "run", "9" * 64, "ben", works.clock)
-    line, end = works.asked("line"), date(2026, 1, 1)
+    line, end = works.request("line"), date(2026, 1, 1)
     rows = line.trend(works.store.versions("works", "line"), end)
     labels = [f"{year}-Q{quarter}" for year in (2024, 2025) for quarter in range(1, 5)]
     assert [row.label for row in rows] == labels

@@ -60,6 +60,6 @@ def test_alerts_heed_the_levels(still: Works, tmp_path: Path) -> None:
 def test_an_assessment_heeds_the_levels(still: Works) -> None:
     mild = with_rule(still.site, warn_percent=8.0, crit_percent=9.0)
     quarter = parse_period("2025-Q2", still.site.time_zone)
-    assessments = [still.asked("line", site=site).assess(quarter) for site in (still.site, mild)]
+    assessments = [still.request("line", site=site).assess(quarter) for site in (still.site, mild)]
     assert [each.status for each in assessments] == ["warning", "compliant"]
     assert assessments[0].actual_kwh == assessments[1].actual_kwh

@@ -162,7 +162,7 @@ class Works:
         """Fresh sources: nothing kept from before."""
         return Sources(lake=self.lake, sites={"works": self.site}, definitions=DEFINITIONS)
 
-    def asked(self, seu_id: str, *, site: Site | None = None, version: BaselineVersion | None = None) -> UseRequest:
+    def request(self, seu_id: str, *, site: Site | None = None, version: BaselineVersion | None = None) -> UseRequest:
         """A use against its version (another one where named), as known now."""
         found = site or self.site
         seu, compared = seu_of(found, seu_id), version or self.versions[seu_id]

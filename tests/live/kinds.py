@@ -73,11 +73,11 @@ class MqttDevice(_Held):
         line = MqttLine(broker.address, client_id="", subscriptions=())
         self._begun.callback(line.close)
 
-        def tell() -> None:
+        def publish() -> None:
             self._seq += 1
             line.publish("meter", json.dumps({"kwh": 1000 + self._seq / 1000, "kw": 1.5}).encode())
 
-        self._begun.callback(_beating(tell))
+        self._begun.callback(_beating(publish))
 
 
 class ModbusDevice(_Held):

@@ -16,7 +16,7 @@ from pathlib import Path
 from controls.gateways.broker import free_port, is_listening
 from data_quality.contracts.time import Clock, SystemClock
 
-Told = tuple[str, int]
+TopicSeq = tuple[str, int]
 
 
 class Broker:
@@ -101,7 +101,7 @@ class Tap:
     """Between the collector and the broker. acknowledged: (topic, number) of each message that the collector took."""
 
     def __init__(self, broker_port: int) -> None:
-        self.acknowledged: set[Told] = set()
+        self.acknowledged: set[TopicSeq] = set()
         self._broker_port = broker_port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.2)
@@ -137,7 +137,7 @@ class Tap:
                 continue
             far.settimeout(None)
             self._lines.append(far)
-            open_: dict[int, Told] = {}
+            open_: dict[int, TopicSeq] = {}
             pumps = [
                 threading.Thread(target=self._pump, args=(*pair, open_), daemon=True)
                 for pair in ((far, near), (near, far))
@@ -146,7 +146,7 @@ class Tap:
             for each in pumps:
                 each.start()
 
-    def _pump(self, source: socket.socket, target: socket.socket, open_: dict[int, Told]) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket, open_: dict[int, TopicSeq]) -> None:
         rest = b""
         with suppress(OSError):
             while came := source.recv(1 << 16):
@@ -159,7 +159,7 @@ class Tap:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
-    def _count(self, kind: int, body: bytes, open_: dict[int, Told]) -> None:
+    def _count(self, kind: int, body: bytes, open_: dict[int, TopicSeq]) -> None:
         if kind >> 4 == 3 and kind & 6:
             length = int.from_bytes(body[:2])
             topic, mid = body[2 : 2 + length].decode(), int.from_bytes(body[2 + length : 4 + length])

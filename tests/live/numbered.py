@@ -138,7 +138,7 @@ class Device:
             except OSError:
                 return
 
-    def told(self, number: int) -> tuple[str, float, int]:
+    def sample_of(self, number: int) -> tuple[str, float, int]:
         """Point, value and time (us since 1970) of the sample of this number, when it is made."""
         return self._points[number % len(self._points)], number // len(self._points) / 1000, time.time_ns() // 1000
 
@@ -148,7 +148,7 @@ class Device:
             owed += self._per_s * step_s
             fresh = []
             for number in range(self.sent + 1, int(min(self.sent + owed, self._last)) + 1):
-                point, value, at_us = self.told(number)
+                point, value, at_us = self.sample_of(number)
                 fresh.append((number, f"{point} {value!r} {at_us} {number}\n".encode()))
             owed -= int(owed)
             with self._lock:

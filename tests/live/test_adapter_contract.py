@@ -1,4 +1,4 @@
-"""What every adapter of a live source keeps, each kind against its own real device."""
+"""Contract of every adapter of a live source, each kind against its own real device."""
 
 import math
 import threading

@@ -21,7 +21,7 @@ from data_quality.contracts.live.sample_line import HEAD_LINES, head_of, interva
 from data_quality.contracts.live.spool_frames import SAMPLES, frame, sample_lines
 from data_quality.contracts.settings import LiveSettings
 from data_quality.contracts.time import FixedClock
-from tests.live.told import QUARTER, drained, hall, register, sample
+from tests.live.hall import QUARTER, drained, hall, register, sample
 
 
 def lines(path: Path) -> list[str]:
@@ -207,16 +207,16 @@ def test_a_drain_says_what_waits_how_long_and_by_how_much_too_long(tmp_path: Pat
     spool.close()
     drain = Drain(hall(), spool, landing=tmp_path / "landing", carry=tmp_path / "carry")
 
-    def said(at_s: float) -> tuple[int, int, float, float]:
+    def drain_figures(at_s: float) -> tuple[int, int, float, float]:
         state = drain.state(now_utc=QUARTER + timedelta(seconds=at_s))
         return state.files, state.waiting, state.oldest_s, state.behind_s
 
     late_s = 900 + GRACE.total_seconds() + module.LOOK_S
-    assert (said(100), said(1000)) == ((0, 0, 90.0, 0.0), (0, 0, 990.0, 990 - late_s))
+    assert (drain_figures(100), drain_figures(1000)) == ((0, 0, 90.0, 0.0), (0, 0, 990.0, 990 - late_s))
     drain.run(now_utc=QUARTER + timedelta(seconds=100))
-    assert (said(100), said(1000)) == ((0, 10, 100.0, 0.0), (0, 10, 1000.0, 1000 - late_s))
+    assert (drain_figures(100), drain_figures(1000)) == ((0, 10, 100.0, 0.0), (0, 10, 1000.0, 1000 - late_s))
     drain.run(now_utc=QUARTER + timedelta(seconds=936))
-    assert said(1000) == (1, 0, 0.0, 0.0)
+    assert drain_figures(1000) == (1, 0, 0.0, 0.0)
     page = metrics([], {"plant": drain}, now_utc=QUARTER)
     assert 'meterloom_collector_drain_files_total{site="plant"} 1' in page
     assert 'meterloom_collector_drain_samples_total{site="plant"} 10' in page

@@ -55,10 +55,10 @@ def numbers(folder: Path) -> list[int]:
 def test_a_source_at_the_fallback_is_kept_from_its_first_message_on_and_comes_back(
     tmp_path: Path, broker: Broker
 ) -> None:
-    """It keeps nothing for who is away, as its note says: what counts is what is told while the collector listens."""
+    """It keeps nothing for who is away, as its note says: what counts is what is sent while the collector listens."""
     line = MqttLine(broker.address, client_id="", subscriptions=())
 
-    def tell(*numbered: int) -> None:
+    def publish(*numbered: int) -> None:
         for seq in numbered:
             body = {"at": time.time_ns() // 1_000_000, "seq": seq, "kwh": seq / 1000}
             line.publish(f"plant/m{seq % 3}", json.dumps(body).encode())
@@ -67,16 +67,16 @@ def test_a_source_at_the_fallback_is_kept_from_its_first_message_on_and_comes_ba
         until_s = time.monotonic() + 20
         while seq not in numbers(tmp_path) and time.monotonic() < until_s:
             if second:
-                tell(seq)
+                publish(seq)
             time.sleep(0.2)
 
     try:
         for first in (1, 100):
             with collecting(tmp_path, broker):
                 wait_for(first, again=True)
-                tell(*range(first + 1, first + 60))
+                publish(*range(first + 1, first + 60))
                 wait_for(first + 59)
-            tell(first + 60)
+            publish(first + 60)
     finally:
         line.close()
     assert sorted(set(numbers(tmp_path))) == [*range(1, 61), *range(100, 160)]

@@ -64,7 +64,7 @@ class Page:
         return output
 
     @contextmanager
-    def told(self) -> Iterator[MqttLine]:
+    def publishing(self) -> Iterator[MqttLine]:
         line = MqttLine(BrokerAddress(port=self.port), client_id="", subscriptions=())
         for topic, text in SAID[self.name].items():
             line.publish(topic, text.encode(), retain=True)
@@ -88,10 +88,10 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def listened(page: Page, source: MqttSource, words: dict[str, str]) -> ListSink:
-    """What the collector is given: what stood there before, and what comes while it listens."""
+    """Sink of the collector: what stood there before, and what comes while it listens."""
     sink = ListSink()
     adapter = MqttListener(source, address=BrokerAddress(port=page.port), client_id="page", clock=SystemClock())
-    with page.told() as line:
+    with page.publishing() as line:
         adapter.start(sink)
         until(lambda: len(sink.refusals) == len(source.points))
         assert not sink.samples
@@ -110,7 +110,7 @@ def test_the_page_of_evcc_ends_with_sessions_in_the_lake_and_live_values(port: i
     assert "accept" in page.run("ingest")
     page.write("garage.yaml")
     assert json.loads(page.run("check", "--json"))["problems"] == []
-    with page.told():
+    with page.publishing():
         samples = json.loads(page.run("sources test", "--json"))["samples"]
     assert {each["point"]: each["value"] for each in samples}["grid/w"] == -1250.5
     sink = listened(page, page.source("garage"), {})
@@ -131,7 +131,7 @@ def test_the_page_of_home_assistant_ends_with_readings_live_values_and_an_offer(
     assert "home_assistant_history" in page.run("ingest")
     page.write("house.yaml")
     assert json.loads(page.run("check", "--json"))["problems"] == []
-    with page.told():
+    with page.publishing():
         assert len(json.loads(page.run("sources test", "--json"))["samples"]) == 2
     sink = listened(page, page.source("house"), {"homeassistant/sensor/grid_power/state": "unavailable"})
     assert [each.value for each in sink.samples] == [5101.5]

@@ -61,15 +61,15 @@ class Plant:
 
     @property
     def acts(self) -> "list[Act]":
-        """What may happen to it, the worst twice."""
+        """Acts that may happen to it, the worst twice."""
         return [self.kill_collector, self.kill_collector, self.stop_collector, self.fill_disk, self.break_store]
 
     @property
     def spool(self) -> Path:
-        """Where what it acknowledged must be."""
+        """Folder of what it acknowledged."""
         return self.live / "spool" / "plant"
 
-    def told(self) -> dict[str, Any]:
+    def counts(self) -> dict[str, Any]:
         """Its part of the outcome."""
         return {"starts": self.starts, "rss_mb": [round(self.peak_mb[0]), round(max(self.peak_mb))]}
 
@@ -136,7 +136,7 @@ class Plant:
 Act = Callable[[random.Random], None]
 
 
-def tell(**reported: Any) -> dict[str, Any]:
+def keep_outcome(**reported: Any) -> dict[str, Any]:
     """The outcome, kept where the environment names a file."""
     if path := os.environ.get("TEST_LIVE_TOLD"):
         with Path(path).open("a") as file:
@@ -163,10 +163,10 @@ def test_fault_f31_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> No
             is_all_told = device.rest(60)
     numbers = [int(fields[6]) for fields in lines_of_project(tmp_path)]
     kept, lost = set(numbers), device.acknowledged - set(numbers)
-    size = tell(
+    size = keep_outcome(
         wire="socket", seconds=round(time.monotonic() - began_s), sent=device.sent,
         acknowledged=len(device.acknowledged), lost=len(lost), never_sent=len(kept - set(range(1, device.sent + 1))),
-        kept_again_for_the_drain=len(numbers) - len(kept), resent=device.resent, acts=dict(done), **plant.told(),
+        kept_again_for_the_drain=len(numbers) - len(kept), resent=device.resent, acts=dict(done), **plant.counts(),
     )  # fmt: skip
     assert lost == set(), size
     assert is_all_told, size
@@ -203,10 +203,10 @@ def test_fault_f31_f38_nothing_acknowledged_to_a_broker_is_lost_whoever_is_kille
     rows = [(f"plant/{each[1].partition('.')[0]}", int(each[6])) for each in lines_of_project(tmp_path)]
     kept, sent = set(rows), {(f"plant/m{n}", seq + 1) for n, last in enumerate(meters.sent) for seq in range(last)}
     lost = tap.acknowledged - kept
-    size = tell(
+    size = keep_outcome(
         wire="mqtt", seconds=round(time.monotonic() - began_s), sent=len(sent), acknowledged=len(tap.acknowledged),
         lost=len(lost), never_sent=len(kept - sent), kept_again_for_the_drain=len(rows) - len(kept),
-        never_acknowledged=len(sent - tap.acknowledged), acts=dict(done), **plant.told(),
+        never_acknowledged=len(sent - tap.acknowledged), acts=dict(done), **plant.counts(),
     )  # fmt: skip
     assert lost == set(), size
     assert kept <= sent, size

@@ -18,10 +18,10 @@ from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.live.sample_line import micros
 from data_quality.contracts.yaml_file import yaml_text
 from tests.live.kinds import BacnetController, P1Device
-from tests.live.test_kills import LENGTH_S, SEED, Plant, tell
+from tests.live.test_kills import LENGTH_S, SEED, Plant, keep_outcome
 from tests.live.test_spool import lines_of_project
 
-Told = tuple[str, str, int, float]
+Seen = tuple[str, str, int, float]
 KINDS = {"p1_tcp": (P1Device, "main"), "bacnet": (BacnetController, "second")}
 
 
@@ -30,7 +30,7 @@ class Onlooker:
 
     def __init__(self, folder: Path) -> None:
         self._reader, self._end = LiveReader(folder), threading.Event()
-        self.seen: set[Told] = set()
+        self.seen: set[Seen] = set()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -90,9 +90,9 @@ def test_fault_f31_what_stood_on_the_live_board_is_kept_whoever_is_killed(tmp_pa
     ]
     kept = {row for row in rows if row[1] == "in"}
     lost = onlooker.seen - kept
-    size = tell(
+    size = keep_outcome(
         wire="p1_tcp and bacnet", seconds=round(time.monotonic() - began_s), seen=len(onlooker.seen), lost=len(lost),
-        kept={kind: sum(each[0] == kind for each in kept) for kind in KINDS}, acts=dict(done), **plant.told(),
+        kept={kind: sum(each[0] == kind for each in kept) for kind in KINDS}, acts=dict(done), **plant.counts(),
     )  # fmt: skip
     assert lost == set(), size
     for kind in KINDS:

@@ -43,7 +43,7 @@ class Minutes(Device):
         points = [each.point for each in amounts_site_of(METERS).sources[0].points]
         super().__init__(points, per_s=METERS * SPEED / 60, last=quarters * MINUTES * METERS)
 
-    def told(self, number: int) -> tuple[str, float, int]:
+    def sample_of(self, number: int) -> tuple[str, float, int]:
         meter, minute, amount_kwh = minute_of(number)
         return f"{meter}.kwh", float(amount_kwh), round((FIRST + timedelta(minutes=minute + 1)).timestamp() * 1e6)
 
@@ -55,7 +55,7 @@ def minute_of(number: int) -> tuple[str, int, int]:
 
 
 def sums_kwh(numbers: Collection[int]) -> dict[Key, int]:
-    """What these samples come to, by meter and quarter hour."""
+    """Sums of these samples, by meter and quarter hour."""
     found: Counter[Key] = Counter()
     for number in numbers:
         meter, minute, amount_kwh = minute_of(number)
@@ -64,7 +64,7 @@ def sums_kwh(numbers: Collection[int]) -> dict[Key, int]:
 
 
 def in_lake_kwh(folder: Path) -> dict[Key, int]:
-    """What stands in the lake."""
+    """Values in the lake, by meter and quarter hour."""
     opened = OpenProject(str(folder))
     rows = opened.lake.current("plant").select("meter_id", "interval_start_utc", "value").rows()
     opened.close()
@@ -74,7 +74,7 @@ def in_lake_kwh(folder: Path) -> dict[Key, int]:
 
 
 class Ingest(Plant):
-    """What reads the landing folder, to be killed too."""
+    """Ingestion of the landing folder, to be killed too."""
 
     def kill_ingest(self, chance: random.Random) -> None:
         """At any moment, or while a block of the lake is being written."""

@@ -24,7 +24,7 @@ from data_quality.contracts.time import FixedClock
 from tests.conftest import ROOT
 from tests.controls.gateways.sources.live_sink import ListSink, until
 from tests.controls.gateways.sources.p1_bridge import P1Bridge, telegram
-from tests.live.told import QUARTER
+from tests.live.hall import QUARTER
 from tests.readings.rooms import Bench, plant
 
 PAGE = ROOT / "docs" / "ems" / "live_meters.md"

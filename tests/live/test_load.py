@@ -11,7 +11,7 @@ import pytest
 
 from tests.live.live_sites import project_of, site_of
 from tests.live.numbered import Device
-from tests.live.test_kills import LENGTH_S, METERS, Plant, tell
+from tests.live.test_kills import LENGTH_S, METERS, Plant, keep_outcome
 from tests.live.test_spool import lines_of_project
 
 PER_S = 5_000.0
@@ -38,11 +38,11 @@ def test_fault_f111_five_thousand_a_second_are_acknowledged_after_the_disk_has_t
             plant.look()
     numbers = sorted(int(fields[6]) for fields in lines_of_project(tmp_path))
     waits_s = sorted(device.waits_s)
-    size = tell(
+    size = keep_outcome(
         wire="socket", seconds=round(LENGTH_S), a_second=round(a_second), sent=device.sent,
         acknowledged=len(device.acknowledged), lost=len(device.acknowledged - set(numbers)), resent=device.resent,
         p50_s=round(waits_s[len(waits_s) // 2], 3), p95_s=round(waits_s[int(len(waits_s) * 0.95)], 3),
-        load=round(os.getloadavg()[0], 1), **plant.told(),
+        load=round(os.getloadavg()[0], 1), **plant.counts(),
     )  # fmt: skip
     assert is_all_told, size
     assert sorted(set(numbers)) == list(range(1, device.sent + 1)), size

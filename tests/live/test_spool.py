@@ -30,7 +30,7 @@ def sample(number: int, point: str = "kwh", at_utc: datetime = START) -> Sample:
 
 
 class Answers:
-    """What a source was told of each thing that it handed over."""
+    """Answers that a source got, one for each thing that it handed over."""
 
     def __init__(self) -> None:
         self.told: dict[int, bool] = {}

@@ -1,4 +1,4 @@
-"""Rooms told together: walls where there are some, none where there are none, and a reading that tells of another."""
+"""Rooms identified together: walls where there are some, none where there are none, and a reading of another room."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Rooms told from their temperatures: true figures inside their intervals, a day ahead, and what cannot be told."""
+"""Rooms identified from temperatures: true figures inside their intervals, a day ahead, and what stays unknown."""
 
 import json
 from dataclasses import replace
@@ -57,7 +57,7 @@ def lived_in(seed: int, *, days: int = 14) -> tuple[dict[str, float], RoomData]:
 
 
 def known(seed: int = 1) -> tuple[RoomModel, RoomData]:
-    """A room that can be told."""
+    """A room that can be identified."""
     _, data = lived_in(seed)
     found = identify(data)
     assert isinstance(found, RoomModel)

@@ -136,7 +136,7 @@ def test_the_training_table_is_not_needed_to_load(tracker: MlflowTracker) -> Non
 
 
 def version_of(logged: LoggedModel, made: Baseline, number: int, status: BaselineStatus) -> BaselineVersion:
-    """What the register of approvals says of a logged baseline; provisional ones have no approver."""
+    """Entry of a logged baseline in the register of approvals; provisional ones have no approver."""
     version = BaselineVersion(
         baseline_id="plant/line/enb",
         version=number,

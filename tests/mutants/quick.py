@@ -1,4 +1,4 @@
-"""A failing example is not made smaller while mutants are asked: that it fails is all that counts."""
+"""A failing example is not made smaller while mutants are tried: that it fails is all that counts."""
 
 from hypothesis import Phase, settings
 

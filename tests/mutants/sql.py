@@ -40,7 +40,7 @@ Edit = tuple[Path, int, int, str]
 
 
 def swaps(token: Token, before: Token | None, after: Token | None) -> tuple[str, ...]:
-    """What may stand in the token's place; nothing where it is no place."""
+    """Replacements of the token; none where it is no place."""
     if token.token_type is TokenType.NUMBER and token.text.isdigit() and after is not None:
         # Digits of a decimal's type say how much room there is, not what is counted.
         is_of_type = before is None or before.text in ("{", ",") or (before.text == "(" and after.text == ",")

@@ -1,4 +1,4 @@
-"""What is mutated, and which tests of it are asked: the quick ones of its own room, in the order in which they tell."""
+"""Targets of mutation and their tests: the quick ones of their own room, in the order in which they detect."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the devices of an old project did to its ledger: a plan, commands through their states, a latched fault."""
+"""Acts of an old project's devices on its ledger: a plan, commands through their states, a latched fault."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

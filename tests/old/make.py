@@ -173,7 +173,7 @@ def dispatch(maker: Maker) -> None:
 
 
 def printed(maker: Maker) -> dict[str, Any]:
-    """What a later revision must find again: figures by id, statuses, modes, approvals, commands."""
+    """Figures by id, statuses, modes, approvals and commands: a later revision must find them again."""
     (report,) = (maker.folder / "reports").glob("*_r1.json")
     kpis = maker.run("kpis", "--site", "works", "--period", "2025-03")["rows"]
     return {
@@ -188,7 +188,7 @@ def printed(maker: Maker) -> dict[str, Any]:
 
 
 def pack(folder: Path, path: Path) -> None:
-    """What is kept of the project; the same project gives the same bytes."""
+    """Pack the kept files of the project; the same project gives the same bytes."""
 
     def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
         info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""

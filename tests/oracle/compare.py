@@ -24,7 +24,7 @@ class Allowed:
         self.used: set[str] = set()
 
     def reason(self, answer: str) -> str:
-        """Why that answer may differ; nothing where it may not."""
+        """Reason why that answer may differ; empty where it may not."""
         for glob, reason in self.reasons.items():
             if fnmatch(answer, glob):
                 self.used.add(glob)

@@ -1,4 +1,4 @@
-"""How every command and every page is asked for a recording, or why it is left out.
+"""Request of every command and every page for a recording, or the reason why it is left out.
 
 `{name}` stands for what DEMO or OLD put there, or FOUND finds in the project's own answers. A site that a project does
 not have is refused by it, and the refusal is recorded. Examples with `inputs/` need no project and are asked once.
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class LeftOut(NamedTuple):
-    """Why a command or a route is not recorded."""
+    """Reason why a command or a route is not recorded."""
 
     reason: str
 

@@ -25,7 +25,7 @@ QUIET = {"DAGSTER_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "MLFLOW_DISAB
 
 
 class Recording:
-    """Where the answers of one project are written. work: the folder that holds the project and the inputs."""
+    """Recording of the answers of one project. work: the folder that holds the project and the inputs."""
 
     def __init__(self, out: Path, work: Path, folder: Path) -> None:
         self.out, self.work, self.folder, self.is_demo = out, work, folder, folder.name == "demo"

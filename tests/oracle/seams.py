@@ -124,7 +124,7 @@ def as_json(text: str) -> str | None:
 
 
 def at(text: str, path: tuple[str | int, ...]) -> Any:
-    """What a JSON document holds at a place; `none` where it has none."""
+    """Value of a JSON document at a place; `none` where it has none."""
     try:
         value = json.loads(text)
         for part in path:

@@ -1,4 +1,4 @@
-"""What differs between two recordings of one commit, by name and as narrow as can be; never an amount of anything."""
+"""Differences between two recordings of one commit, by name and as narrow as can be; never an amount of anything."""
 
 import re
 from collections.abc import Iterable

@@ -21,7 +21,7 @@ MOST_LOOKS = 5
 
 
 def looks(sensor: dg.SensorDefinition, job: str, instance: dg.DagsterInstance) -> list[list[Any]]:
-    """What one sensor asks for, look by look, each run to its end in this process."""
+    """Run requests of one sensor, look by look, each run to its end in this process."""
     project, found, done = ProjectResource(root=os.environ["METERLOOM_PROJECT"]), list[list[Any]](), set[str | None]()
     for _ in range(MOST_LOOKS):
         with dg.build_sensor_context(instance, resources={"project": project}) as context:

@@ -1,4 +1,4 @@
-"""What a command found is shown in one place: as JSON, as a table in which nothing is cut, as a sentence."""
+"""Output of a command, rendered in one place: as JSON, as a table in which nothing is cut, as a sentence."""
 
 import ast
 import json

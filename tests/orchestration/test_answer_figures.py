@@ -1,4 +1,4 @@
-"""Numbers of answers that no report holds: kept by their question, asked again of the same files, refused of others."""
+"""Numbers of answers that no report holds: kept by their query, recomputed of the same files, refused of others."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A look at a part that is away is skipped, and a run that was ended in its work is asked for once more."""
+"""A look at a part that is away is skipped, and a run that was ended in its work is requested once more."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which stale months are computed by one build: as many sites as fit, a range of each, and no month twice."""
+"""Stale months of one build: as many sites as fit, a range of each, and no month twice."""
 
 import pytest
 

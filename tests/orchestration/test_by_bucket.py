@@ -78,7 +78,7 @@ def late(folder: Path, site_id: str, kwh: float) -> None:
 
 
 def graph_of(folder: Path, *reported: str) -> dict[str, Any]:
-    """What tests/orchestration/by_bucket_steps.py says of the project."""
+    """Answer of tests/orchestration/by_bucket_steps.py for the project."""
     variables = {**os.environ, **instance_environment(load_project(folder, {})), "METERLOOM_PROJECT": str(folder)}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.orchestration.by_bucket_steps", *reported],

@@ -80,7 +80,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def tick(sensor: dg.SensorDefinition, folder: Path, cursor: str | None = None) -> tuple[list[Any], str | None]:
-    """What a sensor answers in a process that has nothing open yet, and the cursor that it leaves."""
+    """Answer of a sensor in a process that has nothing open yet, and the cursor that it leaves."""
     project = ProjectResource(root=str(folder))
     with (
         dg.DagsterInstance.ephemeral() as instance,
@@ -274,7 +274,7 @@ def test_sql_that_changed_moves_the_question(tmp_path: Path, monkeypatch: pytest
     assert dbt.fingerprint() != first
 
 
-def _asked_of_baselines(folder: Path, sites: int) -> tuple[list[dict[str, str]], list[int]]:
+def _baseline_queries(folder: Path, sites: int) -> tuple[list[dict[str, str]], list[int]]:
     """Stale uses before and after a reading beside and one within their training, and how many questions each took."""
     (folder / "meterloom.yaml").write_text("{}\n")
     project = world(folder, sites)
@@ -284,7 +284,7 @@ def _asked_of_baselines(folder: Path, sites: int) -> tuple[list[dict[str, str]],
             source = folder / f"{quarter}.csv"
             source.write_text(f"{quarter}")
             write(project, "s00001", source, quarter)
-        with asked_of(project.store) as questions:
+        with statements_of(project.store) as questions:
             stale = stale_baselines(project.sites.values(), lake=project.lake, baselines=project.baselines)
         found.append({site_id: seu_id for site_id, uses in stale.items() for seu_id in uses})
         counts.append(len(questions))
@@ -293,7 +293,7 @@ def _asked_of_baselines(folder: Path, sites: int) -> tuple[list[dict[str, str]],
 
 
 @contextmanager
-def asked_of(store: Store) -> Iterator[list[str]]:
+def statements_of(store: Store) -> Iterator[list[str]]:
     """The statements that are put to a store meanwhile."""
     questions: list[str] = []
 
@@ -308,9 +308,9 @@ def asked_of(store: Store) -> Iterator[list[str]]:
 def test_stale_baselines_of_many_sites_are_as_few_questions_as_of_two(tmp_path: Path) -> None:
     (few := tmp_path / "few").mkdir()
     (many := tmp_path / "many").mkdir()
-    found, counts = _asked_of_baselines(many, 20)
+    found, counts = _baseline_queries(many, 20)
     assert found == [{}, {}, {"s00001": "use_m00000"}]
-    assert counts == _asked_of_baselines(few, 2)[1]
+    assert counts == _baseline_queries(few, 2)[1]
 
 
 def test_what_uses_are_expected_by_is_proven_again_only_where_a_baseline_or_an_act_moved(tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_what_uses_are_expected_by_is_proven_again_only_where_a_baseline_or_an_a
 
     def proofs() -> int:
         # Of rows: a look at the newest seals names the table too, and is asked each time.
-        with asked_of(project.store) as questions:
+        with statements_of(project.store) as questions:
             found = expecting(project)
         assert found == versions_texts(list(project.sites.values()), project.baselines)
         return sum("FROM baseline_versions" in each for each in questions)

@@ -1,4 +1,4 @@
-"""What `meterloom up` starts is kept up while it lives, and does not outlive it, however it ends."""
+"""Children of `meterloom up` are kept up while it lives, and do not outlive it, however it ends."""
 
 import os
 import signal

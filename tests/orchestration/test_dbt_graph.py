@@ -1,4 +1,4 @@
-"""What is kept of dbt's models says what dagster-dbt says, and is recomputed only where something changed."""
+"""The kept graph of dbt's models equals that of dagster-dbt, and is recomputed only where something changed."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def test_what_is_kept_of_a_stage_is_what_dagster_dbt_made_of_it(state_dir: Path,
     assert set(kept) == {spec.key.to_user_string() for spec in made.specs}
     for spec in made.specs:
         ours = kept[spec.key.to_user_string()]
-        assert told(ours.metadata) == told(spec.metadata)
+        assert readable_metadata(ours.metadata) == readable_metadata(spec.metadata)
         assert {dep.asset_key for dep in ours.deps} == {dep.asset_key for dep in spec.deps}
         for part in ("description", "group_name", "owners", "tags", "kinds", "code_version", "partitions_def"):
             assert getattr(ours, part) == getattr(spec, part), (spec.key, part)
@@ -110,6 +110,6 @@ def as_dagster_dbt_makes_it(state_dir: Path, stage: str) -> dg.AssetsDefinition:
     return made
 
 
-def told(metadata: Any) -> dict[str, Any]:
+def readable_metadata(metadata: Any) -> dict[str, Any]:
     """Metadata for people, without what dagster-dbt hangs on for its own command line."""
     return {name: value for name, value in metadata.items() if not name.startswith("dagster_dbt/")}

@@ -54,7 +54,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "p"
 
 
-def asked(project: Path, target_kw: float, *, start: datetime = NOW + 24 * HOUR) -> tuple[int, str, str]:
+def dr_plan(project: Path, target_kw: float, *, start: datetime = NOW + 24 * HOUR) -> tuple[int, str, str]:
     event = f"{start.isoformat()}/{(start + HOUR).isoformat()}"
     words = ("dr", "plan", "--site", "plant", "--event", event, "--target-kw", str(target_kw), "--json")
     return run(*words, folder=project)
@@ -69,7 +69,7 @@ def test_loads_are_listed_with_their_terms(project: Path) -> None:
 
 
 def test_numbers_of_a_plan_for_an_event_are_made_again_by_their_ids(project: Path) -> None:
-    code, out, error = asked(project, 10)
+    code, out, error = dr_plan(project, 10)
     assert code == 0, error
     said = json.loads(out)
     assert {"/plan/expected_kwh", "/plan/interval_kwh/0", "/plan/steps/0/kw"} <= said["figure_ids"].keys()
@@ -81,7 +81,7 @@ def test_numbers_of_a_plan_for_an_event_are_made_again_by_their_ids(project: Pat
 
 
 def test_a_load_gives_what_its_meter_usually_draws_and_the_next_one_the_rest(project: Path) -> None:
-    code, out, error = asked(project, 23)
+    code, out, error = dr_plan(project, 23)
     assert code == 0, error
     plan = json.loads(out)["plan"]
     assert {step["load"]: step["kw"] for step in plan["steps"]} == {"fans": 20.0, "light": 3.0}
@@ -91,7 +91,7 @@ def test_a_load_gives_what_its_meter_usually_draws_and_the_next_one_the_rest(pro
 
 
 def test_more_than_the_loads_draw_is_a_finding_with_the_most(project: Path) -> None:
-    code, out, _ = asked(project, 40)
+    code, out, _ = dr_plan(project, 40)
     result = json.loads(out)
     [finding] = result["findings"]
     assert (code, result["plan"], finding["code"], finding["facts"]["most_kw"]) == (
@@ -103,7 +103,7 @@ def test_more_than_the_loads_draw_is_a_finding_with_the_most(project: Path) -> N
 
 
 def test_an_event_of_the_past_is_one_sentence(project: Path) -> None:
-    code, _, error = asked(project, 5, start=NOW - 2 * HOUR)
+    code, _, error = dr_plan(project, 5, start=NOW - 2 * HOUR)
     assert (code, "is past" in error) == (2, True)
 
 

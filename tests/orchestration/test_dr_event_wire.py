@@ -42,7 +42,7 @@ sys.addaudithook(_note)
 
 @contextmanager
 def sockets() -> Iterator[list[tuple[str, Any]]]:
-    """Where this process connects to, and what it sends without a connection, as the interpreter itself tells it."""
+    """Connections of this process, and what it sends without one, as the interpreter itself reports them."""
     _watched.append([])
     yield _watched[-1]
     _watched.pop()

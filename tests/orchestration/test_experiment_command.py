@@ -38,7 +38,7 @@ def project(folder: Path, site: str) -> Path:
     return folder / "p"
 
 
-def asked(folder: Path, act: str, *more: str, who: str = "eve") -> tuple[int, dict[str, Any], str]:
+def experiment(folder: Path, act: str, *more: str, who: str = "eve") -> tuple[int, dict[str, Any], str]:
     named = () if act == "status" else ("--as", who, "--reason", "what does it save?")
     code, out, error = run("experiment", act, "--site", "house", *named, *more, "--json", folder=folder)
     return code, json.loads(out) if out.strip().startswith("{") else {}, error
@@ -46,18 +46,18 @@ def asked(folder: Path, act: str, *more: str, who: str = "eve") -> tuple[int, di
 
 def test_days_are_stored_before_they_begin_and_shown_until_the_experiment_is_stopped(tmp_path: Path) -> None:
     folder = project(tmp_path, SITE + BATTERY + TARIFF)
-    code, made, error = asked(folder, "start", "--days", "40", "--seed", "7", "--share", "0.25")
+    code, made, error = experiment(folder, "start", "--days", "40", "--seed", "7", "--share", "0.25")
     assert code == 0, error
     drawn = made["experiment"]
     assert (drawn["seed"], drawn["share"], drawn["currency"], drawn["verdict"]) == (7, 0.25, "EUR", "insufficient")
     assert (drawn["saving"], drawn["interval"]) == (None, None)
     assert [day["arm"] for day in drawn["days"]].count("habit") == 10
     assert [one["code"] for one in made["findings"]] == ["insufficient"]
-    code, _, error = asked(folder, "start")
+    code, _, error = experiment(folder, "start")
     assert (code != 0, "one at a time" in error) == (True, True)
-    assert asked(folder, "status")[1]["experiment"] == drawn
-    assert asked(folder, "stop")[0] == 0
-    code, _, error = asked(folder, "stop")
+    assert experiment(folder, "status")[1]["experiment"] == drawn
+    assert experiment(folder, "stop")[0] == 0
+    code, _, error = experiment(folder, "stop")
     assert (code != 0, "no experiment runs at house" in error) == (True, True)
     code, text, _ = run("experiment", "status", "--site", "house", folder=folder)
     assert (code, "stopped" in text) == (0, True)
@@ -78,12 +78,12 @@ def test_days_are_stored_before_they_begin_and_shown_until_the_experiment_is_sto
 def test_what_cannot_be_is_refused_in_one_sentence(
     tmp_path: Path, site: str, more: tuple[str, ...], who: str, said: str
 ) -> None:
-    code, _, error = asked(project(tmp_path, site), "start", *more, who=who)
+    code, _, error = experiment(project(tmp_path, site), "start", *more, who=who)
     assert code != 0
     assert said in error
 
 
 def test_a_site_without_an_experiment_says_how_one_is_started(tmp_path: Path) -> None:
-    code, _, error = asked(project(tmp_path, SITE), "status")
+    code, _, error = experiment(project(tmp_path, SITE), "status")
     assert code != 0
     assert "experiment start" in error

@@ -1,4 +1,4 @@
-"""What others of a machine or a network get to see: no open port, no secret in any output, no readable secret file."""
+"""Exposure to others of a machine or network: no open port, no secret in any output, no readable secret file."""
 
 import json
 import logging

@@ -53,7 +53,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def hand_over(
     frames: ContractFrames, instance: dg.DagsterInstance, months: dict[str, pl.DataFrame | None]
 ) -> list[object]:
-    """What an asset after core_seu__expected_days is given, partition by partition."""
+    """Inputs of an asset after core_seu__expected_days, partition by partition."""
     given: list[object] = []
 
     @dg.asset(name=KEY, partitions_def=SITE_MONTHS, io_manager_key="frames")

@@ -1,4 +1,4 @@
-"""Reports of an organisation that rest on a changed file are told as findings and notices, where a rule asks for it."""
+"""Reports of an organisation that rest on a changed file become findings, and notices where a rule asks for it."""
 
 import json
 from collections.abc import Iterator

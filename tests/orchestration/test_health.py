@@ -48,13 +48,13 @@ def of(found: list[RoleHealth], name: str) -> RoleHealth:
     return next(each for each in found if each.name == name)
 
 
-def asked(project: Project, *words: str) -> tuple[int, list[dict[str, Any]]]:
+def role_health(project: Project, *words: str) -> tuple[int, list[dict[str, Any]]]:
     done = CliRunner().invoke(build_app(), ["health", "--project", str(project.root), "--json", *words])
     return done.exit_code, json.loads(done.stdout)["roles"]
 
 
 def test_a_project_without_a_service_is_not_healthy_and_what_it_stands_on_is_said(project: Project) -> None:
-    code, found = asked(project)
+    code, found = role_health(project)
     assert code == 1
     assert [(each["name"], each["live"], each["ready"]) for each in found] == [
         ("services", False, False),
@@ -97,13 +97,13 @@ def test_a_container_is_as_well_as_its_own_role_whatever_those_of_others_are(pro
     folder, gone = roles_dir(project), f"tcp://127.0.0.1:{free_port()}"
     write_role(folder, started("web", os.getpid()))
     write_role(folder, started("mlflow", os.getpid(), gone).model_copy(update={"space": "another pid:[1]"}))
-    code, found = asked(project, "--here")
+    code, found = role_health(project, "--here")
     assert (code, [(each["name"], each["ready"]) for each in found]) == (0, [("web", True)])
-    assert asked(project)[0] == 1
+    assert role_health(project)[0] == 1
     write_role(folder, started("web", os.getpid(), gone))
-    assert asked(project, "--here")[0] == 1
+    assert role_health(project, "--here")[0] == 1
     (folder / "web.json").unlink()
-    code, found = asked(project, "--here")
+    code, found = role_health(project, "--here")
     assert (code, [(each["name"], each["detail"]) for each in found]) == (1, [("services", "no service runs here")])
 
 
@@ -157,7 +157,7 @@ def test_a_service_is_ready_by_its_own_word_alone(project: Project, page: tuple[
     found = of(health_of(project), "agent-home")
     assert (found.ready, found.detail.endswith("; at work")) == (True, True)
     answer.update(status=503, text="no lease is held")
-    code, told = asked(project, "--role", "agent-home")
+    code, told = role_health(project, "--role", "agent-home")
     assert (code, told[0]["live"], told[0]["ready"]) == (1, True, False)
     assert told[0]["detail"].endswith("no lease is held")
     assert answer_of(f"tcp://127.0.0.1:{port}") == (True, "")

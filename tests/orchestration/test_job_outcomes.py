@@ -1,4 +1,4 @@
-"""What fails inside of jobs and live sources is a finding for people, until it works again."""
+"""Failures inside of jobs and live sources are findings for people, until they work again."""
 
 import html
 import json
@@ -86,7 +86,7 @@ def run_plan(project: ProjectResource, instance: dg.DagsterInstance, minutes: in
     return job.execute_in_process(instance=instance, partition_key="home", raise_on_error=False)
 
 
-def said(project: ProjectResource, *words: str) -> Any:
+def json_of(project: ProjectResource, *words: str) -> Any:
     """The JSON of a command."""
     done = CliRunner().invoke(build_app((words[0],)), [*words, "--project", project.root, "--json"])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.output
@@ -109,9 +109,9 @@ def test_a_plan_that_fails_is_a_finding_in_the_shell_until_the_job_succeeds_agai
     ]
     assert "Traceback" not in found.message
     assert datetime.fromisoformat(str(found.facts["since_utc"])) <= SystemClock().now_utc()
-    told = said(bed.project, "next", "--site", "home")
+    told = json_of(bed.project, "next", "--site", "home")
     assert Finding.model_validate(told["findings"][0]) == found
-    (line,) = [each for each in said(bed.project, "doctor")["checks"] if each["name"] == "home/plan"]
+    (line,) = [each for each in json_of(bed.project, "doctor")["checks"] if each["name"] == "home/plan"]
     assert (line["status"], line["detail"], line["mend"]) == ("warn", what_of(found), found.facts["mend"])
     words = CliRunner().invoke(build_app(("next",)), ["next", "--project", bed.project.root]).stdout
     assert f"not working:\n    home: {what_of(found)}\n" in words
@@ -121,7 +121,7 @@ def test_a_plan_that_fails_is_a_finding_in_the_shell_until_the_job_succeeds_agai
     assert run_plan(bed.project, instance, 35).success
     look(bed.project, instance, cursor)
     assert failed_jobs(bed.project.store, ["home"]) == []
-    assert said(bed.project, "next", "--site", "home")["findings"] == []
+    assert json_of(bed.project, "next", "--site", "home")["findings"] == []
     bed.close()
     again.close()
 
@@ -223,7 +223,7 @@ def test_a_job_of_no_site_that_failed_is_told_by_next(tmp_path: Path) -> None:
     project = ProjectResource(root=str(tmp_path))
     made = outcome(1, "a.csv has no header", site_id="", job="ingest")
     assert record_outcomes(project.store, [made], FixedClock(NOW)) == 1
-    (found,) = said(project, "next")["findings"]
+    (found,) = json_of(project, "next")["findings"]
     assert found["message"] == "job ingest: a.csv has no header"
     words = CliRunner().invoke(build_app(("next",)), ["next", "--project", project.root]).stdout
     assert "    project: job ingest: a.csv has no header" in words
@@ -279,13 +279,15 @@ def test_when_nothing_runs_any_more_each_place_says_since_when_until_it_runs_aga
     looked_utc = SystemClock().now_utc()
 
     def findings(minutes: int) -> dict[str, str]:
-        """What each place says so long after the look."""
+        """Text of each place so long after the look."""
         now_utc = looked_utc + timedelta(minutes=minutes)
         monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: FixedClock(now_utc))
         olga = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR,))
         page = Asking(bed.project, FixedClock(now_utc), olga).get("/board/ops", [PAGE], site="home")
         places = (("doctor",), ("next", "--site", "home"), ("next",), ("dispatch", "status", "--site", "home"))
-        return {"board": html.unescape(page.text)} | {" ".join(each): str(said(bed.project, *each)) for each in places}
+        return {"board": html.unescape(page.text)} | {
+            " ".join(each): str(json_of(bed.project, *each)) for each in places
+        }
 
     for place, words in findings(2).items():
         assert "overdue" not in words, place
@@ -311,7 +313,7 @@ def test_a_schedule_that_fails_or_is_switched_off_is_a_finding_until_it_works(
     at_s = SystemClock().now_utc().timestamp() - 60
 
     def messages(status: TickStatus, seconds: float, error: SerializableErrorInfo | None = None) -> list[str]:
-        """What is known after a tick that ended so."""
+        """Messages after a tick that ended so."""
         told = TickData(
             state.instigator_origin_id, state.name, kind, status, at_s + seconds, error=error,
             selector_id=state.selector_id, run_ids=[],

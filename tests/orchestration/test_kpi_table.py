@@ -24,7 +24,7 @@ def row(kpi: str, month: int, value: float | None, unit: str = "kwh", **more: An
 
 
 def lines(rows: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], grain: str = "month") -> list[str]:
-    """What is printed."""
+    """Printed lines of the tables."""
     show(Answer({}, kpi_tables(rows, grain=grain, time_zone="Europe/Berlin")), is_json=False)
     return capsys.readouterr().out.splitlines()
 

@@ -88,8 +88,8 @@ def materialised(since: float) -> dict[str, set[str | None]]:
     return found
 
 
-def asked_by_sensors(works: Path) -> dict[str, list[str]]:
-    """What the daemon would ask for: exactly that month, and nothing once more."""
+def requested_partitions(works: Path) -> dict[str, list[str]]:
+    """Partitions that the daemon would request: exactly that month, and nothing once more."""
     import dagster as dg
 
     from orchestration.resources import ProjectResource
@@ -106,7 +106,7 @@ def asked_by_sensors(works: Path) -> dict[str, list[str]]:
 
 
 def marts_for(works: Path, *, until: date) -> Path:
-    """What Dagster's report assets ask before they print."""
+    """Fresh marts, as Dagster's report assets request them before they print."""
     from orchestration.resources import ProjectResource
 
     project = ProjectResource(root=str(works))
@@ -136,7 +136,11 @@ def test_a_late_reading_runs_its_own_partitions_and_the_report_names_what_change
     assert "seu:pressing" in {figure["scope"] for figure in energies}
     assert "consumption_kwh" not in {figure["kpi"] for figure in energies if figure["scope"] == "site:works"}
 
-    assert asked_by_sensors(works) == {"lake_changes": ["2025-02-01|works"], "enpi_changes": [], "report_changes": []}
+    assert requested_partitions(works) == {
+        "lake_changes": ["2025-02-01|works"],
+        "enpi_changes": [],
+        "report_changes": [],
+    }
     with pytest.raises(BadInput, match=r"the marts of works\|2025-02 are older than"):
         marts_for(works, until=date(2025, 3, 1))
     # Months after the report's last day are none of its numbers.

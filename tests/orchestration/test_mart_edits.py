@@ -1,4 +1,4 @@
-"""An edited file of a published mart, as the doctor tells it, and what mends it."""
+"""An edited file of a published mart: the doctor's finding, and what mends it."""
 
 import json
 from collections.abc import Iterator
@@ -30,13 +30,13 @@ def run(folder: Path, *words: str) -> dict:
 
 
 def values_of(folder: Path) -> dict[tuple[str, str], float | None]:
-    """What `kpis` prints of a month."""
+    """Values that `kpis` prints of a month, by KPI and scope."""
     rows = run(folder, "kpis", "--site", "works", "--period", "2025-02")["rows"]
     return {(each["kpi"], each["scope"]): each["value"] for each in rows}
 
 
 def marts_of(folder: Path) -> dict[str, str]:
-    """What the doctor says of them."""
+    """The doctor's check of the marts."""
     return next(each for each in run(folder, "doctor")["checks"] if each["name"] == "marts")
 
 

@@ -75,12 +75,12 @@ class House:
         return run("plan", "--site", "home", "--json", "--project", self.project.root)[0]
 
     def board(self) -> str:
-        """What the board of the site's operators says."""
+        """Text of the board of the site's operators."""
         asking = Asking(self.project, FixedClock(self.now), OLGA)
         return html.unescape(asking.get("/board/ops", [PAGE], site="home").text)
 
     def known(self) -> dict[str, str]:
-        """What board, doctor, status and `next` say, each as one text."""
+        """Answers of board, doctor, status and `next`, each as one text."""
         return {"board": self.board()} | {
             words[0]: "".join(run(*words, "--json", "--project", self.project.root)[1:])
             for words in (("doctor",), ("dispatch", "status", "--site", "home"), ("next", "--site", "home"))
@@ -236,7 +236,7 @@ def unlocked(house: House) -> None:
 
 
 class Cause(NamedTuple):
-    """How it comes, how it goes, and what must be read everywhere: what is wrong, and the mend."""
+    """A cause: how it comes, how it goes, and what must be read everywhere: what is wrong, and the mend."""
 
     comes: Callable[[House], None]
     goes: Callable[[House], None]

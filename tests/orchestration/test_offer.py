@@ -43,7 +43,7 @@ class Offering:
         path.chmod(0o600)
 
     def tick(self) -> str:
-        """What the sensor says."""
+        """Message of the sensor."""
         resources: dict[str, Any] = {"project": ProjectResource(root=str(self.folder)), "clock": FixedClock(NOW)}
         with (
             dg.DagsterInstance.ephemeral() as instance,

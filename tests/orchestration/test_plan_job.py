@@ -1,4 +1,4 @@
-"""The job of a plan over scenarios tells with each plan what it promises, what that is worth, and what came of it."""
+"""The job of a plan over scenarios stores with each plan what it promises, what that is worth, and what came of it."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -74,7 +74,7 @@ class Bed:
         assert not isinstance(plan, Finding), plan
 
     def tick(self, at_utc: datetime) -> list[dg.RunRequest | dg.SkipReason]:
-        """What the sensor answers at that time."""
+        """Answer of the sensor at that time."""
         resources = {"project": ProjectResource(root=self.project.root), "clock": FixedClock(at_utc)}
         with (
             dg.DagsterInstance.ephemeral() as instance,
@@ -179,7 +179,7 @@ def read_pv(bed: Bed, kwh: float, *, first: datetime, quarters: int = 2) -> None
 
 @pytest.fixture
 def sunny(tmp_path: Path) -> Iterator[Bed]:
-    """The home with 4 kW of sun foretold, in a mode in which no device is asked: what it stores goes its own way."""
+    """The home with 4 kW of sun forecast, in a mode without device control: what it stores goes its own way."""
     made = Bed(tmp_path / "p", Mode.ADVISORY, pv_kwh=4.0)
     yield made
     made.close()

@@ -121,8 +121,8 @@ def stored(project: OpenProject, value: float, start: datetime, *, meter: str, r
     project.lake.write_batch(info, rows, unchanged_rows=0, clock=FixedClock(NOW - timedelta(minutes=2)))
 
 
-def asked(project: OpenProject, *words: str, code: int = 0) -> dict[str, Any]:
-    """What `meterloom plan --site home --json` answers."""
+def plan_json(project: OpenProject, *words: str, code: int = 0) -> dict[str, Any]:
+    """Answer of `meterloom plan --site home --json`."""
     done, out, error = run("plan", "--site", "home", *words, "--json", "--project", project.root)
     assert done == code, error
     answer = json.loads(out)
@@ -131,7 +131,7 @@ def asked(project: OpenProject, *words: str, code: int = 0) -> dict[str, Any]:
 
 
 def test_the_next_hours_are_told_as_blocks_with_what_they_are_worth_and_what_is_assumed(project: OpenProject) -> None:
-    answer = asked(project)
+    answer = plan_json(project)
     assert answer["assumptions"] == [
         "battery is assumed to be half full, 5.2 of 10 kWh: nothing says its state",
         "car is assumed to be plugged in and 8.0 kWh short of its goal: nothing says its state",
@@ -153,12 +153,12 @@ def test_the_same_inputs_twice_are_the_stored_plan_and_a_stored_reading_is_told_
     project: OpenProject,
 ) -> None:
     read_charge(project, 80.0, NOW.replace(minute=45) - timedelta(hours=1))
-    answer = asked(project)
+    answer = plan_json(project)
     assert answer["assumptions"][0] == "battery begins with 80 %, charge of 2026-01-01 10:00Z"
     first = project.plans.latest("home")
     assert first is not None
     assert first.request.inputs["soc_age_s"] == "420"
-    assert asked(project) == answer
+    assert plan_json(project) == answer
     assert project.plans.latest("home") == first
     # A day later the same reading says nothing any more.
     read = make_plan_now(project.desk(project.site("home"), FixedClock(NOW + timedelta(hours=25))))
@@ -169,7 +169,7 @@ def test_tomorrow_is_the_local_day_from_what_today_leaves_and_is_not_stored(
     project: OpenProject, tmp_path: Path
 ) -> None:
     picture = tmp_path / "tomorrow.png"
-    answer = asked(project, "--for", "tomorrow", "--picture", str(picture))
+    answer = plan_json(project, "--for", "tomorrow", "--picture", str(picture))
     assert picture.read_bytes().startswith(b"\x89PNG")
     start = DAY + timedelta(hours=23)
     assert all(start <= datetime.fromisoformat(block["start_utc"]) for block in answer["blocks"])
@@ -188,7 +188,7 @@ def test_what_keeps_a_plan_from_being_made_is_a_finding_with_its_mend_until_one_
     project: OpenProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(Path(project.root), home(forecast_targets=["pv"]))
-    (finding,) = asked(project, code=1)["findings"]
+    (finding,) = plan_json(project, code=1)["findings"]
     assert finding["code"] == "no_load_forecast"
     assert finding["facts"]["mend"] == f"meterloom forecast issue --site home --project {project.root}"
     (kept,) = failed_jobs(project.store, ["home"])
@@ -196,7 +196,7 @@ def test_what_keeps_a_plan_from_being_made_is_a_finding_with_its_mend_until_one_
     write(Path(project.root), home())
     a_minute_later = FixedClock(NOW + timedelta(minutes=1))
     monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: a_minute_later)
-    asked(project)
+    plan_json(project)
     assert failed_jobs(project.store, ["home"]) == []
 
 
@@ -230,7 +230,7 @@ def test_a_car_that_leaves_soon_is_assumed_to_want_what_it_can_still_get(project
     content = home()
     content["assets"][2] = CAR | {"params": CAR["params"] | {"max_current_a": 16, "phases": 3, "departure": "11:45"}}
     write(Path(project.root), content)
-    answer = asked(project)
+    answer = plan_json(project)
     assert answer["assumptions"][1].startswith("car is assumed to be plugged in and 6.0 kWh short of its goal")
     assert "car" in {block["device"] for block in answer["blocks"]}
 
@@ -242,10 +242,10 @@ def test_where_no_device_that_is_commanded_answers_tomorrow_is_planned_from_assu
     content["assets"][0]["template"], content["assets"][2] = "sim_battery_10kwh", CAR | {"template": "sim_ev_charger"}
     write(Path(project.root), content)
     set_mode(project.store, "home", mode=Mode.PARTIAL, person=CARLA, reason="test", clock=FixedClock(NOW))
-    refused = asked(project, code=1)
+    refused = plan_json(project, code=1)
     assert refused["blocks"] == []
     assert "without commands: meterloom plan --site home --for tomorrow" in refused["findings"][0]["facts"]["mend"]
-    answer = asked(project, "--for", "tomorrow")
+    answer = plan_json(project, "--for", "tomorrow")
     assert {block["device"] for block in answer["blocks"]} >= {"battery", "car"}
     assert answer["findings"][0]["severity"] == "blocking"
     assert [line.split(":")[0] for line in answer["assumptions"]] == [
@@ -277,7 +277,7 @@ def test_next_leads_to_the_plan_and_from_there_to_the_devices(
     assert steps() == [], "nobody plans without a single reading"
     stored(project, 0.2, NOW - timedelta(hours=1), meter="house", register="import", unit="kwh")
     assert steps() == ["meterloom plan --site home --for tomorrow"]
-    asked(project)
+    plan_json(project)
     assert steps() == []
     content = home()
     content["assets"][0]["template"] = "sim_battery_10kwh"
@@ -292,7 +292,7 @@ def test_next_leads_to_the_plan_and_from_there_to_the_devices(
 
 
 def test_numbers_of_a_plan_are_quoted_by_their_ids_and_nothing_is_planned_again(project: OpenProject) -> None:
-    said = asked(project)
+    said = plan_json(project)
     assert {"/cost", "/without_control", "/habit_cost", "/blocks/0/kwh"} <= said["figure_ids"].keys()
     _, plans, _ = run("plans", "list", "--site", "home", "--json", "--project", project.root)
     code, out, error = run("trace", said["figure_ids"]["/cost"], "--json", "--project", project.root)

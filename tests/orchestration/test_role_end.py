@@ -1,4 +1,4 @@
-"""A role that was ended is no longer told of; one that was killed is gone, said so, and leaves nothing behind."""
+"""A role that was ended is no longer reported; one that was killed is reported as gone, and leaves nothing behind."""
 
 import fcntl
 import json

@@ -63,7 +63,7 @@ def submit(instance: dg.DagsterInstance, job: str, *assets: str, started: bool =
 
 
 def taken_next(instance: dg.DagsterInstance) -> list[str]:
-    """What Dagster's own daemon would start now, in order: its job, by its own rules."""
+    """Jobs that Dagster's own daemon would start now, in order, by its own rules."""
     daemon = QueuedRunCoordinatorDaemon(interval_seconds=1)
     runs = daemon._get_runs_to_dequeue(instance, instance.get_concurrency_config(), fixed_iteration_time=None)
     return [run.job_name for run in runs]

@@ -36,7 +36,7 @@ CSV = "timestamp,kwh\n2025-01-01T00:00:00Z,1.5\n2025-01-01T00:15:00Z,2.5\n"
 
 
 def loaded(*words: str) -> tuple[str, set[str]]:
-    """What one command of a process of its own printed, and the modules that it loaded."""
+    """Output of one command in a process of its own, and the modules that it loaded."""
     done = subprocess.run([sys.executable, "-c", ENDED, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said, _, names = done.stdout.rpartition("LOADED ")
@@ -114,10 +114,10 @@ def test_marts_are_made_by_a_command_without_dagster_dbt_and_great_expectations_
     again, modules = loaded(*asked)
     assert json.loads(again)["rows"] == rows
     assert not libraries(modules) & HEAVY
-    told(project)
+    check_reported_once(project)
 
 
-def told(project: Path) -> None:
+def check_reported_once(project: Path) -> None:
     """Dagster knows what the command made, as if its own run had made it, and is told once."""
     import dagster as dg
 

@@ -252,7 +252,7 @@ def test_fault_f42_f43_two_forced_daemons_and_a_retried_run_release_each_command
 
 
 def released(store: Store) -> tuple[str, ...]:
-    """What one dispatch run of plan p1 moved on."""
+    """Commands released by one dispatch run of plan p1."""
     report = release(store, "home", "p1", clock=FixedClock(NOW), check=lambda _command, _mode: None)
     return report.released
 

@@ -20,7 +20,7 @@ __all__ = ["project"]
 BEFORE = f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%MZ}"
 
 
-def asked(project: OpenProject, *words: str, code: int = 0) -> dict[str, Any]:
+def json_of(project: OpenProject, *words: str, code: int = 0) -> dict[str, Any]:
     done, out, error = run(*words, "--json", "--project", project.root)
     assert done == code, error
     return dict(json.loads(out)) if done == 0 else {"said": error}
@@ -32,10 +32,10 @@ def other_site(project: OpenProject) -> None:
 
 
 def test_a_plan_is_listed_and_shown_as_it_was_made(project: OpenProject) -> None:
-    made = asked(project, "plan", "--site", "home")
-    (line,) = asked(project, "plans", "list", "--site", "home")["plans"]
+    made = json_of(project, "plan", "--site", "home")
+    (line,) = json_of(project, "plans", "list", "--site", "home")["plans"]
     assert (line["cost"], line["without_control"], line["version"]) == (made["cost"], made["without_control"], 1)
-    shown = asked(project, "plans", "show", line["plan_id"], "--site", "home")
+    shown = json_of(project, "plans", "show", line["plan_id"], "--site", "home")
     assert shown["blocks"] == made["blocks"]
     assert {name: shown[name] for name in line} == line
     assert len(shown["steps"]) == len(project.plans.get(line["plan_id"]).steps)
@@ -48,15 +48,15 @@ def test_a_plan_is_listed_and_shown_as_it_was_made(project: OpenProject) -> None
 
 
 def test_a_plan_of_a_later_schema_hides_none_of_the_others_in_the_list(project: OpenProject) -> None:
-    asked(project, "plan", "--site", "home")
-    plan_id = asked(project, "plans", "list", "--site", "home")["plans"][0]["plan_id"]
+    json_of(project, "plan", "--site", "home")
+    plan_id = json_of(project, "plans", "list", "--site", "home")["plans"][0]["plan_id"]
     later = project.plans.get(plan_id).model_dump(mode="json") | {"plan_id": f"{plan_id}-later", "schema_version": 9}
     with site_transaction(project.store, "home") as connection:
         append_row(
             connection, plan_table, plan_id=later["plan_id"], site_id="home", version=2, plan_hash="h",
             input_digest="d", plan=later, recorded_at_utc=NOW,
         )  # fmt: skip
-    listed = asked(project, "plans", "list", "--site", "home")
+    listed = json_of(project, "plans", "list", "--site", "home")
     assert [each["plan_id"] for each in listed["plans"]] == [plan_id]
     ((told,)) = listed["unread"]
     assert (told["plan_id"], told["reason"]) == (later["plan_id"], "plan_schema")
@@ -66,22 +66,22 @@ def test_a_plan_of_a_later_schema_hides_none_of_the_others_in_the_list(project: 
 
 
 def test_a_plan_is_of_its_site_and_of_its_time_alone(project: OpenProject) -> None:
-    asked(project, "plan", "--site", "home")
+    json_of(project, "plan", "--site", "home")
     other_site(project)
-    ((plan_id,)) = [each["plan_id"] for each in asked(project, "plans", "list", "--site", "home")["plans"]]
-    assert asked(project, "plans", "list", "--site", "other")["plans"] == []
-    assert asked(project, "plans", "list", "--site", "home", "--as-of", BEFORE)["plans"] == []
+    ((plan_id,)) = [each["plan_id"] for each in json_of(project, "plans", "list", "--site", "home")["plans"]]
+    assert json_of(project, "plans", "list", "--site", "other")["plans"] == []
+    assert json_of(project, "plans", "list", "--site", "home", "--as-of", BEFORE)["plans"] == []
     for more in (("--site", "other"), ("--site", "home", "--as-of", BEFORE)):
-        told = asked(project, "plans", "show", plan_id, *more, code=2)["said"]
-        nowhere = asked(project, "plans", "show", "none", *more, code=2)["said"]
+        told = json_of(project, "plans", "show", plan_id, *more, code=2)["said"]
+        nowhere = json_of(project, "plans", "show", "none", *more, code=2)["said"]
         assert told == nowhere.replace("none", plan_id)
 
 
 def test_forecasts_are_listed_shown_and_scored_by_target(project: OpenProject) -> None:
-    every = asked(project, "forecast", "list", "--site", "home")["forecasts"]
+    every = json_of(project, "forecast", "list", "--site", "home")["forecasts"]
     assert sorted(each["target"] for each in every) == ["meter:house", "meter:pv"]
-    (sun,) = asked(project, "forecast", "list", "--site", "home", "--target", "meter:pv")["forecasts"]
-    shown = asked(project, "forecast", "show", sun["forecast_id"], "--site", "home")
+    (sun,) = json_of(project, "forecast", "list", "--site", "home", "--target", "meter:pv")["forecasts"]
+    shown = json_of(project, "forecast", "show", sun["forecast_id"], "--site", "home")
     assert (sun["role"], sun["is_shadow"]) == ("leads", False)
     tried = by_hour("pv", SUN_KWH).model_copy(update={"forecast_id": "tried", "labels": {SHADOW: "b"}})
     project.forecasts.add(tried, FixedClock(NOW))
@@ -90,12 +90,12 @@ def test_forecasts_are_listed_shown_and_scored_by_target(project: OpenProject) -
     assert len(shown["rows"]) == sun["steps"]
     assert {row["p50"] for row in shown["rows"]} <= set(SUN_KWH)
     project.forecasts.add_scores([_score("meter:pv"), _score("meter:house")], FixedClock(NOW))
-    (score,) = asked(project, "forecast", "scores", "--site", "home", "--target", "meter:pv")["scores"]
+    (score,) = json_of(project, "forecast", "scores", "--site", "home", "--target", "meter:pv")["scores"]
     assert (score["target"], score["coverage"]) == ("meter:pv", 0.8)
-    assert asked(project, "forecast", "scores", "--site", "home", "--as-of", BEFORE)["scores"] == []
+    assert json_of(project, "forecast", "scores", "--site", "home", "--as-of", BEFORE)["scores"] == []
     assert (
         "there are meter:house, meter:pv"
-        in asked(project, "forecast", "list", "--site", "home", "--target", "meter:gas", code=2)["said"]
+        in json_of(project, "forecast", "list", "--site", "home", "--target", "meter:gas", code=2)["said"]
     )
 
 
@@ -103,9 +103,9 @@ def test_a_forecast_is_of_its_site_and_of_its_time_alone(project: OpenProject) -
     other_site(project)
     late = by_hour("pv", SUN_KWH).model_copy(update={"forecast_id": "late"})
     project.forecasts.add(late, FixedClock(NOW))
-    assert asked(project, "forecast", "list", "--site", "other")["forecasts"] == []
+    assert json_of(project, "forecast", "list", "--site", "other")["forecasts"] == []
     for more in (("--site", "other"), ("--site", "home", "--as-of", BEFORE)):
-        assert "unknown forecast 'late'" in asked(project, "forecast", "show", "late", *more, code=2)["said"]
+        assert "unknown forecast 'late'" in json_of(project, "forecast", "show", "late", *more, code=2)["said"]
 
 
 def _score(target: str) -> ForecastScore:

@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def chatter() -> None:
-    """What libraries do while they work."""
+    """Output of libraries while they work."""
     handler = logging.StreamHandler()
     log = logging.getLogger("some.library")
     log.addHandler(handler)
@@ -121,20 +121,20 @@ def test_a_terminal_that_lacks_our_signs_is_shown_readable_ones_and_a_program_th
         "timestamp,Σ → Ä [kWh]\n2025-01-01T00:00Z,1\n2025-01-01T00:15Z,1\n", encoding="utf-8"
     )
 
-    def said(*words: str) -> tuple[int, str, str]:
+    def outputs_of(*words: str) -> tuple[int, str, str]:
         script = [str(Path(sys.executable).with_name("meterloom")), *words]
         done = subprocess.run(
             script, cwd=tmp_path, env={**os.environ, **POOR[encoding]}, capture_output=True, check=False
         )
         return done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding)
 
-    code, text, error = said("sniff", "m.csv")
+    code, text, error = outputs_of("sniff", "m.csv")
     assert (code, error) == (0, "")
     assert {"latin-1": "Sum -> Ä", "ascii": "Sum -> A"}[encoding] in text
-    code, text, _ = said("sniff", "m.csv", "--json")
+    code, text, _ = outputs_of("sniff", "m.csv", "--json")
     assert "Σ → Ä" in json.dumps(json.loads(text), ensure_ascii=False)
     for words in (("--help",), ("sniff", "--help")):
-        code, text, error = said(*words)
+        code, text, error = outputs_of(*words)
         assert (code, error, "\\u" in text) == (0, "", False)
 
 

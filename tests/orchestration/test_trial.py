@@ -85,7 +85,7 @@ def owner(folder: Path, assets: list[dict[str, Any]], **changes: Any) -> Path:
 
 
 def simulated(project: Path, *words: str, code: int = 0) -> dict[str, Any]:
-    """What `meterloom simulate --json` answers."""
+    """Answer of `meterloom simulate --json`."""
     done, out, error = run("simulate", "--site", "own", *words, "--json", "--project", str(project))
     assert done == code, error
     return dict(json.loads(out))

@@ -104,7 +104,7 @@ def test_every_command_stands_once_in_the_help_under_what_one_wants() -> None:
     assert out.count("...") == out.count("[ARGS]...")
 
 
-def asked_of_call(function: Callable[..., Any], seen: set[Any]) -> set[str]:
+def call_options(function: Callable[..., Any], seen: set[Any]) -> set[str]:
     """The shared options that a function, and those of the command line that it calls, ask the call for."""
     if function in seen:
         return set()
@@ -118,7 +118,7 @@ def asked_of_call(function: Callable[..., Any], seen: set[Any]) -> set[str]:
                 found |= {ASKED[step.argval]} if is_asked else set()
             before = step
         for name in code.co_names:
-            found |= {option for each in _called(function, name) for option in asked_of_call(each, seen)}
+            found |= {option for each in _called(function, name) for option in call_options(each, seen)}
     return found
 
 
@@ -162,7 +162,7 @@ def test_every_command_that_a_text_names_is_there() -> None:
 
 
 def texts() -> Iterator[Path]:
-    """Everything that people are told things by: sources with their messages, pages, catalogues, documents."""
+    """Every source of words for people: sources with their messages, pages, catalogues, documents."""
     yield from ROOT.glob("*.md")
     for folder in (
         "assets",
@@ -187,6 +187,6 @@ def test_a_command_offers_the_shared_options_that_it_heeds_and_no_others() -> No
     wrong = {
         each.name: (set(each.takes), asked)
         for each in commands
-        if set(each.takes) != (asked := asked_of_call(each.function, set()))
+        if set(each.takes) != (asked := call_options(each.function, set()))
     }
     assert wrong == {}

@@ -42,7 +42,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def asked(project: Path, *words: str, code: int = 0) -> dict[str, Any]:
+def json_of(project: Path, *words: str, code: int = 0) -> dict[str, Any]:
     """The JSON of a command."""
     done, out, error = run(*words, "--json", folder=project)
     assert done == code, error
@@ -52,7 +52,7 @@ def asked(project: Path, *words: str, code: int = 0) -> dict[str, Any]:
 def test_a_tariff_is_tried_stored_listed_traced_and_drawn(project: Path, tmp_path: Path) -> None:
     picture = tmp_path / "months.png"
     words = ("what-if", "--site", "home", "--tariff", str(project / "tou.yaml"), "--cost", "100")
-    found = asked(project, *words, "--picture", str(picture))
+    found = json_of(project, *words, "--picture", str(picture))
     (variant,) = found["variants"]
     assert {"name", "cost", "without", "saving", "interval", "kgco2e", "payback_years", "figure_ids"} <= variant.keys()
     assert variant["saving"] == pytest.approx(variant["without"] - variant["cost"])
@@ -63,11 +63,11 @@ def test_a_tariff_is_tried_stored_listed_traced_and_drawn(project: Path, tmp_pat
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert [each["code"] for each in found["findings"]] == ["synthetic_readings"]
     # The same again is the same, under the same ids.
-    assert asked(project, *words)["result_id"] == found["result_id"]
-    stored = asked(project, "what-ifs", "list", "--site", "home")["what_ifs"]
+    assert json_of(project, *words)["result_id"] == found["result_id"]
+    stored = json_of(project, "what-ifs", "list", "--site", "home")["what_ifs"]
     assert [each["result_id"] for each in stored] == [found["result_id"]]
     for figure in variant["figure_ids"]:
-        traced = asked(project, "trace", figure)
+        traced = json_of(project, "trace", figure)
         assert traced["is_equal"] is True
         assert traced["figure"]["is_synthetic"] is True
     assert float(traced["recomputed"]) == pytest.approx(variant["payback_years"])
@@ -111,22 +111,22 @@ def test_days_on_which_the_sites_own_tariff_has_ended_are_not_free_ones(project:
 def test_made_up_prices_of_a_tried_tariff_are_said(project: Path) -> None:
     path = project / "made_up.yaml"
     path.write_text(TARIFF.replace("day_and_night", "made_up") + "prices: example\n")
-    found = asked(project, "what-if", "--site", "home", "--tariff", str(path))
+    found = json_of(project, "what-if", "--site", "home", "--tariff", str(path))
     assert [each["code"] for each in found["findings"]] == ["synthetic_readings", "example_prices"]
 
 
 def test_paths_of_prices_give_each_its_payback_and_each_traces(project: Path) -> None:
     words = ("what-if", "--site", "home", "--tariff", str(project / "tou.yaml"), "--cost", "30000")
-    [plain] = asked(project, *words)["variants"]
+    [plain] = json_of(project, *words)["variants"]
     assert "paths" not in plain
-    [variant] = asked(project, *words, *("--price-path", "level=0"), "--price-path", "rising=5%")["variants"]
+    [variant] = json_of(project, *words, *("--price-path", "level=0"), "--price-path", "rising=5%")["variants"]
     level, rising = variant["paths"]
     assert level["payback_years"] == pytest.approx(variant["payback_years"])
     assert rising["payback_years"] < level["payback_years"]
     low, high = variant["payback_over_paths"]
     assert (low, high) == (rising["payback_interval"][0], level["payback_interval"][1])
     for path in variant["paths"]:
-        traced = asked(project, "trace", path["figure_id"])
+        traced = json_of(project, "trace", path["figure_id"])
         assert (traced["is_equal"], float(traced["recomputed"])) == (True, pytest.approx(path["payback_years"]))
     assert plain["figure_ids"] != variant["figure_ids"]
 
@@ -137,7 +137,7 @@ def test_a_stored_month_that_was_altered_is_not_traced(project: Path, tmp_path: 
 
     copied = tmp_path / "copy"
     shutil.copytree(project, copied)
-    found = asked(copied, "what-if", "--site", "home", "--tariff", str(project / "tou.yaml"))
+    found = json_of(copied, "what-if", "--site", "home", "--tariff", str(project / "tou.yaml"))
     opened = OpenProject(str(copied))
     with opened.store.begin() as connection:
         connection.execute(sa.text("DROP TRIGGER what_if_results_no_update"))
@@ -176,6 +176,6 @@ def test_a_battery_without_a_tariff_is_a_finding(project: Path, tmp_path: Path) 
     site = yaml.safe_load((copied / "sites" / "home.yaml").read_text())
     del site["tariffs"], site["price_stream"]
     (copied / "sites" / "home.yaml").write_text(yaml.safe_dump(site))
-    found = asked(copied, "what-if", "--site", "home", "--battery", "10kWh", code=1)
+    found = json_of(copied, "what-if", "--site", "home", "--battery", "10kWh", code=1)
     assert found["variants"] == []
     assert "has neither a tariff of electricity nor a price_stream" in found["findings"][0]["message"]

@@ -50,7 +50,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def asked(
+def tick_requests(
     project: OpenProject, instance: dg.DagsterInstance, now_utc: datetime, schedule: dg.ScheduleDefinition
 ) -> list[tuple[str | None, str]]:
     """Year and names of what a tick asks for."""
@@ -78,10 +78,10 @@ def test_a_year_is_due_at_the_sites_own_six_oclock_of_its_fifth_day(
 ) -> None:
     before = DUE.replace(hour=4)
     for schedule, names in ((yearly_disclosures, "plant,group"), (yearly_benchmarks, "group")):
-        assert asked(project, instance, before, schedule) == []
-        assert asked(project, instance, DUE, schedule) == [("2025-01-01", names)]
+        assert tick_requests(project, instance, before, schedule) == []
+        assert tick_requests(project, instance, DUE, schedule) == [("2025-01-01", names)]
         # Missed for months: it is made up.
-        assert asked(project, instance, DUE.replace(month=9), schedule) == [("2025-01-01", names)]
+        assert tick_requests(project, instance, DUE.replace(month=9), schedule) == [("2025-01-01", names)]
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_the_job_makes_drafts_of_sites_and_organisations_and_asks_for_nothing_mo
     store = PublicationStore(project.store)
     assert {life_at(store, each, 1, {}).status for each in made} == {"draft"}
     assert store.maker(f"{PACK}/group/2025", 1) == "run"
-    assert asked(project, instance, DUE.replace(month=9), yearly_disclosures) == []
+    assert tick_requests(project, instance, DUE.replace(month=9), yearly_disclosures) == []
     # Once more on the day itself, in case that readings came late.
     assert run(project, instance, "disclosure", "group").success
     assert {each.revision for each in project.reports.revisions(with_content=False)} == {1}
@@ -120,7 +120,7 @@ def test_the_benchmark_of_a_year_is_kept(project: OpenProject, instance: dg.Dags
     assert row.value is not None
     assert float(said["ES-2.5/value"] or 0) == pytest.approx(row.value, abs=1e-6)
     assert said["ES-2.5/peers"] == row.peers
-    assert asked(project, instance, DUE.replace(month=9), yearly_benchmarks) == []
+    assert tick_requests(project, instance, DUE.replace(month=9), yearly_benchmarks) == []
 
 
 @pytest.mark.parametrize(
@@ -138,4 +138,4 @@ def test_what_is_not_there_is_refused_by_name(project: OpenProject, packs: str, 
 def test_a_project_that_states_none_makes_none(project: OpenProject, instance: dg.DagsterInstance) -> None:
     (Path(project.root) / "meterloom.yaml").write_text("{}\n")
     assert yearly_packs(OpenProject(project.root)) == []
-    assert asked(project, instance, DUE, yearly_disclosures) == []
+    assert tick_requests(project, instance, DUE, yearly_disclosures) == []

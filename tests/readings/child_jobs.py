@@ -1,4 +1,4 @@
-"""What tests ask of the limited child: jobs that spin, grow, write, crash, or read a document as a bill reader will."""
+"""Jobs of the limited child: they spin, grow, write, crash, or read a document as a bill reader will."""
 
 import mmap
 import os
@@ -20,7 +20,7 @@ def folder() -> str:
 
 
 def environment() -> dict[str, str]:
-    """What reached the child of its parent's environment."""
+    """Environment of the child: what reached it of its parent's."""
     return dict(os.environ)
 
 

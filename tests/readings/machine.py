@@ -85,7 +85,7 @@ class MeterFile:
         return "meter,timestamp,kwh\n" + "".join(rows)
 
     def start(self, line: Line) -> datetime:
-        """When a row's interval starts."""
+        """Start of a row's interval."""
         return FIRST + timedelta(minutes=self.minutes * line.slot)
 
     def accepted(self) -> dict[tuple[str, datetime], int]:
@@ -133,7 +133,7 @@ def empty_store() -> bytes:
 
 @dataclass
 class Counts:
-    """What a run did."""
+    """Counts of a run."""
 
     done: Counter[str] = field(default_factory=Counter)
 
@@ -258,7 +258,7 @@ class LakeMachine(RuleBasedStateMachine):
             yield
 
     def key(self, file: MeterFile) -> tuple[str, int]:
-        """What makes a file the same file: its bytes and how they are read."""
+        """Identity of a file: its bytes and how they are read."""
         return hashlib.sha256(file.text().encode()).hexdigest(), file.minutes
 
     def commit(self, file: MeterFile) -> None:
@@ -280,7 +280,7 @@ class LakeMachine(RuleBasedStateMachine):
         assert self.current() == self.view
 
     def current(self, as_of_utc: datetime | None = None) -> View:
-        """What the lake says."""
+        """Current rows of the lake."""
         rows = self.lake.current(SITE.site_id, as_of_utc=as_of_utc)
         columns = rows.select("meter_id", "interval_start_utc", "value", "source_minutes").iter_rows()
         return {(meter, start): (round(value * 10**9), minutes) for meter, start, value, minutes in columns}

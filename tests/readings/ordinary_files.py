@@ -137,7 +137,7 @@ def _table(
     shift = timedelta(minutes=chosen.minutes if chosen.is_end else 0)
 
     def time(start: datetime, form: str) -> str:
-        return _said((start.astimezone(UTC) + shift).astimezone(start.tzinfo), form)
+        return _formatted((start.astimezone(UTC) + shift).astimezone(start.tzinfo), form)
 
     def value(stream: str, start: datetime) -> str:
         return _number(truth[stream, start.astimezone(UTC)], chosen)
@@ -162,11 +162,11 @@ def _table(
         names_of = [time(start, "%H:%M") for start in starts[:parts]]
         names_of[-1] = "24:00" if chosen.is_end else names_of[-1]
     by_day = [starts[n : n + parts] for n in range(0, len(starts), parts)]
-    rows = ([_said(day[0], chosen.date), *(value("main", s) for s in day)] for day in by_day)
+    rows = ([_formatted(day[0], chosen.date), *(value("main", s) for s in day)] for day in by_day)
     return [["Datum", *names_of], *rows]
 
 
-def _said(moment: datetime, form: str) -> str:
+def _formatted(moment: datetime, form: str) -> str:
     if form.startswith("day.month"):
         return f"{moment.day}.{moment.month}.{moment.year}" + moment.strftime(form.removeprefix("day.month"))
     return moment.strftime(form)
@@ -202,7 +202,7 @@ def _sheet(chosen: Style, table: list[list[str]], titles: list[str], folder: Pat
 
 
 def rows_of(frame: pl.DataFrame) -> Truth:
-    """What was read, as the truth is told."""
+    """Rows that were read, in the form of the truth."""
     return {
         (meter, start.astimezone(UTC)): Decimal(repr(value)).quantize(Decimal("0.001"))
         for meter, start, value in frame.select("meter_id", "interval_start_utc", "value").iter_rows()

@@ -44,7 +44,7 @@ def home() -> Site:
 
 @dataclass
 class Bench:
-    """Where a test ingests to. The clock stands at 2026-01-01 unless moved."""
+    """Folder, stores and clock of a test that ingests. The clock stands at 2026-01-01 unless moved."""
 
     folder: Path
     lake: Lake

@@ -16,7 +16,7 @@ FED_IN = ["export", "generation", "skip"]
 
 
 def drafted(folder: Path, header: str, row: str, answers: dict[str, Any] | None = None, tz: str = "") -> Any:
-    """What `init --from` answers for a file of these columns."""
+    """Answer of `init --from` for a file of these columns."""
     (folder / "data.csv").write_text(f"Zeit;{header}\n" + hours("{t};" + row), encoding="utf-8")
     (folder / "answers.json").write_text(json.dumps(answers or {}))
     words = ["--from", folder / "data.csv", "--tz", tz or "Europe/Berlin", "--answers", folder / "answers.json"]
@@ -27,7 +27,7 @@ def site_of(folder: Path) -> Site:
     return load_site(folder / "p" / "sites" / "p.yaml")
 
 
-def asked(done: Any) -> dict[str, Any]:
+def column_questions(done: Any) -> dict[str, Any]:
     """The open questions of columns, by id."""
     assert done.exit_code == 0, done.stderr
     return {each["id"]: each for each in json.loads(done.stdout)["questions"] if each["about"] == "column"}
@@ -104,7 +104,7 @@ def test_a_home_of_german_headings_is_read_with_directions_price_and_state(tmp_p
         "battery_min_percent": 10, "battery_max_percent": 95,
     }  # fmt: skip
     done = drafted(tmp_path, header, "{n},5;0,5;1,5;2,5;0,5;0,25;5{n},5;3{n},5", answers)
-    assert asked(done) == {}
+    assert column_questions(done) == {}
     site = site_of(tmp_path)
     registers = {meter.meter_id: [each.register_id for each in meter.registers] for meter in site.meters}
     assert registers == {
@@ -131,7 +131,7 @@ def test_a_home_of_english_headings_is_read_alike(tmp_path: Path) -> None:
     header = (
         "Grid import kWh;Grid export kWh;Solar kWh;Battery charge kWh;Battery discharge kWh;EV SoC (%);Price (EUR/MWh)"
     )
-    assert asked(drafted(tmp_path, header, "{n},5;0,5;1,5;0,5;0,25;5{n},5;8{n},5")) == {}
+    assert column_questions(drafted(tmp_path, header, "{n},5;0,5;1,5;0,5;0,25;5{n},5;8{n},5")) == {}
     site = site_of(tmp_path)
     assert {meter.meter_id: [each.register_id for each in meter.registers] for meter in site.meters} == {
         "grid_import": ["import", "export"], "solar": ["value"], "battery": ["charge", "discharge"],
@@ -143,14 +143,14 @@ def test_a_home_of_english_headings_is_read_alike(tmp_path: Path) -> None:
 
 
 def test_a_price_without_a_unit_is_asked_about_and_no_meter_is_made_of_it(tmp_path: Path) -> None:
-    found = asked(drafted(tmp_path, "Netzbezug [kWh];Börsenpreis", "{n},5;2{n},5"))
+    found = column_questions(drafted(tmp_path, "Netzbezug [kWh];Börsenpreis", "{n},5;2{n},5"))
     assert list(found) == ["column.boersenpreis"]
     assert found["column.boersenpreis"]["answers"] == ["per_kwh", "ct_per_kwh", "per_mwh", "skip"]
     site = site_of(tmp_path)
     assert ([each.meter_id for each in site.meters], site.price_stream) == (["netzbezug"], None)
     (tmp_path / "b").mkdir()
     answers = {"column.boersenpreis": "ct_per_kwh"}
-    assert asked(drafted(tmp_path / "b", "Netzbezug [kWh];Börsenpreis", "{n},5;2{n},5", answers)) == {}
+    assert column_questions(drafted(tmp_path / "b", "Netzbezug [kWh];Börsenpreis", "{n},5;2{n},5", answers)) == {}
     site = site_of(tmp_path / "b")
     assert (site.price_stream, site.column_maps[0].multipliers) == ("import_price", {"Börsenpreis": 0.01})
 
@@ -167,16 +167,16 @@ def test_a_price_without_a_unit_is_asked_about_and_no_meter_is_made_of_it(tmp_pa
 def test_a_direction_that_a_heading_leaves_open_is_asked_about(
     header: str, name: str, answers: list[str], answer: str, stream: str | None, tmp_path: Path
 ) -> None:
-    found = asked(drafted(tmp_path, f"Netzbezug [kWh];{header}", "{n},5;2,5"))
+    found = column_questions(drafted(tmp_path, f"Netzbezug [kWh];{header}", "{n},5;2,5"))
     assert {key: each["answers"] for key, each in found.items()} == {name: answers}
     assert header not in site_of(tmp_path).column_maps[0].values
     (tmp_path / "b").mkdir()
-    assert asked(drafted(tmp_path / "b", f"Netzbezug [kWh];{header}", "{n},5;2,5", {name: answer})) == {}
+    assert column_questions(drafted(tmp_path / "b", f"Netzbezug [kWh];{header}", "{n},5;2,5", {name: answer})) == {}
     assert site_of(tmp_path / "b").column_maps[0].values.get(header) == stream
 
 
 def test_compressed_air_in_kwh_is_asked_about_electricity_or_air(tmp_path: Path) -> None:
-    found = asked(drafted(tmp_path, "Netzbezug [kWh];Druckluft [kWh]", "{n},5;2,5"))
+    found = column_questions(drafted(tmp_path, "Netzbezug [kWh];Druckluft [kWh]", "{n},5;2,5"))
     assert {key: each["answers"] for key, each in found.items()} == {
         "column.druckluft": ["electricity", "compressed_air"]
     }
@@ -184,7 +184,7 @@ def test_compressed_air_in_kwh_is_asked_about_electricity_or_air(tmp_path: Path)
         folder = tmp_path / answer
         folder.mkdir()
         done = drafted(folder, "Netzbezug [kWh];Druckluft [kWh]", "{n},5;2,5", {"column.druckluft": answer})
-        assert asked(done) == {}
+        assert column_questions(done) == {}
         assert site_of(folder).meters[1].carrier.value == answer
 
 

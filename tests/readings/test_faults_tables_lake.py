@@ -149,7 +149,7 @@ def test_fault_f03_whole_numbers_under_kwh_are_held_where_nobody_vouches_for_the
 
 
 def test_fault_f03_a_holiday_is_no_unit(bench: Bench) -> None:
-    """What the check may not do: hold a quiet file. Its limit downwards is a hundredth."""
+    """The check may not hold a quiet file: its limit downwards is a hundredth."""
     assert holds.MAX_FALL >= 100
     bench.ingest(month(1, "2025-01-01T00:00", DAYS))
     assert bench.ingest(month(0.02, "2025-02-10T00:00", 3), name="b.csv").new_rows == 288

@@ -9,7 +9,7 @@ from assets.readings.ingest.ingest_file import IngestReport
 from data_quality.contracts.live.sample_line import SampleHead, sample_line
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.site import Site
-from tests.live.told import QUARTER, sample
+from tests.live.hall import QUARTER, sample
 from tests.readings.rooms import Bench, plant
 
 

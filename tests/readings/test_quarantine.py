@@ -1,4 +1,4 @@
-"""What was refused is kept once, with its reason, and cannot be changed."""
+"""Refused files and rows are kept once, with their reason, and cannot be changed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Cumulative registers from files into the lake: joined, judged, and made anew when an event is told late."""
+"""Cumulative registers from files into the lake: joined, judged, and made anew when an event is added late."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

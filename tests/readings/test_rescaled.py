@@ -28,7 +28,9 @@ def rows(factor: float, *, first: int = 0, end: int = 96 * 2, meter: str = "main
     return quarter_rows(meter, values, f"{start:%Y-%m-%dT%H:%M}")
 
 
-def again(bench: Bench, text: str, accepted: AcceptedScale | None, *, from_bytes: int = 4 * 1024**2) -> IngestReport:
+def ingest_second(
+    bench: Bench, text: str, accepted: AcceptedScale | None, *, from_bytes: int = 4 * 1024**2
+) -> IngestReport:
     return ingest_file(
         bench.file(text, "second.csv"), site=plant(), lake=bench.lake, quarantine=bench.quarantine, clock=bench.clock,
         accepted=accepted, regular_from_bytes=from_bytes,
@@ -41,7 +43,7 @@ def test_a_correction_by_a_power_of_ten_stops_its_whole_file(bench: Bench, facto
     bench.ingest(HEADER + rows(1) + rows(1, meter="press"))
     # The other meter is continued in the same file: nothing of it may go in either.
     text = HEADER + rows(1, meter="press", end=96 * 3) + rows(factor)
-    report = again(bench, text, None, from_bytes=from_bytes)
+    report = ingest_second(bench, text, None, from_bytes=from_bytes)
     assert (report.verdict, report.reasons, report.corrected_rows) == ("reject", {"scale_slip": 1}, 0)
     for part in (
         "second.csv",
@@ -60,51 +62,51 @@ def test_a_correction_by_a_power_of_ten_stops_its_whole_file(bench: Bench, facto
 def test_a_person_takes_it_knowingly_and_the_batch_and_the_list_say_so(bench: Bench) -> None:
     bench.ingest(HEADER + rows(1))
     text = HEADER + rows(1000)
-    stopped = again(bench, text, None)
-    taken = again(bench, text, AcceptedScale(person_id="anna"))
+    stopped = ingest_second(bench, text, None)
+    taken = ingest_second(bench, text, AcceptedScale(person_id="anna"))
     assert (taken.verdict, taken.corrected_rows) == ("accept", 192)
     batch = batches_of_source(bench.lake.store, site_id="plant", source_sha256=stopped.sha256)[0]
     assert batch["mapping"]["accepted_scale"] == {"person_id": "anna"}
     done = bench.quarantine.items()
     assert [(item["reason"], item["resolved_by"]) for item in done] == [("scale_slip", taken.batch_id)]
-    assert again(bench, text, None).is_repeat
-    assert again(bench, text, AcceptedScale()).is_repeat
+    assert ingest_second(bench, text, None).is_repeat
+    assert ingest_second(bench, text, AcceptedScale()).is_repeat
 
 
 def test_one_day_in_another_unit_is_seen_among_honest_corrections(bench: Bench) -> None:
     bench.ingest(HEADER + rows(1, end=96 * 12))
     honest = HEADER + rows(1.07, end=96 * 8) + rows(1.02, first=96 * 9, end=96 * 12)
     slip = honest + rows(0.1, first=96 * 8, end=96 * 9)
-    assert again(bench, slip, None).reasons == {"scale_slip": 1}
-    assert again(bench, honest, None).corrected_rows == 96 * 11
+    assert ingest_second(bench, slip, None).reasons == {"scale_slip": 1}
+    assert ingest_second(bench, honest, None).corrected_rows == 96 * 11
 
 
 def test_a_correction_that_mends_a_slip_asks_nobody(bench: Bench) -> None:
     bench.ingest(HEADER + rows(1, end=96 * 8) + rows(0.001, first=96 * 8, end=96 * 10))
-    assert again(bench, HEADER + rows(1, end=96 * 10), None).corrected_rows == 192
+    assert ingest_second(bench, HEADER + rows(1, end=96 * 10), None).corrected_rows == 192
     assert bench.values() == LOAD[: 96 * 10]
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.96, 1.04, 2, 3.6, 4, 7, 40])
 def test_a_correction_by_any_other_factor_goes_in(bench: Bench, factor: float) -> None:
     bench.ingest(HEADER + rows(1))
-    assert again(bench, HEADER + rows(factor), None).corrected_rows == 192
+    assert ingest_second(bench, HEADER + rows(factor), None).corrected_rows == 192
 
 
 def test_a_slip_is_seen_through_coarse_digits_zeros_and_a_calibration(bench: Bench) -> None:
     coarse = [round(value, 1) for value in LOAD[:96]]
     bench.ingest(HEADER + quarter_rows("main", [0.0, *coarse]))
     text = HEADER + quarter_rows("main", [3.0, *(round(value * 1020, 1) for value in LOAD[:96])])
-    assert again(bench, text, None).reasons == {"scale_slip": 1}
+    assert ingest_second(bench, text, None).reasons == {"scale_slip": 1}
 
 
 def test_a_new_file_at_a_thousand_times_the_level_is_held_and_the_same_word_takes_it(bench: Bench) -> None:
     bench.ingest(HEADER + rows(1, end=96 * 8))
     text = HEADER + rows(1000, first=96 * 8, end=96 * 10) + rows(1, meter="press")
-    held = again(bench, text, None)
+    held = ingest_second(bench, text, None)
     # The other meter goes in; the suspected rows wait, by line.
     assert (held.verdict, held.reasons, held.new_rows) == ("quarantine", {"unit_suspected": 192}, 192)
-    taken = again(bench, text, AcceptedScale())
+    taken = ingest_second(bench, text, AcceptedScale())
     assert (taken.verdict, taken.new_rows) == ("accept", 192)
     assert bench.quarantine.items(is_open=True) == []
 

@@ -1,4 +1,4 @@
-"""A refused file read again: what changed is said, what is mended is resolved, and nothing of it is rewritten."""
+"""A refused file read again: what changed is reported, what is mended is resolved, and nothing of it is rewritten."""
 
 import pytest
 import sqlalchemy as sa

@@ -11,7 +11,7 @@ from data_quality.contracts.live.sample import Sample
 from data_quality.contracts.live.sample_line import SampleHead, micros, refusal_line, sample_line
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.site import Site
-from tests.live.told import QUARTER, drained, hall, register, sample
+from tests.live.hall import QUARTER, drained, hall, register, sample
 from tests.readings.rooms import Bench, plant
 
 SAMPLE = Path(__file__).parent / "samples" / "samples_hall.txt"
@@ -22,12 +22,14 @@ def text(samples: list[Sample], *others: str, source: str = "hall", site: str = 
     return head.lines() + "".join(f"{line}\n" for line in [*map(sample_line, samples), *others])
 
 
-def told(bench: Bench, samples: list[Sample], *others: str, site: Site | None = None, name: str = "a") -> IngestReport:
+def ingest_samples(
+    bench: Bench, samples: list[Sample], *others: str, site: Site | None = None, name: str = "a"
+) -> IngestReport:
     return bench.ingest(text(samples, *others), site=site or hall(), name=name)
 
 
 def test_a_register_and_pulses_become_the_amount_of_the_quarter_hour(bench: Bench) -> None:
-    report = told(bench, [*register(0, 901), *register(0, 901, point="press/n", unit="count")])
+    report = ingest_samples(bench, [*register(0, 901), *register(0, 901, point="press/n", unit="count")])
     assert (report.verdict, report.new_rows, report.format) == ("accept", 2, "samples")
     assert (bench.values(), bench.values("press")) == ([0.9], [0.9])
     assert set(bench.lake.current("plant")["quality_code"]) == {QualityCode.RAW}
@@ -60,7 +62,7 @@ def test_what_came_late_completes_the_quarter_hour(bench: Bench, tmp_path: Path)
 def test_a_mean_weighs_by_time_and_knows_what_it_covers(bench: Bench) -> None:
     # Ten seconds apart, silent for five minutes, then once a minute: 60 s each is all that a value holds.
     times = [*range(0, 300, 10), *range(600, 900, 60)]
-    report = told(bench, [sample("roof", at_s, 0 if at_s < 300 else 30, "degc") for at_s in times])
+    report = ingest_samples(bench, [sample("roof", at_s, 0 if at_s < 300 else 30, "degc") for at_s in times])
     [row] = bench.lake.current("plant").iter_rows(named=True)
     # 290 s and the 60 s after the last of them at 0; 300 s at 30, and 60 s before the first of them are not its.
     assert row["value"] == pytest.approx(30 * 300 / 650, abs=1e-9)
@@ -68,20 +70,20 @@ def test_a_mean_weighs_by_time_and_knows_what_it_covers(bench: Bench) -> None:
 
 
 def test_a_mean_of_too_little_is_none(bench: Bench) -> None:
-    report = told(bench, [*register(0, 901), sample("roof", 1, 20, "degc")])
+    report = ingest_samples(bench, [*register(0, 901), sample("roof", 1, 20, "degc")])
     assert (report.reasons, bench.values("outdoor_degc", "value")) == ({"incomplete_quarter": 1}, [])
 
 
 def test_amounts_are_of_the_interval_that_ends_when_they_are_told(bench: Bench) -> None:
     whole = [sample("sub/kwh", at_s, 0.1 * at_s, "kwh") for at_s in (301, 599, 902)]
-    assert told(bench, whole).verdict == "accept"
+    assert ingest_samples(bench, whole).verdict == "accept"
     assert bench.values("sub") == [pytest.approx(180.2)]
     assert bench.starts("sub") == [QUARTER]
 
 
 def test_a_part_that_is_missing_is_told(bench: Bench) -> None:
     parts = [sample("sub/kwh", at_s, 1, "kwh") for at_s in (300, 900)]
-    assert told(bench, [*register(0, 901), *parts]).reasons == {"incomplete_quarter": 2}
+    assert ingest_samples(bench, [*register(0, 901), *parts]).reasons == {"incomplete_quarter": 2}
 
 
 def test_what_came_late_closes_what_was_refused_as_incomplete(bench: Bench, tmp_path: Path) -> None:
@@ -115,7 +117,7 @@ def test_what_came_late_closes_what_was_refused_as_incomplete(bench: Bench, tmp_
 def test_doubled_samples_count_once_and_are_told(bench: Bench) -> None:
     samples = [*register(0, 901), *(sample("sub/kwh", at_s, 1, "kwh") for at_s in (300, 600, 900))]
     second = [each._replace(received_utc=each.received_utc + timedelta(seconds=3)) for each in samples]
-    report = told(bench, samples + second)
+    report = ingest_samples(bench, samples + second)
     assert report.warnings == {"duplicate_rows": len(samples)}
     assert (bench.values(), bench.values("sub")) == ([0.9], [3.0])
 
@@ -135,7 +137,7 @@ def test_doubled_samples_count_once_and_are_told(bench: Bench) -> None:
     ids=lambda each: each if isinstance(each, str) else "",
 )
 def test_a_bad_sample_is_kept_with_its_reason_and_the_others_are_read(bench: Bench, odd: Sample, reason: str) -> None:
-    report = told(bench, [*register(0, 901), odd])
+    report = ingest_samples(bench, [*register(0, 901), odd])
     assert (report.reasons, bench.values()) == ({reason: 1}, [0.9])
     [item] = bench.quarantine.items("plant", is_open=True)
     assert (item["reason"], item["line"]) == (reason, 904)
@@ -143,7 +145,7 @@ def test_a_bad_sample_is_kept_with_its_reason_and_the_others_are_read(bench: Ben
 
 def test_a_message_that_held_no_value_is_kept_in_quarantine(bench: Bench) -> None:
     refusal = refusal_line("roof", micros(QUARTER) + 9_000_000, "no JSON at character 3", '{"a"')
-    assert told(bench, register(0, 901), refusal).reasons == {"refused_message": 1}
+    assert ingest_samples(bench, register(0, 901), refusal).reasons == {"refused_message": 1}
     [item] = bench.quarantine.items("plant", is_open=True)
     assert "no JSON at character 3" in item["message"]
 
@@ -151,13 +153,13 @@ def test_a_message_that_held_no_value_is_kept_in_quarantine(bench: Bench) -> Non
 def test_a_register_that_falls_and_returns_within_a_quarter_hour_is_seen(bench: Bench) -> None:
     states = register(0, 901)
     states[400] = states[400]._replace(value=17)
-    report = told(bench, states)
+    report = ingest_samples(bench, states)
     assert (report.reasons, bench.values()) == ({"register_glitch": 1}, [0.9])
 
 
 def test_a_reset_between_two_samples_breaks_the_amount(bench: Bench) -> None:
     states = [each if place < 400 else each._replace(value=place) for place, each in enumerate(register(0, 901))]
-    report = told(bench, states)
+    report = ingest_samples(bench, states)
     assert report.reasons == {"register_decrease": 1}
     # What was counted since, and no more: of what the register held before, nobody can say how much was added.
     assert bench.values() == [0.5]
@@ -165,7 +167,7 @@ def test_a_reset_between_two_samples_breaks_the_amount(bench: Bench) -> None:
 
 
 def test_what_is_made_up_is_flagged(bench: Bench) -> None:
-    told(bench, register(0, 901), site=hall(is_synthetic=True))
+    ingest_samples(bench, register(0, 901), site=hall(is_synthetic=True))
     assert bench.lake.current("plant")["is_synthetic"].all()
 
 

@@ -415,7 +415,7 @@ ALL = (
 )
 
 
-def told(path: Path, case: Case) -> SniffReport:
+def sniffed(path: Path, case: Case) -> SniffReport:
     """The report of the case's file."""
     if callable(case.content):
         case.content(path)
@@ -428,7 +428,7 @@ def told(path: Path, case: Case) -> SniffReport:
 @pytest.mark.parametrize("name", ALL)
 def test_a_table_has_the_verdict_and_the_sums_that_a_person_works_out(name: str, tmp_path: Path) -> None:
     case, path = ALL[name], tmp_path / f"table{'.csv' if name.startswith('csv') else '.' + name.partition(':')[0]}"
-    report = told(path, case)
+    report = sniffed(path, case)
     assert (report.verdict, report.reasons) == (case.verdict, case.reasons), report.message
     by_name = {channel.meter: channel.sum for channel in report.channels}
     by_register = {f"{channel.meter}.{channel.channel}": channel.sum for channel in report.channels}

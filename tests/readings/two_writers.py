@@ -1,4 +1,4 @@
-"""A process that ingests one file into a lake as soon as it is told to: `python -m ... folder file.csv`."""
+"""A process that ingests one file into a lake on request: `python -m ... folder file.csv`."""
 
 import sys
 from datetime import UTC, datetime

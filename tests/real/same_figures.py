@@ -20,7 +20,7 @@ from data_quality.contracts.settings import Project, load_project
 
 @dataclass
 class Compared:
-    """How many numbers were held against each other, and how far the worst pair is apart."""
+    """Number of figures and numbers compared, and how far the worst pair is apart."""
 
     figures: int = 0
     numbers: int = 0

@@ -182,7 +182,7 @@ class Bed:
         )
 
     def story(self) -> list[str]:
-        """What the ledger tells, for a failed test."""
+        """Events of the ledger, for a failed test."""
         rows = self.store.rows(command_events.select())
         return [f"{row['at_utc']:%S.%f} {row['command_id']} {row['to_state']}: {row['reason']}" for row in rows]
 

@@ -58,7 +58,7 @@ def database(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture
 def places(tmp_path: Path, database: str) -> Iterator[dict[str, str]]:
-    """What stands in `deploy` and what it is here: programs, project, secrets, ports; the broker runs."""
+    """Places of `deploy` and what they are here: programs, project, secrets, ports; the broker runs."""
     need_mosquitto()
     project, secrets = tmp_path / "project", tmp_path / "secrets"
     (project / "sites").mkdir(parents=True)

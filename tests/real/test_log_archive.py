@@ -133,7 +133,7 @@ def recorded(folder: Path) -> dict[str, datetime]:
 
 
 def segment(url: str, words: str) -> str:
-    """What the server says of its log; names of segments are in the order of the log."""
+    """Answer of the server about its log; names of segments are in the order of the log."""
     with psycopg.connect(url) as connection:
         ((found,),) = connection.execute(f"select {words}".encode()).fetchall()
         return str(found)

@@ -71,21 +71,21 @@ def parts_of(folder: Path) -> dict[str, int]:
     return found
 
 
-def said(folder: Path) -> str:
+def up_log(folder: Path) -> str:
     return (folder / "up.log").read_text()
 
 
 def test_what_dies_comes_back_beside_the_agent_and_nothing_outlives_its_owner(
     folder: Path, up: subprocess.Popen[bytes]
 ) -> None:
-    assert until(lambda: "stop with Ctrl-C" in said(folder), 240), said(folder)
+    assert until(lambda: "stop with Ctrl-C" in up_log(folder), 240), up_log(folder)
     second = subprocess.run([*UP, str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert (second.returncode, f"process {up.pid}" in second.stderr) == (2, True), second.stderr
     assert until(lambda: parts_of(folder).keys() == PARTS.keys(), 120), parts_of(folder)
     before = parts_of(folder)
     for name in ("web", "mlflow", "broker", "daemon"):
         os.kill(before[name], signal.SIGKILL)
-    assert until(lambda: said(folder).count("is started again in") >= 4, 120), said(folder)
+    assert until(lambda: up_log(folder).count("is started again in") >= 4, 120), up_log(folder)
 
     def is_back() -> bool:
         now = parts_of(folder)
@@ -152,7 +152,7 @@ def holder_of(project: Project) -> str:
 
 
 def run_keys(project: Project) -> Counter[tuple[str, str]]:
-    """What Dagster's daemon started runs for: tick of a schedule or key of a sensor, and how often it did."""
+    """Runs started by Dagster's daemon: tick of a schedule or key of a sensor, and how often."""
     import dagster as dg
 
     with dg.DagsterInstance.from_config(str(project.data_dir / "dagster")) as instance:
@@ -175,7 +175,7 @@ def test_each_role_that_is_killed_is_there_again_within_a_minute_and_nothing_is_
     everything: Project, up: subprocess.Popen[bytes]
 ) -> None:
     project, folder = everything, everything.root
-    assert until(lambda: "stop with Ctrl-C" in said(folder), 240), said(folder)
+    assert until(lambda: "stop with Ctrl-C" in up_log(folder), 240), up_log(folder)
     names = {"agent-home", "broker", "code", "collector", "daemon", "mlflow", "notices", "receive", "scorer", "web"}
     names |= {"webserver"}
     assert until(lambda: names <= {each.name for each in health_of(project) if each.ready}, 240), health_of(project)

@@ -59,7 +59,7 @@ def computed(folder: Path) -> dict[str, Values]:
     _settle(year)
     _try_out(year)
     _advise(year)
-    for name, cases in _asked_directly(year).items():
+    for name, cases in _direct_values(year).items():
         found[name] = found.get(name, {}) | cases
     year_world.close(year)
     return found
@@ -159,7 +159,7 @@ def _of_reports(folder: Path, year: Year) -> dict[str, Values]:
     return chosen
 
 
-def _asked_directly(year: Year) -> dict[str, Values]:
+def _direct_values(year: Year) -> dict[str, Values]:
     """Leaves that no report of a template prints."""
     sources, as_of_utc = year.sources(), year.given("2025").as_of_utc
     version = year.given("2025-Q1").versions["hvac"]

@@ -45,9 +45,9 @@ class World:
 
         What is read for one report is kept for the next: it is a second of work.
         """
-        return self.asked()
+        return self.inputs_with()
 
-    def asked(self, site: Site | None = None, **changes: Any) -> Given:
+    def inputs_with(self, site: Site | None = None, **changes: Any) -> Given:
         """Those inputs with changes, and nothing kept from before."""
         used = site or self.site
         fields = {"period": plant.quarter(), "as_of_utc": self.as_of_utc, "versions": self.versions}
@@ -62,13 +62,13 @@ class World:
         used = site or self.site
         return Sources(lake=self.lake, sites={used.site_id: used}, definitions=DEFINITIONS)
 
-    def again(self) -> Given:
+    def inputs_now(self) -> Given:
         """The inputs as they are known now."""
         versions = {
             seu_id: self.baselines.get(version.baseline_id, version.version)
             for seu_id, version in self.versions.items()
         }
-        return self.asked(versions=versions, as_of_utc=self.reports.known_at(self.clock))
+        return self.inputs_with(versions=versions, as_of_utc=self.reports.known_at(self.clock))
 
     def build(self, revision: int = 0) -> ReportContent:
         """The content of the first inputs."""

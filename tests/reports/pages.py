@@ -1,4 +1,4 @@
-"""What stands where on the pages of a PDF, measured from its own operators: text boxes, drawn boxes, white space."""
+"""Layout of the pages of a PDF, measured from its own operators: text boxes, drawn boxes, white space."""
 
 import io
 from collections.abc import Iterator

@@ -87,7 +87,7 @@ def _head(pdf: Tagged) -> bytes:
     return pdf.reader.stream.read(9)
 
 
-def _said_prefix(name: str) -> Callable[[Tagged], object]:
+def _has_other_prefix(name: str) -> Callable[[Tagged], object]:
     """Whether a property of the PDF/UA namespace stands under another prefix."""
 
     def test(pdf: Tagged) -> bool:
@@ -100,9 +100,9 @@ def _said_prefix(name: str) -> Callable[[Tagged], object]:
 
 _is("6.1-1", lambda pdf: not re.fullmatch(rb"%PDF-1\.[0-7][\r\n]", _head(pdf)))
 _is("6.2-1", lambda pdf: pdf.root.get("/MarkInfo", {}).get("/Marked", False) != True)  # noqa: E712
-_is("5-3", _said_prefix("part"))
-_is("5-4", _said_prefix("amd"))
-_is("5-5", _said_prefix("corr"))
+_is("5-3", _has_other_prefix("part"))
+_is("5-4", _has_other_prefix("amd"))
+_is("5-5", _has_other_prefix("corr"))
 _is("7.1-11", lambda pdf: "/StructTreeRoot" not in pdf.root)
 _of("7.2-10", "TR", lambda held: set(held) - {"TH", "TD"})
 _of("7.2-11", "Table", lambda held: held.count("THead") > 1)
@@ -135,7 +135,7 @@ def _cells(table: Node) -> Iterator[list[tuple[int, int]]]:
     for row in table.nodes():
         if row.kind == "TR":
             yield [
-                (int(cell.said("/ColSpan") or 1), int(cell.said("/RowSpan") or 1))
+                (int(cell.attribute("/ColSpan") or 1), int(cell.attribute("/RowSpan") or 1))
                 for cell in row.kids
                 if isinstance(cell, Node)
             ]

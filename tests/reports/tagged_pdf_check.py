@@ -41,7 +41,7 @@ class Node:
             if isinstance(kid, Node):
                 yield from kid.nodes()
 
-    def said(self, key: str) -> Any:
+    def attribute(self, key: str) -> Any:
         """An attribute of an owner (Scope, BBox)."""
         given = self.raw.get("/A")
         return None if given is None else given.get_object().get(key)
@@ -100,7 +100,7 @@ class Tagged:
         return [each for each in self.tree.nodes() if not kinds or each.kind in kinds]
 
     def text(self, node: Node) -> str:
-        """What an element is read as: its replacement, or the letters of its marks and of what is below."""
+        """Text of an element: its replacement, or the letters of its marks and of what is below."""
         if "/ActualText" in node.raw:
             return str(node.raw["/ActualText"])
         return " ".join(
@@ -246,7 +246,7 @@ _is("14-007", lambda pdf: pdf.nodes("H") and pdf.nodes("H1", "H2", "H3"))
 _is("25-001", lambda pdf: "required" in str(pdf.root.get("/AcroForm", {}).get("/XFA", "")))
 _of("13-004", "Figure", lambda node: not node.raw.get("/Alt") and not node.raw.get("/ActualText"))
 _of("17-002", "Formula", lambda node: not node.raw.get("/Alt"))
-_of("15-003", "TH", lambda node: node.said("/Scope") not in {"/Row", "/Column", "/Both"})
+_of("15-003", "TH", lambda node: node.attribute("/Scope") not in {"/Row", "/Column", "/Both"})
 _of("19-003", "Note", lambda node: not node.raw.get("/ID"))
 _note(
     "28-002",

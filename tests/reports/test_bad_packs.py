@@ -1,4 +1,4 @@
-"""What stands against a pack is said by name: simulated sites, no floor area, no rate; long words are printed whole."""
+"""Findings of a pack are named: simulated sites, no floor area, no rate; long words are printed whole."""
 
 import io
 from collections.abc import Iterator

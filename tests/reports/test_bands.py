@@ -109,7 +109,7 @@ def test_energy_cost_carbon_and_intensity_have_bands_that_drawn_errors_confirm(w
 
 def test_a_saving_keeps_the_band_of_its_model_and_gains_that_of_its_meter(world: MakeWorld) -> None:
     used = world(site=classed())
-    content = enpi_quarter(used.asked(used.site))
+    content = enpi_quarter(used.inputs_with(used.site))
     by_path = {each.path: each for each in content.figures}
     by_id = {each.figure_id: each for each in content.figures}
     sources, rng = used.sources(used.site), np.random.default_rng(9)
@@ -154,7 +154,7 @@ def test_a_meter_that_was_exchanged_since_the_baseline_is_another_meter(world: M
     halves = []
     for site in (same, other):
         used = world(site=site)
-        content = enpi_quarter(used.asked(site))
+        content = enpi_quarter(used.inputs_with(site))
         by_id = {each.figure_id: each for each in content.figures}
         figure = next(each for each in content.figures if each.path == "seu/hvac/savings_kwh")
         halves.append(figure_band(figure, sources=used.sources(site), lookup=by_id.get).half or 0.0)
@@ -210,7 +210,7 @@ def test_a_report_says_how_sure_its_headline_figures_are_and_the_next_revision_s
     world: MakeWorld, locale: str
 ) -> None:
     used = world(site=classed({"main": "C"}, None).model_copy(update={"locale": locale}))
-    given = used.asked(used.site)
+    given = used.inputs_with(used.site)
     first, second = (enpi_quarter(given, revision=number) for number in (1, 2))
     assert content_sha256(first) == content_sha256(second)
     assert first.bands
@@ -229,7 +229,7 @@ def test_a_report_says_how_sure_its_headline_figures_are_and_the_next_revision_s
     assert {"low", "high", "coverage", "not_included"} == set(told[0]["band"])
     assert b"%PDF" in render_pdf(first)[:10]
     assert render_xlsx(first)[:2] == b"PK"
-    bare = enpi_quarter(used.asked(plant.plant_site(locale)), revision=1)
+    bare = enpi_quarter(used.inputs_with(plant.plant_site(locale)), revision=1)
     # Nobody states anything: the report is what it was before.
     assert (bare.bands, [each for each in bare.tables() if each.key == "uncertainty"]) == ((), [])
     assert "bands" not in bare.model_dump(mode="json")

@@ -24,7 +24,7 @@ def test_the_changed_figures_are_those_that_the_next_revision_prints(world: Make
     stale = stale_revisions(used.reports, used.sources())[content.report_id, 1]
     now = used.reports.known_at(used.clock)
     changed = what_changed(content.figures, stale, sources=used.sources(), as_of_utc=now)
-    inputs = used.again()
+    inputs = used.inputs_now()
     second, is_new = store_revision(lambda number: enpi_quarter(inputs, revision=number), used.reports, used.clock)
     assert is_new
     printed = {each.path: (each.was, each.now) for each in between_revisions(content.figures, second.figures)}
@@ -53,7 +53,7 @@ def test_only_the_newest_revision_of_a_report_is_asked_to_be_made_again(world: M
     used = world()
     content, _ = store_revision(used.build, used.reports, used.clock)
     late_row(used)
-    inputs = used.again()
+    inputs = used.inputs_now()
     store_revision(lambda number: enpi_quarter(inputs, revision=number), used.reports, used.clock)
     stale = stale_revisions(used.reports, used.sources())
     assert stale[content.report_id, 1]

@@ -1,4 +1,4 @@
-"""Wherever a saving is printed the gate was asked: a step that nobody declared is claimed in no report and window."""
+"""The gate stands before every printed saving: a step that nobody declared is claimed in no report and window."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -106,7 +106,7 @@ def _quarter(year: Year, period: str) -> ReportContent:
 
 
 def claim(year: Year, period: str) -> Claim:
-    """What `meterloom enpi` and `meterloom kpis` print of the heating and cooling."""
+    """Claim of `meterloom enpi` and `meterloom kpis` on the heating and cooling."""
     given = year.given(period)
     use, version = seu_of(year.site, "hvac"), given.versions["hvac"]
     pinned = (version.baseline_id, version.version)

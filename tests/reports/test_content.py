@@ -1,4 +1,4 @@
-"""What the report says: every number a figure, totals of stored parts, findings before figures."""
+"""Content of the report: every number a figure, totals of stored parts, findings before figures."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -139,7 +139,7 @@ def test_a_period_can_be_reported_from_the_instant_after_it_began() -> None:
 def test_an_unfinished_period_is_a_draft(world: MakeWorld) -> None:
     used = world(rows=plant.plant_rows(date(2025, 1, 1), date(2025, 2, 1)))
     period = parse_period("2025", plant.ZONE)
-    content = enpi_quarter(used.asked(period=period), revision=1)
+    content = enpi_quarter(used.inputs_with(period=period), revision=1)
     assert {"period_not_over", "coverage"} <= codes(content)
     front = [
         cell.text
@@ -175,7 +175,7 @@ def test_uses_that_share_a_meter_have_no_total(world: MakeWorld) -> None:
     assert "overlapping_uses" in codes(content)
     assert not [figure for figure in content.figures if figure.path.startswith("total/")]
     marked = tuple(seu.model_copy(update={"is_aggregate": seu.seu_id == "hvac"}) for seu in both)
-    again = used.asked(site.model_copy(update={"seus": marked}))
+    again = used.inputs_with(site.model_copy(update={"seus": marked}))
     content = enpi_quarter(again)
     assert "overlapping_uses" not in codes(content)
     assert known(content, "total/electricity/actual_kwh") == known(content, "seu/compressors/actual_kwh") + known(
@@ -190,7 +190,7 @@ def test_a_site_without_uses_says_so(world: MakeWorld) -> None:
 
 
 def test_a_period_that_cuts_a_month_is_refused(good: World) -> None:
-    given = good.asked(period=parse_period("2025-01-10/2025-03-01", plant.ZONE))
+    given = good.inputs_with(period=parse_period("2025-01-10/2025-03-01", plant.ZONE))
     with pytest.raises(BadInput, match="cuts a month"):
         enpi_quarter(given)
 
@@ -205,7 +205,7 @@ def test_a_blocking_finding_stands_until_it_is_waived(good: World, is_approved: 
             "approved_by": version.approved_by if is_approved else None,
         }
     )
-    given = good.asked(versions={**good.given.versions, "hvac": changed})
+    given = good.inputs_with(versions={**good.given.versions, "hvac": changed})
     found = next(finding for finding in enpi_quarter(given).findings if finding.code == "too_few_days")
     assert (found.severity, "Waived" in found.message) == (severity, is_approved)
 

@@ -28,7 +28,7 @@ def step(**known: Any) -> Step | None:
     return found[0] if found else None
 
 
-def said(**known: Any) -> str:
+def command(**known: Any) -> str:
     """Its command, without the reason."""
     found = step(**known)
     assert found is not None
@@ -45,23 +45,23 @@ def test_a_home_without_devices_has_no_step() -> None:
 
 
 def test_first_what_stands_in_the_way_then_the_plan_then_its_devices() -> None:
-    assert said(**HOME | {"in_the_way": "no forecast", "mend": "meterloom forecast issue --site home"}) == (
+    assert command(**HOME | {"in_the_way": "no forecast", "mend": "meterloom forecast issue --site home"}) == (
         "forecast issue --site home"
     )
-    assert said(**HOME | {"in_the_way": "no tariff"}).endswith("+1 sites/home.yaml")
-    assert said(planned=("battery",)) == "plan --site home --for tomorrow"
-    assert said(**HOME).endswith("+1 sites/home.yaml")
-    assert said(**HOME | {"connected": ("battery",)}) == "devices test battery --site home"
-    assert said(**CONNECTED | {"engineers": ()}).endswith("+1 people.yaml")
-    assert said(**CONNECTED) == "dispatch mode ADVISORY --site home --as carla"
+    assert command(**HOME | {"in_the_way": "no tariff"}).endswith("+1 sites/home.yaml")
+    assert command(planned=("battery",)) == "plan --site home --for tomorrow"
+    assert command(**HOME).endswith("+1 sites/home.yaml")
+    assert command(**HOME | {"connected": ("battery",)}) == "devices test battery --site home"
+    assert command(**CONNECTED | {"engineers": ()}).endswith("+1 people.yaml")
+    assert command(**CONNECTED) == "dispatch mode ADVISORY --site home --as carla"
 
 
 def test_one_device_is_commanded_before_the_others() -> None:
-    assert said(**in_mode(Mode.ADVISORY)) == "dispatch mode ADVISORY --site home --device car --as carla"
+    assert command(**in_mode(Mode.ADVISORY)) == "dispatch mode ADVISORY --site home --device car --as carla"
     low = in_mode(Mode.ADVISORY) | {"kept_low": ("car",)}
-    assert said(**low) == "dispatch mode PARTIAL --site home --as carla"
+    assert command(**low) == "dispatch mode PARTIAL --site home --as carla"
     first = in_mode(Mode.PARTIAL, car=Mode.ADVISORY)
-    assert said(**first) == "dispatch mode PARTIAL --site home --device car --as carla"
+    assert command(**first) == "dispatch mode PARTIAL --site home --device car --as carla"
 
 
 def test_full_takes_two_and_a_household_of_one_is_told_what_it_goes_without() -> None:
@@ -70,9 +70,9 @@ def test_full_takes_two_and_a_household_of_one_is_told_what_it_goes_without() ->
     assert alone is not None
     assert "a household of one stays in PARTIAL" in alone.why
     assert "30 %" in alone.why
-    assert said(**partial) == "dispatch mode FULL --site home --as carla"
+    assert command(**partial) == "dispatch mode FULL --site home --as carla"
     open_one = partial | {"request": 7, "requested_by": "carla"}
-    assert said(**open_one) == "dispatch approve 7 --site home --as eve"
+    assert command(**open_one) == "dispatch approve 7 --site home --as eve"
     assert step(**in_mode(Mode.FULL)) is None
 
 

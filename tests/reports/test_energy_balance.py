@@ -32,7 +32,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
     year_world.close(made)
 
 
-def asked(year: Year, names: Sequence[str], **premises: Any) -> list[Decimal | None]:
+def measures(year: Year, names: Sequence[str], **premises: Any) -> list[Decimal | None]:
     """Measures of 2025 for the plant with these premises; each is recomputed from its trace."""
     here = replace(year, site=year_world.year_site(premises={**year.site.premises.model_dump(), **premises}))
     given = here.given("2025")
@@ -54,7 +54,7 @@ def bought_kwh(year: Year, first: date, after: date) -> float:
 
 def test_renewable_electricity_is_what_contracts_call_so_each_at_its_days(year: Year) -> None:
     names = ("renewable_kwh", "electricity_kwh", "other_kwh", "renewable_percent")
-    renewable, whole, other, percent = map(float, filter(None, asked(year, names, renewable_contracts=CONTRACTS)))
+    renewable, whole, other, percent = map(float, filter(None, measures(year, names, renewable_contracts=CONTRACTS)))
     halves = bought_kwh(year, date(2025, 1, 1), JULY), bought_kwh(year, JULY, date(2026, 1, 1))
     assert renewable == pytest.approx(0.5 * halves[0] + 0.8 * halves[1])
     assert whole == pytest.approx(sum(halves))
@@ -62,13 +62,13 @@ def test_renewable_electricity_is_what_contracts_call_so_each_at_its_days(year: 
 
 
 def test_a_site_that_declares_no_origin_has_no_renewable_share_that_is_known(year: Year) -> None:
-    renewable, percent, whole = asked(year, ("renewable_kwh", "renewable_percent", "electricity_kwh"))
+    renewable, percent, whole = measures(year, ("renewable_kwh", "renewable_percent", "electricity_kwh"))
     assert (renewable, percent) == (None, None)
     assert whole is not None
 
 
 def test_panels_whose_feed_in_nobody_meters_leave_the_renewable_part_unknown(year: Year) -> None:
     names = ("renewable_kwh", "contracted_kwh", "generation_kwh")
-    renewable, contracted, made = asked(year, names, renewable_contracts=CONTRACTS, generation=SUN)
+    renewable, contracted, made = measures(year, names, renewable_contracts=CONTRACTS, generation=SUN)
     assert renewable is None
     assert None not in (contracted, made)

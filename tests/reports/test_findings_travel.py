@@ -1,4 +1,4 @@
-"""What stands against a KPI stands beside it wherever it is printed: no page, sheet or command says less."""
+"""Findings of a KPI stand beside it wherever it is printed: no page, sheet or command says less."""
 
 import io
 import json

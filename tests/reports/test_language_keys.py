@@ -15,7 +15,7 @@ RAW = (".html", ".js", ".yaml", ".yml", ".csv", ".sql")
 
 
 @cache
-def said() -> tuple[frozenset[str], str, tuple[re.Pattern[str], ...]]:
+def code_texts() -> tuple[frozenset[str], str, tuple[re.Pattern[str], ...]]:
     """Strings of the modules, text of all other files, and patterns of strings with places, all in small letters."""
     strings, texts, made = set[str](), list[str](), set[str]()
     for path in (each for each in tracked() if each.relative_to(ROOT).parts[0] in ROOMS):
@@ -37,14 +37,14 @@ def _piece(part: ast.expr) -> str:
 
 
 def forms(key: str) -> Iterator[str]:
-    """How a word may stand in code: as it is, or as the code whose words it is."""
+    """Forms of a word in code: as it is, or as the code whose words it is."""
     small = key.lower()
     yield from (small, small.replace(" ", "_"), small.replace(" ", "-"))
 
 
 def unsaid(keys: Iterable[str]) -> list[str]:
     """Keys that nothing of the rooms can say."""
-    strings, text, made = said()
+    strings, text, made = code_texts()
     return [
         key
         for key in sorted(keys)

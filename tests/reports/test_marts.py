@@ -72,7 +72,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
 
 def from_marts(world: World, marts_dir: Path | None, versions: dict[str, BaselineVersion] | None = None) -> Given:
     as_of = world.reports.known_at(world.clock)
-    return world.asked(versions=versions or dict(world.versions), as_of_utc=as_of, marts_dir=marts_dir)
+    return world.inputs_with(versions=versions or dict(world.versions), as_of_utc=as_of, marts_dir=marts_dir)
 
 
 def pairs_of(given: Given) -> dict[str, list[DayPair]]:
@@ -83,7 +83,7 @@ def pairs_of(given: Given) -> dict[str, list[DayPair]]:
 
 def test_a_report_over_the_marts_is_the_report_over_the_readings(built: tuple[World, Path]) -> None:
     world, marts_dir = built
-    given, plain = from_marts(world, marts_dir), world.again()
+    given, plain = from_marts(world, marts_dir), world.inputs_now()
     assert pairs_of(given) == pairs_of(plain)
     content = enpi_quarter(given, revision=1)
     assert content == enpi_quarter(plain, revision=1)

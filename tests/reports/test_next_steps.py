@@ -1,4 +1,4 @@
-"""What comes next is decided from facts alone: in order, one command each, and nothing once all is done."""
+"""Next steps are decided from facts alone: in order, one command each, and nothing once all is done."""
 
 from datetime import date
 

@@ -123,13 +123,13 @@ def test_a_sites_report_of_an_instant_before_the_file_was_kept_says_so_too(tmp_p
     made = Peers(tmp_path)
     sources, before = made.sources(made.file), made.as_of_utc
 
-    def told() -> list[str]:
+    def finding_codes() -> list[str]:
         site = sources.site("west")
         given = Given(site=site, period=YEAR, as_of_utc=before, sources=sources, versions={})
         return [each.code for each in template_report(load_template(RANKED), given).findings]
 
-    assert "organisation_not_kept" not in told()
+    assert "organisation_not_kept" not in finding_codes()
     made.clock.advance(timedelta(days=1))
     keep_organisation_version(made.store, Organisation.model_validate(PEERS), made.clock)
-    assert told().count("organisation_not_kept") == 1
+    assert finding_codes().count("organisation_not_kept") == 1
     made.store.close()

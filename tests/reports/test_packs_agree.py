@@ -63,7 +63,7 @@ def afresh(two: TwoSites) -> Sources:
     return two.sources()
 
 
-def told(content: ReportContent) -> list[tuple[Datum, Figure]]:
+def figure_data(content: ReportContent) -> list[tuple[Datum, Figure]]:
     """Data that are figures, each with its figure."""
     by_id = {each.figure_id: each for each in content.figures}
     return [(each, by_id[each.figure_id]) for each in content.data if each.source == "figure"]
@@ -79,7 +79,7 @@ def in_base(figure: Figure) -> tuple[str, Fraction]:
 def total(contents: dict[tuple[str, str], ReportContent], subject: str, kpi: str, scope: str = "") -> Decimal:
     """A number of the year that data of packs are made of, whichever of them has it: they agree."""
     about = f"carrier:{scope}" if scope else f"site:{GROUPS[subject].organisation if subject in GROUPS else subject}"
-    data = [each for (whose, _), content in contents.items() if whose == subject for each in told(content)]
+    data = [each for (whose, _), content in contents.items() if whose == subject for each in figure_data(content)]
     found = {in_base(each)[1] for _, each in data if each.path.startswith(f"footprint/{about}/2025/{kpi}")}
     [value] = found
     return Decimal(value.numerator) / value.denominator
@@ -92,7 +92,7 @@ def test_every_figure_of_a_pack_comes_again_from_its_trace_to_the_last_digit(
 ) -> None:
     content, kept = contents[subject, name], dict[str, Decimal | None]()
     by_id = {each.figure_id: each for each in content.figures}
-    data = told(content)
+    data = figure_data(content)
     assert data
     for datum, figure in data:
         again = recompute(figure, sources=afresh, lookup=by_id.get, kept=kept)
@@ -106,7 +106,7 @@ def test_frameworks_give_the_same_joules_and_grams_where_they_mean_the_same(
 ) -> None:
     said: dict[tuple[str, ...], dict[str, Fraction]] = defaultdict(dict)
     for (about, name), content in contents.items():
-        for datum, figure in told(content) if about == subject else []:
+        for datum, figure in figure_data(content) if about == subject else []:
             # Made of several, such as an intensity, is a question of its own.
             if datum.kind != "text" and figure.kpi in MEASURED:
                 unit, value = in_base(figure)

@@ -171,13 +171,13 @@ def test_who_is_nobody_s_peer_is_not_counted_among_them(peers: Peers) -> None:
 
 
 def test_half_a_year_that_stands_for_a_year_is_said_on_page_one(peers: Peers, tmp_path: Path) -> None:
-    def told(of: Peers) -> list[str]:
+    def severities(of: Peers) -> list[str]:
         found = of.content("west", of.sources(of.file)).findings
         return [each.severity for each in found if each.code == "part_of_a_year"]
 
     half = Peers(tmp_path, days=182)
     try:
-        assert (told(peers), told(half)) == ([], ["warning"])
+        assert (severities(peers), severities(half)) == ([], ["warning"])
     finally:
         half.store.close()
 
@@ -220,7 +220,7 @@ def test_a_rank_by_opening_hours_stands_beside_the_other_where_they_are_stated(p
 
 
 def test_a_rank_by_opening_hours_is_that_of_the_scaled_values() -> None:
-    """What is taken beyond the base load goes with the hours: who is open four times as long takes less by them."""
+    """Use beyond the base load goes with the hours: a site open four times as long takes less by them."""
     levels, hours = {"a": 10.0, "b": 12.0, "c": 30.0, "d": 40.0, "e": 50.0}, {"b": 160.0}
     register = {
         name: RegisteredSite(site=name, use="office", floor_area_m2=1000, hours_per_week=hours.get(name, 40.0))

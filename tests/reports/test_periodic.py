@@ -1,4 +1,4 @@
-"""What ends with a month: every month its data quality, every third a summary, December the year."""
+"""Reports at the end of a month: every month its data quality, every third a summary, December the year."""
 
 from pathlib import Path
 

@@ -257,7 +257,7 @@ def test_a_pack_holds_the_same_figures_and_digests_in_both_languages(
 
 
 def digests(figure: Figure) -> list[tuple[str, str, str]]:
-    """What a figure rests on beside other figures, with its hash."""
+    """Inputs of a figure beside other figures, with their hashes."""
     return [(each.kind, each.id, each.sha256) for each in figure.trace.inputs if each.kind != "figure"]
 
 

@@ -59,7 +59,7 @@ def facts() -> set[str]:
 
 
 def decisions() -> set[str]:
-    """Why a model leads or stays."""
+    """Reasons why a model leads or stays."""
     days = [DAY + timedelta(days=each) for each in range(60)]
     tests = [
         PairedTest(days=60, champion_loss=1.0, challenger_loss=loss, gain=1.0 - loss, p_value=p)

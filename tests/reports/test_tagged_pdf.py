@@ -154,7 +154,7 @@ def test_a_table_over_pages_is_one_and_its_head_is_read_once(content: ReportCont
     (register,) = [each for each in pdf.nodes("Table") if len(each.kids) > 100]
     pages = {kid[0] for cell in register.nodes() for kid in cell.kids if isinstance(kid, tuple)}
     assert len(pages) > 2
-    assert [each.said("/Scope") for each in register.nodes()].count("/Column") == len(register.kids[1].kids)
+    assert [each.attribute("/Scope") for each in register.nodes()].count("/Column") == len(register.kids[1].kids)
 
 
 def test_furniture_says_which_it_is_on_every_page(content: ReportContent) -> None:

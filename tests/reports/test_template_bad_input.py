@@ -1,4 +1,4 @@
-"""What is bad or missing: a finding on page one or a refusal by name, never a broken page."""
+"""Bad or missing input: a finding on page one or a refusal by name, never a broken page."""
 
 import io
 from collections.abc import Callable, Iterator

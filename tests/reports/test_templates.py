@@ -1,4 +1,4 @@
-"""Templates as files: a new report needs no Python, and whatever is wrong in one is told with its file and line."""
+"""Templates as files: a new report needs no Python, and whatever is wrong in one is named with its file and line."""
 
 from pathlib import Path
 

@@ -60,7 +60,7 @@ class Year:
     def given(
         self, period: str, *, seu: str | None = None, sources: Sources | None = None, marts_dir: Path | None = None
     ) -> Given:
-        """What a report of that period is given."""
+        """Inputs of a report of that period."""
         as_of = self.world.reports.known_at(self.world.clock)
         versions = baselines_in_force(self.site, self.world.baselines, as_of_utc=as_of)
         return Given(

@@ -108,7 +108,7 @@ def bucket_server() -> Iterator[tuple[str, Faulty]]:
 
 
 def environment(endpoint: str) -> dict[str, str]:
-    """What a process is told about it."""
+    """Environment of a process that uses it."""
     named = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "of no use elsewhere", "AWS_REGION": "us-east-1"}
     return {"AWS_ENDPOINT_URL": endpoint, "AWS_EC2_METADATA_DISABLED": "true", **named}
 

@@ -49,7 +49,7 @@ class Taken(NamedTuple):
 
 
 class Combination(NamedTuple):
-    """What stands together. also: the second place of anchors; is_left: a stopped writer left a file; settings: whose
+    """Parts put together. also: the second place of anchors; is_left: a stopped writer left a file; settings: whose
     site file and folders, which say nothing of whose the readings are.
     """
 
@@ -88,7 +88,7 @@ class Combination(NamedTuple):
 
 @dataclass
 class Found:
-    """What became of them. wrong: a sentence for each that was not as it ought to be."""
+    """Outcomes of combinations. wrong: a sentence for each that was not as it ought to be."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     files: int = 0
@@ -200,7 +200,7 @@ def contents(folder: Path) -> Counter[str]:
 
 
 def look(folder: Path, kept: Path, given: Combination, found: Found) -> None:
-    """What the program does with one."""
+    """Try the program on one combination."""
     project = put_together(folder, kept, given)
     before, words = contents(project), ("--project", str(project))
     found.files += before.total()

@@ -1,4 +1,4 @@
-"""Where the steps are what is tested, every store is made by them; all others hold by copy what the steps make."""
+"""Stores of tests: made by the steps where those are what is tested, else copied from what the steps make."""
 
 import pytest
 

@@ -53,7 +53,7 @@ class Campaign:
         self.missed: list[str] = []
 
     def doctor(self) -> list[str]:
-        """What the doctor finds wrong."""
+        """Findings of the doctor."""
         found = standing(self.store.engine)
         refusals = [found.refusal] if found.refusal else []
         return [*refusals, *distrusted(self.store), *(f"file {path}" for path in self.files.compare().edited)]
@@ -210,7 +210,7 @@ class _Undo(Exception):
 
 
 def names_of(table: sa.Table, row: Row) -> set[str]:
-    """How the doctor's sentence names the row."""
+    """Names of the row in the doctor's sentence."""
     if table is command_events:
         return {f"event {row['position']}"}
     if table is commands:

@@ -53,7 +53,7 @@ def run(folder: str, number: int, name: str, copies: str = "") -> None:
         if event in EVENTS:
             moment(event)
 
-    def asked(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def note_statement(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         moment(statement)
 
     def taken(*given: Any) -> None:
@@ -65,7 +65,7 @@ def run(folder: str, number: int, name: str, copies: str = "") -> None:
         (Path(folder) / MOMENTS).write_text(json.dumps(seen))
 
     sys.addaudithook(heard)
-    sa.event.listen(sa.Engine, "before_cursor_execute", asked)
+    sa.event.listen(sa.Engine, "before_cursor_execute", note_statement)
     sa.event.listen(sa.Engine, "commit", lambda _: moment("COMMIT"))
     original, migrate.take_steps = migrate.take_steps, taken
     sys.argv = ["meterloom", "migrate", "--json", "--project", folder]

@@ -31,7 +31,7 @@ STEP = 96 * 31
 
 @dataclass
 class Storm:
-    """What happened. expected: value by quarter hour, of the batches that were recorded."""
+    """Counts of a storm. expected: value by quarter hour, of the batches that were recorded."""
 
     expected: dict[int, float] = field(default_factory=dict)
     rows: int = 0

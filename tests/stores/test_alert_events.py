@@ -1,4 +1,4 @@
-"""What people did about findings: rows are added, a mute ends by itself, what comes back later is open again."""
+"""Acts of people on findings: rows are added, a mute ends by itself, what comes back later is open again."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What was decided and accepted is noted outside of the store: a store that was put back, or cut, is seen."""
+"""Decisions and acceptances are anchored outside of the store: a store that was put back, or cut, is seen."""
 
 import json
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Who asks whether the store is to be believed: agent, commands, the daily check; and what a migration finds."""
+"""Checks whether the store is to be believed: agent, commands, the daily check; and what a migration finds."""
 
 import json
 from collections.abc import Iterator

@@ -43,7 +43,7 @@ def deliver(lake: Lake, clock: FixedClock, count: int, *, first: int = 0) -> Non
 
 
 def answers(lake: Lake) -> list[Any]:
-    """What the lake says now and as of every batch: rows in both times, digests, batches, spans of streams."""
+    """Answers of the lake now and as of every batch: rows in both times, digests, batches, spans of streams."""
     times = [None, *sorted({row["recorded_at_utc"] for row in lake.manifest("plant")})]
     span = {"start_utc": START, "end_utc": START + timedelta(days=62)}
     return [

@@ -16,7 +16,7 @@ from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project, load_project
 from orchestration.instance.schema_steps import library_steps
 from orchestration.instance.write import write_instance
-from tests.stores.test_upgrade_command import asked
+from tests.stores.test_upgrade_command import json_of
 from tests.stores.test_upgrade_kills import begun, moments_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -74,7 +74,7 @@ def is_new(file: Path) -> bool:
     return found != BEFORE
 
 
-def told(project: Project) -> dict[str, list[tuple[object, ...]]]:
+def runs_and_events(project: Project) -> dict[str, list[tuple[object, ...]]]:
     """Runs and events, as Dagster's files hold them."""
     found = {}
     for file in files(project):
@@ -89,7 +89,7 @@ def told(project: Project) -> dict[str, list[tuple[object, ...]]]:
 def expect_whole(project: Project, before: dict[str, list[tuple[object, ...]]]) -> None:
     assert [each.name for each in files(project) if not is_new(each)] == []
     assert library_steps(project) == []
-    assert told(project) == before
+    assert runs_and_events(project) == before
     kept = sorted((project.data_dir / "dagster").rglob("*.bak"))
     assert len(kept) == len(files(project))
     assert {file_revisions(each) == {BEFORE} for each in kept} == {True}
@@ -101,10 +101,10 @@ def expect_whole(project: Project, before: dict[str, list[tuple[object, ...]]]) 
 
 def test_all_files_of_dagster_are_brought_up_and_hold_what_they_held(aged: Path, tmp_path: Path) -> None:
     project = copied(aged, tmp_path / "whole")
-    before = told(project)
+    before = runs_and_events(project)
     assert len(before["runs runs"]) == RUNS
     assert {each.part for each in library_steps(project)} == {"dagster schema"}
-    code, found = asked(project, "migrate")
+    code, found = json_of(project, "migrate")
     assert code == 0, found
     expect_whole(project, before)
     assert not list((project.data_dir / "dagster").glob(f"{SCRATCH}*"))
@@ -151,7 +151,7 @@ def test_a_migration_that_is_killed_anywhere_leaves_each_file_old_or_new_and_the
     at_work = [(started, ""), (started, f"var/dagster/**/{SCRATCH}*/**/*.db")]
     for number, copies in [(drawn.randrange(1, started), ""), *at_work, *((each, "") for each in behind)]:
         project = copied(aged, tmp_path / f"{number}-{len(copies)}")
-        before = told(project)
+        before = runs_and_events(project)
         process = begun(project, number, copies=copies)
         _, error = process.communicate()
         assert process.returncode == -signal.SIGKILL, error
@@ -159,7 +159,7 @@ def test_a_migration_that_is_killed_anywhere_leaves_each_file_old_or_new_and_the
         if number <= started:
             assert not any(new)
         seen.add((any(new), all(new)))
-        code, found = asked(project, "migrate")
+        code, found = json_of(project, "migrate")
         assert code == 0, found
         expect_whole(project, before)
     # None of them new, and some of them.

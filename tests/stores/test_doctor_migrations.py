@@ -1,4 +1,4 @@
-"""What `meterloom doctor` says of migrations, and that it makes none."""
+"""`meterloom doctor` reports migrations, and makes none."""
 
 import json
 import sqlite3

@@ -188,21 +188,21 @@ def test_others_who_write_meanwhile_let_a_batch_be_decided_again_outside_of_the_
 def test_a_bucket_nobody_answers_for_says_so_in_one_sentence(
     faulty_line: tuple[str, Faulty], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def said(address: str = f"s3://{BUCKET}/x") -> str:
+    def refusal(address: str = f"s3://{BUCKET}/x") -> str:
         files = BucketFiles(tmp_path / "copies", address, pause_s=0)
         with pytest.raises(Unreachable) as error:
             files.put_new(uuid4().hex, holding(b"x"))
         assert "\n" not in str(error.value)
         return str(error.value)
 
-    assert said("s3://nowhere/x").startswith("s3://nowhere/x: there is no such bucket (NoSuchBucket)")
+    assert refusal("s3://nowhere/x").startswith("s3://nowhere/x: there is no such bucket (NoSuchBucket)")
     line = faulty_line[1]
     with monkeypatch.context() as patch:
         patch.setattr(line, "server", lambda _environ, start: Faulty._refuse("denied", start))
-        assert "refuses us (AccessDenied): look at the credentials" in said()
+        assert "refuses us (AccessDenied): look at the credentials" in refusal()
     for name, value in environment("http://127.0.0.1:9").items():
         monkeypatch.setenv(name, value)
-    assert said().startswith(f"s3://{BUCKET}/x does not answer: look at AWS_ENDPOINT_URL")
+    assert refusal().startswith(f"s3://{BUCKET}/x does not answer: look at AWS_ENDPOINT_URL")
     monkeypatch.setitem(sys.modules, "assets.stores.lake.bucket_files", None)
     with pytest.raises(Unreachable, match=r"meterloom\[s3\]"):
         open_files(tmp_path / "none", f"s3://{BUCKET}/none")

@@ -1,4 +1,4 @@
-"""What every store over append-only tables rests on: one recorded time, seals, and views as known at any instant."""
+"""Base of every store over append-only tables: one recorded time, seals, and views as known at any instant."""
 
 from collections.abc import Iterator
 from contextlib import suppress

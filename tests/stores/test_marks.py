@@ -1,4 +1,4 @@
-"""What the marts know, as another version wrote it."""
+"""Marks of the marts, as another version wrote them."""
 
 from pathlib import Path
 

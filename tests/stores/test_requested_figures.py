@@ -1,4 +1,4 @@
-"""Figures that were asked for: who asks again writes nothing, what is broken is begun anew, many ask at once."""
+"""Requested figures: a second request writes nothing, what is broken is begun anew, many requests at once."""
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor

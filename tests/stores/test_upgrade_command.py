@@ -47,7 +47,7 @@ def old(tmp_path: Path, request: pytest.FixtureRequest) -> Project:
     return load_project(tmp_path / "old", {})
 
 
-def asked(project: Project, *words: str) -> tuple[int, dict[str, Any]]:
+def json_of(project: Project, *words: str) -> tuple[int, dict[str, Any]]:
     done = CliRunner().invoke(build_app(), [*words, "--project", str(project.root), "--json"])
     return done.exit_code, json.loads(done.stdout) if done.stdout else {"said": done.stderr}
 
@@ -62,20 +62,20 @@ def content(project: Project) -> dict[str, Any]:
 
 def test_a_plan_names_each_step_and_changes_nothing(old: Project) -> None:
     before = content(old)
-    code, found = asked(old, "migrate", "--plan")
+    code, found = json_of(old, "migrate", "--plan")
     assert (code, found["to"], found["is_done"]) == (0, NEWEST, False)
     assert [found["from"], *(each["revision"] for each in found["steps"])][-1] == NEWEST
     assert all(each["sentence"] for each in found["steps"])
     assert content(old) == before
     # What is to come: nothing of this version is asked before.
-    code, found = asked(old, "upgrade", "--check")
+    code, found = json_of(old, "upgrade", "--check")
     assert [each["name"] for each in found["smoke"]] == ["doctor"]
     assert content(old) == before
 
 
 def test_an_upgrade_takes_the_steps_once_and_every_looked_at_figure_is_what_it_was(old: Project) -> None:
     before = content(old)
-    code, found = asked(old, "upgrade")
+    code, found = json_of(old, "upgrade")
     smoke = {each["name"]: each for each in found["smoke"]}
     assert smoke["trace"] == {"name": "trace", "status": "ok", "detail": "5 figures equal"}
     assert smoke["mode"]["status"] == "ok"
@@ -86,7 +86,7 @@ def test_an_upgrade_takes_the_steps_once_and_every_looked_at_figure_is_what_it_w
             # As SQLite keeps them: a truth value is a number there.
             rows = {row[0] for row in copy.execute(f"SELECT * FROM {table}")}
             assert rows == {row[0] for row in before[table][1:]}
-    code, second = asked(old, "migrate")
+    code, second = json_of(old, "migrate")
     assert (code, second["steps"], second["from"], second["copy"]) == (0, [], NEWEST, "")
     assert schema_plan(old).steps == ()
 
@@ -97,7 +97,7 @@ def test_a_migration_that_was_killed_is_taken_up_by_the_next(old: Project) -> No
         words = [sys.executable, "-m", "tests.stores.steps", str(FOLDER), file, kill_at]
         assert subprocess.run(words, check=False, cwd=ROOT).returncode == -signal.SIGKILL
         assert content(old) == before
-    code, found = asked(old, "migrate")
+    code, found = json_of(old, "migrate")
     assert (code, found["to"]) == (0, NEWEST)
     store = connect_store(old.store_url)
     assert standing(store.engine).steps == ()
@@ -107,7 +107,7 @@ def test_a_migration_that_was_killed_is_taken_up_by_the_next(old: Project) -> No
 def test_nothing_is_migrated_under_a_running_project(old: Project) -> None:
     before = content(old)
     with taken(old, "up"):
-        code, found = asked(old, "migrate")
+        code, found = json_of(old, "migrate")
     assert code == 2
     assert "another one runs on this project" in found["said"]
     assert content(old) == before
@@ -120,14 +120,14 @@ def test_a_store_of_a_newer_version_is_refused_with_the_way_out(tmp_path: Path) 
     with closing(sqlite3.connect(project.data_dir / "store.db")) as store, store:
         store.execute("CREATE TABLE alembic_version (version_num TEXT)")
         store.execute("INSERT INTO alembic_version VALUES ('9999')")
-    code, found = asked(project, "upgrade", "--check")
+    code, found = json_of(project, "upgrade", "--check")
     assert code == 3
     assert "open the project with the version that wrote it, or a newer one" in found["said"]
 
 
 def test_a_project_without_a_store_has_nothing_to_migrate(tmp_path: Path) -> None:
     (tmp_path / "meterloom.yaml").write_text("{}")
-    code, found = asked(load_project(tmp_path, {}), "migrate")
+    code, found = json_of(load_project(tmp_path, {}), "migrate")
     assert (code, found["from"], found["to"], found["steps"]) == (0, "", "", [])
     assert not (tmp_path / "var" / "store.db").exists()
 
@@ -167,11 +167,11 @@ def test_the_files_of_libraries_are_brought_up_by_their_own_commands(behind: Pro
 
 
 def test_mlflow_s_file_is_not_replaced_under_its_server(behind: Project) -> None:
-    """What a server writes to the file of before would be lost with it."""
+    """Writes of a server to the file of before would be lost with it."""
     (step,) = library_steps(behind)
     write_role(roles_dir(behind), started("mlflow", os.getpid()))
     open_store(behind.store_url).close()
-    code, found = asked(behind, "migrate")
+    code, found = json_of(behind, "migrate")
     assert code == 2
     assert "the service mlflow runs" in found["said"]
     assert library_steps(behind) == [step]
@@ -186,7 +186,7 @@ def test_a_file_of_a_newer_library_is_refused_and_stays_as_it_is(behind: Project
     before = file.read_bytes()
     for words in (("migrate",), ("upgrade", "--check")):
         (behind.data_dir / "store.db").touch()
-        code, found = asked(behind, *words)
+        code, found = json_of(behind, *words)
         assert code == 3
         assert "mlflow.db is of revision 9999ffff9999, which the installed version of its library" in found["said"]
     assert file.read_bytes() == before

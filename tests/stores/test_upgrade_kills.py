@@ -18,7 +18,7 @@ from data_quality.contracts.settings import Project, load_project
 from orchestration.instance.schema_steps import library_steps
 from tests.conftest import ROOT
 from tests.stores.killed_migrate import MOMENTS
-from tests.stores.test_upgrade_command import FIXTURES, asked, content, first_tables
+from tests.stores.test_upgrade_command import FIXTURES, content, first_tables, json_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ARCHIVE = FIXTURES / "81ae88f.tar.xz"
@@ -65,7 +65,7 @@ def killed(project: Project, number: int, copies: str = "") -> None:
 
 def expect_ended(project: Project) -> None:
     """The next one takes up what is left, and all figures are what they were."""
-    code, found = asked(project, "upgrade")
+    code, found = json_of(project, "upgrade")
     assert code == 0, found
     assert {each["status"] for each in found["smoke"]} == {"ok"}
     assert library_steps(project) == []
@@ -119,7 +119,7 @@ def test_a_second_upgrade_is_refused_in_one_sentence_and_the_first_goes_on(unpac
             assert first.poll() is None
             time.sleep(0.02)
         for words in (("upgrade",), ("migrate",)):
-            code, found = asked(project, *words)
+            code, found = json_of(project, *words)
             assert code == 2
             assert f"process {first.pid}" in found["said"]
             assert len(found["said"].strip().splitlines()) == 1

@@ -1,4 +1,4 @@
-"""Issues of weather: written once, never changed, asked for as they were known."""
+"""Issues of weather: written once, never changed, queried as they were known."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ def issue(
     )
 
 
-def asked(weather: WeatherStore, start_h: int, end_h: int, *, by_h: int | None = None) -> list[WeatherIssue]:
+def known_issues(weather: WeatherStore, start_h: int, end_h: int, *, by_h: int | None = None) -> list[WeatherIssue]:
     by = None if by_h is None else START + by_h * HOUR
     return weather.known("home", start_utc=START + start_h * HOUR, end_utc=START + end_h * HOUR, available_by_utc=by)
 
@@ -36,7 +36,7 @@ def asked(weather: WeatherStore, start_h: int, end_h: int, *, by_h: int | None =
 def test_an_issue_comes_back_as_it_was_given(store: Store, clock: FixedClock) -> None:
     weather = WeatherStore(store)
     assert weather.add("home", [issue()], clock) == 1
-    assert asked(weather, 0, 3) == [issue()]
+    assert known_issues(weather, 0, 3) == [issue()]
     assert weather.known("other", start_utc=START, end_utc=START + HOUR) == []
 
 
@@ -62,10 +62,10 @@ def test_a_service_that_says_the_same_an_hour_later_has_issued_nothing_new(store
 def test_only_what_was_known_by_then_and_tells_of_the_span_is_found(store: Store, clock: FixedClock) -> None:
     weather = WeatherStore(store)
     weather.add("home", [issue(3.0, issued_h=6, begins_h=6), issue(2.0, issued_h=1, known_h=4), issue()], clock)
-    assert [each.values["temperature_degc"][0] for each in asked(weather, 0, 99)] == [1.0, 2.0, 3.0]
-    assert [each.values["temperature_degc"][0] for each in asked(weather, 0, 99, by_h=3)] == [1.0]
-    assert asked(weather, 3, 6) == []
-    assert len(asked(weather, 8, 9)) == 1
+    assert [each.values["temperature_degc"][0] for each in known_issues(weather, 0, 99)] == [1.0, 2.0, 3.0]
+    assert [each.values["temperature_degc"][0] for each in known_issues(weather, 0, 99, by_h=3)] == [1.0]
+    assert known_issues(weather, 3, 6) == []
+    assert len(known_issues(weather, 8, 9)) == 1
 
 
 def test_an_issue_that_was_recorded_later_is_not_seen_as_of_before(store: Store, clock: FixedClock) -> None:
@@ -100,5 +100,5 @@ def test_two_months_of_four_issues_a_day_are_read_in_a_blink(store: Store, clock
     weather = WeatherStore(store)
     assert weather.add("home", issues, clock) == 240
     began = time.perf_counter()
-    assert len(asked(weather, 0, 24 * 365)) == 240
+    assert len(known_issues(weather, 0, 24 * 365)) == 240
     assert time.perf_counter() - began < 10

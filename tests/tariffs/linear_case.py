@@ -21,7 +21,7 @@ NANO = Decimal("1e-9")
 
 @dataclass
 class Tally:
-    """What a run has seen: exact and refused cases, the largest difference, why cases were refused."""
+    """Tally of a run: exact and refused cases, the largest difference, why cases were refused."""
 
     cases: int = 0
     compared: int = 0

@@ -31,7 +31,7 @@ def priced(period_id: str, **when: Any) -> dict[str, Any]:
 
 
 def holding(known: Tariff, zone: str) -> np.ndarray:
-    """How many periods hold in each quarter hour of ten years, counted window by window from the wall clock."""
+    """Number of periods in each quarter hour of ten years, counted window by window from the wall clock."""
     grid = pl.datetime_range(
         local_midnight_utc(FIRST, zone), local_midnight_utc(LAST, zone), "15m",
         closed="left", time_unit="us", time_zone="UTC", eager=True,

@@ -1,4 +1,4 @@
-"""What ingestion makes of the tower's files: the promised verdicts, and a lake that is the truth but for the faults."""
+"""Ingestion of the tower's files: the promised verdicts, and a lake that is the truth but for the faults."""
 
 from datetime import date, datetime, timedelta
 

@@ -15,7 +15,7 @@ Headers = Sequence[tuple[str, str]]
 
 
 class Answer(NamedTuple):
-    """What came back. status 0: nothing."""
+    """An answer. status 0: nothing came back."""
 
     status: int
     headers: dict[str, str]

@@ -43,6 +43,6 @@ def add_bills(project: OpenProject) -> dict[str, str]:
 
 
 def command(asking: Asking, *words: str) -> str:
-    """What a command of bills prints."""
+    """Output of a command of bills."""
     told = CliRunner().invoke(build_app(("bill",)), [*words, "--project", str(asking.project.project.root)])
     return str(told.stdout)

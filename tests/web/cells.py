@@ -1,4 +1,4 @@
-"""One cell a route: an address as it is asked, and what the route shows. A route without a cell is refused by a test.
+"""One cell a route: the address of its request, and what the route shows. A route without a cell is refused by a test.
 
 A page or endpoint that is added names here how it is asked in the project of served.py: `{site}` and `{scope}` stand
 for what the matrix puts there. about: `site` where another site must be as if it were not there, `scope` where another
@@ -11,7 +11,7 @@ About = Literal["", "site", "scope"]
 
 
 class Cell(NamedTuple):
-    """How a route is asked. target: its address. body: what is sent, as JSON, where it is no GET."""
+    """Request of a route. target: its address. body: what is sent, as JSON, where it is no GET."""
 
     target: str
     about: About = "scope"

@@ -71,7 +71,7 @@ class Unchanging(OpenProject):
 
 @dataclass
 class Seen:
-    """What was asked and what did not fit. shown: numbers with a link; opened: reasons; again: of these recomputed."""
+    """Counts and faults of a walk. shown: numbers with a link; opened: reasons; again: of these recomputed."""
 
     shown: int = 0
     opened: int = 0
@@ -159,7 +159,7 @@ def _opened(asking: Asking, href: str, text: str, link: str, seen: Seen, *, is_p
 
 
 def _in_percent(value: Decimal | None, unit: str, kpi: str) -> Decimal | None:
-    """A share is told in percent, an EnPI as it is."""
+    """A share is shown in percent, an EnPI as it is."""
     return value * 100 if value is not None and unit == "ratio" and kpi != "enpi" else value
 
 

@@ -71,7 +71,7 @@ def held(port: int, sent: str, addresses: Sequence[str], number: int = HOW_MANY)
 
 
 def ended_within(wire: socket.socket, within_s: float) -> bytes | None:
-    """What came before the server ended the connection; None where it has not."""
+    """Bytes received before the server ended the connection; None where it has not."""
     wire.settimeout(within_s)
     found = b""
     try:
@@ -114,7 +114,7 @@ def pages(folder: Path, patience_s: float = PATIENCE_S) -> Iterator[tuple[int, s
 
 
 def read_s(port: int, path: str, cookie: str = "") -> float:
-    """How long a new browser waits for a page. Raises AssertionError for another answer than the page."""
+    """Seconds that a new browser waits for a page. Raises AssertionError for another answer than the page."""
     began_s = time.monotonic()
     headers = {"cookie": cookie} if cookie else {}
     answer = httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, timeout=20, trust_env=False)
@@ -123,7 +123,7 @@ def read_s(port: int, path: str, cookie: str = "") -> float:
 
 
 def pushed_s(opened: Opened, key: str, minute: int) -> float:
-    """How long a machine waits until its reading is kept."""
+    """Seconds that a machine waits until its reading is kept."""
     time.sleep(PAUSE_S)
     began_s = time.monotonic()
     answer = push(opened.url, key, [reading(15 * minute)])

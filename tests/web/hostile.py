@@ -59,7 +59,7 @@ LEDGERS = ("audit_events", "row_seals", "recorded_clock", "key_uses")
 
 
 class Found(NamedTuple):
-    """What came of all requests: answers by status, and sentences about what must not be."""
+    """Result of all requests: answers by status, and sentences about what must not be."""
 
     statuses: Counter[int]
     faults: list[str]
@@ -67,7 +67,7 @@ class Found(NamedTuple):
 
 
 class Asker(NamedTuple):
-    """Who asks, with what, and words that they must never read."""
+    """A sender: its name, its headers, and words that it must never read."""
 
     name: str
     headers: Headers
@@ -134,7 +134,7 @@ async def _all(served: Served, who: list[Asker], count: int, seed: int) -> tuple
 
 
 def wrong(answer: Answer, asker: Asker) -> list[str]:
-    """What must not be in an answer."""
+    """Faults of an answer."""
     text = answer.body.decode("utf-8", "replace") + str(sorted(answer.headers.items()))
     # What is not built says so, with its code.
     is_said = answer.status == 501 and any(code in text for code in ('"code":"not_built"', '"code":"not_installed"'))

@@ -11,7 +11,7 @@ from assets.stores.live.live_store import LiveStore, Row
 SITE = "plant"
 
 
-class Told(NamedTuple):
+class Event(NamedTuple):
     """One event of the stream."""
 
     number: int
@@ -33,21 +33,21 @@ def put(store: LiveStore, at: datetime, *, site: str = SITE, **values: float) ->
     store.put([row(point, value, at, site=site) for point, value in values.items()])
 
 
-def events(text: str) -> list[Told]:
-    """What stands in a piece of the stream."""
+def events(text: str) -> list[Event]:
+    """Events in a piece of the stream."""
     found = []
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
         if "event" in fields:
-            found.append(Told(int(fields.get("id", 0)), fields["event"], json.loads(fields["data"])))
+            found.append(Event(int(fields.get("id", 0)), fields["event"], json.loads(fields["data"])))
     return found
 
 
-async def read_until(stream: AsyncIterator[bytes], kind: str, *, within_s: float = 30.0, **data: Any) -> list[Told]:
+async def read_until(stream: AsyncIterator[bytes], kind: str, *, within_s: float = 30.0, **data: Any) -> list[Event]:
     """Events up to the first of that kind with that data."""
-    found: list[Told] = []
+    found: list[Event] = []
 
-    async def reading() -> list[Told]:
+    async def reading() -> list[Event]:
         async for chunk in stream:
             for each in events(chunk.decode()):
                 found.append(each)

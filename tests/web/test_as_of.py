@@ -1,4 +1,4 @@
-"""The marts as known at an instant: built once in a process of its own, told while they are built, equal afterwards."""
+"""The marts as known at an instant: built once in a process of its own, shown as being built, equal afterwards."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""What an auditor does on the board of proof: packs verified on demand, who did what, ten figures by a form."""
+"""Board of proof for an auditor: packs verified on demand, who did what, ten figures by a form."""
 
 import sqlite3
 import time

@@ -51,7 +51,7 @@ def refitted(asking: Asking, by: str = "ben", *findings: Finding) -> BaselineVer
 
 
 def stamp(asking: Asking) -> str:
-    """What the tiles about energy uses are kept under."""
+    """Stamp under which the tiles about energy uses are kept."""
     ask = Ask(asking.project, asking.person, Address(path="/board/exec"), asking.clock)
     return stamp_of_uses(ask, asking.project.sites.values())
 

@@ -31,7 +31,7 @@ router = APIRouter()
 
 
 class Sent(Model):
-    """What the route of the test takes."""
+    """Body of the test's route."""
 
     name: str
     value: float
@@ -45,7 +45,7 @@ def take(sent: Sent, ask: Ask = requires(Permission.WRITE)) -> dict[str, Any]:
 
 @router.get("/test/fault", response_model=None)
 def fail(ask: Ask = requires(Permission.READ, takes=("which",))) -> None:
-    """Fail in the way that is asked for."""
+    """Fail in the way that the request names."""
     if ask.address.part("which") == "slow":
         time.sleep(0.5)
     raise FAULTS[ask.address.part("which")]

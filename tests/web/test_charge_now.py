@@ -65,7 +65,7 @@ def _until(is_so: Callable[[], bool]) -> None:
 
 
 def _proven_at(project: OpenProject, command_id: str) -> datetime:
-    """When the ledger first said that it is in force."""
+    """Time of the ledger's first event that it is in force."""
     query = command_events.select().where(command_events.c.command_id == command_id)
     at_utc: datetime = next(row["at_utc"] for row in project.store.rows(query) if row["to_state"] == "VERIFIED")
     return at_utc

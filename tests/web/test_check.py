@@ -1,4 +1,4 @@
-"""/check: strangers are told where a published report stands and whether a file is genuine, and nothing else."""
+"""/check: strangers learn where a published report stands and whether a file is genuine, and nothing else."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Why the cost changed: the steps add up to the change, and what cannot be split is said to be one step."""
+"""Cost bridge: the steps add up to the change, and what cannot be split is shown as one step."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -43,14 +43,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenProject]:
     found.close()
 
 
-def asked(project: OpenProject, period: Period, **changes: object) -> CostBridge:
+def bridge_of(project: OpenProject, period: Period, **changes: object) -> CostBridge:
     ask = Ask(project, OLGA, Address(path="/board/exec", site="plant"), FixedClock(plant.NOON))
     site = project.site("plant").model_copy(update=changes)
     return why_it_changed([SiteNow(Show(ask, site, project.sources()))], period)
 
 
 def test_the_steps_add_up_to_the_change_and_start_at_the_cost_before(project: OpenProject) -> None:
-    found = asked(project, FEBRUARY)
+    found = bridge_of(project, FEBRUARY)
     assert [name for name, _ in found.steps] == [*SPLIT]
     assert found.before is not None
     assert found.now is not None
@@ -65,11 +65,11 @@ def test_the_steps_add_up_to_the_change_and_start_at_the_cost_before(project: Op
 
 
 def test_without_a_baseline_all_energy_is_one_step(project: OpenProject) -> None:
-    found = asked(project, FEBRUARY, seus=())
+    found = bridge_of(project, FEBRUARY, seus=())
     assert [name for name, _ in found.steps] == ["Price", "Quantity"]
 
 
 def test_a_month_whose_year_before_was_not_read_has_no_bridge(project: OpenProject) -> None:
     march = Period(label="2025-03", start=date(2025, 3, 1), end=date(2025, 4, 1), time_zone=plant.ZONE)
-    assert asked(project, march).steps == ()
-    assert cost_bridge.view(asked(project, march)).state == "not_set_up"
+    assert bridge_of(project, march).steps == ()
+    assert cost_bridge.view(bridge_of(project, march)).state == "not_set_up"

@@ -1,4 +1,4 @@
-"""The quality calendar: what is missing is told, what is to come is not, and a generator is no gap."""
+"""The quality calendar: what is missing is shown, what is to come is not, and a generator is no gap."""
 
 import html
 from datetime import date

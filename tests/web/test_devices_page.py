@@ -1,4 +1,4 @@
-"""Devices: state with its age, override, last command with evidence, latch; a viewer is not asked in."""
+"""Devices: state with its age, override, last command with evidence, latch; a viewer is not let in."""
 
 import html
 from datetime import timedelta

@@ -122,8 +122,8 @@ def test_the_question_of_an_act_has_cancel_beside_its_button_and_a_form_of_a_pag
         assert bool(beside) == is_question
 
 
-def told(html: str, key: str) -> dict:
-    """What the scripts are told of a chart."""
+def chart_json(html: str, key: str) -> dict:
+    """Data of a chart for the scripts."""
     figure = html.partition(f'id="chart-{key}"')[2]
     return json.loads(figure.partition('type="application/json">')[2].partition("</script>")[0])
 
@@ -146,7 +146,7 @@ def test_days_that_follow_each_other_are_told_once_and_other_names_as_they_are()
 
 def test_a_chart_says_its_rows_in_json_and_the_same_in_its_table() -> None:
     html = html_of(None, page(EVIL))
-    found = told(html, "c")
+    found = chart_json(html, "c")
     assert [row["label"] for row in found["rows"]] == [EVIL, EVIL]
     assert [row["values"] for row in found["rows"]] == [[1.0, None], [2.0, 3.0]]
     assert (found["x"], found["events"], found["limit"]) == ([EVIL, "b"], [[1, EVIL]], {"label": EVIL, "value": 1.5})

@@ -60,7 +60,7 @@ def chart_of(found: EnergyGiven) -> Chart:
     return charts_of(found)[0]
 
 
-def told(found: EnergyGiven) -> str:
+def problem_text(found: EnergyGiven) -> str:
     return " ".join(each.text for each in found.problem)
 
 
@@ -223,7 +223,7 @@ def test_the_default_is_the_newest_week_with_readings(project: OpenProject) -> N
 def test_nothing_in_the_period_names_the_nearest_month_with_readings(project: OpenProject) -> None:
     for period, nearest in (("2024-06", "2025-01"), ("2025-09", "2025-03")):
         found = given(project, period=period, now_utc=datetime(2026, 1, 1, tzinfo=UTC))
-        assert "No data for this scope" in told(found)
+        assert "No data for this scope" in problem_text(found)
         assert found.points == ()
         [(text, href)] = found.links
         assert text.endswith(nearest)
@@ -232,14 +232,14 @@ def test_nothing_in_the_period_names_the_nearest_month_with_readings(project: Op
 
 def test_too_many_intervals_for_a_chart_lead_to_longer_ones(project: OpenProject) -> None:
     found = given(project, period="2025-Q1", grain="quarter")
-    assert "90 days are more than a chart by 15 min holds: 31 at most" in told(found)
+    assert "90 days are more than a chart by 15 min holds: 31 at most" in problem_text(found)
     assert [text for text, _ in found.links] == ["By day", "By month", "By year"]
 
 
 def test_a_scope_of_shares_has_days_and_says_that_it_has_no_hours(project: OpenProject) -> None:
     for grain in ("quarter", "hour"):
         found = given(project, scope="tenant:press", period="2025-03-10", grain=grain)
-        assert "has no hours of its own" in told(found), grain
+        assert "has no hours of its own" in problem_text(found), grain
     assert given(project, scope="tenant:press", period="2025-03-10").points[0].value is not None
 
 
@@ -283,12 +283,12 @@ def test_partial_readings_are_told_with_their_share(project: OpenProject) -> Non
 def test_without_marts_and_without_readings_the_page_says_what_to_do(tmp_path: Path) -> None:
     project = make_project(tmp_path / "a", plant_of_the_web(), has_marts=False)
     found = given(project, period="2025-03", grain="day")
-    assert "There are readings, and no mart is published yet." in told(found)
+    assert "There are readings, and no mart is published yet." in problem_text(found)
     assert found.age == "no data yet"
     project.close()
     bare = make_project(tmp_path / "b", plant_of_the_web(), has_marts=False, has_readings=False)
     for grain in ("quarter", "day"):
-        assert "No readings of site plant yet." in told(given(bare, period="2025-03-10", grain=grain))
+        assert "No readings of site plant yet." in problem_text(given(bare, period="2025-03-10", grain=grain))
     bare.close()
 
 

@@ -34,14 +34,14 @@ PAGE = [("accept", "text/html")]
 HERE = Address(path="/enpi/plant/hvac", site="plant")
 
 
-def told(seen: Asking, seu: str = "hvac", baseline: str = "") -> UseData:
+def use_of(seen: Asking, seu: str = "hvac", baseline: str = "") -> UseData:
     ask = Ask(project=seen.project, person=seen.person, address=HERE, clock=seen.clock)
     given = asking(ask)
     return use_data(given, seu, parse_period("2025", given.site.time_zone), baseline=baseline)
 
 
 def test_a_use_is_what_the_command_says(seen: Asking) -> None:
-    [quarter] = told(seen).quarters
+    [quarter] = use_of(seen).quarters
     code, said, _ = call_here(
         "enpi", "--site", "plant", "--seu", "hvac", "--period", "2025-Q1", "--project", str(seen.project.root)
     )
@@ -61,7 +61,7 @@ def test_the_page_of_a_use_reads_it_from_the_disk_once(seen: Asking, monkeypatch
         return history_in(files, **given)
 
     monkeypatch.setattr(view, "history_in", counted)
-    assert told(seen).quarters
+    assert use_of(seen).quarters
     assert len(looks) == 1
 
 
@@ -77,9 +77,9 @@ def test_days_of_a_project_that_is_called_as_a_use_are_of_its_own_meters(seen: A
 
 
 def test_every_number_of_the_page_is_explained_and_equal(seen: Asking) -> None:
-    page = use_page(told(seen), HERE)
+    page = use_page(use_of(seen), HERE)
     assert len(page.whys) >= 10
-    figures = [each.value for each in cards_of(told(seen)).values() if each.value is not None]
+    figures = [each.value for each in cards_of(use_of(seen)).values() if each.value is not None]
     assert len(figures) == 4
     for href in dict.fromkeys([*page.whys.values(), *(each.why for each in figures)]):
         query = dict(parse_qsl(urlsplit(href).query))
@@ -89,7 +89,7 @@ def test_every_number_of_the_page_is_explained_and_equal(seen: Asking) -> None:
 
 
 def test_days_are_drawn_as_they_add_up_to_the_quarter(seen: Asking) -> None:
-    found = told(seen)
+    found = use_of(seen)
     [quarter] = found.quarters
     charts = {
         chart.kind: chart for chart in day_charts(found.days, [("2025-02-01", "Leak"), ("2031-01-01", "x")], "en")
@@ -114,7 +114,7 @@ def test_days_are_drawn_as_they_add_up_to_the_quarter(seen: Asking) -> None:
 
 
 def test_what_the_model_was_fitted_on_stands_before_the_span_in_the_scatter(seen: Asking) -> None:
-    days = told(seen).days
+    days = use_of(seen).days
     before = [each._replace(day=each.day - timedelta(days=365)) for each in days.actual]
     training = days._replace(actual=before)
     scatter = day_charts(days, (), "en", training=training)[-1]
@@ -135,7 +135,7 @@ def cards_of(found: UseData, address: Address = HERE) -> dict[str, Widget]:
 
 
 def test_the_page_says_figures_first_and_then_their_evidence(seen: Asking) -> None:
-    found = told(seen)
+    found = use_of(seen)
     cards = cards_of(found)
     assert list(cards) == [
         "enpi", "actual_kwh", "expected_kwh", "savings_kwh", "performance", "model", "savings", "driver", "events",
@@ -156,7 +156,7 @@ def test_no_year_behind_the_newest_readings_is_offered(seen: Asking) -> None:
 
 
 def test_months_add_up_to_the_figures_of_the_span(seen: Asking) -> None:
-    found = told(seen)
+    found = use_of(seen)
     assert found.whole is not None
     for name in ("actual_kwh", "expected_kwh"):
         whole = found.whole.figures[name].value
@@ -170,13 +170,13 @@ def test_months_add_up_to_the_figures_of_the_span(seen: Asking) -> None:
 
 
 def test_days_stand_in_place_of_months_where_they_are_asked(seen: Asking) -> None:
-    chart = cards_of(told(seen), HERE.model_copy(update={"grain": "day"}))["performance"].chart
+    chart = cards_of(use_of(seen), HERE.model_copy(update={"grain": "day"}))["performance"].chart
     assert chart is not None
     assert (chart.kind, chart.key) == ("band", "days")
 
 
 def test_a_span_without_a_saving_to_claim_draws_none(seen: Asking) -> None:
-    found = told(seen)
+    found = use_of(seen)
     assert found.whole is not None
     none = found.whole.figures["savings_kwh"].model_copy(update={"value": None, "status": "not_significant"})
     whole = replace(found.whole, figures={**found.whole.figures, "savings_kwh": none})
@@ -186,7 +186,7 @@ def test_a_span_without_a_saving_to_claim_draws_none(seen: Asking) -> None:
 
 def test_the_list_says_how_each_use_stands(seen: Asking) -> None:
     page = seen.get("/enpi", PAGE).text
-    newest = told(seen).newest
+    newest = use_of(seen).newest
     assert newest is not None
     assert newest.period.label == "2025-Q1"
     # In its card, as a sentence, and in its row.
@@ -201,7 +201,7 @@ def test_the_table_as_csv_is_unrounded(seen: Asking) -> None:
     answer = seen.get("/enpi/plant/hvac/quarters.csv", period="2025")
     assert answer.headers["content-type"].startswith("text/csv")
     [row] = csv.DictReader(io.StringIO(answer.text))
-    [quarter] = told(seen).quarters
+    [quarter] = use_of(seen).quarters
     assert {name: row[name] for name in quarter.figures} == {
         name: str(figure.value) for name, figure in quarter.figures.items()
     }
@@ -209,7 +209,7 @@ def test_the_table_as_csv_is_unrounded(seen: Asking) -> None:
 
 
 def test_levels_of_the_site_file_are_those_of_the_page(seen: Asking) -> None:
-    found = told(seen)
+    found = use_of(seen)
     site = found.site
     rule = found.seu.status_rule.model_copy(update={"warn_percent": 0.0, "crit_percent": 0.0, "policy": "symmetric"})
     strict = replace(
@@ -229,7 +229,7 @@ def test_the_rule_by_the_sign_of_the_deviation_is_no_signature(seen: Asking, loc
 
 def test_without_a_baseline_the_page_says_how_to_get_one(seen: Asking) -> None:
     nothing = {"version": None, "whole": None, "newest": None, "months": (), "quarters": (), "trend": {}, "before": {}}
-    found = replace(told(seen), **nothing, days=UseDays(), training=UseDays())
+    found = replace(use_of(seen), **nothing, days=UseDays(), training=UseDays())
     text = use_page(found, HERE).model_dump_json()
     assert "No quarter can be assessed" in text
     assert "meterloom baseline fit --site plant --seu hvac" in text

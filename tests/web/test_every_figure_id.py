@@ -263,7 +263,7 @@ def test_who_sees_some_sites_is_given_ids_of_what_is_theirs_and_reads_these_alon
         said = Asking(acted.project, now, person).json("/meters/balance", period="2025-03", **query)
         return str(next(each for place, each in said["figure_ids"].items() if place.endswith("_kwh")))
 
-    def told(person: Person, figure_id: str) -> tuple[int, Any]:
+    def recompute(person: Person, figure_id: str) -> tuple[int, Any]:
         found = Asking(acted.project, now, person).get(f"{EMS}/figures/{figure_id}")
         return found.status, found.said.get("is_equal", found.said.get("code"))
 
@@ -277,18 +277,18 @@ def test_who_sees_some_sites_is_given_ids_of_what_is_theirs_and_reads_these_alon
         "a site that is gone": limited("gone"),
     }  # fmt: skip
     seen = {name: (200, True) if name in ("theirs", "more sites", "every site") else unseen for name in who}
-    assert {name: told(each, of_plant) for name, each in who.items()} == seen
+    assert {name: recompute(each, of_plant) for name, each in who.items()} == seen
     of_every = {name: (200, True) if name == "every site" else unseen for name in who}
-    assert {name: told(each, of_all) for name, each in who.items()} == of_every
+    assert {name: recompute(each, of_all) for name, each in who.items()} == of_every
     # Of a question that names no site: all that were seen when it was asked.
     kept, (answer_id, _, row) = RequestedFigures(acted.project.project.data_dir), of_plant.partition("-")
     answer = kept.figure(answer_id, now_utc=now.now_utc())
     assert answer is not None
     both = answer.trace.model_copy(update={"parameters": {**answer.trace.parameters, "sites": '["other", "plant"]'}})
     kept.keep([answer.model_copy(update={"figure_id": "f" * 16, "trace": both})], now_utc=now.now_utc())
-    assert told(limited("plant"), f"{'f' * 16}-{row}") == unseen
-    assert told(limited("plant", "other"), f"{'f' * 16}-{row}") == (200, True)
+    assert recompute(limited("plant"), f"{'f' * 16}-{row}") == unseen
+    assert recompute(limited("plant", "other"), f"{'f' * 16}-{row}") == (200, True)
     # Of a site that is gone nobody is told anything.
     (sites / "plant.yaml").unlink()
-    assert {name: told(each, of_plant) for name, each in who.items()} == dict.fromkeys(who, unseen)
-    assert told(WHOLE, of_all) == unseen
+    assert {name: recompute(each, of_plant) for name, each in who.items()} == dict.fromkeys(who, unseen)
+    assert recompute(WHOLE, of_all) == unseen

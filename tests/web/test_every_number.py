@@ -71,7 +71,7 @@ def of_other(rows: pl.DataFrame, site: str, currency: str) -> pl.DataFrame:
     return rows.clear() if "seu_id" in rows.columns else rows.with_columns(site_id=pl.lit(site))
 
 
-def asked_by(project: OpenProject, *roles: Role) -> OneApp:
+def app_of(project: OpenProject, *roles: Role) -> OneApp:
     person = THEO if roles == (Role.TENANT,) else Person(person_id="p", name="P", roles=roles)
     return OneApp(project, FixedClock(plant.NOON + timedelta(seconds=2)), person)
 
@@ -79,7 +79,7 @@ def asked_by(project: OpenProject, *roles: Role) -> OneApp:
 # Hundreds of reasons, each recomputed from the readings.
 @pytest.mark.timeout(900)
 def test_every_number_of_every_page_opens_its_reason_and_is_that_number(project: OpenProject) -> None:
-    asking, seen = asked_by(project, Role.VIEWER, Role.AUDITOR), Seen()
+    asking, seen = app_of(project, Role.VIEWER, Role.AUDITOR), Seen()
     starts = [*starts_of(asking, [("plant", "seu:hvac"), ("works", "site:works")]), FEBRUARY, f"{FEBRUARY}&site=plant"]
     for href, page in pages_of(asking, starts).items():
         check_page(asking, href, page, seen)
@@ -89,13 +89,13 @@ def test_every_number_of_every_page_opens_its_reason_and_is_that_number(project:
     pages = ("/board/ops", "/board/exec")
     whys = {href for page in pages for _, href in numbers_of(asking.get(page, [PAGE]).text) if "/why?" in href}
     for role in set(Role) - {Role.TENANT, Role.ADMIN, Role.VIEWER, Role.AUDITOR}:
-        other = asked_by(project, role)
+        other = app_of(project, role)
         links = {href for page in pages for _, href in numbers_of(other.get(page, [PAGE]).text) if "/why?" in href}
         assert {each for each in links if "point=" not in each} <= whys, role
 
 
 def test_every_number_of_a_tenants_pages_opens_its_reason_too(project: OpenProject) -> None:
-    asking, seen = asked_by(project, Role.TENANT), Seen()
+    asking, seen = app_of(project, Role.TENANT), Seen()
     for href, page in pages_of(asking, starts_of(asking, [("plant", "tenant:hall")])).items():
         check_page(asking, href, page, seen)
     assert seen.faults == []
@@ -105,7 +105,7 @@ def test_every_number_of_a_tenants_pages_opens_its_reason_too(project: OpenProje
 
 
 def test_tiles_of_all_sites_add_what_can_be_added_and_say_the_rest_of_each(project: OpenProject) -> None:
-    asking = asked_by(project, Role.VIEWER)
+    asking = app_of(project, Role.VIEWER)
     board = {each.key: each for each in widgets_of(asking, FEBRUARY)}
     rows = [kpi(asking, site, "emission_kgco2e", "2025-02", f"site:{site}") for site in ("plant", *OTHERS)]
     carbon, cost = board["carbon_year"], board["cost_year"]
@@ -123,7 +123,7 @@ def test_tiles_of_all_sites_add_what_can_be_added_and_say_the_rest_of_each(proje
 
 
 def test_savings_of_uses_that_share_no_meter_stand_with_band_significance_and_worth(project: OpenProject) -> None:
-    asking = asked_by(project, Role.VIEWER)
+    asking = app_of(project, Role.VIEWER)
     tile = next(each for each in widgets_of(asking, f"{FEBRUARY}&site=plant") if each.key == "savings")
     assert tile.value is not None
     assert tile.table is not None
@@ -143,7 +143,7 @@ def test_savings_of_uses_that_share_no_meter_stand_with_band_significance_and_wo
 
 
 def test_a_live_power_says_who_told_it_when_and_that_nothing_rests_on_it(project: OpenProject) -> None:
-    asking = asked_by(project, Role.VIEWER)
+    asking = app_of(project, Role.VIEWER)
     board = asking.get("/board/ops?site=plant", [PAGE]).text
     [(text, href)] = [each for each in numbers_of(board) if "point=" in each[1]]
     assert (text, href.partition("?")[0]) == ("412", "/why")
@@ -151,13 +151,13 @@ def test_a_live_power_says_who_told_it_when_and_that_nothing_rests_on_it(project
     for said in ("line: mqtt t/main field power", "reported in kw", "main import (live, kw)", "Received", "simulated",
                  "their sum over their number", "come from the meter", "Demo data."):  # fmt: skip
         assert said in page, said
-    theo = asked_by(project, Role.TENANT)
+    theo = app_of(project, Role.TENANT)
     assert theo.get("/why?site=plant&point=line/kw", [PAGE]).status == 403
 
 
 @pytest.mark.parametrize(("span", "grain"), [("2025-Q1", "month"), ("2025-02-10/2025-02-13", "day")])
 def test_command_line_and_api_say_the_same_of_every_kpi(project: OpenProject, span: str, grain: str) -> None:
-    count, faults = same_on_all_three(asked_by(project, Role.VIEWER), call_here, "plant", span, grain)
+    count, faults = same_on_all_three(app_of(project, Role.VIEWER), call_here, "plant", span, grain)
     assert faults == []
     assert count > 100
 

@@ -1,4 +1,4 @@
-"""Faults of a site file's values and of its YAML are said in every language that pages are whole in."""
+"""Faults of a site file's values and of its YAML have words in every language that pages are whole in."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from reports.texts.locales import page_word, rules_of
 from tests.web.test_page_words import WHOLE
 
 
-def told() -> list[str]:
+def fault_words() -> list[str]:
     values = [model_faults._expected(each, _Any()).pattern for each in model_faults._EXPECTED.values()]
     patterns = [f"expected {each}" for each in model_faults.PATTERNS.values()]
     yaml = [each for _, *both in model_faults._YAML for each in both]
@@ -22,7 +22,7 @@ class _Any(dict[str, str]):
 
 @pytest.mark.parametrize("locale", WHOLE)
 def test_no_fault_of_a_value_or_of_yaml_is_left_in_english(locale: str) -> None:
-    assert [each for each in told() if each not in rules_of(locale).pages] == []
+    assert [each for each in fault_words() if each not in rules_of(locale).pages] == []
 
 
 def test_a_fault_is_worded_whole_with_what_stands_in_the_file_as_it_is() -> None:

@@ -1,4 +1,4 @@
-"""What needs somebody: the list, one finding, and acts by name and reason; page, API and command say the same."""
+"""Findings for people: the list, one finding, and acts by name and reason; page, API and command say the same."""
 
 import html
 import json

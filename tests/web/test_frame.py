@@ -30,13 +30,13 @@ PLACES = {
 }
 
 
-def asked(*roles: Role, path: str = "/energy", looks: dict[str, str] | None = None, **more) -> Ask:
+def ask_of(*roles: Role, path: str = "/energy", looks: dict[str, str] | None = None, **more) -> Ask:
     person = Person(person_id="anna", name="Anna <b>Approver", roles=roles, tenants=("law",), **more)
     return Ask(OpenProject("."), person, Address(path=path), FixedClock(NOW), csrf="t", nav=NAV, looks=looks or {})
 
 
 def frame(*roles: Role, path: str = "/energy", **more) -> Frame:
-    ask = asked(*roles, path=path, **more)
+    ask = ask_of(*roles, path=path, **more)
     return frame_of(ask, ask.address)
 
 
@@ -55,7 +55,7 @@ def test_headings_part_the_places_where_there_are_many_and_those_seldom_opened_a
 
 @pytest.mark.parametrize(("path", "is_open"), [("/energy", False), ("/forecast", True)])
 def test_the_fold_is_open_where_one_is_in_it(path: str, is_open: bool) -> None:
-    html = html_of(asked(Role.OPERATOR, path=path), Page(title="x", address=Address(path=path), parts=()))
+    html = html_of(ask_of(Role.OPERATOR, path=path), Page(title="x", address=Address(path=path), parts=()))
     assert Seen(html).faults() == []
     assert ('<details open><summary class="grp">' in html) == is_open
     assert html.count('<summary class="grp">') == 1
@@ -68,7 +68,7 @@ def test_the_place_where_one_is_is_marked(path: str, here: str) -> None:
 
 
 def test_looks_say_which_is_chosen_and_each_is_a_button_of_its_own() -> None:
-    ask = asked(Role.OPERATOR, looks={"theme": "dark", "text": "", "locale": ""})
+    ask = ask_of(Role.OPERATOR, looks={"theme": "dark", "text": "", "locale": ""})
     html = html_of(ask, Page(title="x", address=Address(path="/energy", locale="ar"), parts=()))
     assert Seen(html).faults() == []
     pressed = re.findall(r'name="(\w+)" value="(\w*)" aria-pressed="true"', html)
@@ -79,7 +79,7 @@ def test_looks_say_which_is_chosen_and_each_is_a_button_of_its_own() -> None:
 
 
 def test_one_page_is_one_place_whatever_it_is_called() -> None:
-    ask = asked(Role.OPERATOR)
+    ask = ask_of(Role.OPERATOR)
     home = ask.person.model_copy(update={"home_board": "home"})
     both = frame_of(replace(ask, person=home), Address(path="/bills"))
     paths = [each.href.partition("?")[0] for each in both.places]

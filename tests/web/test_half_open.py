@@ -114,7 +114,7 @@ def test_a_second_request_that_trickles_in_behind_a_first_is_ended(served: tuple
 
 
 def trickled_s(wire: socket.socket, part: bytes) -> float:
-    """How long the server took a part every half second."""
+    """Seconds that the server took a part every half second."""
     began_s = time.monotonic()
     wire.settimeout(0.5)
     while time.monotonic() - began_s < 30:

@@ -39,7 +39,7 @@ def tiles(project: OpenProject, person: Person = OLGA, board: str = "exec") -> d
 
 
 def made(project: OpenProject) -> int:
-    """How many answers are kept by now."""
+    """Number of answers kept by now."""
     return len(project.cache.once("answers", "", dict)._kept)
 
 

@@ -1,4 +1,4 @@
-"""When a machine's key was last used."""
+"""Last use of a machine's key."""
 
 from datetime import timedelta
 

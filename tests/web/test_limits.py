@@ -1,4 +1,4 @@
-"""How often somebody may ask: wrong passwords that keep no one else out, requests of a person, and work at once."""
+"""Request limits: wrong passwords that keep no one else out, requests of a person, and work at once."""
 
 import asyncio
 from contextlib import AsyncExitStack

@@ -15,7 +15,7 @@ from data_quality.contracts.live.live_value import LiveValue, band_of
 from data_quality.contracts.time import FixedClock
 from orchestration.web.boards import live_feed
 from orchestration.web.boards.live_feed import LiveFeed
-from tests.web.live_told import SITE, Told, events, put, read_until
+from tests.web.live_told import SITE, Event, events, put, read_until
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> Iterator[LiveStore]:
 
 
 class CountingReader(LiveReader):
-    """Counts how often it is asked."""
+    """Counts its queries."""
 
     asked = 0
 
@@ -60,7 +60,7 @@ def streamed(
 def test_values_come_as_they_are_told_with_numbers_that_grow(
     feed: LiveFeed, store: LiveStore, clock: FixedClock
 ) -> None:
-    async def looked() -> list[Told]:
+    async def looked() -> list[Event]:
         stream = streamed(feed)
         found = await read_until(stream, "value", value=1.0)
         for number in range(2, 6):
@@ -80,7 +80,7 @@ def test_values_come_as_they_are_told_with_numbers_that_grow(
 def test_who_reads_slowly_loses_values_between_and_never_the_order(
     feed: LiveFeed, store: LiveStore, clock: FixedClock
 ) -> None:
-    async def looked() -> tuple[list[Told], int]:
+    async def looked() -> tuple[list[Event], int]:
         slow, quick = streamed(feed), streamed(feed)
         first = await read_until(slow, "value", value=1.0)
         await read_until(quick, "value", value=1.0)
@@ -102,7 +102,7 @@ def test_who_reads_slowly_loses_values_between_and_never_the_order(
 def test_a_browser_that_comes_back_is_told_what_it_missed_for_a_minute(
     feed: LiveFeed, store: LiveStore, clock: FixedClock
 ) -> None:
-    async def looked() -> tuple[list[Told], list[Told]]:
+    async def looked() -> tuple[list[Event], list[Event]]:
         stream = streamed(feed)
         seen = await read_until(stream, "value", value=1.0)
         put(store, clock.now_utc(), b=7.0)
@@ -158,7 +158,7 @@ def test_the_last_minute_is_kept_in_little_room_and_no_more_is_kept_after(clock:
 def test_a_new_process_goes_on_behind_the_numbers_of_the_one_before(
     feed: LiveFeed, tmp_path: Path, clock: FixedClock
 ) -> None:
-    async def looked(of: LiveFeed, last: int | None = None) -> list[Told]:
+    async def looked(of: LiveFeed, last: int | None = None) -> list[Event]:
         return await read_until(streamed(of, last=last), "value", value=1.0)
 
     before = asyncio.run(looked(feed))[-1].number
@@ -172,7 +172,7 @@ def test_a_new_process_goes_on_behind_the_numbers_of_the_one_before(
 
 
 def test_a_value_that_grows_old_says_so_twice(feed: LiveFeed, clock: FixedClock) -> None:
-    async def looked() -> list[Told]:
+    async def looked() -> list[Event]:
         stream = streamed(feed)
         found = await read_until(stream, "value")
         clock.advance(timedelta(seconds=7))
@@ -186,7 +186,7 @@ def test_a_value_that_grows_old_says_so_twice(feed: LiveFeed, clock: FixedClock)
 
 
 def test_a_stream_names_its_points_and_is_given_no_other(feed: LiveFeed, store: LiveStore, clock: FixedClock) -> None:
-    async def looked() -> list[Told]:
+    async def looked() -> list[Event]:
         stream = streamed(feed, "line/b")
         put(store, clock.now_utc(), a=2.0, b=3.0)
         return await read_until(stream, "value")
@@ -197,7 +197,7 @@ def test_a_stream_names_its_points_and_is_given_no_other(feed: LiveFeed, store: 
 def test_who_may_no_longer_look_is_told_goodbye(feed: LiveFeed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_feed, "ALLOWED_AGAIN_S", 0.2)
 
-    async def looked() -> list[Told]:
+    async def looked() -> list[Event]:
         allowed = [True, False]
         return await read_until(streamed(feed, is_allowed=lambda: allowed.pop(0)), "bye")
 
@@ -209,7 +209,7 @@ def test_the_end_of_the_process_is_a_goodbye_and_a_quiet_stream_beats(
 ) -> None:
     monkeypatch.setattr(live_feed, "HEARTBEAT_S", 0.3)
 
-    async def looked() -> list[Told]:
+    async def looked() -> list[Event]:
         stream = streamed(feed)
         found = await read_until(stream, "heartbeat")
         feed.close()
@@ -236,7 +236,7 @@ def test_one_reader_serves_any_number_of_viewers(feed: LiveFeed) -> None:
 def test_a_board_that_cannot_be_read_is_a_finding_and_comes_back(
     feed: LiveFeed, store: LiveStore, tmp_path: Path, clock: FixedClock
 ) -> None:
-    async def looked() -> list[Told]:
+    async def looked() -> list[Event]:
         stream = streamed(feed)
         found = await read_until(stream, "value")
         store.close()

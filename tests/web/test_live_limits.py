@@ -1,4 +1,4 @@
-"""How old a live value may be follows how often its source is asked, and tile, grid and stream say the same."""
+"""The age limit of a live value follows how often its source is asked; tile, grid and stream say the same."""
 
 import asyncio
 import re
@@ -77,7 +77,7 @@ def test_where_no_source_sends_it_is_said_once_above_all_of_them() -> None:
         [SourceState(source_id=each, kind="mqtt", state="live") for each in ("line", "roof")],
     )
 
-    def told(ages_s: tuple[float, float]) -> list[str]:
+    def strips_of(ages_s: tuple[float, float]) -> list[str]:
         heard = [(plant.NOON - timedelta(seconds=age), each) for age, each in zip(ages_s, states, strict=True)]
         page = live_page(
             Address(path="/live", site="plant"), site=site, values=(), received=heard, minutes={}, now_utc=plant.NOON,
@@ -88,9 +88,9 @@ def test_where_no_source_sends_it_is_said_once_above_all_of_them() -> None:
         [table] = [each for each in blocks if each.kind == "points"]
         return [*strips, *(each.about for each in table.sources)]
 
-    both = told((300, 240))
+    both = strips_of((300, 240))
     assert both == ["No source has sent a value for 4 min. Start the collector: meterloom up", "", ""]
-    one = told((300, 1))
+    one = strips_of((300, 1))
     assert len(one) == 2
     assert "No values received for 5 min" in one[0]
 

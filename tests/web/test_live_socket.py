@@ -62,7 +62,7 @@ async def listening(served: Served) -> AsyncIterator[Opens]:
 
 
 def over(served: Served, act: Callable[[Opens], Awaitable[Any]]) -> Any:
-    """What the act gives over the listening application."""
+    """Result of the act over the listening application."""
 
     async def run() -> Any:
         async with listening(served) as opened:
@@ -89,7 +89,7 @@ async def refusal(opened: Any) -> tuple[int, str]:
         return refused.response.status_code, json.loads(said).get("code", "") if said.startswith(b"{") else ""
 
 
-async def told(socket: ClientConnection) -> dict[str, Any]:
+async def next_message(socket: ClientConnection) -> dict[str, Any]:
     return dict(json.loads(await asyncio.wait_for(socket.recv(), 20)))
 
 
@@ -98,10 +98,10 @@ def test_a_person_is_told_what_the_stream_tells(served: Served, store: LiveStore
 
     async def act(opened: Opens) -> list[dict[str, Any]]:
         async with opened("siteId=works&points=line/a", **cookie, **OWN) as socket:
-            first = await told(socket)
+            first = await next_message(socket)
             await socket.send("what is said to it is not listened to")
             put(store, NOW + timedelta(seconds=1), site="works", a=2.0, b=3.0)
-            return [first, await told(socket)]
+            return [first, await next_message(socket)]
 
     first, second = over(served, act)
     assert [first["event"], second["event"]] == ["value", "value"]
@@ -170,7 +170,7 @@ def test_a_key_that_is_revoked_ends_it_and_a_fifth_is_one_too_many(
         kinds = []
         try:
             while True:
-                kinds.append((await told(sockets[0]))["event"])
+                kinds.append((await next_message(sockets[0]))["event"])
         except ConnectionClosed as closed:
             return fifth, kinds, closed.rcvd.code if closed.rcvd else 0
 

@@ -21,7 +21,7 @@ GATED = [each for each in ROUTES if each[1] not in OPEN and each[1] not in NEAR]
 TOKEN = "token of the test"
 
 
-def asked(served: Served, person_id: str, way: tuple[str, str], *, site: str = "works", scope: str = "") -> Answer:
+def answer_to(served: Served, person_id: str, way: tuple[str, str], *, site: str = "works", scope: str = "") -> Answer:
     """The answer to a person who is signed in, whatever their password."""
     person = served.sign_in.people.known(person_id)
     app = make_app(
@@ -69,7 +69,7 @@ def test_a_role_gets_what_its_permissions_give_and_403_for_the_rest(
     gate = GATES[way]
     needed = gate[0] if gate else None
     scope = "tenant:law" if role is Role.TENANT else "site:works"
-    answer = asked(shared, role.value, way, scope=scope)
+    answer = answer_to(shared, role.value, way, scope=scope)
     if needed is None or needed in permissions_of([role]):
         # What this small project has no data for is said as such, and never as a refusal or a fault.
         assert answer.status not in (401, 403, 405, 500), answer.text
@@ -85,10 +85,10 @@ def test_a_site_of_others_is_as_if_it_were_not_there(shared: Served, way: tuple[
     person = "worker" if gate and gate[0] in permissions_of([Role.VIEWER]) else ""
     if not person:
         pytest.skip("only roles without a limit of sites may ask this")
-    answer = asked(shared, person, way, site=site, scope=f"site:{site}")
+    answer = answer_to(shared, person, way, site=site, scope=f"site:{site}")
     assert answer.status == 404
-    told = asked(shared, person, way, site="other", scope="site:other").text.replace("other", "nowhere")
-    assert told == asked(shared, person, way, site="nowhere", scope="site:nowhere").text
+    told = answer_to(shared, person, way, site="other", scope="site:other").text.replace("other", "nowhere")
+    assert told == answer_to(shared, person, way, site="nowhere", scope="site:nowhere").text
 
 
 @pytest.mark.parametrize("way", [each for each in GATED if CELLS.get(each, Cell("")).about == "scope"], ids=str)
@@ -97,12 +97,12 @@ def test_a_scope_of_others_is_as_if_it_were_not_there(shared: Served, way: tuple
     gate = GATES[way]
     if not gate or gate[0] is not Permission.READ:
         pytest.skip("a tenant may not ask this at all")
-    assert asked(shared, "tenant", way, scope=scope).status == 404
+    assert answer_to(shared, "tenant", way, scope=scope).status == 404
 
 
 @pytest.mark.parametrize("way", GATED, ids=str)
 def test_a_stranger_is_sent_to_the_sign_in_or_refused(shared: Served, way: tuple[str, str]) -> None:
-    assert asked(shared, "nobody", way).status == 401
+    assert answer_to(shared, "nobody", way).status == 401
     target = CELLS.get(way, Cell("/")).target.format(site="works", scope="")
     page = Browser(shared.app).ask(target, way[0], [PAGE, ("origin", f"http://{HOST}")])
     is_page = way[0] == "GET" and (not target.startswith("/api/") or target == "/api/docs")

@@ -1,4 +1,4 @@
-"""Notices of a project: chosen by command, asked for by a look at what is open, told once a case."""
+"""Notices of a project: chosen by command, requested by a look at what is open, sent once a case."""
 
 import json
 from datetime import timedelta

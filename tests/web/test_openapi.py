@@ -1,4 +1,4 @@
-"""What the API promises is kept: nothing goes, nothing more is asked for."""
+"""The promise of the API is kept: nothing goes, no further input is required."""
 
 import copy
 import json

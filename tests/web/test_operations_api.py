@@ -50,14 +50,14 @@ def words_of(name: str) -> set[str]:
     return {each.word for each in offered(OPERATIONS[name])}
 
 
-def asked_of(name: str) -> dict[str, str]:
+def query_of(name: str) -> dict[str, str]:
     return ASKED.get(name, {}) | ({"site": "plant"} if "site" in words_of(name) else {})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_endpoint_answers_the_json_of_its_command(anne: Asking, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: anne.clock)
-    given = asked_of(name)
+    given = query_of(name)
     options = [word for key, value in given.items() for word in (f"--{key.replace('_', '-')}", value)]
     project = [] if not OPERATIONS[name].takes else ["--project", str(anne.project.project.root)]
     words = [*name.split(), *IN_PATH.get(name, {}).values(), *options, *project, "--json"]
@@ -74,13 +74,13 @@ def test_an_endpoint_answers_the_json_of_its_command(anne: Asking, name: str, mo
 
 
 def test_most_endpoints_have_something_to_answer_here(anne: Asking) -> None:
-    statuses = {name: anne.get(f"/api/v1/ems{PATHS[name]}", **asked_of(name)).status for name in NAMES}
+    statuses = {name: anne.get(f"/api/v1/ems{PATHS[name]}", **query_of(name)).status for name in NAMES}
     assert sum(status == 200 for status in statuses.values()) >= len(NAMES) - len(IN_PATH), statuses
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "site" in words_of(name)])
 def test_who_sees_a_part_of_a_site_is_told_of_none(seen: Asking, name: str) -> None:
-    answer = tenant(seen).get(f"/api/v1/ems{PATHS[name]}", **asked_of(name))
+    answer = tenant(seen).get(f"/api/v1/ems{PATHS[name]}", **query_of(name))
     assert answer.status in (403, 404), answer.text
 
 

@@ -1,4 +1,4 @@
-"""One's own password, and one that an admin reset: nobody else changes it, and who had it reset is told."""
+"""One's own password, and one that an admin reset: nobody else changes it, and who had it reset is notified."""
 
 import re
 

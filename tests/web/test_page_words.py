@@ -70,7 +70,7 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
 
 
 def words_of(shown: Widget | Part | Table | Number) -> Iterator[str]:
-    """What stands on the page of it in words of ours."""
+    """Words of ours that the page shows of it."""
     if isinstance(shown, Number):
         yield shown.label
         return
@@ -145,7 +145,7 @@ def test_a_board_is_drawn_in_the_language_of_its_address(asking: Asking, locale:
 
 
 def sentences_of(shown: Widget | Part) -> Iterator[str]:
-    """What is said on the page of it: notes, reasons, ages, findings, paragraphs."""
+    """Sentences that the page shows of it: notes, reasons, ages, findings, paragraphs."""
     if isinstance(shown, Widget):
         numbers = [each for each in (shown.value, *shown.numbers) if each is not None]
         yield from (shown.reason, shown.age, *(each.note for each in numbers))

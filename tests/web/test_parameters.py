@@ -224,7 +224,7 @@ def figure_id(anne: Asking) -> str:
     return posted(anne, "/why/keep", form=ROW).headers["location"].removeprefix("/why?figure=")
 
 
-def told(answer: Answer) -> tuple[int, bytes]:
+def status_and_body(answer: Answer) -> tuple[int, bytes]:
     return answer.status, answer.body
 
 
@@ -239,7 +239,7 @@ def test_a_declared_parameter_changes_the_answer(anne: Asking, figure_id: str, p
         value = (first.said.get("next") if first.status == 200 else "") or "x"
     one, other = anne.get(real, **base), anne.get(real, **{**base, name: value})
     assert other.status < 500, other.text
-    assert told(one) != told(other), f"{name}={value} changes nothing: {other.text[:200]}"
+    assert status_and_body(one) != status_and_body(other), f"{name}={value} changes nothing: {other.text[:200]}"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A rank names no peer to a person of one site, on no way on which its trace is told; who sees all sees all of it."""
+"""A rank names no peer to a person of one site, on no way to its trace; who sees all sees all of it."""
 
 import json
 from collections.abc import Iterator
@@ -40,8 +40,8 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Asking, s
     project.close()
 
 
-def told(asking: Asking, rank: str) -> dict[str, str]:
-    """All that is told of the rank, by address."""
+def rank_texts(asking: Asking, rank: str) -> dict[str, str]:
+    """All texts about the rank, by address."""
     paths = [f"/api/v1/ems/figures/{rank}", f"/api/v1/ems/figures/{rank}/versions", f"/api/v1/ems/figures/{rank}/rows"]
     found = {path: asking.get(path) for path in paths}
     found["/why"] = asking.get("/why", [PAGE], figure=rank)
@@ -51,9 +51,9 @@ def told(asking: Asking, rank: str) -> dict[str, str]:
 
 def test_a_person_of_one_site_reads_use_and_number_of_peers_and_no_name(asking: tuple[Asking, str, str]) -> None:
     one, rank, file = asking
-    for name, text in {**told(one, rank), "file": file}.items():
+    for name, text in {**rank_texts(one, rank), "file": file}.items():
         assert [each for each in OTHERS if f'"{each}' in text or f">{each}" in text or f"/{each}" in text] == [], name
-    figure = json.loads(told(one, rank)[f"/api/v1/ems/figures/{rank}"])
+    figure = json.loads(rank_texts(one, rank)[f"/api/v1/ems/figures/{rank}"])
     assert json.loads(figure["parameters"]["peers"]) == {"group": "office", "sites": 5}
     assert (figure["is_equal"], figure["recomputed"]) == (True, 4)
     roles = [(each["role"], each["id"]) for each in figure["inputs"]]
@@ -64,7 +64,7 @@ def test_a_person_of_one_site_reads_use_and_number_of_peers_and_no_name(asking: 
 def test_who_sees_every_site_reads_all_peers_and_the_rank_is_made_again(asking: tuple[Asking, str, str]) -> None:
     one, rank, _ = asking
     anna = Asking(one.project, one.clock, Person(person_id="anna", name="Anna", roles=(Role.VIEWER,)))
-    figure = json.loads(told(anna, rank)[f"/api/v1/ems/figures/{rank}"])
+    figure = json.loads(rank_texts(anna, rank)[f"/api/v1/ems/figures/{rank}"])
     assert set(json.loads(figure["parameters"]["peers"])) == set(LEVELS)
     assert {each["id"] for each in figure["inputs"] if each["role"] == "site"} == set(LEVELS)
     found = trace_figure(rank, reports=one.project.reports, sources=one.project.sources(keeps=False))
@@ -77,7 +77,7 @@ def test_a_change_at_a_peer_is_told_without_its_name(asking: tuple[Asking, str, 
     text = path.read_text()
     path.write_text(json.dumps({**json.loads(text), "floor_area_m2": 900.0}))
     try:
-        again = told(one, rank)[f"/api/v1/ems/figures/{rank}/versions"]
+        again = rank_texts(one, rank)[f"/api/v1/ems/figures/{rank}/versions"]
         assert [each["id"] for each in json.loads(again)["changes"]] == ["peers"]
     finally:
         path.write_text(text)

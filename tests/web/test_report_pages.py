@@ -211,7 +211,7 @@ def test_an_unknown_state_or_report_is_refused_and_other_sites_have_none(keyless
     assert act(elsewhere, "review", "draft").status == 404
 
 
-def asked_for(asking: Asking, report: str, period: str, subject: str = "plant") -> Answer:
+def order_report(asking: Asking, report: str, period: str, subject: str = "plant") -> Answer:
     return posted(asking, "/reports/new", form={"report": report, "subject": subject, "period": period})
 
 
@@ -222,7 +222,7 @@ def test_an_analyst_has_a_report_made_and_the_draft_opens(keyless: Asking) -> No
     form = html.unescape(ben.get("/reports/new", [PAGE], site="plant").text)
     assert "Data quality report (month, quarter, year)" in form
     # A second click finds the job of the first.
-    first, second = (asked_for(ben, "data_quality", "2025-02") for _ in range(2))
+    first, second = (order_report(ben, "data_quality", "2025-02") for _ in range(2))
     assert first.status == 303
     assert first.headers["location"] == second.headers["location"]
     job = first.headers["location"].partition("job=")[2]
@@ -254,7 +254,7 @@ def test_an_analyst_has_a_report_made_and_the_draft_opens(keyless: Asking) -> No
 def test_what_cannot_be_reported_is_told_over_the_form_as_it_was_filled_in(
     keyless: Asking, report: str, period: str, subject: str, says: str
 ) -> None:
-    refused = asked_for(as_of(keyless, "ben"), report, period, subject)
+    refused = order_report(as_of(keyless, "ben"), report, period, subject)
     assert (refused.status, says in html.unescape(refused.text)) == (422, True), refused.text
     assert f'value="{period}"' in refused.text
     assert "Make report" in refused.text
@@ -290,7 +290,7 @@ def words_of(page: str) -> set[str]:
 
 
 def test_a_period_that_cannot_be_is_answered_with_the_last_whole_one(keyless: Asking) -> None:
-    refused = asked_for(as_of(keyless, "ben"), "enpi_quarter", "2025-13")
+    refused = order_report(as_of(keyless, "ben"), "enpi_quarter", "2025-13")
     assert "ask for 2025-Q1, the last whole one" in html.unescape(refused.text)
 
 
@@ -321,7 +321,7 @@ def test_what_is_due_leads_to_the_form_with_kind_and_period(keyless: Asking) -> 
 
 def test_the_page_that_waits_says_so_in_its_own_language(keyless: Asking) -> None:
     ben = as_of(keyless, "ben")
-    location = asked_for(ben, "data_quality", "2025-03").headers["location"]
+    location = order_report(ben, "data_quality", "2025-03").headers["location"]
     waits = html.unescape(ben.get(f"{location}&locale=de", [PAGE]).text)
     assert re.search(r"Bericht Datenqualität[^<]*, März 2025: wird erstellt, noch etwa \d+ s; die Seite öffnet", waits)
     work_of(ben.project).job(location.partition("job=")[2], "ben").wait(120)

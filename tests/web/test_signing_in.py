@@ -112,7 +112,7 @@ def test_a_clock_that_is_set_back_makes_no_sign_in_longer(served: Served) -> Non
 
 
 def _sql(served: Served, statement: str, **values: str) -> None:
-    """What somebody does who can write to the store behind the program's back."""
+    """Write to the store behind the program's back."""
     with served.project.store.begin() as connection:
         assert connection.execute(sa.text(statement), values).rowcount
 

@@ -1,4 +1,4 @@
-"""Work orders: made of a finding or of nothing, done by people with reasons, told, and the same by every door."""
+"""Work orders: made of a finding or of nothing, done by people with reasons, notified, and the same by every door."""
 
 import html
 import json

@@ -9,7 +9,7 @@ from reports.pages.address import Address
 from reports.pages.page import Widget
 from reports.pages.widgets import compared_span, live_kw, report_status, sites_table
 from reports.texts.locales import MISSING, page_word
-from tests.web.widgets_golden import AT, GOLDEN, NOW, all_, document, shown, told
+from tests.web.widgets_golden import AT, GOLDEN, NOW, all_, document, live_value, shown
 
 
 def test_every_tile_says_in_every_state_what_the_golden_file_has() -> None:
@@ -47,7 +47,7 @@ def test_no_note_of_a_tile_of_today_or_of_the_cost_bridge_stays_english() -> Non
 
 def test_power_now_shows_the_hours_of_the_day_once_there_are_three() -> None:
     for hours, is_drawn in (((1.0, None, 2.0), False), ((1.0, None, 2.0, 3.0), True)):
-        tile = live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(told(2),), hours=hours))
+        tile = live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(live_value(2),), hours=hours))
         assert (tile.picture is not None and "area-actual" in tile.picture.svg) is is_drawn
 
 

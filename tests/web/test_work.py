@@ -1,4 +1,4 @@
-"""How many jobs may wait: four of one person, eight of all; each a real command in a child process."""
+"""Limit of waiting jobs: four of one person, eight of all; each a real command in a child process."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Approvals of workflows on the pages and over the API: who is asked, who is not, and the answer that is given once."""
+"""Approvals of workflows on the pages and over the API: who may approve, who may not, and the answer given once."""
 
 import html
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Workflows of a project: seen, held, done once whatever is killed, approved by another, told by the site's clock."""
+"""Workflows of a project: seen, held, done once whatever is killed, approved by another, timed by the site's clock."""
 
 import json
 import os
@@ -64,7 +64,7 @@ def own(asking: Asking, name: str, text: str) -> None:
     (folder / f"{name}.yaml").write_text(text)
 
 
-def told(asking: Asking) -> list[Any]:
+def workflow_notices(asking: Asking) -> list[Any]:
     return [each for each in Outbox(asking.project.store).notices() if each.kind == "workflow"]
 
 
@@ -79,7 +79,7 @@ def test_an_anomaly_that_is_open_for_half_an_hour_is_an_order_and_a_notice_once(
     [order] = WorkOrders(waiting.project.store).standing("plant")
     assert (order.order_id, order.priority, order.source_id, order.state) == (one.order_id, "P3", found, "open")
     assert order.title.startswith(("Verschwendung abstellen: ", "Stop the waste: "))
-    [notice] = [each for each in told(waiting) if "anomaly_response" in each.cause]
+    [notice] = [each for each in workflow_notices(waiting) if "anomaly_response" in each.cause]
     assert (notice.person_id, notice.severity, notice.finding_id) == ("anne", 1, one.instance_id)
     assert "Anomaly response: " in notice.text
 
@@ -138,7 +138,7 @@ def test_a_kill_at_any_moment_neither_loses_nor_doubles(waiting: Asking) -> None
     assert {each.state for each in instances} == {"done"}
     orders = WorkOrders(waiting.project.store).standing("plant")
     assert sorted(each.source_id for each in orders) == sorted(found)
-    sent = [each.finding_id for each in told(waiting) if "anomaly_response" in each.cause]
+    sent = [each.finding_id for each in workflow_notices(waiting) if "anomaly_response" in each.cause]
     assert sorted(sent) == sorted(each.instance_id for each in instances)
 
 
@@ -194,7 +194,7 @@ def test_a_digest_is_told_once_a_day_and_a_missed_day_is_made_up(waiting: Asking
     seven = datetime(2025, 6, 2, 5, tzinfo=UTC)
     assert [each.subject for each in done_at(waiting, seven, "daily_digest")] == ["2025-06-02"]
     done_at(waiting, seven + timedelta(hours=5), "daily_digest")
-    assert len([each for each in told(waiting) if "daily_digest" in each.cause]) == 1
+    assert len([each for each in workflow_notices(waiting) if "daily_digest" in each.cause]) == 1
     found = done_at(waiting, seven + timedelta(days=2, hours=1), "daily_digest")
     assert [(each.subject, each.state) for each in found] == [
         ("2025-06-02", "done"), ("2025-06-03", "done"), ("2025-06-04", "done"),
@@ -256,10 +256,10 @@ def test_silence_asks_the_next_role_and_of_the_last_it_means_no(waiting: Asking)
     dirk = Person(person_id="dirk", name="Dirk", roles=(Role.PUBLISHER,))
     with pytest.raises(BadInput, match="has not the role 'approver'"):
         decide(waiting.project, one, FixedClock(LATER), person=dirk, reason="seen", is_approved=True)
-    assert [each for each in told(waiting) if "guarded" in each.cause] == []
+    assert [each for each in workflow_notices(waiting) if "guarded" in each.cause] == []
     [one] = done_at(waiting, LATER + timedelta(hours=3), "guarded")
     assert (one.state, one.steps[0].told) == ("asked", "asks for the role publisher")
-    [notice] = [each for each in told(waiting) if "guarded" in each.cause]
+    [notice] = [each for each in workflow_notices(waiting) if "guarded" in each.cause]
     assert "waits for an approval" in notice.text
     assert [each.state for each in done_at(waiting, LATER + timedelta(hours=4), "guarded")] == ["asked"]
     [one] = done_at(waiting, LATER + timedelta(hours=6), "guarded")
@@ -290,7 +290,7 @@ def test_a_task_that_is_not_done_in_time_is_more_urgent_and_told_once(waiting: A
     for after in (23, 25, 26):
         [one] = done_at(waiting, LATER + timedelta(hours=after), "late")
         hours.append((one.state, one.steps[1].state))
-    notices = [each.text for each in told(waiting) if each.cause.endswith(" late")]
+    notices = [each.text for each in workflow_notices(waiting) if each.cause.endswith(" late")]
     if is_closed:
         assert hours == [("running", "waiting"), *[("done", "done")] * 3]
         assert (notices, one.steps[1].told) == ([], "the task is done")

@@ -47,7 +47,7 @@ LOAD = {"load_id": "fans", "meter": "hvac", "max_shed_kw": 5, "max_minutes": 240
 
 
 @dataclass
-class Told:
+class ServedPlant:
     """A project, and the servers that its notices go to."""
 
     asking: Asking
@@ -72,7 +72,7 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedPlant]:
     """The plant with a peak target, a load that may go down, and somebody who chose mail, webhook and MQTT."""
     need_mosquitto()
     folder, topics = tmp_path_factory.mktemp("told"), list[bytes]()
@@ -103,14 +103,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         url = f"http://127.0.0.1:{hook.server_address[1]}/in"
         ways = ("--mail", "anne@example.com", "--webhook", url, "--mqtt", "anne", "--source", "workflows")
         assert notices(asking, "choose", *ways, "--per-hour", "1000", "--as", "anne")[0] == 0
-        yield Told(asking, mailbox, hook, topics)
+        yield ServedPlant(asking, mailbox, hook, topics)
         asking.project.close()
         ear.close()
     for each in (mails, hooks):
         next(each, None)
 
 
-def peak(told: Told, at_utc: datetime) -> None:
+def peak(served: ServedPlant, at_utc: datetime) -> None:
     """A forecast of 40 kWh an hour, with two hours of tomorrow whose P90 is 63 kW."""
     rows = [
         ForecastRow(time_utc=start, p10=30.0, p50=40.0, p90=63.0 if n in (20, 21) else 45.0)
@@ -120,29 +120,29 @@ def peak(told: Told, at_utc: datetime) -> None:
         forecast_id="peak", site_id="plant", target="meter:main", issued_at_utc=at_utc, available_at_utc=at_utc,
         model_name="m", model_version="1", input_digest="d", is_synthetic=True, rows=tuple(rows),
     )  # fmt: skip
-    told.asking.project.forecasts.add(forecast, FixedClock(at_utc))
+    served.asking.project.forecasts.add(forecast, FixedClock(at_utc))
 
 
-def accepted(told: Told, at_utc: datetime) -> None:
+def accepted(served: ServedPlant, at_utc: datetime) -> None:
     create(
-        told.asking.project, told.asking.project.site("plant"), FixedClock(at_utc), person=ANNE, priority="P3",
+        served.asking.project, served.asking.project.site("plant"), FixedClock(at_utc), person=ANNE, priority="P3",
         title="Lower the night setpoint", reason="accepted", recommendation="hvac/setback",
     )  # fmt: skip
 
 
-def anomaly(told: Told, _at_utc: datetime) -> None:
-    event(told.asking, 60.0)
+def anomaly(served: ServedPlant, _at_utc: datetime) -> None:
+    event(served.asking, 60.0)
 
 
-def bill(told: Told, _at_utc: datetime) -> None:
-    add_bills(told.asking.project)
+def bill(served: ServedPlant, _at_utc: datetime) -> None:
+    add_bills(served.asking.project)
 
 
-def nothing(_told: Told, _at_utc: datetime) -> None:
+def nothing(_told: ServedPlant, _at_utc: datetime) -> None:
     """A time of day, or a month that is over."""
 
 
-CASES: dict[str, tuple[Callable[[Told, datetime], None], datetime, timedelta, str]] = {
+CASES: dict[str, tuple[Callable[[ServedPlant, datetime], None], datetime, timedelta, str]] = {
     "bill_reconciliation": (bill, LATER, timedelta(), "Bill reconciliation"),
     "anomaly_response": (anomaly, LATER, 30 * MINUTE, "Anomaly response"),
     "peak_prediction": (peak, LATER + timedelta(hours=1), timedelta(), "Peak prediction"),
@@ -153,53 +153,53 @@ CASES: dict[str, tuple[Callable[[Told, datetime], None], datetime, timedelta, st
 
 
 @pytest.mark.parametrize("name", list(CASES))
-def test_a_workflow_is_at_mail_webhook_and_broker_two_minutes_after_its_trigger(told: Told, name: str) -> None:
+def test_a_workflow_is_at_mail_webhook_and_broker_two_minutes_after_its_trigger(served: ServedPlant, name: str) -> None:
     happens, at_utc, waits, title = CASES[name]
-    steps(told, at_utc - TICK)
-    before = told.letters(title)
-    happens(told, at_utc)
+    steps(served, at_utc - TICK)
+    before = served.letters(title)
+    happens(served, at_utc)
     clock = FixedClock(at_utc)
     # The sensor looks just before the trigger, then each half minute; notices go out each minute, just before a look.
     for after_s in range(0, 121, 30):
         if after_s in (30, 90):
-            drain_of(told.asking.project, clock).run()
+            drain_of(served.asking.project, clock).run()
         clock = FixedClock(at_utc + waits + timedelta(seconds=after_s))
         if waits and not after_s:
-            steps(told, at_utc + TICK)
-        steps(told, clock.now_utc())
-    drain_of(told.asking.project, clock).run()
+            steps(served, at_utc + TICK)
+        steps(served, clock.now_utc())
+    drain_of(served.asking.project, clock).run()
     deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and not any(each[0] == "mqtt" for each in new(told, title, before)):
+    while time.monotonic() < deadline and not any(each[0] == "mqtt" for each in new(served, title, before)):
         time.sleep(0.02)
-    assert [channel for channel, _ in new(told, title, before)] == ["mail", "mqtt", "webhook"]
-    [instance] = WorkflowInstances(told.asking.project.store).standing(workflow=name)[-1:]
+    assert [channel for channel, _ in new(served, title, before)] == ["mail", "mqtt", "webhook"]
+    [instance] = WorkflowInstances(served.asking.project.store).standing(workflow=name)[-1:]
     if name == "recommendation_accepted":
         assert [each.state for each in instance.steps] == ["done", "done", "waiting"]
-        [draft] = (told.asking.project.project.root / "workflows" / "drafts").iterdir()
+        [draft] = (served.asking.project.project.root / "workflows" / "drafts").iterdir()
         assert '"seu":"hvac"' in draft.read_text()
     else:
         assert instance.state == "done", instance
     if name == "peak_prediction":
         assert "curtailment plan c20250403T1000-" in instance.steps[0].told, instance
-        [made] = DrEvents(told.asking.project.store).standing("plant")
+        [made] = DrEvents(served.asking.project.store).standing("plant")
         assert (made.state, made.approvals, made.source) == ("proposed", (), f"workflow:{name}:{instance.subject}")
         assert f"event {made.event_id} waits for the approval of two people" in instance.steps[0].told
-        [order] = [each for each in WorkOrders(told.asking.project.store).standing() if each.priority == "P2"]
+        [order] = [each for each in WorkOrders(served.asking.project.store).standing() if each.priority == "P2"]
         assert (order.source_kind, order.source_id) == ("workflow", instance.instance_id)
     if name == "monthly_esg":
-        made = told.asking.project.reports.revisions("plant", with_content=False)
+        made = served.asking.project.reports.revisions("plant", with_content=False)
         drafted = [each for each in made if each.period == "2025-03"]
         assert {each.name for each in drafted} == {"ghg_inventory", "executive_summary", "data_quality"}
 
 
-def new(told: Told, title: str, before: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """What arrived since."""
-    return [each for each in told.letters(title) if each not in before]
+def new(served: ServedPlant, title: str, before: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Letters that arrived since."""
+    return [each for each in served.letters(title) if each not in before]
 
 
-def steps(told: Told, at_utc: datetime) -> None:
+def steps(served: ServedPlant, at_utc: datetime) -> None:
     """A look of the sensor, and the run that it asks for."""
-    for at, instance in list(due(told.asking.project, FixedClock(at_utc))):
+    for at, instance in list(due(served.asking.project, FixedClock(at_utc))):
         advance(at, instance)
 
 
@@ -220,8 +220,8 @@ while True:
 """
 
 
-def test_a_daemon_killed_at_twenty_moments_loses_no_notice_and_each_is_seen_once(told: Told) -> None:
-    asking, at_utc, draw = told.asking, LATER + timedelta(days=3), random.Random(43)
+def test_a_daemon_killed_at_twenty_moments_loses_no_notice_and_each_is_seen_once(served: ServedPlant) -> None:
+    asking, at_utc, draw = served.asking, LATER + timedelta(days=3), random.Random(43)
     folder = asking.project.project.root / "workflows"
     folder.mkdir(exist_ok=True)
     text = "name: watched\ntitle: Watched\ntrigger: {kind: order_open, sources: [recommendation]}\n"
@@ -239,11 +239,11 @@ def test_a_daemon_killed_at_twenty_moments_loses_no_notice_and_each_is_seen_once
             time.sleep(draw.uniform(0.0, 0.8))
             process.send_signal(signal.SIGKILL)
             process.wait(60)
-    steps(told, at_utc)
+    steps(served, at_utc)
     drain_of(asking.project, FixedClock(at_utc + timedelta(hours=2))).run()
     instances = WorkflowInstances(asking.project.store).standing(workflow="watched")
     orders = [each for each in WorkOrders(asking.project.store).standing() if each.source_kind == "recommendation"]
     assert (len(instances), {each.state for each in instances}) == (len(orders), {"done"})
-    letters = {headers["Idempotency-Key"]: json.loads(body) for headers, body in told.hook.posts}
+    letters = {headers["Idempotency-Key"]: json.loads(body) for headers, body in served.hook.posts}
     seen = Counter(each["id"] for body in letters.values() for each in body["notices"] if "Watched" in each["text"])
     assert (len(seen), set(seen.values())) == (2 * len(orders), {1})

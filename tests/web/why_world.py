@@ -63,7 +63,7 @@ def posted(
     method: str = "POST",
     **headers: str,
 ) -> Answer:
-    """What an act answers: of JSON, or of a form."""
+    """Answer to an act: of JSON, or of a form."""
     app = make_app(asking.project, clock=asking.clock, signed_in=lambda _: (asking.person, "token"))
     kind = "application/json" if form is None else "application/x-www-form-urlencoded"
     given = [("content-type", kind), ("x-csrf", "token"), ("sec-fetch-site", "same-origin")]

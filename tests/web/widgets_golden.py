@@ -53,7 +53,7 @@ def shown(kpi: str, value: str | None, unit: str = "kwh", *, status: str = "", f
     return Shown(figure=figure, why=f"/why?kpi={kpi}")
 
 
-def told(seconds: float, quality: str = "measured") -> LiveValue:
+def live_value(seconds: float, quality: str = "measured") -> LiveValue:
     """A power as the live board tells it."""
     at = NOW - timedelta(seconds=seconds)
     return LiveValue(
@@ -69,8 +69,8 @@ def states() -> Iterator[tuple[str, Widget]]:
     energy, gone = shown("consumption_kwh", "1204.5"), shown("consumption_kwh", None, status="no_readings")
     share = shown("self_sufficiency", "0.42", "ratio")
     for name, age_s, quality in (("value", 2, "measured"), ("old", 9, "measured"), ("doubtful", 2, "doubtful")):
-        yield f"live_kw {name}", live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(told(age_s, quality),)))
-    yield "live_kw gone", live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(told(61),)))
+        yield f"live_kw {name}", live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(live_value(age_s, quality),)))
+    yield "live_kw gone", live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(live_value(61),)))
     for name, has_source, demand in (("silent", True, energy), ("no source", False, energy), ("nothing", True, None)):
         given_ = live_kw.LiveKw(**AT, now_utc=NOW, has_source=has_source, demand=demand, window_minutes=15)
         yield f"live_kw {name}", live_kw.view(given_)
@@ -193,8 +193,8 @@ def homes() -> Iterator[tuple[str, Widget]]:
     yield "car not set up", car.view(car.Car(**AT, has_charger=False))
     for name, age_s in (("value", 2), ("old", 9), ("gone", 61)):
         points = (
-            home_power.PowerPoint(value=told(age_s), energy="grid", gives=True, name="main"),
-            home_power.PowerPoint(value=told(age_s), energy="car", gives=False, name="ev"),
+            home_power.PowerPoint(value=live_value(age_s), energy="grid", gives=True, name="main"),
+            home_power.PowerPoint(value=live_value(age_s), energy="car", gives=False, name="ev"),
         )
         made = home_power.HomePower(**AT, now_utc=NOW, house="Plant", points=points, silent=("Household",))
         yield f"home_power {name}", home_power.view(made)
@@ -252,7 +252,7 @@ def all_() -> Iterator[tuple[str, Widget]]:
 
 
 def document() -> dict[str, Any]:
-    """What stands in the golden file."""
+    """Content of the golden file."""
     told = {name: widget.model_dump(mode="json", exclude_defaults=True) for name, widget in all_()}
     for widget in told.values():
         if "picture" in widget:

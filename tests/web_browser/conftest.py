@@ -81,7 +81,7 @@ class serving:  # noqa: N801 - reads as a verb
 
 
 def chromium_path() -> str:
-    """Where the system's Chromium is. Skips, with what to run, where there is none."""
+    """Path of the system's Chromium. Skips, with what to run, where there is none."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         if MUST_NOT_SKIP:

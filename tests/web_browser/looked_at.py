@@ -1,4 +1,4 @@
-"""Which pages are looked at, and what must hold of each of them."""
+"""Pages under test in a browser, and what must hold of each of them."""
 
 from typing import Any, NamedTuple
 
@@ -52,7 +52,7 @@ WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "w
 
 
 class Weight(NamedTuple):
-    """What a page took over the wire. sent_bytes: of all bodies, packed as they came; the others by kind, unpacked."""
+    """Weight of a page over the wire. sent_bytes: of all bodies, packed as they came; the others by kind, unpacked."""
 
     requests: int
     sent_bytes: int
@@ -104,7 +104,7 @@ class Watched:
 
 
 def axe_faults(page: Page) -> list[str]:
-    """What WCAG 2.2 A and AA forbid, with the first place of each."""
+    """Violations of WCAG 2.2 A and AA, with the first place of each."""
     found: list[dict[str, Any]] = Axe().run(page, options=WCAG).response["violations"]
     return [
         f"{each['id']}: {each['nodes'][0]['html'][:160]} {each['nodes'][0]['failureSummary'][:200]}" for each in found

@@ -22,7 +22,7 @@ TEXTS = "figure => [...figure.querySelectorAll('.drawing svg text')].map(each =>
 EVIL = '</script><img src=x onerror="document.title=1">{b}{a|x}\'&'
 
 
-def told(page: Page) -> dict:
+def first_chart(page: Page) -> dict:
     """The first chart as its script reads it."""
     found: dict = page.locator("[data-chart] script").first.evaluate("each => JSON.parse(each.textContent)")
     # Days that follow each other are told by the first and how many.
@@ -58,7 +58,7 @@ def test_points_rows_and_lines_of_the_csv_are_as_many_on_a_short_day_and_a_long_
     watched = Watched(context)
     watched.drawn(PAGES[name])
     page = watched.page
-    chart = told(page)
+    chart = first_chart(page)
     assert len(chart["at_s"]) == len(chart["x"]) == count == rows(page)
     # Ticks are the site's hours: two o'clock is not there in spring, and twice in autumn.
     labels = [label for _, label in chart["ticks"]]
@@ -84,7 +84,7 @@ def test_points_rows_and_lines_of_the_csv_are_as_many_on_a_short_day_and_a_long_
 def test_a_gap_stays_a_gap(context: BrowserContext) -> None:
     watched = Watched(context)
     watched.drawn(PAGES["gap"])
-    values = told(watched.page)["rows"][0]["values"]
+    values = first_chart(watched.page)["rows"][0]["values"]
     assert len(values) == 96
     # From 03:00 to 09:00 UTC, which is from five to eleven there.
     assert [at for at, value in enumerate(values) if value is None] == list(range(20, 44))

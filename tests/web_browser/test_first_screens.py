@@ -1,4 +1,4 @@
-"""What each board answers first stands on the first screen, large and small; and each person's first task by keys."""
+"""First answers of each board stand on the first screen, large and small; and each person's first task by keys."""
 
 import re
 import sys
@@ -53,7 +53,7 @@ def test_what_operations_answer_stands_there_on_a_phone_below_the_warning_that_m
 
 
 def outside_of_screen(context: BrowserContext, board: str, size: str) -> list[tuple[str, str, int]]:
-    """What of the answers does not stand on the first screen, and where it ends."""
+    """Parts of the answers that are not on the first screen, and where they end."""
     watched = Watched(context)
     width, height = SIZES[size]
     watched.page.set_viewport_size({"width": width, "height": height})

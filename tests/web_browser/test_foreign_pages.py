@@ -84,7 +84,7 @@ def engineer(chromium: Browser, ours: World) -> Iterator[BrowserContext]:
 
 
 def addresses(ours: World) -> list[str]:
-    """What is attacked: where something would be launched, written, stopped or read."""
+    """Addresses under attack: where something would be launched, written, stopped or read."""
     return [
         f"{ours.dagster.url}/graphql?query={quote(LAUNCH)}",
         f"{ours.dagster.url}/report_asset_materialization/weather",
@@ -116,7 +116,7 @@ def test_a_page_of_another_origin_launches_nothing_and_reads_nothing_on_any_port
 
 
 def effects(ours: World) -> dict[str, Any]:
-    """What a stranger could have done."""
+    """Effects that a stranger could have had."""
     found = ours.dagster.ask('{assetOrError(assetKey:{path:["weather"]}){... on Asset{assetMaterializations{runId}}}}')
     return {
         "runs": len(ours.dagster.runs()),

@@ -70,7 +70,7 @@ def shown_age_s(page: Page) -> int:
 
 
 def api_band(page: Page, at_utc: datetime) -> str:
-    """What the API says of the value, whose age is as well that of its moment."""
+    """Band of the value in the API, whose age is as well that of its moment."""
     [point] = page.request.get("/api/v1/ems/live?site=plant").json()["points"]
     assert point["age_s"] == pytest.approx(seconds_ago(at_utc), abs=TOLERANCE_S)
     return str(point["band"])

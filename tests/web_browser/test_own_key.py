@@ -11,7 +11,7 @@ from assets.stores.sign import REPLACE, new_key
 from tests.reports.publish.conftest import MakeDesk, desk
 from tests.web_browser.conftest import Site, serving
 from tests.web_browser.looked_at import axe_faults, overflow_px
-from tests.web_browser.test_signing import NOW, Opens, ask, key_of, opened, steps, told
+from tests.web_browser.test_signing import NOW, Opens, alert_text, ask, key_of, opened, steps
 
 __all__ = ["desk", "opened"]
 
@@ -58,10 +58,10 @@ def test_a_person_replaces_their_key_and_signs_with_the_new_one(opened: Opens, p
     assert (kept.kind, kept.public_key) == (REPLACE, before)
     # The other window has the form of before.
     other.locator("#form-key button").click()
-    assert "your public key was changed since" in told(other)
+    assert "your public key was changed since" in alert_text(other)
     ask(anna.page, "Approve review", old)
     anna.page.locator("#form-review button").click()
-    assert told(anna.page) == "This key is not the one that the people file names for you."
+    assert alert_text(anna.page) == "This key is not the one that the people file names for you."
     ask(anna.page, "Approve review", new)
     anna.page.locator("#form-review button").click()
     anna.page.wait_for_selector(".life :text('Reviewed')")
@@ -84,7 +84,7 @@ def test_the_wrong_files_change_nothing_and_are_told_in_the_page(opened: Opens, 
     ):
         fill(page, first, second)
         page.locator("#form-key button").click()
-        assert sentence in told(page)
+        assert sentence in alert_text(page)
     assert plant_site.project.project.people_file.read_bytes() == people
 
 

@@ -1,4 +1,4 @@
-"""Every page at two sizes, light and dark: nothing complains, nobody else is asked, everybody can read it."""
+"""Every page at two sizes, light and dark: nothing complains, no other host is contacted, everybody can read it."""
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext

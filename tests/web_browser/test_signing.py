@@ -62,7 +62,7 @@ def key_of(site: Site, person_id: str) -> Path:
     return site.project.project.root / "keys" / f"{person_id}.key"
 
 
-def told(page: Page) -> str:
+def alert_text(page: Page) -> str:
     found = page.locator("[role=alert]", has_text=re.compile(r"\S")).first
     found.wait_for()
     return found.inner_text()
@@ -120,7 +120,7 @@ def test_the_key_of_another_and_a_file_that_is_none_sign_nothing(
     page.on("request", lambda request: sent.append(request.method))
     ask(page, "Approve review", plant_site.project.project.root / file)
     page.locator("#form-review button").click()
-    assert told(page) == sentence
+    assert alert_text(page) == sentence
     assert "POST" not in sent
     assert steps(plant_site) == []
 
@@ -136,7 +136,7 @@ def test_what_is_changed_on_the_way_is_refused_in_a_sentence(opened: Opens, plan
     page.route("**/review", bend)
     ask(page, "Approve review", key_of(plant_site, "anna"))
     page.locator("#form-review button").click()
-    assert "what was signed is not what would be recorded now" in told(page)
+    assert "what was signed is not what would be recorded now" in alert_text(page)
     assert steps(plant_site) == []
 
 
@@ -152,7 +152,7 @@ def test_a_text_that_is_not_what_the_form_says_is_not_signed(opened: Opens, plan
     page.route("**/review", bend)
     ask(page, "Approve review", key_of(plant_site, "anna"))
     page.locator("#form-review button").click()
-    assert told(page) == "What would be signed is not what this form says. Nothing was signed."
+    assert alert_text(page) == "What would be signed is not what this form says. Nothing was signed."
     assert not [each for each in sent if "signature=" in each]
 
 
@@ -186,7 +186,7 @@ def test_a_key_that_is_taken_away_while_the_page_is_open_signs_nothing(opened: O
     keys = plant_site.project.people.public_keys
     people.write_text(people.read_text().replace(keys["anna"], keys["both"]).replace("person_id: both", "person_id: x"))
     page.locator("#form-review button").click()
-    assert "the key" in told(page)
+    assert "the key" in alert_text(page)
     assert steps(plant_site) == []
 
 

@@ -1,4 +1,4 @@
-"""What happens in one window while another looks on: sign-ins that end, roles that change, a broker that dies."""
+"""Events in one window while another looks on: sign-ins that end, roles that change, a broker that dies."""
 
 import itertools
 import re
@@ -106,7 +106,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture
 def plant(tmp_path: Path, broker: Broker) -> Iterator[Path]:
-    """A project whose one meter is heard over the broker, and its collector; nothing is told yet."""
+    """A project whose one meter is heard over the broker, and its collector; nothing is sent yet."""
     folder, site, stop = tmp_path / "project", mqtt_site_of(1, port=broker.port), threading.Event()
     folder.mkdir()
     project_of(folder, site)
@@ -120,7 +120,7 @@ def plant(tmp_path: Path, broker: Broker) -> Iterator[Path]:
 
 
 @pytest.fixture
-def telling(broker: Broker) -> Iterator[Callable[[], None]]:
+def start_meter(broker: Broker) -> Iterator[Callable[[], None]]:
     """Has the plant's meter tell its register twenty times a second."""
     begun: list[Meters] = []
     yield lambda: begun.append(Meters(1, per_s=20, port=broker.port))
@@ -129,7 +129,7 @@ def telling(broker: Broker) -> Iterator[Callable[[], None]]:
 
 
 def test_a_page_that_is_open_before_anything_is_told_shows_the_first_value_by_itself(
-    chromium: Browser, plant: Path, telling: Callable[[], None]
+    chromium: Browser, plant: Path, start_meter: Callable[[], None]
 ) -> None:
     with serving(plant, None, VERA) as site:
         context = chromium.new_context(base_url=site.url)
@@ -137,16 +137,16 @@ def test_a_page_that_is_open_before_anything_is_told_shows_the_first_value_by_it
         tile = watched.page.locator("[data-live]")
         watched.page.goto("/live?site=plant")
         expect(tile).to_have_count(0)
-        telling()
+        start_meter()
         expect(tile).to_have_count(1, timeout=30_000)
         assert watched.complaints == []
         context.close()
 
 
 def test_a_tile_greys_when_the_broker_dies_and_comes_back_with_it_each_value_once(
-    chromium: Browser, plant: Path, broker: Broker, telling: Callable[[], None]
+    chromium: Browser, plant: Path, broker: Broker, start_meter: Callable[[], None]
 ) -> None:
-    telling()
+    start_meter()
     with serving(plant, None, VERA) as site:
         context = chromium.new_context(base_url=site.url)
         watched = Watched(context)

@@ -1,4 +1,4 @@
-"""What a page weighs for a browser that has nothing of it yet: no more bytes and no more requests than are allowed."""
+"""Weight of a page at its first visit: bytes and requests stay within their limits."""
 
 import pytest
 from playwright.sync_api import BrowserContext

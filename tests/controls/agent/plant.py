@@ -226,7 +226,7 @@ class World:
         """The ledger's row of a command."""
         return read_commands(self.store, "home", command_ids=[name])[0]
 
-    def told(self, name: str = "c1") -> list[str]:
+    def states_of(self, name: str = "c1") -> list[str]:
         """The states that a command went through."""
         rows = self.store.rows(command_events.select().where(command_events.c.command_id == name))
         return [row["to_state"] for row in rows]

@@ -48,7 +48,7 @@ def world(store: Store) -> Iterator[World]:
 
 
 def wire_faults(writes: list[tuple[datetime, float, str, str]], ends: dict[str, datetime]) -> list[str]:
-    """What must never be seen on the wire: a write after its window, a value outside the envelope, one applied anew
+    """Faults on the wire: a write after its window, a value outside the envelope, one applied anew
     after it was replaced.
     """
     found, applied = [], []
@@ -236,7 +236,7 @@ def test_no_schedule_of_kills_faults_and_clocks_breaks_a_promise(
 
 
 def test_the_checker_notices_what_a_naive_agent_does() -> None:
-    """Blind resend, no expiry, an old command after a new one: each is told."""
+    """Blind resend, no expiry, an old command after a new one: each is found."""
     ends = {"a": NOW + WINDOW, "b": NOW + WINDOW}
     late = NOW + WINDOW
     assert wire_faults([(late, 1.0, "a", "applied")], ends) == ["a was written after its window"]

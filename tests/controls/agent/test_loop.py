@@ -32,7 +32,7 @@ def test_released_commands_are_proven_on_both_devices(world: World) -> None:
     assert row.evidence_grade is EvidenceGrade.READ_BACK
     assert (row.mode_at_issue, row.command.epoch, row.facts["readback_value"]) == ("PARTIAL", 1, 1.2)
     assert row.facts["soc"] == 0.5
-    assert world.told() == ["PROPOSED", "RELEASED", "PENDING", "ISSUED", "ACKED", "VERIFIED"]
+    assert world.states_of() == ["PROPOSED", "RELEASED", "PENDING", "ISSUED", "ACKED", "VERIFIED"]
 
 
 @pytest.mark.parametrize("mode", [Mode.SIMULATION, Mode.ADVISORY])
@@ -304,5 +304,5 @@ def test_a_lease_that_has_run_out_in_the_store_sends_nothing_though_nobody_took_
 
     world.agent.context.hook = run_out
     world.run(2)
-    assert world.told() == ["PROPOSED", "RELEASED", "PENDING"]
+    assert world.states_of() == ["PROPOSED", "RELEASED", "PENDING"]
     assert world.plant.battery.commands() == []

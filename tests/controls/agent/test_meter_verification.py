@@ -112,7 +112,7 @@ class MeteredWorld(World):
         ]
 
     def alarm_s(self) -> float | None:
-        """When the ledger first said that the meter says otherwise."""
+        """Seconds until the ledger's first alarm that the meter says otherwise."""
         return next((row["after_s"] for row in self.history() if "the meter says otherwise" in row["reason"]), None)
 
 

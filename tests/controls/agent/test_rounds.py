@@ -121,7 +121,7 @@ def test_where_somebody_was_faster_with_one_command_the_others_of_the_round_move
     Rounds(context).run((device, step(device, names[device.device_id])) for device in world.agent.devices)
     assert moved == [False, True]
     assert (state_of(world.store), state_of(world.store, "pv1")) == (S.EXPIRED, S.PENDING)
-    assert world.told("pv1") == ["PROPOSED", "RELEASED", "PENDING"]
+    assert world.states_of("pv1") == ["PROPOSED", "RELEASED", "PENDING"]
     assert verify_chain(world.store, "home") == []
 
 

@@ -25,7 +25,7 @@ def test_a_lost_acknowledgement_is_settled_by_reading_and_not_written_twice(worl
     add_plan(world.store, command())
     world.release()
     world.run(3)
-    assert world.told()[-2:] == ["UNKNOWN", "VERIFIED"]
+    assert world.states_of()[-2:] == ["UNKNOWN", "VERIFIED"]
     assert len(world.plant.battery.writes) == 1
 
 
@@ -38,7 +38,7 @@ def test_an_acknowledgement_alone_is_never_success(world: World) -> None:
     world.run(45)
     row = world.row()
     assert (row.state, row.facts["attempts"]) == (S.UNVERIFIED, 3)
-    assert "VERIFIED" not in world.told()
+    assert "VERIFIED" not in world.states_of()
     assert [fault.device_id for fault in open_faults(world.store, "home")] == ["battery"]
     world.plant.battery.is_deaf = False
     add_plan(world.store, command("c2", plan_id="p2"), plan_id="p2", version=2)
@@ -58,7 +58,7 @@ def test_a_refusal_is_doubt_because_the_device_may_have_obeyed(world: World) -> 
     add_plan(world.store, command())
     world.release()
     world.run(3)
-    assert world.told()[-2:] == ["UNKNOWN", "VERIFIED"]
+    assert world.states_of()[-2:] == ["UNKNOWN", "VERIFIED"]
 
 
 def test_a_silent_device_ends_unverified_never_verified_and_reverts_by_itself(world: World) -> None:
@@ -73,7 +73,7 @@ def test_a_silent_device_ends_unverified_never_verified_and_reverts_by_itself(wo
     world.agent.context.hook = cut
     world.run(30)
     assert state_of(world.store) is S.UNVERIFIED
-    assert "VERIFIED" not in world.told()
+    assert "VERIFIED" not in world.states_of()
     world.run(20)
     assert world.plant.battery.value == 0.0
 
@@ -111,7 +111,7 @@ def test_a_value_somebody_else_set_is_not_fought(world: World) -> None:
     world.plant.battery.forced = 3.0
     writes = len(world.plant.battery.writes)
     world.run(60)
-    assert world.told()[-2:] == ["DRIFTED", "OVERRIDDEN"]
+    assert world.states_of()[-2:] == ["DRIFTED", "OVERRIDDEN"]
     assert len(world.plant.battery.writes) == writes
     assert open_faults(world.store, "home") == []
     (hold,) = open_holds(world.store, "home", world.time.wall)
@@ -126,7 +126,7 @@ def test_a_glitch_of_one_read_is_no_override(world: World) -> None:
         world.run(0.5)
     world.plant.battery.forced = None
     world.run(2)
-    assert world.told()[-2:] == ["DRIFTED", "VERIFIED"]
+    assert world.states_of()[-2:] == ["DRIFTED", "VERIFIED"]
 
 
 def test_of_two_agents_one_works(world: World) -> None:
@@ -288,7 +288,7 @@ def test_a_drift_followed_by_silence_is_given_up_after_the_device_s_timer(world:
         world.run(0.5)
     world.plant.battery.is_silent = True
     world.run(60)
-    assert world.told()[-2:] == ["DRIFTED", "UNVERIFIED"]
+    assert world.states_of()[-2:] == ["DRIFTED", "UNVERIFIED"]
 
 
 def test_a_store_that_goes_while_the_agent_is_stopped_does_not_keep_a_device_from_its_safe_default(

@@ -70,7 +70,7 @@ class Watcher:
         self._thread.join(10)
 
     def writes(self) -> list[tuple[str, bytes]]:
-        """What was published to move a device."""
+        """Messages published to move a device."""
         return [(topic, body) for topic, body in self.heard if topic.startswith("cmd/") or "Backlog0" in topic]
 
 

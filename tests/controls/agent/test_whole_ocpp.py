@@ -1,4 +1,4 @@
-"""The whole agent against a charger that is written by hand: what the ledger claims is what the stranger was told."""
+"""The whole agent against a charger written by hand: the ledger claims what the charger received."""
 
 import asyncio
 import itertools
@@ -142,12 +142,12 @@ def test_a_stranger_was_told_what_the_ledger_says_and_nothing_outlives_it(whole:
     assert row.facts["ack_code"] == "Accepted"
     # 6.21 kW on three phases of 230 V are 9 A.
     assert stranger.limit() == 9.0
-    first = stranger.asked("SetChargingProfile")[1]["csChargingProfiles"]
+    first = stranger.calls("SetChargingProfile")[1]["csChargingProfiles"]
     assert first["chargingSchedule"]["duration"] == 45
     assert first["validTo"] == row.command.valid_until_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
     whole.run(60)
     assert whole.row().state is CommandState.VERIFIED
-    assert len(stranger.asked("SetChargingProfile")) >= 5
+    assert len(stranger.calls("SetChargingProfile")) >= 5
     # The agent is gone, and nobody says so to the charger: 45 s later it is home.
     whole.time.pass_(45)
     assert stranger.limit() == 0.0
@@ -156,8 +156,8 @@ def test_a_stranger_was_told_what_the_ledger_says_and_nothing_outlives_it(whole:
 def test_below_partial_not_one_frame_writes(whole: Whole, stranger: Stranger) -> None:
     released(whole, Mode.ADVISORY)
     whole.run(10)
-    assert stranger.asked("GetCompositeSchedule")
-    assert stranger.asked("SetChargingProfile") + stranger.asked("ClearChargingProfile") == []
+    assert stranger.calls("GetCompositeSchedule")
+    assert stranger.calls("SetChargingProfile") + stranger.calls("ClearChargingProfile") == []
 
 
 def begun(charger: ServedCharger) -> int:
@@ -211,4 +211,4 @@ def test_stopping_the_agent_takes_the_limit_away(whole: Whole, stranger: Strange
     whole.agent.stop()
     assert whole.row().state is CommandState.REVERTED
     assert stranger.limit() == 0.0
-    assert stranger.asked("ClearChargingProfile")[-1] == {"id": 4111}
+    assert stranger.calls("ClearChargingProfile")[-1] == {"id": 4111}

@@ -151,7 +151,7 @@ def test_who_forwards_for_whom_is_believed_of_trusted_proxies_alone(tmp_path: Pa
     project = make_project(tmp_path)
     new_key(project)
 
-    def asked(url: str, count: int) -> list[int]:
+    def statuses(url: str, count: int) -> list[int]:
         where = f"{url}/api/v1/readings"
         headers = [{"Authorization": "Bearer mlk_x_y", "X-Forwarded-For": f"203.0.113.{n}"} for n in range(count)]
         return [httpx.post(where, content=b"{}", headers=each, trust_env=False).status_code for each in headers]
@@ -160,10 +160,10 @@ def test_who_forwards_for_whom_is_believed_of_trusted_proxies_alone(tmp_path: Pa
         # uvicorn's own: nobody of ours named it.
         patch.setenv("FORWARDED_ALLOW_IPS", "*")
         with door(project) as opened:
-            assert asked(opened.url, 25)[-1] == 429
+            assert statuses(opened.url, 25)[-1] == 429
     (project / "meterloom.yaml").write_text("push: {trusted_proxies: [127.0.0.0/8]}\n")
     with door(project) as opened:
-        assert asked(opened.url, 25) == [401] * 25
+        assert statuses(opened.url, 25) == [401] * 25
     (project / "meterloom.yaml").write_text("push:\n  trusted_proxies: ['*']\n")
     with pytest.raises(BadInput, match=r"line 2.*trusted_proxies.*IPv4 or IPv6 network"):
         load_project(project, {})

@@ -1,4 +1,4 @@
-"""Events on a real PostgreSQL whose writer is killed at any moment: what it said stands, and none began unapproved."""
+"""Events on a real PostgreSQL, their writer killed at any moment: what it confirmed stands, none began unapproved."""
 
 import json
 import random
@@ -79,7 +79,7 @@ def store(postgres_url: str) -> Iterator[Store]:
     opened.close()
 
 
-def said_by_writers(postgres_url: str, given: Path) -> list[tuple[str, ...]]:
+def reported_by_writers(postgres_url: str, given: Path) -> list[tuple[str, ...]]:
     """The acts that writers said were stored, each killed at a moment of its own."""
     chance, outputs = random.Random(43), list[tuple[str, ...]]()
     for _ in range(KILLS):
@@ -109,7 +109,7 @@ def test_a_writer_killed_at_twenty_moments_loses_no_act_and_no_event_begins_unap
         "event": created().model_dump(mode="json"), "now": NOW.isoformat(), "keys": KEYS,
     }  # fmt: skip
     given.write_text(json.dumps(content))
-    outputs = said_by_writers(postgres_url, given)
+    outputs = reported_by_writers(postgres_url, given)
     rows = store.rows(dr_events.select().order_by(dr_events.c.id))
     stored = [(row["event_id"], row["state"]) for row in rows]
     assert len(outputs) > 3 * KILLS, "it came to write"

@@ -83,7 +83,7 @@ PLAN = planned(SITE, 15)
 COMMANDS = commands_of(PLAN, SITE.sheddable_loads, LIMITS, {})
 
 
-def asked(**changes: Any) -> DrEvent:
+def proposed_event(**changes: Any) -> DrEvent:
     return proposed(created(**changes), PLAN, COMMANDS, person_id="ann", reason="called", now_utc=NOW)
 
 
@@ -93,7 +93,7 @@ def yes(event: DrEvent, person: str = "bob", at: datetime = NOW, digest: str = "
 
 
 def ready_to_go() -> DrEvent:
-    return armed(yes(asked()), KEYS, person_id="cyd", reason="go", now_utc=NOW)
+    return armed(yes(proposed_event()), KEYS, person_id="cyd", reason="go", now_utc=NOW)
 
 
 def test_ten_programmes_ship_and_their_terms_refuse_what_they_do_not_allow(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_an_event_lives_from_its_call_to_its_end() -> None:
 
 @pytest.mark.parametrize("state", ["created", "proposed", "approved"])
 def test_an_event_that_nobody_approved_or_armed_in_time_lapses(state: str) -> None:
-    event = {"created": created(), "proposed": asked(), "approved": yes(asked())}[state]
+    event = {"created": created(), "proposed": proposed_event(), "approved": yes(proposed_event())}[state]
     assert by_clock(event, KEYS, START - timedelta(seconds=1)).state == state
     assert by_clock(event, KEYS, START).state == "lapsed"
     with pytest.raises(BadInput) as error:
@@ -137,7 +137,7 @@ def test_an_event_that_nobody_approved_or_armed_in_time_lapses(state: str) -> No
 
 
 def test_fault_f79_what_is_no_yes_of_a_second_person_to_this_list_is_refused() -> None:
-    event = asked()
+    event = proposed_event()
     refused: tuple[tuple[Callable[[], DrEvent], str], ...] = (
         (lambda: yes(event, "ann"), "same_person"),
         (lambda: yes(event, digest="0" * 64), "altered_plan"),
@@ -161,7 +161,7 @@ def test_fault_f79_what_is_no_yes_of_a_second_person_to_this_list_is_refused() -
         with pytest.raises(BadInput) as error:
             armed(changed, keys, person_id="cyd", reason="go", now_utc=at)
         assert error.value.reason == reason
-    late = yes(asked(), at=NOW - APPROVAL_LASTS)
+    late = yes(proposed_event(), at=NOW - APPROVAL_LASTS)
     assert fault_of(late, KEYS, NOW) == ("approval_expired", "its approval has expired")
 
 
@@ -179,13 +179,13 @@ def vote(person: str, at: datetime, *, is_yes: bool = True, kw: float = 20) -> C
 
 def test_a_class_of_two_people_is_the_second_person_for_ninety_days() -> None:
     votes = [vote("bob", NOW - timedelta(days=80)), vote("cyd", NOW - timedelta(days=1))]
-    assert approved_by_class(asked(), votes, KEYS, NOW).state == "approved"
+    assert approved_by_class(proposed_event(), votes, KEYS, NOW).state == "approved"
     for fewer in (
         votes[:1], [vote("bob", NOW), vote("bob", NOW)], [vote("bob", NOW - CLASS_LASTS), votes[1]],
         [*votes, vote("ann", NOW, is_yes=False)], [vote("bob", NOW, kw=5), vote("cyd", NOW, kw=5)],
     ):  # fmt: skip
-        assert approved_by_class(asked(), fewer, KEYS, NOW).state == "proposed"
-    assert approved_by_class(asked(), votes, KEYS | {"bob": "new"}, NOW).state == "proposed"
+        assert approved_by_class(proposed_event(), fewer, KEYS, NOW).state == "proposed"
+    assert approved_by_class(proposed_event(), votes, KEYS | {"bob": "new"}, NOW).state == "proposed"
 
 
 def test_the_circuit_breaker_names_what_ended_the_event() -> None:

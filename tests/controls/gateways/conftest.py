@@ -1,4 +1,4 @@
-"""What tests of gateways share."""
+"""Shared fixtures of tests of gateways."""
 
 from collections.abc import Iterator
 from pathlib import Path

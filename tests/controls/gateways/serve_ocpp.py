@@ -105,7 +105,7 @@ class ServedCharger:
         return self._clock.now_utc() + timedelta(seconds=self.clock_ahead_s)
 
     def limit(self, at_utc: datetime | None = None) -> tuple[float | None, str]:
-        """What it allows at an instant: A per phase or W, by the highest level that holds then; None: no limit."""
+        """Limit at an instant: A per phase or W, by the highest level that holds then; None: no limit."""
         at_utc = at_utc or self.now_utc()
         holding = [each for each in self.profiles.values() if _limit_of(each, at_utc) is not None]
         if not holding:
@@ -114,7 +114,7 @@ class ServedCharger:
         return _limit_of(profile, at_utc), _schedule(profile)["charging_rate_unit"]
 
     def power_kw(self) -> float:
-        """What the car takes now: what it wants and may, and nothing below 6 A."""
+        """Present power of the car: what it wants and may, and nothing below 6 A."""
         limit, unit = self.limit()
         per_ampere = _VOLTS * self.phases / 1000.0
         allowed = 32.0 * per_ampere if limit is None else limit * (per_ampere if unit == "A" else 0.001)
@@ -253,7 +253,7 @@ def _schedule(profile: dict[str, Any]) -> dict[str, Any]:
 
 
 def _limit_of(profile: dict[str, Any], at_utc: datetime) -> float | None:
-    """What a profile allows at an instant; None before it begins, after it ends, and past its duration."""
+    """Limit of a profile at an instant; None before it begins, after it ends, and past its duration."""
     schedule = _schedule(profile)
     valid_to = profile.get("valid_to")
     if valid_to is not None and at_utc >= parse_instant(valid_to):

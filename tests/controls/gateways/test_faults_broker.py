@@ -47,7 +47,7 @@ def note(history: Path, **entry: Any) -> None:
         out.write(json.dumps(entry) + "\n")
 
 
-def told(seq: int) -> bytes:
+def payload(seq: int) -> bytes:
     """A message as our devices send it."""
     return json.dumps({"at": SystemClock().now_utc().isoformat(), "seq": seq, "kw": 1.0}).encode()
 
@@ -203,14 +203,14 @@ def test_fault_f40_what_the_broker_drops_is_known_by_its_numbers(
         until(lambda: listener.state().sentence == "connected")
         sender = MqttLine(broker.address, client_id="", subscriptions=())
         for seq in range(1, many):
-            sender.publish("tele/home/pv", told(seq))
+            sender.publish("tele/home/pv", payload(seq))
         sink.answer = "keep"
         for done in sink.waiting:
             done(True)
         deadline = time.monotonic() + 60
         while not any(sample.seq == many for sample in sink.samples):
             # The last one is sent until it comes: the queue may still be full.
-            sender.publish("tele/home/pv", told(many))
+            sender.publish("tele/home/pv", payload(many))
             assert time.monotonic() < deadline
             time.sleep(0.1)
         sender.close()

@@ -56,7 +56,7 @@ class Watched(MqttServedDevice):
 
 
 def faults_of(history: Path, sent: dict[str, float]) -> list[str]:
-    """What a history shows that must never be. sent: value by command_id, as the agent meant it."""
+    """Forbidden events of a history. sent: value by command_id, as the agent meant it."""
     found, last = [], (-1, -1)
     for line in history.read_text().splitlines():
         entry = json.loads(line)

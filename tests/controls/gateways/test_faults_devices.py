@@ -62,7 +62,7 @@ class Bench:
         return self._send_request(method, *args, **kwargs)
 
     def fail(self, fault: Fault = "none", *, silent_at_write: int | None = None) -> None:
-        """What the device does wrong from now on: not with requests that are still on their way to it."""
+        """Set the device's fault from now on: not for requests that are still on their way to it."""
         until(lambda: self.server.seen >= self.requests)
         self.unit.fault, self.unit.silent_at_write = fault, silent_at_write
 
@@ -76,16 +76,16 @@ class Bench:
             outcome = self.device.write(sent)
         except (DeviceRefused, DeviceSilent) as fault:
             outcome = fault
-        self.tell("write", value=value, seq=self.seq, frames=self.unit.writes - before, says=type(outcome).__name__)
+        self.note("write", value=value, seq=self.seq, frames=self.unit.writes - before, says=type(outcome).__name__)
         return outcome
 
     def read_back(self) -> ReadBack:
-        """What the device holds, as our reader has it."""
+        """Values held by the device, as our reader has them."""
         held = self.device.read_back(CHARGE)
-        self.tell("read_back", value=held.value, seq=held.seq, left_s=held.revert_remaining_s)
+        self.note("read_back", value=held.value, seq=held.seq, left_s=held.revert_remaining_s)
         return held
 
-    def tell(self, what: str, **facts: object) -> None:
+    def note(self, what: str, **facts: object) -> None:
         with self.path.open("a") as history:
             history.write(json.dumps({"what": what, **facts}) + "\n")
 
@@ -307,7 +307,7 @@ def test_an_independent_client_sees_what_our_reader_claims(clock: FixedClock, tm
 
 
 def model_base(raw: RawModbus, wanted: int) -> int:
-    """Where a SunSpec model begins, walked as the specification says."""
+    """Base address of a SunSpec model, walked as the specification says."""
     assert raw.words(40000, 2) == [0x5375, 0x6E53]
     at = 40002
     while True:

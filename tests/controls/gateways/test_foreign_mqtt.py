@@ -190,7 +190,7 @@ def test_a_kept_state_from_before_the_write_is_never_its_read_back(clock: FixedC
 def test_a_device_that_lies_about_its_state_is_found_by_no_topic_but_by_its_meter(
     clock: FixedClock, broker: Broker
 ) -> None:
-    """Why a fifth grade exists: everything that the device says fits, and nothing happened."""
+    """The reason for a fifth grade: everything that the device says fits, and nothing happened."""
     with foreign(load_template("tasmota_plug"), clock, broker.address) as pair:
         pair.served.fault = "liar"
         pair.device.write(switch(clock, pair, 1))

@@ -54,7 +54,7 @@ def serving(patience_s: float = 30.0, trusted: tuple[str, ...] = (), **options: 
 
 
 def open_ones(wires: list[socket.socket], at_most: int) -> int:
-    """How many the server has not ended, once it has ended what is beyond its bound."""
+    """Number of connections still open, once the server has ended what is beyond its bound."""
 
     def count() -> int:
         return sum(not is_ended(each) for each in wires)

@@ -22,7 +22,7 @@ CHARGE = "set_charge_power_kw"
 
 
 def patient_for(device: ModbusReader, seconds: float) -> None:
-    """How long the next answers are waited for."""
+    """Set the timeout [s] of the next answers."""
     device._line._client.comm_params.timeout_connect = seconds
 
 

@@ -62,7 +62,7 @@ class ChargerByHand:
         self.line.send(json.dumps([2, number, action, payload]))
         return self.results.get(timeout=60)
 
-    def asked(self, action: str) -> list[dict[str, Any]]:
+    def calls(self, action: str) -> list[dict[str, Any]]:
         return [frame[3] for frame in self.heard if frame[0] == 2 and frame[2] == action]
 
     def close(self) -> None:
@@ -97,7 +97,7 @@ def test_a_stranger_sees_what_the_ledger_claims(yard: Yard, by_hand: ChargerByHa
         return (now_utc + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     assert device.write(yard.command(6.9)).code == "Accepted"
-    _, mine = by_hand.asked("SetChargingProfile")
+    _, mine = by_hand.calls("SetChargingProfile")
     same = {"stackLevel": 1, "chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Absolute"}
     same |= {"validTo": stamp(900)}
     schedule = {"startSchedule": stamp(-1), "duration": 30}
@@ -116,7 +116,7 @@ def test_a_stranger_sees_what_the_ledger_claims(yard: Yard, by_hand: ChargerByHa
     assert json.loads(read.raw)["status"] == "Accepted"
     device.write(yard.command(0.0, seq=2))
     field_name = "id" if yard.template.protocol == "ocpp16" else "chargingProfileId"
-    assert by_hand.asked("ClearChargingProfile") == [{field_name: 4111}]
+    assert by_hand.calls("ClearChargingProfile") == [{field_name: 4111}]
 
 
 def test_a_charger_is_greeted_and_told_the_time(yard: Yard, by_hand: ChargerByHand) -> None:

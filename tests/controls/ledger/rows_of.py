@@ -79,7 +79,7 @@ def push(store: Store, name: str, *states: CommandState, at: datetime = NOW) -> 
 
 
 def state_of(store: Store, name: str = "c1") -> CommandState:
-    """Where a command stands."""
+    """State of a command."""
     return read_commands(store, "home", command_ids=[name])[0].state
 
 

@@ -1,4 +1,4 @@
-"""What was done to a ledger is found: an edited row, a lost event, a chain that was cut or written anew."""
+"""Tampering with a ledger is found: an edited row, a lost event, a chain that was cut or written anew."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager

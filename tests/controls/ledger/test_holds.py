@@ -1,4 +1,4 @@
-"""What a person took by hand stays theirs until it ends or a person gives it back, over restarts."""
+"""A manual hold lasts until it ends or a person gives it back, over restarts."""
 
 from datetime import timedelta
 from typing import Any

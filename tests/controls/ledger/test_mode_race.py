@@ -195,7 +195,7 @@ def test_fault_f75_on_two_connections_the_lowering_that_commits_first_wins(
 
 
 def _settle(store: Store) -> None:
-    """What earlier rounds issued is proven, or the mode could not be raised again."""
+    """Prove the commands issued in earlier rounds, or the mode could not be raised again."""
     with site_transaction(store, "home") as connection:
         for row in select_commands(connection, "home", states=[S.ISSUED]):
             step = transition(connection, row, S.ACKED, at_utc=NOW, reason="test")

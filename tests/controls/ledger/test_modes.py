@@ -1,4 +1,4 @@
-"""Who may raise and lower a mode, and what stands against raising it."""
+"""Permission to raise and lower a mode, and what bars raising it."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -61,7 +61,7 @@ def dispatch(case: Case, terms: LinearTerms) -> DispatchCase:
 
 
 def planned_bill(case: Case, solution: Solution) -> Decimal:
-    """What the engine bills for the known load with the planned one in its place."""
+    """Bill of the engine for the known load with the planned one in its place."""
     quanta, load = 1e9 * case.load.step_minutes / 60, case.load
     is_gross = case.tariff.metering.arrangement == "buy_all_sell_all"
     bought, sold = load.imported(is_gross=is_gross).copy(), load.exported(is_gross=is_gross).copy()

@@ -88,7 +88,7 @@ def house(rooms: int, *, steps: int, seed: int = 0, scenarios: bool = False, mos
 
 
 def every_schedule(one: Room, price: Floats) -> Floats:
-    """What each of the 2^steps schedules of a room costs at prices of its heater: its own sum, not the house's code."""
+    """Cost of each of the 2^steps schedules of a room at prices of its heater: its own sum, not the house's code."""
     found = []
     for is_on in product((0, 1), repeat=price.size):
         degc, cost = one.init_degc, 0.0

@@ -1,4 +1,4 @@
-"""What a battery may say beyond its ratings: each changes the plan as a person would work it out; none by default."""
+"""Options of a battery beyond its ratings: each changes the plan as a person would work it out; none by default."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -54,7 +54,7 @@ def asset(**params: Any) -> Asset:
 
 
 def at_planning(state_kwh: float = 5.0, *, steps: int = 4, **facts: Any) -> Given:
-    """What is known when a plan of hours is made, at 20:00 in Prague."""
+    """Inputs of a plan of hours, made at 20:00 in Prague."""
     known = {"load_kw": (1.0,) * steps, "pv_kw": (0.0,) * steps, "import_price_per_kwh": (0.2,) * steps}
     return Given(
         site_id="home", state=state_kwh, start_utc=datetime(2026, 6, 1, 18, tzinfo=UTC), step_h=1.0,

@@ -1,4 +1,4 @@
-"""Why a plan does what it does: every figure is that of a problem solved again, every sentence only has figures."""
+"""Explanation of a plan: every figure is that of a problem solved again, every sentence only has figures."""
 
 import re
 from datetime import UTC, datetime

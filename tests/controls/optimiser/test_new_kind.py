@@ -95,7 +95,7 @@ class Shed(Device):
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the file of a new kind would do."""
+    """Register a new kind as its file would."""
     monkeypatch.setitem(KINDS, "machine", Shed)
 
 

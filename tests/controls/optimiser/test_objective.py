@@ -1,4 +1,4 @@
-"""What a plan is good at is chosen, priced in one currency or put in an order, and said as it is."""
+"""The objective of a plan is chosen, priced in one currency or put in an order, and stated as it is."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What holds for every case: bounds, balance, and no schedule that beats the optimum."""
+"""Properties of every case: bounds, balance, and no schedule that beats the optimum."""
 
 import math
 

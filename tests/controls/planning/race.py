@@ -1,4 +1,4 @@
-"""What one of several processes does that store the same plan at the same time."""
+"""One of several processes that store the same plan at the same time."""
 
 from datetime import UTC, datetime
 from typing import Any

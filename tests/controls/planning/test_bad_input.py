@@ -1,4 +1,4 @@
-"""What the world gets wrong ends in a named refusal, or in a plan that says what is odd about it."""
+"""Bad input ends in a named refusal, or in a plan that says what is odd about it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

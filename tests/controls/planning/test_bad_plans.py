@@ -152,7 +152,7 @@ class Bed:
         return make_plan_now(replace(desk, **changes))
 
     def release(self, plan_id: str) -> ReleaseReport:
-        """What the dispatch run does."""
+        """Release a plan as the dispatch run does."""
         return release(self.store, "home", plan_id, clock=self.clock, check=planned_check(self.site))
 
 

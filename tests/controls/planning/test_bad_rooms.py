@@ -1,4 +1,4 @@
-"""What rooms, scenarios and forecasts get wrong: a finding by name, or a plan that says what it lacks."""
+"""Bad rooms, scenarios and forecasts: a finding by name, or a plan that says what it lacks."""
 
 from typing import Any
 
@@ -18,17 +18,17 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from tests.controls.planning.examples import HOME, NOW, inputs
-from tests.controls.planning.test_outdoor import ROOM, told
-from tests.controls.planning.test_scenarios import asked as with_courses
+from tests.controls.planning.test_outdoor import ROOM, weather_issue
+from tests.controls.planning.test_scenarios import scenario_request as with_courses
 
 
-def asked(*, room: dict[str, Any] | None = None, state: Any = (21.0, 1.0), **more: Any) -> PlanRequest | Finding:
+def room_request(*, room: dict[str, Any] | None = None, state: Any = (21.0, 1.0), **more: Any) -> PlanRequest | Finding:
     """A request of the home with an office. room: params that it has beside its own; state None: nobody reads it."""
     office = {**ROOM, "params": ROOM["params"] | (room or {})}  # type: ignore[operator]
     site = Site.model_validate({**HOME.model_dump(), "assets": [*HOME.model_dump()["assets"], office]})
     given = inputs(mode=Mode.FULL)
     states = given["states"] | ({} if state is None else {"office": state})  # type: ignore[operator]
-    return plan_request(site, **given | {"states": states, "weather": [told([-5.0] * 26)]} | more)
+    return plan_request(site, **given | {"states": states, "weather": [weather_issue([-5.0] * 26)]} | more)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def asked(*, room: dict[str, Any] | None = None, state: Any = (21.0, 1.0), **mor
     ],
 )
 def test_a_room_whose_thermometer_says_nothing_is_a_finding(state: Any, code: str, message: str) -> None:
-    found = asked(state=state)
+    found = room_request(state=state)
     assert isinstance(found, Finding)
     assert (found.code, found.is_blocking) == (code, True)
     assert found.message == message
@@ -49,17 +49,17 @@ def test_a_room_whose_thermometer_says_nothing_is_a_finding(state: Any, code: st
 
 def test_a_temperature_that_no_room_has_is_refused_by_name() -> None:
     with pytest.raises(BadInput, match=r"site home, asset 'office': its temperature is 130.0: repair its sensor"):
-        asked(state=(130.0, 1.0))
+        room_request(state=(130.0, 1.0))
 
 
 @pytest.mark.parametrize("band", [{"low_degc": 24, "high_degc": 20}, {"low_degc": [18] * 12 + [24] * 12}])
 def test_a_band_that_nothing_fits_is_refused_by_name(band: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match=r"site home, asset 'office': low_degc must not be above high_degc"):
-        asked(room=band)
+        room_request(room=band)
 
 
 def test_a_band_that_the_heater_cannot_hold_makes_a_plan_that_says_so() -> None:
-    weak, enough = (asked(room={"heater_kw": kw, "comfort_price_per_kh": 50}) for kw in (0.4, 1.2))
+    weak, enough = (room_request(room={"heater_kw": kw, "comfort_price_per_kh": 50}) for kw in (0.4, 1.2))
     sentences = []
     for request in (weak, enough):
         assert isinstance(request, PlanRequest)
@@ -72,11 +72,11 @@ def test_a_band_that_the_heater_cannot_hold_makes_a_plan_that_says_so() -> None:
 
 
 def test_a_load_forecast_past_its_time_is_no_plan_and_weather_past_its_time_is_a_weaker_one() -> None:
-    old = asked(weather=[told([1.0] * 26, hours_old=27)])
+    old = room_request(weather=[weather_issue([1.0] * 26, hours_old=27)])
     assert isinstance(old, PlanRequest)
     assert "is 27 h old, at most 26 h are allowed" in old.inputs["outdoor"]
     late = inputs()["load_forecast"].model_copy(update={"issued_at_utc": NOW.replace(year=2025)})  # type: ignore[attr-defined]
-    found = asked(load_forecast=late)
+    found = room_request(load_forecast=late)
     assert isinstance(found, Finding)
     assert found.code == "load_forecast_too_old"
 

@@ -18,13 +18,13 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.resources import ProjectResource
 from tests.controls.planning.examples import HOME, NOW, forecast, paid, plan
-from tests.controls.planning.test_demo_home import HOME_FILE, asked_of, planned
+from tests.controls.planning.test_demo_home import HOME_FILE, home_request, planned
 from tests.orchestration.test_cli import run
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
 
 
-def told(found: Plan) -> tuple[str, str]:
+def code_and_message(found: Plan) -> tuple[str, str]:
     """Code and sentence of what the check has to say."""
     checked = cross_checked(found)
     assert checked.finding is not None
@@ -34,7 +34,9 @@ def told(found: Plan) -> tuple[str, str]:
 
 def test_a_plan_of_the_demo_home_costs_what_cbc_finds() -> None:
     """With its battery, car, tank and PV: the only ones that move."""
-    made, _ = planned(load_site(HOME_FILE), asked_of(paid(-5, load_site(HOME_FILE)), pv_forecast=forecast("pv", 7.0)))
+    made, _ = planned(
+        load_site(HOME_FILE), home_request(paid(-5, load_site(HOME_FILE)), pv_forecast=forecast("pv", 7.0))
+    )
     found = cross_checked(made)
     assert found.finding is None
     assert found.is_passed
@@ -45,7 +47,7 @@ def test_a_stored_plan_whose_prices_were_altered_differs_by_energy() -> None:
     made = plan()
     dearer = tuple(1.01 * price for price in made.request.import_price_per_kwh)
     changed = made.request.model_copy(update={"import_price_per_kwh": dearer})
-    code, message = told(made.model_copy(update={"request": changed}))
+    code, message = code_and_message(made.model_copy(update={"request": changed}))
     assert code == "optimum_differs"
     assert "most by energy" in message
 
@@ -60,12 +62,14 @@ def test_a_coefficient_that_one_writing_bends_is_found(monkeypatch: pytest.Monke
         return replace(arrays, **{bent: np.where(np.isfinite(numbers), 0.8 * numbers, numbers)})
 
     monkeypatch.setattr(Program, "arrays", altered)
-    assert told(made)[0] == "optimum_differs"
+    assert code_and_message(made)[0] == "optimum_differs"
 
 
 def test_a_problem_without_a_plan_is_told() -> None:
     made = plan()
-    code, message = told(made.model_copy(update={"request": made.request.model_copy(update={"import_max_kw": 0.1})}))
+    code, message = code_and_message(
+        made.model_copy(update={"request": made.request.model_copy(update={"import_max_kw": 0.1})})
+    )
     assert (code, "infeasible" in message) == ("optimum_differs", True)
 
 
@@ -104,7 +108,7 @@ def test_what_contradicts_a_plan_is_a_finding_where_people_look_until_a_plan_pas
     monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: clock)
 
     def places() -> dict[str, str]:
-        """What each says."""
+        """Text of each place."""
         olga = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR,))
         page = Asking(project, clock, olga).get("/board/ops", [PAGE], site="home")
         words = (("doctor",), ("next", "--site", "home"), ("dispatch", "status", "--site", "home"))

@@ -1,4 +1,4 @@
-"""What is planned for the demo home passes the guards of its real templates."""
+"""Plans of the demo home pass the guards of its real templates."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from tests.controls.planning.examples import DAY, NOW, forecast, inputs, paid
 HOME_FILE = Path(assets.sites.__file__).parent / "demo" / "home.yaml"
 
 
-def asked_of(home: Site, **changes: object) -> PlanRequest:
+def home_request(home: Site, **changes: object) -> PlanRequest:
     """A request of the demo home: car half full, tank half warm."""
     given = inputs(**changes)
     states = {"battery": (5.0, 0.0), "ev_charger": (30.0, 0.0), "hot_water": (5.2, 0.0)}
@@ -58,7 +58,7 @@ def planned(home: Site, requests: PlanRequest) -> tuple[Plan, list[Command]]:
 )
 def test_every_command_planned_in_partial_passes_rating_and_envelope(asset_id: str, params: dict[str, object]) -> None:
     home = paid(-5, with_params(load_site(HOME_FILE), asset_id, params))
-    _, commands = planned(home, asked_of(home, pv_forecast=forecast("pv", 7.0)))
+    _, commands = planned(home, home_request(home, pv_forecast=forecast("pv", 7.0)))
     limits = {
         (asset.asset_id, capability): limits_of(asset, load_template(asset.template), capability)
         for asset in home.assets
@@ -75,7 +75,7 @@ def test_the_guards_would_notice_a_plan_at_full_power() -> None:
     home = load_site(HOME_FILE)
     battery = next(asset for asset in home.assets if asset.kind == "battery")
     limits = limits_of(battery, load_template(battery.template), "set_charge_power_kw")
-    _, commands = planned(home, asked_of(home, mode=Mode.FULL))
+    _, commands = planned(home, home_request(home, mode=Mode.FULL))
     verdicts = [check_envelope(c, limits, Mode.PARTIAL) for c in commands if c.device_id == battery.asset_id]
     assert any(verdict != ALLOW for verdict in verdicts)
 
@@ -83,7 +83,7 @@ def test_the_guards_would_notice_a_plan_at_full_power() -> None:
 @pytest.mark.parametrize("hour", [0, 5, 7, 12, 17, 21])
 def test_the_whole_home_is_planned_at_any_hour_of_the_day(hour: int) -> None:
     home = load_site(HOME_FILE)
-    plan, _ = planned(home, asked_of(home, now_utc=DAY + timedelta(hours=hour, minutes=20)))
+    plan, _ = planned(home, home_request(home, now_utc=DAY + timedelta(hours=hour, minutes=20)))
     assert set(plan.steps[0].devices) == {"battery", "pv", "ev_charger", "hot_water"}
     assert sum(step.devices["hot_water"]["relays_kw"] for step in plan.steps) > 0
     assert sum(step.devices["ev_charger"]["ev_kw"] for step in plan.steps) > 0

@@ -1,4 +1,4 @@
-"""A site's car charger: when the car leaves, what its strategy allows, what is told where something is not known."""
+"""A site's car charger: when the car leaves, what its strategy allows, and what is reported where a fact is missing."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -224,7 +224,7 @@ def home(**params: Any) -> Site:
     return Site.model_validate(HOME.model_dump() | {"assets": [*HOME.model_dump()["assets"], own]})
 
 
-def asked(site: Site, state: float | None, **changes: object) -> PlanRequest | Finding:
+def car_request(site: Site, state: float | None, **changes: object) -> PlanRequest | Finding:
     known = inputs(mode=Mode.FULL, **changes)
     return plan_request(site, **known | {"states": known["states"] | {"car": (state, 5.0)}})
 
@@ -236,7 +236,7 @@ def test_a_charger_that_says_too_little_is_shown_and_not_planned() -> None:
 
 
 def test_a_home_with_a_car_is_planned_stored_and_commanded() -> None:
-    request = asked(home(), 20.0)
+    request = car_request(home(), 20.0)
     assert isinstance(request, PlanRequest), request
     answer = solve(case_of(request))
     assert isinstance(answer, Solution), answer
@@ -255,7 +255,7 @@ def test_a_home_with_a_car_is_planned_stored_and_commanded() -> None:
     ("state_kwh", "code"), [(48.0, "ev_soc_out_of_bounds"), (-1.0, "ev_soc_out_of_bounds"), (40.00001, None)]
 )
 def test_a_charge_outside_its_bounds_makes_no_plan(state_kwh: float, code: str | None) -> None:
-    answer = asked(home(), state_kwh)
+    answer = car_request(home(), state_kwh)
     assert (answer.code if isinstance(answer, Finding) else None) == code
     if isinstance(answer, Finding):
         assert f"the car's charge is {state_kwh:.1f} kWh of a battery of 40 kWh" in answer.message
@@ -263,7 +263,7 @@ def test_a_charge_outside_its_bounds_makes_no_plan(state_kwh: float, code: str |
 
 def test_a_car_that_comes_or_goes_asks_for_a_new_plan() -> None:
     def reason(planned: float | None, now: float | None) -> str:
-        request = asked(home(), planned)
+        request = car_request(home(), planned)
         assert isinstance(request, PlanRequest), request
         answer = solve(case_of(request))
         assert isinstance(answer, Solution), answer
@@ -281,7 +281,7 @@ def test_a_car_that_comes_or_goes_asks_for_a_new_plan() -> None:
 
 
 def test_what_is_assumed_stands_in_the_sentence_of_the_plan() -> None:
-    request = asked(home(), None)
+    request = car_request(home(), None)
     assert isinstance(request, PlanRequest), request
     answer = solve(case_of(request))
     assert isinstance(answer, Solution), answer

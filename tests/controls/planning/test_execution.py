@@ -1,4 +1,4 @@
-"""What became of a plan: hand-sized quarter hours, a re-plan that cannot flap, and questions instead of learning."""
+"""Execution of a plan: hand-sized quarter hours, a re-plan that cannot flap, and questions instead of learning."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -17,7 +17,7 @@ from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Asset, Site
 from tests.controls.planning.examples import NOW, device
-from tests.controls.planning.test_demo_home import HOME_FILE, asked_of, with_params
+from tests.controls.planning.test_demo_home import HOME_FILE, home_request, with_params
 from tests.controls.planning.test_triggers import decide, last
 
 __all__ = ["last"]
@@ -33,7 +33,7 @@ def home() -> Site:
 def planned(home: Site, hours: float | None, **changes: Any) -> Plan:
     """The plan of the next day, with a holiday of so many hours."""
     away = {} if hours is None else {"away_until_utc": NOW + timedelta(hours=hours)}
-    dispatch_request = asked_of(home, mode=Mode.FULL, **away, **changes)
+    dispatch_request = home_request(home, mode=Mode.FULL, **away, **changes)
     # Near the best is enough: what is looked at is far from it.
     solution = solve(dispatch_request, gap=0.01)
     assert isinstance(solution, Solution)
@@ -59,7 +59,7 @@ def test_an_empty_home_costs_less_and_keeps_its_hot_water(home: Site) -> None:
 
 
 def test_from_the_return_on_everything_is_as_usual(home: Site) -> None:
-    plan, usual = planned(home, 12), asked_of(home, mode=Mode.FULL)
+    plan, usual = planned(home, 12), home_request(home, mode=Mode.FULL)
     # 10:00 to 22:07: the step in which they return is one of being at home.
     steps = 48
     tank, always = device(plan.request, "hot_water"), device(usual, "hot_water")
@@ -74,24 +74,24 @@ def test_from_the_return_on_everything_is_as_usual(home: Site) -> None:
 
 
 def test_a_holiday_that_is_over_or_ends_within_the_step_changes_nothing(home: Site) -> None:
-    usual = asked_of(home, mode=Mode.FULL)
-    assert asked_of(home, mode=Mode.FULL, away_until_utc=NOW - timedelta(hours=1)) == usual
-    soon = asked_of(home, mode=Mode.FULL, away_until_utc=NOW + timedelta(minutes=5))
+    usual = home_request(home, mode=Mode.FULL)
+    assert home_request(home, mode=Mode.FULL, away_until_utc=NOW - timedelta(hours=1)) == usual
+    soon = home_request(home, mode=Mode.FULL, away_until_utc=NOW + timedelta(minutes=5))
     assert soon.devices == usual.devices
 
 
 def test_the_site_file_says_what_an_empty_home_keeps(home: Site) -> None:
     other = with_params(home, "hot_water", {"away_degc": 55, "away_draw_share": 0.5, "comfort_degc": 60,
                                             "comfort_price_per_kwh_h": 0.1})  # fmt: skip
-    tank = device(asked_of(other, mode=Mode.FULL, away_until_utc=NOW + timedelta(hours=12)), "hot_water")
-    usual = device(asked_of(other, mode=Mode.FULL), "hot_water")
+    tank = device(home_request(other, mode=Mode.FULL, away_until_utc=NOW + timedelta(hours=12)), "hot_water")
+    usual = device(home_request(other, mode=Mode.FULL), "hot_water")
     assert tank.draw_kw[0] == usual.draw_kw[0] / 2
     assert (tank.comfort_min_kwh[0], tank.comfort_min_kwh[47], tank.comfort_min_kwh[48]) == pytest.approx(
         (10.4 / 3, 10.4 / 3, 5.2)
     )
     assert usual.comfort_min_kwh == pytest.approx(5.2)
     with pytest.raises(BadInput, match=r"away_degc 40 must lie within 45\.\.75"):
-        asked_of(with_params(home, "hot_water", {"away_degc": 40}))
+        home_request(with_params(home, "hot_water", {"away_degc": 40}))
 
 
 def room(given: Any, **params: Any) -> Room:

@@ -1,4 +1,4 @@
-"""Why a plan is so is stored with it, outside of its hash, and told on its asset and in a sentence a device."""
+"""A plan's explanation is stored with it, outside of its hash, and shown on its asset and in a sentence a device."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def test_a_stored_plan_keeps_why(made: Plan, store: Store) -> None:
 def test_no_word_of_a_plan_is_outside_the_catalogues(made: Plan, tmp_path: Path) -> None:
     sentence = [*device_sentences(made, time_zone="Europe/Prague")]
     sentence += [each.sentence for each in blocks(made, time_zone="Europe/Prague")]
-    sentence += [summarise(each, time_zone="Europe/Prague") for each in told_plans(made)]
+    sentence += [summarise(each, time_zone="Europe/Prague") for each in explained_plans(made)]
     assert len(sentence) > 2
     with pseudo_language(tmp_path / "languages") as code:
         # Names of devices are the site's.
@@ -63,7 +63,7 @@ def test_no_word_of_a_plan_is_outside_the_catalogues(made: Plan, tmp_path: Path)
     assert page_word(sentence[0], "de").startswith("battery lädt ")
 
 
-def told_plans(made: Plan) -> list[Plan]:
+def explained_plans(made: Plan) -> list[Plan]:
     """The plan, one that does nothing, and others of which each has a remark more."""
     flat = plan(prices=prices(night=3.0, day=3.0))
     costs = (ScenarioCost(name="low", weight=0.5, cost=40.0), ScenarioCost(name="high", weight=0.5, cost=44.0))

@@ -1,4 +1,4 @@
-"""The plan before is a start where time runs out; what is proven is as it is without it, and its worth is told."""
+"""Warm start by the plan before where time runs out: what is proven stays as without it, and its worth is reported."""
 
 from datetime import timedelta
 

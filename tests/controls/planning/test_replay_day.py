@@ -1,4 +1,4 @@
-"""What policies would have cost on a past day, and what was lost to what, in sums that can be added by hand."""
+"""Cost of policies on a past day, and what was lost to what, in sums that can be added by hand."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -15,7 +15,7 @@ from controls.planning.replay.replay_day import DayReplay, PolicyCost, replay_da
 from controls.planning.tariff_terms import Offer, tariff_offer
 from data_quality.contracts.finding import Finding
 from tests.controls.planning.test_tariff_terms import POWER, home
-from tests.controls.planning.toy_days import BATTERY, PRICES, START, again, battery_meter, quarters, stored
+from tests.controls.planning.toy_days import BATTERY, PRICES, START, battery_meter, quarters, stored, toy_replay
 
 # Foreseen: 4 kW while it is cheap, then 2 kW; it came to 4 kW throughout.
 FORESEEN, CAME = (4.0,) * 4 + (2.0,) * 4, (4.0,) * 8
@@ -27,7 +27,7 @@ def costs(found: DayReplay) -> dict[str, PolicyCost]:
 
 
 def test_a_day_costs_under_each_policy_what_can_be_added_by_hand() -> None:
-    found = costs(again([stored(FORESEEN)], READINGS))
+    found = costs(toy_replay([stored(FORESEEN)], READINGS))
     # 4 kWh at 1 and 4 kWh at 3 EUR.
     assert found["no_control"].cost == pytest.approx(16)
     # Without sun there is no surplus, and the battery began empty.
@@ -47,7 +47,7 @@ def test_what_was_lost_is_split_into_forecast_model_and_execution_and_adds_up() 
     meter = battery_meter((3, 0, 2, 2, -1, -2, -2, -2))
     measured = stored((4,) * 4, prices=(3,) * 4, soc_kwh=0.0, first=8, version=2)
     begun = stored(FORESEEN, soc_kwh=0.1)
-    found = again([begun, measured], replace(READINGS, done_kw=meter))
+    found = toy_replay([begun, measured], replace(READINGS, done_kw=meter))
     split = found.lost
     assert split is not None
     assert split.policy == "executed"
@@ -65,7 +65,7 @@ def test_what_was_lost_is_split_into_forecast_model_and_execution_and_adds_up() 
 
 def test_a_day_that_came_as_foreseen_and_was_done_as_told_has_lost_nothing() -> None:
     done = battery_meter((4, 4, 4, 4, -4, -4, -4, -4))
-    found = again([stored(CAME)], replace(READINGS, done_kw=done))
+    found = toy_replay([stored(CAME)], replace(READINGS, done_kw=done))
     assert found.lost is not None
     assert (found.lost.total, found.lost.forecast_error, found.lost.execution_error) == pytest.approx((0, 0, 0))
     # Nobody measured the battery afterwards: that is said, not taken for a model that was right.
@@ -75,7 +75,9 @@ def test_a_day_that_came_as_foreseen_and_was_done_as_told_has_lost_nothing() -> 
 def test_a_plan_that_leaves_less_in_the_battery_pays_for_it() -> None:
     # It may end empty: 2 kWh of yesterday's make the day look 6 EUR cheaper than it was.
     found = costs(
-        again([stored(CAME, prices=(3,) * 8, soc_kwh=2.0, end_kwh=0.0)], Readings(quarters(CAME), quarters((3,) * 8)))
+        toy_replay(
+            [stored(CAME, prices=(3,) * 8, soc_kwh=2.0, end_kwh=0.0)], Readings(quarters(CAME), quarters((3,) * 8))
+        )
     )
     assert found["planned"].paid == pytest.approx(18)
     assert found["planned"].end == {"battery": 0.0}
@@ -87,13 +89,13 @@ def test_a_plan_that_leaves_less_in_the_battery_pays_for_it() -> None:
 def test_every_quarter_hour_follows_the_newest_plan_known_then() -> None:
     # The second plan, an hour later, knows of the higher load: too late to store more.
     second = stored((4,) * 4, prices=(3,) * 4, soc_kwh=2.0, first=4, version=2, end_kwh=0.0)
-    found = again([stored(FORESEEN), second], READINGS)
+    found = toy_replay([stored(FORESEEN), second], READINGS)
     assert [plan.version for plan in found.plans] == [1, 2]
     assert found.plan_hash == second.plan.plan_hash
     assert costs(found)["planned"].cost == pytest.approx(12)
     # A third that asks for nothing: bought at 3 EUR for the rest, and 2 kWh are left at the price of the dear hour.
     idle = stored((0,) * 4, prices=(3,) * 4, soc_kwh=2.0, first=4, version=3, end_kwh=2.0)
-    stopped = costs(again([stored(FORESEEN), second, idle], READINGS))["planned"]
+    stopped = costs(toy_replay([stored(FORESEEN), second, idle], READINGS))["planned"]
     assert (stopped.paid, stopped.end["battery"]) == pytest.approx((18, 2))
 
 
@@ -108,7 +110,7 @@ def test_no_policy_is_cheaper_than_perfect_foresight_with_equal_charge_and_the_s
 ) -> None:
     lossy = {**BATTERY, "charge_efficiency": 0.9, "discharge_efficiency": 0.9}
     plan = stored(loads[:8], prices=prices, soc_kwh=soc_kwh, battery=lossy)
-    found = again([plan], Readings(quarters(loads[8:]), quarters(prices)))
+    found = toy_replay([plan], Readings(quarters(loads[8:]), quarters(prices)))
     assert all(each.regret is not None and each.regret >= -1e-4 for each in found.policies)
     assert found.lost is not None
     assert found.lost.forecast_error + found.lost.model_error == pytest.approx(found.lost.total, abs=1e-9)
@@ -122,7 +124,7 @@ def test_sun_that_a_limit_held_down_is_not_taken_for_a_dark_day() -> None:
     given_kw = [7.0 - step.devices["pv"]["curtailed_kw"] for step in plan.plan.steps]
     assert min(given_kw) < 6
     readings = Readings(quarters((1,) * 8), quarters((1,) * 8), generated_kw={"pv": quarters(given_kw)})
-    found = again([plan], readings)
+    found = toy_replay([plan], readings)
     assert [each.code for each in found.findings if each.code == "sun_behind_a_limit"] == ["sun_behind_a_limit"]
     assert costs(found)["planned"].cost == pytest.approx(plan.plan.objective, abs=1e-6)
     assert costs(found)["planned"].regret == pytest.approx(0, abs=1e-6)
@@ -138,7 +140,7 @@ def test_sun_that_a_limit_held_down_is_not_taken_for_a_dark_day() -> None:
     ids=["none", "until now", "every second one"],
 )
 def test_a_day_is_judged_as_far_as_it_was_read_or_not_at_all(load_kw: dict, code: str, quarter_hours: int) -> None:
-    found = again([stored(FORESEEN)], replace(READINGS, load_kw=load_kw))
+    found = toy_replay([stored(FORESEEN)], replace(READINGS, load_kw=load_kw))
     assert code in {each.code for each in found.findings}
     assert (found.quarter_hours, bool(found.policies)) == (quarter_hours, quarter_hours > 0)
     # Whatever was read, a plan gives its hash.
@@ -146,15 +148,15 @@ def test_a_day_is_judged_as_far_as_it_was_read_or_not_at_all(load_kw: dict, code
 
 
 def test_without_a_plan_or_a_proof_the_day_says_so() -> None:
-    nothing = again([], READINGS)
+    nothing = toy_replay([], READINGS)
     assert (nothing.plan_hash, nothing.is_same, [each.code for each in nothing.findings]) == (None, False, ["no_plan"])
-    unproven = again([stored(FORESEEN)], READINGS)
+    unproven = toy_replay([stored(FORESEEN)], READINGS)
     assert [each.code for each in unproven.findings] == ["no_proof"]
     assert "executed" not in costs(unproven)
     assert unproven.lost is not None
     assert (unproven.lost.policy, unproven.lost.execution_error) == ("planned", None)
     half = {START + k * STEP: {"set_charge_power_kw": 0.0} for k in range(4)}
-    partly = again([stored(FORESEEN)], replace(READINGS, set_points={"battery": half}))
+    partly = toy_replay([stored(FORESEEN)], replace(READINGS, set_points={"battery": half}))
     assert [each.code for each in partly.findings] == ["partly_proven"]
     assert partly.findings[0].facts == {"proven": 4, "decisions": 8}
     # Nothing was stored, and discharged all the same as far as the books go: 2 kWh short at 3 EUR, none bought at 1.
@@ -164,7 +166,7 @@ def test_without_a_plan_or_a_proof_the_day_says_so() -> None:
 
 def test_a_plan_from_the_day_before_governs_until_the_first_of_the_day() -> None:
     early = stored((4,) * 12, prices=(2.0,) * 4 + PRICES, first=-4, soc_kwh=1.0)
-    found = again([early], READINGS)
+    found = toy_replay([early], READINGS)
     assert "start_as_planned" in {each.code for each in found.findings}
     assert found.begin == pytest.approx({"battery": early.plan.steps[3].devices["battery"]["soc_end_kwh"]})
     assert found.lost is not None
@@ -173,7 +175,7 @@ def test_a_plan_from_the_day_before_governs_until_the_first_of_the_day() -> None
 
 
 def test_steps_of_a_chain_are_named_in_the_order_in_which_they_add_up() -> None:
-    found = again([stored(FORESEEN)], replace(READINGS, done_kw=battery_meter((2, 2, 2, 2, -2, -2, -2, -2))))
+    found = toy_replay([stored(FORESEEN)], replace(READINGS, done_kw=battery_meter((2, 2, 2, 2, -2, -2, -2, -2))))
     chain = [costs(found)[name].cost for name in ("perfect_foresight", "right_forecasts", "planned", "executed")]
     assert found.lost is not None
     steps = (found.lost.horizon_error, found.lost.forecast_error, found.lost.execution_error)
@@ -190,7 +192,7 @@ def test_a_day_is_billed_by_the_tariff_itself_where_prices_are_not_all() -> None
     # One quarter hour of 8 kW that nobody foresaw: 100 a kW of the highest.
     came = (4.0,) * 5 + (8.0,) + (4.0,) * 2
     readings = Readings(quarters(came), quarters(flat), bill=bill)
-    found = again([stored((4,) * 8, prices=flat, soc_kwh=2.0, battery={**BATTERY, "wear_per_kwh": 0.1})], readings)
+    found = toy_replay([stored((4,) * 8, prices=flat, soc_kwh=2.0, battery={**BATTERY, "wear_per_kwh": 0.1})], readings)
     run = costs(found)
     assert run["no_control"].paid_by == pytest.approx({"energy": 9 * 4.9, "demand": 800}, abs=1e-6)
     # 9 kWh in two hours: 4.5 kW throughout, with 3.5 kW for a quarter hour out of the battery.
@@ -201,12 +203,12 @@ def test_a_day_is_billed_by_the_tariff_itself_where_prices_are_not_all() -> None
     assert found.lost is not None
     assert found.lost.forecast_error == pytest.approx(350 - wear, abs=1e-6)
     unknown = Finding(code="no_tariff_in_force", message="no tariff is in force on 2026-01-01", severity="blocking")
-    refused = again([stored((4,) * 8)], replace(readings, bill=lambda *_: unknown))
+    refused = toy_replay([stored((4,) * 8)], replace(readings, bill=lambda *_: unknown))
     assert ([each.code for each in refused.findings], refused.policies) == (["no_tariff_in_force"], ())
 
 
 def test_plans_are_made_by_another_objective_of_what_was_known_then() -> None:
-    found = costs(again([stored(FORESEEN)], READINGS))
+    found = costs(toy_replay([stored(FORESEEN)], READINGS))
     plans, names = [stored(FORESEEN)], ("economic", "peak_shaving", "balanced")
     other = replay_day(
         "toy", plans, READINGS, start_utc=START, end_utc=START + 8 * STEP, currency="EUR", policies=names
@@ -225,9 +227,9 @@ def test_by_its_own_rule_a_battery_takes_what_is_left_over_and_gives_what_is_mis
     sun = {"pv_kw": [3.5] * 4 + [0.0] * 4}
     plan = stored((2,) * 8, battery=lossy, pv=sun)
     readings = Readings(quarters((2,) * 8), quarters(PRICES), generated_kw={"pv": quarters(sun["pv_kw"])})
-    rule = costs(again([plan], readings))["self_consumption"]
+    rule = costs(toy_replay([plan], readings))["self_consumption"]
     assert (rule.paid, rule.end["battery"]) == pytest.approx((1.04 * 3, 0), abs=1e-6)
     # Of those 1.2 kWh only 1 kWh fits, and 0.8 kWh come out; the rest of the sun goes to the grid for nothing.
     small = {**lossy, "soc_max_kwh": 1.0}
-    rule = costs(again([stored((2,) * 8, battery=small, pv=sun)], readings))["self_consumption"]
+    rule = costs(toy_replay([stored((2,) * 8, battery=small, pv=sun)], readings))["self_consumption"]
     assert rule.paid == pytest.approx((2 - 0.8) * 3, abs=1e-6)

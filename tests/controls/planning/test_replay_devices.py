@@ -14,8 +14,8 @@ from controls.planning.replay.replay_day import DayReplay, PolicyCost, replay_da
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import DeviceFigures
 from tests.controls.planning.examples import DAY, prices
-from tests.controls.planning.test_demo_home import HOME_FILE, asked_of, planned
-from tests.controls.planning.toy_days import BATTERY, PRICES, START, again, quarters, stored
+from tests.controls.planning.test_demo_home import HOME_FILE, home_request, planned
+from tests.controls.planning.toy_days import BATTERY, PRICES, START, quarters, stored, toy_replay
 
 NO_BATTERY = {**BATTERY, "soc_max_kwh": 0.0}
 NOTHING = (0.0,) * 8
@@ -49,7 +49,7 @@ def test_a_car_charges_at_once_or_from_the_sun_or_when_it_is_cheap_and_always_le
     sun = [0.0] * 6 + [2.0] * 2
     plan = stored(NOTHING, battery=NO_BATTERY, pv={"pv_kw": sun}, others=[car(STAY)])
     came = Readings(quarters(NOTHING), quarters(PRICES), generated_kw={"pv": quarters(sun)})
-    found = again([plan], came)
+    found = toy_replay([plan], came)
     # At once: 2 kWh at 1. Surplus first: it waits, and then needs 4 kW, of which the sun gives half: 1 kWh at 3 EUR.
     # Planned: 1 kWh at 1, 1 kWh of sun.
     assert {name: costs(found)[name] for name in ("no_control", "self_consumption", "planned")} == pytest.approx(
@@ -58,7 +58,7 @@ def test_a_car_charges_at_once_or_from_the_sun_or_when_it_is_cheap_and_always_le
     assert costs(found)["perfect_foresight"] == pytest.approx(1, abs=1e-6)
     assert [each.end["car"] for each in found.policies] == pytest.approx([2] * len(found.policies), abs=1e-6)
     # No sun came: what was to come from it is bought at 3, and could have been at 1.
-    dark = again([plan], replace(came, generated_kw={"pv": quarters(NOTHING)}))
+    dark = toy_replay([plan], replace(came, generated_kw={"pv": quarters(NOTHING)}))
     assert costs(dark) == pytest.approx(
         {"no_control": 2, "self_consumption": 6, "planned": 4, "right_forecasts": 2, "perfect_foresight": 2}, abs=1e-6
     )
@@ -69,17 +69,17 @@ def test_a_car_charges_at_once_or_from_the_sun_or_when_it_is_cheap_and_always_le
 
 def test_a_tank_follows_its_thermostat_or_the_plan_and_what_is_left_in_it_is_worth_what_foresight_had_paid() -> None:
     came = Readings(quarters(NOTHING), quarters(PRICES))
-    found = again([stored(NOTHING, battery=NO_BATTERY, others=[tank()])], came)
+    found = toy_replay([stored(NOTHING, battery=NO_BATTERY, others=[tank()])], came)
     # 1 kWh is drawn in the dear hour: heated before it at 1, or by the thermostat at its end at 3 EUR.
     assert costs(found) == pytest.approx(
         {"no_control": 3, "self_consumption": 3, "planned": 1, "right_forecasts": 1, "perfect_foresight": 1}, abs=1e-6
     )
     # Half of it is drawn: a whole relay heats 1 kWh all the same, and the half that is left would have cost 0.5.
     half = [stored(NOTHING, battery=NO_BATTERY, others=[tank(draw_kw=[0.0] * 4 + [0.5] * 4)])]
-    whole = policy(again(half, came), "planned")
+    whole = policy(toy_replay(half, came), "planned")
     assert (whole.paid, whole.end["tank"], whole.charge_value) == pytest.approx((1, 1.5, -0.5), abs=1e-6)
     assert whole.regret == pytest.approx(0, abs=1e-6)
-    assert policy(again(half, came), "no_control").cost == pytest.approx(1.5, abs=1e-6)
+    assert policy(toy_replay(half, came), "no_control").cost == pytest.approx(1.5, abs=1e-6)
 
 
 def test_the_sun_heats_the_tank_before_it_fills_the_battery() -> None:
@@ -87,7 +87,7 @@ def test_the_sun_heats_the_tank_before_it_fills_the_battery() -> None:
     sun = [1.0] * 4 + [0.0] * 4
     plan = stored(NOTHING, pv={"pv_kw": sun}, others=[tank()])
     came = Readings(quarters(NOTHING), quarters(PRICES), generated_kw={"pv": quarters(sun)})
-    ruled = policy(again([plan], came), "self_consumption")
+    ruled = policy(toy_replay([plan], came), "self_consumption")
     assert (ruled.cost, ruled.end["battery"], ruled.end["tank"]) == pytest.approx((0, 0, 1), abs=1e-6)
 
 
@@ -95,11 +95,11 @@ def test_a_car_that_comes_within_the_day_is_there_from_then_on_and_one_that_stay
     # Two hours of plan after an hour without a car: it is to hold 2 kWh by the end of the plan, an hour after the day.
     away = stored(NOTHING, battery=NO_BATTERY, others=[car()])
     there = stored(NOTHING, prices=(3,) * 4 + (1,) * 4, battery=NO_BATTERY, first=4, version=2, others=[car(STAY)])
-    found = again([away, there], Readings(quarters(NOTHING), quarters((1,) * 4 + (3,) * 4)))
+    found = toy_replay([away, there], Readings(quarters(NOTHING), quarters((1,) * 4 + (3,) * 4)))
     # All of it waits for the cheap hour after the day: whoever plans nothing does so too, for equal ends.
     assert costs(found)["planned"] == costs(found)["no_control"] == pytest.approx(0, abs=1e-6)
     dear = stored(NOTHING, prices=(1,) * 4 + (3,) * 4, battery=NO_BATTERY, first=4, version=2, others=[car(STAY)])
-    found = again([away, dear], Readings(quarters(NOTHING), quarters((1,) * 4 + (3, 1, 1, 3))))
+    found = toy_replay([away, dear], Readings(quarters(NOTHING), quarters((1,) * 4 + (3, 1, 1, 3))))
     # 2 kWh by the end of the day: at once, 1 kWh at 3 and one at 1; in the two cheap quarter hours 2 kWh at 1.
     assert costs(found)["no_control"] == pytest.approx(4, abs=1e-6)
     assert costs(found)["perfect_foresight"] == costs(found)["right_forecasts"] == pytest.approx(2, abs=1e-6)
@@ -108,7 +108,9 @@ def test_a_car_that_comes_within_the_day_is_there_from_then_on_and_one_that_stay
 def test_a_policy_that_needs_a_wider_connection_than_there_is_says_so() -> None:
     # 18 kW of load and a car of 4 kW in the same half hour, behind 20 kW.
     load = (18.0,) * 2 + (1.0,) * 6
-    found = again([stored(load, battery=NO_BATTERY, others=[car(STAY)])], Readings(quarters(load), quarters(PRICES)))
+    found = toy_replay(
+        [stored(load, battery=NO_BATTERY, others=[car(STAY)])], Readings(quarters(load), quarters(PRICES))
+    )
     assert [each.message for each in found.findings if each.code == "beyond_connection"] == [
         "no_control: it draws up to 22.00 kW, the connection is rated 20 kW"
     ]
@@ -118,7 +120,7 @@ def test_a_policy_that_needs_a_wider_connection_than_there_is_says_so() -> None:
 def test_what_a_car_was_told_and_did_not_do_is_made_up_for_before_it_leaves() -> None:
     plan = stored(NOTHING, battery=NO_BATTERY, others=[car(STAY)])
     idle = {START + k * STEP: {"set_charge_power_kw": 0.0} for k in range(8)}
-    found = again([plan], Readings(quarters(NOTHING), quarters(PRICES), set_points={"car": idle, "battery": idle}))
+    found = toy_replay([plan], Readings(quarters(NOTHING), quarters(PRICES), set_points={"car": idle, "battery": idle}))
     assert found.lost is not None
     # 2 kWh at 3 instead of 1 EUR.
     assert (policy(found, "executed").cost, found.lost.execution_error) == pytest.approx((6, 4), abs=1e-6)
@@ -129,7 +131,7 @@ def test_a_tank_that_its_own_thermostat_heats_and_a_machine_stay_as_they_were_pl
     machine = {"programme_kw": [2.0] * 4, "windows": [[0, 8]]}
     washing = DeviceFigures(kind="appliance", device_id="washer", figures=machine)
     plan = stored(NOTHING, others=[tank(is_planned=False), washing])
-    found = again([plan], Readings(quarters(NOTHING), quarters(PRICES)))
+    found = toy_replay([plan], Readings(quarters(NOTHING), quarters(PRICES)))
     assert [each.message for each in found.findings if each.code == "held_as_planned"] == [
         "tank, washer: kept as planned under every policy, and so no part of regret or saving"
     ]
@@ -156,7 +158,7 @@ def test_no_policy_beats_perfect_foresight_on_a_day_with_battery_car_and_tank_an
     ]
     lossy = {**BATTERY, "charge_efficiency": 0.9, "discharge_efficiency": 0.9}
     plan = stored(loads[:8], prices=prices[:8], soc_kwh=soc_kwh, battery=lossy, others=others)
-    found = again([plan], Readings(quarters(loads[8:]), quarters(prices[8:])))
+    found = toy_replay([plan], Readings(quarters(loads[8:]), quarters(prices[8:])))
     # A search stops within a millionth of the cost.
     assert {each.name: each.regret for each in found.policies if (each.regret or 0.0) < -1e-4} == {}
     assert found.lost is not None
@@ -165,7 +167,7 @@ def test_no_policy_beats_perfect_foresight_on_a_day_with_battery_car_and_tank_an
 
 
 def test_a_stored_plan_of_the_demo_home_is_judged_with_all_its_devices() -> None:
-    dispatch_request = asked_of(load_site(HOME_FILE), now_utc=DAY, prices=prices(hours=12), mode=Mode.FULL)
+    dispatch_request = home_request(load_site(HOME_FILE), now_utc=DAY, prices=prices(hours=12), mode=Mode.FULL)
     plan, _ = planned(load_site(HOME_FILE), dispatch_request)
     whole = StoredContent(plan=plan, content=plan.model_dump(mode="json"))
     first, last = plan.steps[0].start_utc, plan.steps[-1].end_utc

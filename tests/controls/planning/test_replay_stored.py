@@ -50,7 +50,7 @@ def site() -> Site:
 
 
 def kw(day: int, quarter: int) -> float:
-    """What the house drew: another load every quarter hour, so that no two plans cost the same."""
+    """Load of the house [kW]: another every quarter hour, so that no two plans cost the same."""
     return 0.5 + 0.07 * ((quarter * 7 + day * 3) % 29)
 
 
@@ -125,7 +125,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenProject]:
 
 
 def replayed(project: OpenProject, day: date, *words: str) -> dict[str, Any]:
-    """What the command answers, as a script reads it."""
+    """JSON answer of the command, as a script reads it."""
     done = CliRunner().invoke(
         build_app(("replay",)), ["replay", str(day), "--site", "home", "--json", *words, "--project", project.root]
     )

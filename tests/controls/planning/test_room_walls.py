@@ -1,4 +1,4 @@
-"""Plans of rooms that touch: what goes through a wall, told at either end, and a neighbour that is no room."""
+"""Plans of rooms that touch: heat through a wall, reported at either end, and a neighbour that is no room."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from tests.controls.planning.examples import HOME, inputs
-from tests.controls.planning.test_outdoor import ROOM, told
+from tests.controls.planning.test_outdoor import ROOM, weather_issue
 
 G = 0.02
 QUARTER = np.full(96, 0.25)
@@ -29,10 +29,10 @@ def site(office: dict[str, float] | None = None, hall: dict[str, float] | None =
     return Site.model_validate({**HOME.model_dump(), "assets": [*HOME.model_dump()["assets"], *rooms]})
 
 
-def asked(known: Site) -> PlanRequest:
+def room_request(known: Site) -> PlanRequest:
     given = inputs(mode=Mode.FULL)
     states = given["states"] | {"office": (21.0, 1.0), "hall": (12.5, 1.0)}
-    weather = (told([0.0] * 26),)
+    weather = (weather_issue([0.0] * 26),)
     found = plan_request(known, **given | {"states": states, "weather": weather})
     assert isinstance(found, PlanRequest), found
     return found
@@ -43,7 +43,7 @@ def room(found: PlanRequest, name: str) -> Room:
 
 
 def test_a_cold_neighbour_takes_heat_and_the_plan_says_by_which_wall() -> None:
-    plain, walled = asked(site()), asked(site(office={"hall": G}))
+    plain, walled = room_request(site()), room_request(site(office={"hall": G}))
     office, alone = room(walled, "office"), room(plain, "office")
     assert office.r_k_per_kw == pytest.approx(1 / (1 / 25 + G))
     # The hall falls from 12.5 degC to its band; at 0 degC outdoors it warms what the wall adds to the loss.
@@ -59,7 +59,7 @@ def test_a_cold_neighbour_takes_heat_and_the_plan_says_by_which_wall() -> None:
 
 
 def test_a_wall_is_the_equation_that_rooms_are_told_by() -> None:
-    alone = room(asked(site()), "office")
+    alone = room(room_request(site()), "office")
     neighbour = 12 + 3 * np.sin(np.arange(96) / 10)
     on = np.tile([1.0, 0.0, 0.0], 32)
     found = alone.with_walls([(G, neighbour), (2 * G, neighbour + 1)]).temperatures_degc(on, QUARTER)
@@ -74,7 +74,7 @@ def test_a_wall_is_the_equation_that_rooms_are_told_by() -> None:
 
 def test_a_wall_told_at_both_ends_is_one_wall() -> None:
     here, there, both = (
-        asked(site(*each)) for each in (({"hall": G}, None), (None, {"office": G}), ({"hall": G}, {"office": G}))
+        room_request(site(*each)) for each in (({"hall": G}, None), (None, {"office": G}), ({"hall": G}, {"office": G}))
     )
     assert here.devices == there.devices == both.devices
     assert walls_of(site({"hall": G})) == {"office": {"hall": G}, "hall": {"office": G}}
@@ -84,10 +84,10 @@ def test_a_wall_told_at_both_ends_is_one_wall() -> None:
 @pytest.mark.parametrize("name", ["office", "cellar", "battery"])
 def test_a_neighbour_that_is_no_other_room_is_refused_by_name(name: str) -> None:
     with pytest.raises(BadInput, match=f"asset 'office': walls names {name!r}; expected another room: hall"):
-        asked(site({name: G}))
+        room_request(site({name: G}))
 
 
 def test_a_wall_has_a_conductance_above_zero() -> None:
     wrong: dict[str, Any] = {"hall": -0.1}
     with pytest.raises(BadInput, match="walls"):
-        asked(site(wrong))
+        room_request(site(wrong))

@@ -1,4 +1,4 @@
-"""From forecasts with courses to scenarios: weights, levels, moments, and what is said where something is missing."""
+"""From forecasts with courses to scenarios: weights, levels, moments, and the report where something is missing."""
 
 from datetime import timedelta
 
@@ -26,7 +26,9 @@ def uncertain_forecast(target: str, kwh: float, *, seed: int, count: int = 20) -
     return plain.model_copy(update={"trajectories": tuple(map(tuple, courses.tolist()))})
 
 
-def asked(risk: Risk | None = None, *, load: Forecast | None = None, sun: Forecast | None = None) -> PlanRequest:
+def scenario_request(
+    risk: Risk | None = None, *, load: Forecast | None = None, sun: Forecast | None = None
+) -> PlanRequest:
     """The home's request with scenarios."""
     load, sun = load or uncertain_forecast("house", 0.8, seed=1), sun or uncertain_forecast("pv", 0.3, seed=2)
     plain = request(load_forecast=load, pv_forecast=sun)
@@ -34,7 +36,7 @@ def asked(risk: Risk | None = None, *, load: Forecast | None = None, sun: Foreca
 
 
 def test_swanson_takes_whole_courses_at_three_levels_with_three_weights() -> None:
-    found = asked().uncertain
+    found = scenario_request().uncertain
     assert found is not None
     assert [one.name for one in found.scenarios][:3] == ["load_low-sun_low", "load_low-sun_mid", "load_low-sun_high"]
     weights = {one.name: one.weight for one in found.scenarios}
@@ -68,19 +70,19 @@ def test_the_weights_of_all_factors_multiply_to_27_where_prices_are_open_too() -
 
 
 def test_scenarios_say_how_wide_they_are_beside_their_forecast() -> None:
-    inputs = asked().inputs
+    inputs = scenario_request().inputs
     assert inputs["scenarios"] == "9 scenarios, swanson; fewer than the 27 asked for: all prices are published"
     assert "standard deviation" in inputs["scenarios_load"]
     assert "not as wide" not in inputs["scenarios_load"]
-    narrow = asked(Risk(method="selected", scenarios=1)).inputs
+    narrow = scenario_request(Risk(method="selected", scenarios=1)).inputs
     assert narrow["scenarios_load"].endswith("not as wide as the forecast")
 
 
 def test_without_courses_the_plan_says_that_it_rests_on_one_course() -> None:
-    plain = asked(load=forecast("house", 0.8))
+    plain = scenario_request(load=forecast("house", 0.8))
     assert plain.uncertain is None
     assert plain.inputs["scenarios"] == "the load forecast has no courses for these hours: planned on its P50 alone"
-    half = asked(sun=forecast("pv", 0.3))
+    half = scenario_request(sun=forecast("pv", 0.3))
     assert half.uncertain is not None
     assert "no courses of pv: its P50 in all of them" in half.inputs["scenarios"]
 
@@ -94,7 +96,7 @@ def test_an_order_of_goals_is_planned_without_scenarios_and_says_so() -> None:
 
 
 def test_selected_courses_stand_for_all_and_weigh_what_they_stand_for() -> None:
-    found = asked(Risk(method="selected", scenarios=12)).uncertain
+    found = scenario_request(Risk(method="selected", scenarios=12)).uncertain
     assert found is not None
     assert len(found.scenarios) == 12
     assert sum(one.weight for one in found.scenarios) == pytest.approx(1)
@@ -119,7 +121,7 @@ def test_each_course_chosen_is_the_best_to_add_to_those_before(seed: int, count:
 
 
 def test_a_plan_over_scenarios_is_stored_told_and_read_back() -> None:
-    wanted = asked()
+    wanted = scenario_request()
     solution = solve(wanted)
     assert isinstance(solution, Solution)
     made = make_plan(wanted, solution, created_at_utc=NOW, version=1)

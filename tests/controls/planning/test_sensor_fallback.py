@@ -19,13 +19,13 @@ from data_quality.contracts.settings import Settings
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import FixedClock
 from tests.controls.planning.examples import NOW, device, forecast, inputs, prices
-from tests.controls.planning.test_outdoor import SITE, told
+from tests.controls.planning.test_outdoor import SITE, weather_issue
 
 
 def planned(degc: float, *, at: datetime = NOW, version: int = 1, mode: Mode = Mode.FULL, **labels: str) -> Plan:
     """A plan of the site that began with a temperature of its office."""
     given = inputs(mode=mode, load_forecast=forecast("house", 0.8, hours=72), pv_forecast=forecast("pv", 0.3, hours=72))
-    more = {"states": given["states"] | {"office": (degc, 1.0)}, "weather": [told([0.0] * 60)], "now_utc": at}  # type: ignore[operator]
+    more = {"states": given["states"] | {"office": (degc, 1.0)}, "weather": [weather_issue([0.0] * 60)], "now_utc": at}  # type: ignore[operator]
     request = plan_request(SITE, **given | more | {"prices": prices(hours=72)})
     assert isinstance(request, PlanRequest), request
     request = request.model_copy(update={"inputs": request.inputs | labels})

@@ -1,4 +1,4 @@
-"""What the site's tariffs make of a plan's steps: prices, or the bill itself; what cannot be planned is named."""
+"""Terms of the site's tariffs for a plan's steps: prices, or the bill itself; what cannot be planned is named."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -46,7 +46,7 @@ def home(*tariffs: dict[str, Any], stream: str | None = None, **changes: Any) ->
     return Site.model_validate(HOME.model_dump() | {"tariffs": each, "price_stream": stream} | changes)
 
 
-def asked(site: Site, **changes: Any) -> PlanRequest:
+def site_request(site: Site, **changes: Any) -> PlanRequest:
     more = {name: changes.pop(name) for name in ("read_bills", "price_forecast") if name in changes}
     found = plan_request(site, **inputs(mode=Mode.FULL, **changes), **more)
     assert isinstance(found, PlanRequest), found
@@ -74,7 +74,7 @@ def flat(kw: float, *, peak_kw: float = 0.0, start_utc: datetime, end_utc: datet
 
 def test_a_tariff_that_prices_say_whole_is_prices_with_its_taxes() -> None:
     taxed = home({"taxes": [{"charge_id": "vat", "share": "0.21"}], "export_price_per_kwh": 1})
-    request = asked(taxed)
+    request = site_request(taxed)
     assert request.bills == ()
     assert "bills" not in request.model_dump()
     assert request.import_price_per_kwh == pytest.approx([4.9 * 1.21] * 96)
@@ -88,7 +88,7 @@ def test_a_gas_tariff_is_none_of_the_electricity_meter() -> None:
     assert found.code == "no_electricity_tariff"
     assert "the tariffs of site home are of gas, its plans are of electricity" in found.message
     # Beside one of electricity it is left alone, whichever stands first.
-    assert set(asked(home(gas, {"export_price_per_kwh": 0.3})).export_price_per_kwh) == {0.3}
+    assert set(site_request(home(gas, {"export_price_per_kwh": 0.3})).export_price_per_kwh) == {0.3}
 
 
 def test_a_site_without_any_price_says_so() -> None:
@@ -122,7 +122,7 @@ def test_a_tariff_without_an_exact_form_is_refused_by_name(parts: dict[str, Any]
 
 def test_the_horizon_ends_with_the_last_day_of_a_tariff() -> None:
     # Midnight in Prague is 23:00 UTC, thirteen hours after the plan begins.
-    assert len(asked(home({"valid_to": "2026-01-02"})).load_kw) == 52
+    assert len(site_request(home({"valid_to": "2026-01-02"})).load_kw) == 52
     found = refused(home({"valid_to": "2026-01-01"}))
     assert found.code == "horizon_too_short"
     assert "tariff 0 h" in found.message
@@ -138,7 +138,7 @@ def test_the_month_so_far_decides_the_tier_and_the_peak_below_which_nothing_is_s
     }
     begun, now = local_midnight_utc(date(2026, 1, 1), site.time_zone), datetime(2026, 1, 11, 10, tzinfo=UTC)
     used = flat(2.0, peak_kw=5.0, start_utc=begun, end_utc=now)
-    request = asked(site, read_bills=lambda: BillsSoFar(used), **given)
+    request = site_request(site, read_bills=lambda: BillsSoFar(used), **given)
     # 251 hours at 2 kW: the first 300 kWh are used, and a kWh more costs 6.
     assert set(request.import_price_per_kwh) == {6.0}
     assert request.inputs["bill_to_date"] == "1004 of 1004 quarter hours since 2026-01-01"
@@ -146,7 +146,7 @@ def test_the_month_so_far_decides_the_tier_and_the_peak_below_which_nothing_is_s
     made = planned(request)
     # 5 kW are paid for: nothing that stays below them adds to the bill but energy.
     assert made.objective == pytest.approx(0.8 * 24 * 6, abs=1e-6)
-    fresh = asked(site, **given)
+    fresh = site_request(site, **given)
     assert set(fresh.import_price_per_kwh) == {2.0}
     assert fresh.inputs["bill_to_date"] == "0 of 1004 quarter hours since 2026-01-01"
     assert planned(fresh).objective == pytest.approx(0.8 * 24 * 2 + 0.8 * 100, abs=1e-6)
@@ -154,7 +154,7 @@ def test_the_month_so_far_decides_the_tier_and_the_peak_below_which_nothing_is_s
 
 
 def whole_bill(site: Site, request: PlanRequest, plan: Plan, known: Load | None) -> float:
-    """What the bill engine says of the months of the plan: the known load, then the planned one."""
+    """Bill of the plan's months by the bill engine: the known load, then the planned one."""
     book, steps = book_of(site), plan.steps
     assert book is not None
     zone = site.time_zone
@@ -201,7 +201,7 @@ def test_bills_that_the_plan_reaches_into_add_up_to_the_engines(
         for h, row in enumerate(base.rows)
     )
     sun = forecast("pv", 0.0, hours=2500, issued_at_utc=now)
-    request = asked(
+    request = site_request(
         site, read_bills=lambda: BillsSoFar(known), now_utc=now, pv_forecast=sun,
         load_forecast=base.model_copy(update={"rows": rows}),
     )  # fmt: skip
@@ -218,7 +218,7 @@ def wear(plan: Plan) -> float:
 
 
 def test_a_minimum_bill_makes_no_kwh_free_early_in_the_month_and_is_named() -> None:
-    request = asked(home({"periods": TIERS, "minimum": {"monthly": 5000}}))
+    request = site_request(home({"periods": TIERS, "minimum": {"monthly": 5000}}))
     assert set(request.import_price_per_kwh) == {2.0}
     assert "minimum: whether the bill comes up to it" in request.inputs["tariff_leaves_out"]
 
@@ -231,8 +231,8 @@ def price_forecast(price: float, *, issued_at_utc: datetime = DAY) -> Forecast:
 def test_prices_beyond_publication_are_forecast_and_labelled_step_by_step() -> None:
     known = prices(hours=24)
     # Published to midnight UTC: 56 quarters from ten o'clock.
-    assert len(asked(HOME, prices=known).load_kw) == 56
-    request = asked(HOME, prices=known, price_forecast=price_forecast(2.5))
+    assert len(site_request(HOME, prices=known).load_kw) == 56
+    request = site_request(HOME, prices=known, price_forecast=price_forecast(2.5))
     assert len(request.load_kw) == 96
     assert request.import_price_per_kwh[55:57] == (5.0, 2.5)
     assert request.inputs["price_forecast"] == "fc-spot"
@@ -243,16 +243,16 @@ def test_prices_beyond_publication_are_forecast_and_labelled_step_by_step() -> N
 
 
 def test_a_published_price_is_never_replaced_nor_a_hole_filled_nor_an_old_forecast_used() -> None:
-    assert "price_forecast" not in asked(HOME, price_forecast=price_forecast(2.5)).inputs
+    assert "price_forecast" not in site_request(HOME, price_forecast=price_forecast(2.5)).inputs
     hole = DAY + timedelta(hours=24)
     holed = prices().with_columns(
         price_per_kwh=pl.when(pl.col("interval_start_utc") == hole).then(None).otherwise(pl.col("price_per_kwh"))
     )
-    assert len(asked(HOME, prices=holed, price_forecast=price_forecast(2.5)).load_kw) == 56
+    assert len(site_request(HOME, prices=holed, price_forecast=price_forecast(2.5)).load_kw) == 56
     late = price_forecast(2.5, issued_at_utc=NOW + timedelta(minutes=1))
     old = price_forecast(2.5, issued_at_utc=NOW - timedelta(hours=27))
     for other in (late, old):
-        assert len(asked(HOME, prices=prices(hours=24), price_forecast=other).load_kw) == 56
+        assert len(site_request(HOME, prices=prices(hours=24), price_forecast=other).load_kw) == 56
 
 
 def read_lake(folder: Path, site: Site, *, start: date, now_utc: datetime, peaks_kw: dict[datetime, float]) -> Lake:
@@ -289,7 +289,7 @@ def test_the_lake_tells_the_month_so_far_and_the_ratchet_of_the_months_before(tm
     known = reader()
     assert known.account.peaks == {"power": {(2025, 12): {"all": D(12)}}}
     made = planned(
-        asked(
+        site_request(
             site, read_bills=reader, now_utc=now,
             load_forecast=forecast("house", 5.9, hours=400, issued_at_utc=now), prices=prices(),
             pv_forecast=forecast("pv", 0.0, hours=400, issued_at_utc=now),

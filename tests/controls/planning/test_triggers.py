@@ -1,4 +1,4 @@
-"""A new plan is asked for when something changed, not too often, and for one cause only once."""
+"""A new plan is requested when something changed, not too often, and for one cause only once."""
 
 from datetime import timedelta
 

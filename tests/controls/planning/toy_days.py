@@ -63,7 +63,7 @@ def stored(
 
 
 def battery_meter(power_kw: Sequence[float]) -> dict[str, dict[str, dict[datetime, float]]]:
-    """What the battery's own meter shows; discharge is below zero."""
+    """Readings of the battery's own meter; discharge is below zero."""
     return {
         "battery": {
             "battery_charge_kw": quarters([max(power, 0.0) for power in power_kw]),
@@ -72,6 +72,6 @@ def battery_meter(power_kw: Sequence[float]) -> dict[str, dict[str, dict[datetim
     }
 
 
-def again(plans: Sequence[StoredContent], readings: Readings, *, steps: int = 8) -> DayReplay:
+def toy_replay(plans: Sequence[StoredContent], readings: Readings, *, steps: int = 8) -> DayReplay:
     """The toy day replayed."""
     return replay_day("toy", plans, readings, start_utc=START, end_utc=START + steps * STEP, currency="EUR")

@@ -1,4 +1,4 @@
-"""Grid signals on a real PostgreSQL whose writer is killed at any moment: what was said to be stored stands, sealed."""
+"""Grid signals on a real PostgreSQL whose writer is killed at any moment: what it confirmed stands, sealed."""
 
 import random
 import subprocess
@@ -50,7 +50,7 @@ def store(postgres_url: str) -> Iterator[Store]:
     opened.close()
 
 
-def said_by_writers(postgres_url: str) -> list[int]:
+def reported_by_writers(postgres_url: str) -> list[int]:
     """The numbers that writers said were stored, each killed at a moment of its own."""
     chance, outputs = random.Random(7), [0]
     for _ in range(KILLS):
@@ -69,7 +69,7 @@ def said_by_writers(postgres_url: str) -> list[int]:
 def test_a_writer_killed_at_twenty_moments_loses_no_signal_that_it_said_was_stored(
     postgres_url: str, store: Store
 ) -> None:
-    outputs = said_by_writers(postgres_url)
+    outputs = reported_by_writers(postgres_url)
     rows = store.rows(grid_signals.select().order_by(grid_signals.c.id))
     stored = {int(row["intervals"][0]["value"]) for row in rows}
     assert len(outputs) > KILLS, "it came to write"

@@ -1,4 +1,4 @@
-"""What may never reach the wire, said a second time and in other words, without a line of the guards.
+"""Oracle of writes that may never reach the wire, in other words and without a line of the guards.
 
 Physics is tried out instead of bounded: every power that the device may have now, and every one that it may have after
 the command, are put into the meter's sum one by one.

@@ -21,7 +21,7 @@ PUMP = {"min_on_s": 600, "min_off_s": 300, "max_starts_per_hour": 4}
 
 
 def _reason(house: House, name: str) -> str:
-    """What the ledger says last of a command."""
+    """Reason of the last event of a command in the ledger."""
     rows = house.store.rows(command_events.select().where(command_events.c.command_id == name))
     return str(rows[-1]["reason"])
 

@@ -313,7 +313,7 @@ class Scene:
 
 
 def violations(scene: Scene, history: list[dict[str, Any]]) -> list[str]:
-    """What a history says against the promise: no false proof, an alarm in time, no alarm for nothing."""
+    """Violations of the promise in a history: no false proof, an alarm in time, no alarm for nothing."""
     at_s = {row["event"]: row["at_s"] for row in history}
     # Readings come every five seconds, so a time limit is noticed up to five later.
     begun_s, since = (scene.drifts_s, 0.0) if scene.fault == "drifts off" else (100.0, scene.settle_s)

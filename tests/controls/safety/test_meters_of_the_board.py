@@ -44,7 +44,7 @@ class Collected:
     def __init__(self, made: Site, folder: Path, time: Time) -> None:
         self.board, self.store, self.time = Board(made), LiveStore(folder), time
 
-    def tell(self, kw: float, *, point: str = "kw", late_s: float = 0.0, quality: str = "measured") -> None:
+    def sample(self, kw: float, *, point: str = "kw", late_s: float = 0.0, quality: str = "measured") -> None:
         now = self.time.wall
         self.board.take("line0", [Sample(point, now - timedelta(seconds=late_s), kw, "kw", now, None, quality)])
         self.store.put(self.board.changed())
@@ -66,7 +66,7 @@ def run(house: House, collected: Collected, seconds: int, kw: float | None) -> N
     """Let the agent work while the meter tells its power every two seconds; None: while nobody tells anything."""
     for _ in range(seconds // 2):
         if kw is not None:
-            collected.tell(kw)
+            collected.sample(kw)
         house.run(2)
 
 
@@ -90,7 +90,7 @@ def test_what_the_live_meter_shows_bounds_a_command(house: tuple[House, Collecte
     run(made, collected, 6, 1.0 if math.isnan(kw) else kw)
     if math.isnan(kw):
         # Its own device doubts it: not known, and no zero.
-        collected.tell(0.0, quality="doubtful")
+        collected.sample(0.0, quality="doubtful")
         made.run(2)
     made.plan("c1", 1.4, minutes=60)
     made.run(3)

@@ -153,7 +153,7 @@ class Life:
         self.values[name] = self.rng.choice(bad if bad and is_bad else good)
 
     def moments(self) -> Iterator[tuple[Command, Live, DeviceLimits, datetime]]:
-        """What the guards are asked, moment by moment."""
+        """Inputs of the guards, moment by moment."""
         for _ in range(self.rng.randint(1, 3)):
             self._happen()
             values = self.values | {
@@ -221,7 +221,7 @@ _VALUES = {
 
 
 def _violations(sequences: int, seed: int, *, most: int = 10**9) -> tuple[list[str], Counter[str]]:
-    """What passed although the oracle forbids it, and what was blocked for no reason of the oracle's."""
+    """Commands passed although the oracle forbids them, and blocked for no reason of the oracle's."""
     wrong: list[str] = []
     seen: Counter[str] = Counter()
     rng = random.Random(seed)

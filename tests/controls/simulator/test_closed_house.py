@@ -29,7 +29,7 @@ Policy = Callable[[SiteLook, np.random.Generator], SetPoints]
 
 
 def inside(house: ClosedSite) -> House:
-    """What only a test may do: look at what is true."""
+    """The house itself, for what only a test may do: look at what is true."""
     return cast(House, house)
 
 
@@ -38,7 +38,7 @@ def alone(seen: SiteLook, rng: np.random.Generator) -> SetPoints:
 
 
 def wild(seen: SiteLook, rng: np.random.Generator) -> SetPoints:
-    """Whatever comes to mind, in every device."""
+    """Random set-points of every device."""
     return {
         **{name: {"set_switch_state": float(rng.integers(0, 2))} for name in HEATERS[:12]},
         "battery": {"set_charge_power_kw": float(rng.uniform(-8, 8))},

@@ -1,4 +1,4 @@
-"""The plant gives back the coefficients it was made of, improves by what it was told, and adds up."""
+"""The plant gives back the coefficients it was made of, improves as configured, and adds up."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""A device made from its template does as it is told, whatever wire it is on."""
+"""A device made from its template obeys its commands, whatever wire it is on."""
 
 import time
 

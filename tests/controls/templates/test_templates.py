@@ -71,7 +71,7 @@ def test_every_device_keeps_its_template(name: str, clock: FixedClock, request: 
 
 
 def spans_of(template: Template) -> dict[str, tuple[float, float]]:
-    """What each set-point may take on a device whose own rating is the simulator's."""
+    """Range of each set-point on a device whose own rating is the simulator's."""
     return {
         name: (max(low, -RATING), min(high, RATING)) if template.capability(name).share_of else (low, high)
         for name, (low, high) in ((name, template.limits(name)) for name in template.settable)

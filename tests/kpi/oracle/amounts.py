@@ -1,4 +1,4 @@
-"""What a scope used over local days, in whole billionths: the rows behind every KPI that is computed again in Python.
+"""Use of a scope over local days, in whole billionths: the rows behind every KPI that is computed again in Python.
 
 Members, signs and shares hold on their days (assets/sites/scopes.py); shared meters are given out day by day by
 largest remainder, as the SQL of dbt_project does. Money and carbon are counted in 10^-15, energy in 10^-9.
@@ -101,7 +101,7 @@ class ScopeUse:
 
 
 def kind_of(scope: str) -> str:
-    """What stands before the colon of a scope."""
+    """Kind of a scope: the part before its colon."""
     return scope.partition(":")[0]
 
 
@@ -220,7 +220,7 @@ def scope_use(readings: pl.DataFrame, *, site: Site, scope: str, period: Period)
 
 
 def quarter_hours_of(site: Site, period: Period) -> dict[date, int]:
-    """How many quarter hours each local day of the period has."""
+    """Number of quarter hours of each local day of the period."""
     days = day_types(site, period.start, period.end).select("local_date", "hours")
     return {day: int(hours * SLOTS_PER_HOUR) for day, hours in days.iter_rows()}
 

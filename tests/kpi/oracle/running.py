@@ -59,7 +59,7 @@ def _quarters(site: Site, costs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _month(rows: Sequence[_Day]) -> dict[str, Any]:
-    """What the mart sums up over the local month to date."""
+    """Sums of the mart over the local month to date."""
     costs = (row["cost"] if row["cost"] is not None else row["other_cost"] for row in rows)
     return {
         "month_import_kwh": _sum(row["import_kwh"] for row in rows),

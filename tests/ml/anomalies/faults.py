@@ -23,7 +23,7 @@ BEGINS_AT = {"drift": 0, "night_waste": 12}
 
 
 class Fault(NamedTuple):
-    """What was put into hours [first, end)."""
+    """Fault put into hours [first, end)."""
 
     kind: str
     first: int

@@ -24,7 +24,7 @@ def examples() -> list[CauseExample]:
     ]  # fmt: skip
 
 
-def said_otherwise(examples: list[CauseExample], one: Cause, other: Cause) -> list[CauseExample]:
+def relabelled(examples: list[CauseExample], one: Cause, other: Cause) -> list[CauseExample]:
     return [
         CauseExample(each.event_id, each.site_id, each.start_utc, each.end_utc, each.features,
                      other if each.cause == one else each.cause)
@@ -39,7 +39,7 @@ def test_few_labels_and_those_of_one_cause_teach_nothing() -> None:
 
 
 def test_what_people_say_otherwise_is_learned_and_leads(examples: list[CauseExample]) -> None:
-    found = judged(said_otherwise(examples, "unknown", "sensor_fault"), shipped_causes())
+    found = judged(relabelled(examples, "unknown", "sensor_fault"), shipped_causes())
     assert found.is_better
     assert found.learned.log_loss < found.shipped.log_loss - 0.2
     bursts = [each.features for each in examples if each.cause == "unknown"]
@@ -70,7 +70,7 @@ def test_labels_without_sense_never_lead(examples: list[CauseExample]) -> None:
 
 
 def test_an_event_is_not_judged_by_what_shares_its_time(examples: list[CauseExample]) -> None:
-    given = said_otherwise(examples, "unknown", "sensor_fault")
+    given = relabelled(examples, "unknown", "sensor_fault")
     # Each once more, as the meter above it sees it: were it not left out, it would tell the cause.
     twice = [*given, *(CauseExample(f"{e.event_id} main", e.site_id, e.start_utc, e.end_utc, e.features, e.cause)
                        for e in given)]  # fmt: skip

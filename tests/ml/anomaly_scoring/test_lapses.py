@@ -1,4 +1,4 @@
-"""What the simulator leaves running at night is found as such, at its meter and at those above; nothing at ANCHOR."""
+"""Lapses of the simulator at night are found as such, at their meter and at those above; nothing at ANCHOR."""
 
 from datetime import date, timedelta
 

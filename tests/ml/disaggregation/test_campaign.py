@@ -1,4 +1,4 @@
-"""Campaigns: what is learnt, what is said not to be known, and the same answer for the same input."""
+"""Campaigns: what is learnt, what is reported as unknown, and the same answer for the same input."""
 
 from dataclasses import replace
 

@@ -62,7 +62,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def asked(project: Path, *words: str) -> dict[str, Any]:
+def json_of(project: Path, *words: str) -> dict[str, Any]:
     done, out, error = run(*words, "--json", folder=project)
     assert done == 0, error
     return dict(json.loads(out))
@@ -70,15 +70,15 @@ def asked(project: Path, *words: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def made(project: Path) -> dict[str, Any]:
-    return asked(project, "nilm", "run", "--site", "shop", "--circuit", "main", "--as", "ben")
+    return json_of(project, "nilm", "run", "--site", "shop", "--circuit", "main", "--as", "ben")
 
 
 def test_a_circuit_of_a_site_is_stored_once_and_shown_as_it_was_told(project: Path, made: dict[str, Any]) -> None:
-    second = asked(project, "nilm", "run", "--site", "shop", "--circuit", "main", "--as", "ben")
+    second = json_of(project, "nilm", "run", "--site", "shop", "--circuit", "main", "--as", "ben")
     assert second["result_id"] == made["result_id"]
-    [listed] = asked(project, "nilm", "list", "--site", "shop")["disaggregations"]
+    [listed] = json_of(project, "nilm", "list", "--site", "shop")["disaggregations"]
     assert listed["result_id"] == made["result_id"]
-    shown = asked(project, "nilm", "show", made["result_id"][:6])
+    shown = json_of(project, "nilm", "show", made["result_id"][:6])
     # What is shown has ids of its numbers besides; the signed act has none.
     assert {name: each for name, each in shown.items() if not name.startswith("figure_ids")} == made
     assert shown["figure_ids"]

@@ -1,4 +1,4 @@
-"""What a forecast sees of the weather: the past as measured, the rest as it was forecast by then, and no future."""
+"""Weather known to a forecast: the past as measured, the rest as it was forecast by then, and no future."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,11 +16,17 @@ START = datetime(2025, 3, 29, tzinfo=UTC)
 HOURS = 40
 GRID = Series(START, np.zeros(HOURS))
 NAMES = ("temperature_degc", "ghi_w_per_m2")
-Told = list[float | None]
+Values = list[float | None]
 
 
 def issue(
-    begins_h: float, degc: Told, *, issued_h: float, known_h: float | None = None, minutes: int = 60, **more: Told
+    begins_h: float,
+    degc: Values,
+    *,
+    issued_h: float,
+    known_h: float | None = None,
+    minutes: int = 60,
+    **more: Values,
 ) -> WeatherIssue:
     return WeatherIssue(
         source="test",
@@ -32,7 +38,7 @@ def issue(
     )
 
 
-def asked(weather: WeatherKnown, *pairs: tuple[int, int]) -> list[float | None]:
+def temperatures(weather: WeatherKnown, *pairs: tuple[int, int]) -> list[float | None]:
     """The temperature of (step, origin) pairs; None unknown."""
     found = weather.at(np.array([step for step, _ in pairs]), np.array([origin for _, origin in pairs]))
     column = found[:, weather.names.index("temperature_degc")]
@@ -41,20 +47,20 @@ def asked(weather: WeatherKnown, *pairs: tuple[int, int]) -> list[float | None]:
 
 def test_the_newest_issue_known_at_the_origin_counts() -> None:
     weather = issued_weather([issue(0, [1.0] * 9, issued_h=0), issue(0, [2.0] * 9, issued_h=4)], GRID)
-    assert asked(weather, (6, 3), (6, 4), (6, 8), (9, 8)) == [1.0, 2.0, 2.0, None]
+    assert temperatures(weather, (6, 3), (6, 4), (6, 8), (9, 8)) == [1.0, 2.0, 2.0, None]
 
 
 def test_weather_that_arrives_after_the_issue_of_a_forecast_is_not_used_for_it() -> None:
     weather = issued_weather([issue(0, [1.0] * 9, issued_h=0), issue(0, [2.0] * 9, issued_h=1, known_h=4.25)], GRID)
     # Known a quarter of an hour after the fourth hour began: the forecast of that hour is made without it.
-    assert asked(weather, (6, 3), (6, 4), (6, 5)) == [1.0, 1.0, 2.0]
+    assert temperatures(weather, (6, 3), (6, 4), (6, 5)) == [1.0, 1.0, 2.0]
 
 
 def test_an_old_issue_that_arrives_late_does_not_replace_a_newer_one() -> None:
     weather = issued_weather(
         [issue(0, [1.0] * 9, issued_h=0, known_h=6), issue(0, [2.0] * 9, issued_h=2, known_h=2)], GRID
     )
-    assert asked(weather, (7, 1), (7, 2), (7, 6)) == [None, 2.0, 2.0]
+    assert temperatures(weather, (7, 1), (7, 2), (7, 6)) == [None, 2.0, 2.0]
 
 
 def test_what_the_newest_issue_does_not_tell_is_taken_from_the_one_before() -> None:
@@ -68,12 +74,12 @@ def test_what_the_newest_issue_does_not_tell_is_taken_from_the_one_before() -> N
 def test_before_the_origin_the_measured_weather_stands_and_after_it_the_forecast() -> None:
     measured = GivenWeather(("temperature_degc",), np.array([[10.0], [11.0], [np.nan], [13.0]]), is_ahead=False)
     weather = issued_weather([issue(0, [1.0] * 9, issued_h=-1)], GRID, measured=measured)
-    assert asked(weather, (0, 4), (1, 4), (2, 4), (3, 4), (3, 3), (5, 4)) == [10.0, 11.0, 1.0, 13.0, 1.0, 1.0]
+    assert temperatures(weather, (0, 4), (1, 4), (2, 4), (3, 4), (3, 3), (5, 4)) == [10.0, 11.0, 1.0, 13.0, 1.0, 1.0]
 
 
 def test_a_matrix_of_measured_weather_is_cut_at_the_origin_whatever_it_says_of_itself() -> None:
     measured = GivenWeather(("temperature_degc",), np.arange(9.0)[:, None], is_ahead=True)
-    assert asked(issued_weather([], GRID, measured=measured), (3, 4), (4, 4), (5, 4)) == [3.0, None, None]
+    assert temperatures(issued_weather([], GRID, measured=measured), (3, 4), (4, 4), (5, 4)) == [3.0, None, None]
 
 
 def test_without_issues_nothing_is_known() -> None:
@@ -114,8 +120,8 @@ def test_a_daily_grid_has_the_days_of_its_zone() -> None:
         values={"temperature_degc": tuple([1.0] * 24 + [3.0] * 24)},
     )
     weather = issued_weather([issues], days, time_zone="Europe/Berlin")
-    assert asked(weather, (0, 0), (1, 0), (2, 0)) == [1.0, 3.0, None]
-    assert asked(issued_weather([issues], days), (0, 0)) == [pytest.approx((23 * 1.0 + 3.0) / 24)]
+    assert temperatures(weather, (0, 0), (1, 0), (2, 0)) == [1.0, 3.0, None]
+    assert temperatures(issued_weather([issues], days), (0, 0)) == [pytest.approx((23 * 1.0 + 3.0) / 24)]
 
 
 @st.composite

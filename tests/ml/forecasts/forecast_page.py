@@ -23,7 +23,7 @@ def filled(page: str, folder: Path) -> str:
 
 
 def features() -> str:
-    """How many there are, and a line a source: how many of it, known when, the first of them."""
+    """Number of features, and a line a source: how many of it, known when, the first of them."""
     found = defaultdict(list)
     for feature in FEATURES.values():
         found[feature.source, feature.known.value].append(feature.name)

@@ -1,4 +1,4 @@
-"""Cases with a known course, for tests of models and of what is told about them."""
+"""Cases with a known course, for tests of models and of their explanations."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta

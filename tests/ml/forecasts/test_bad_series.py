@@ -190,7 +190,7 @@ def test_days_of_92_and_100_quarter_hours_are_forecast_by_the_local_clock(
     ]
 
 
-def told(available_at_utc: datetime, degc: float) -> WeatherIssue:
+def weather_issue(available_at_utc: datetime, degc: float) -> WeatherIssue:
     return WeatherIssue(
         source="feed",
         issued_at_utc=available_at_utc,
@@ -206,7 +206,7 @@ def test_missing_weather_is_said_and_weather_that_arrives_after_the_issue_is_not
     site = works("weather")
     rows = readings(site, load())
     trained(tracker, site, rows)
-    early, late = told(NOW - timedelta(hours=1), 5.0), told(NOW + timedelta(hours=1), 30.0)
+    early, late = weather_issue(NOW - timedelta(hours=1), 5.0), weather_issue(NOW + timedelta(hours=1), 30.0)
     without = sound(issued(tracker, site, rows))
     assert "no weather is known" in without.labels["weather"]
     assert sound(issued(tracker, site, rows, weather=[late])) == without

@@ -53,7 +53,7 @@ class Works:
         kept = rows.drop("batch_id", "recorded_at_utc").with_columns(is_correction=pl.lit(name != "first"))
         fill(self.lake, self.site, kept, clock=self.clock, name=name)
 
-    def told(self, degc: float, known_utc: datetime) -> None:
+    def add_issue(self, degc: float, known_utc: datetime) -> None:
         update = {"start_utc": NOW, "issued_at_utc": NOW - HOUR, "available_at_utc": known_utc}
         self.weather.add("kept", [issue(degc, NOW).model_copy(update=update)], self.clock)
 
@@ -85,7 +85,7 @@ def of(found: KnownDay, name: str) -> tuple[float | None, float | None, int | No
 
 
 def test_a_day_keeps_what_its_first_issue_knew_and_says_what_today_makes_of_it(plant: Works) -> None:
-    plant.told(3.0, NOW)
+    plant.add_issue(3.0, NOW)
     plant.forecast()
     assert plant.features.days("kept", "kept.a.import.day_ahead") == [TODAY]
     first = plant.features.read("kept", "kept.a.import.day_ahead", [TODAY])
@@ -96,7 +96,7 @@ def test_a_day_keeps_what_its_first_issue_knew_and_says_what_today_makes_of_it(p
     assert first["temperature_degc"].unique().to_list() == [3.0]
     plant.clock.advance(HOUR)
     # Later that day: other weather is told, and yesterday turns out to have been half as much again.
-    plant.told(9.0, NOW + HOUR)
+    plant.add_issue(9.0, NOW + HOUR)
     plant.read(readings(plant.site, load(1, level=15.0, seed=5), start=NOW - timedelta(days=1)), "corrected")
     plant.read(readings(plant.site, load(1), start=NOW), "next")
     plant.clock.advance(2 * HOUR)

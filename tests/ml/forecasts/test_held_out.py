@@ -33,7 +33,7 @@ def three_months(case: Case) -> list[Fold]:
     return month_folds(case, 12)[2::4]
 
 
-def asked(case: Case, folds: list[Fold]) -> Run:
+def day_ahead_run(case: Case, folds: list[Fold]) -> Run:
     """Ours and the floor, a day ahead from each midnight."""
     return run_folds(case, [OURS, FLOOR], folds, horizon=case.series.per_day)
 
@@ -42,7 +42,7 @@ def asked(case: Case, folds: list[Fold]) -> Run:
 def buildings(shared_data: Path) -> Mapping[str, Run]:
     assert shared_data.exists()
     cases = {name: cambridge(name)[0] for name in names_of("cambridge")}
-    return {name: asked(case, three_months(case)) for name, case in cases.items()}
+    return {name: day_ahead_run(case, three_months(case)) for name, case in cases.items()}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def substations(shared_data: Path) -> Mapping[str, Run]:
     assert shared_data.exists()
     cases = {name: liander(name) for name in SERIES}
     return {
-        name: asked(case, [Fold(str(origins[0]), origins[0], tuple(origins)) for origins in weeks(case)])
+        name: day_ahead_run(case, [Fold(str(origins[0]), origins[0], tuple(origins)) for origins in weeks(case)])
         for name, case in cases.items()
     }
 
@@ -62,7 +62,7 @@ def home(shared_data: Path) -> Run:
     rows = rows.filter(pl.col("timestamp_local").dt.year() >= 2008)
     stamps = pl.col("timestamp_local").dt.replace_time_zone("UTC")
     case = case_of(rows.select(timestamp_utc=stamps, value="active_energy_kwh"), None, "UTC", "FR")
-    return asked(case, three_months(case))
+    return day_ahead_run(case, three_months(case))
 
 
 def scores(runs: Mapping[str, Run]) -> Iterator[tuple[str, BacktestScore, BacktestScore]]:

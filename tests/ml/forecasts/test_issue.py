@@ -1,4 +1,4 @@
-"""What a site's forecasts are, when one is handed out again, and how far and by which step they go."""
+"""Forecasts of a site: which, when one is handed out again, and how far and by which step they go."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +30,7 @@ from tests.ml.cases import ZONE
 from tests.ml.forecasts.issuing import FLOOR, NOW, START, issued, lead, load, naive, readings, sound, trained, works
 
 
-def again(tracker: MlflowTracker, site: Site, stored: Forecast, rows: pl.DataFrame, at: datetime) -> bool:
+def is_reused(tracker: MlflowTracker, site: Site, stored: Forecast, rows: pl.DataFrame, at: datetime) -> bool:
     target = target_of(site, stored.target)
     champion = load_champion(tracker, site, stored.target)
     return is_still_good(stored, rows, site=site, target=target, issued_at_utc=at, champion=champion)
@@ -43,10 +43,10 @@ def test_a_forecast_is_handed_out_again_until_its_time_to_live_ends(tracker: Mlf
     lead(tracker, site, naive())
     stored = sound(issued(tracker, site, later))
     # What was read since changes nothing of what it rests on.
-    assert again(tracker, site, stored, later, NOW)
-    assert again(tracker, site, stored, later, NOW + timedelta(minutes=119))
-    assert not again(tracker, site, stored, later, NOW + timedelta(minutes=120))
-    assert not again(tracker, site, stored, later, NOW - timedelta(minutes=1))
+    assert is_reused(tracker, site, stored, later, NOW)
+    assert is_reused(tracker, site, stored, later, NOW + timedelta(minutes=119))
+    assert not is_reused(tracker, site, stored, later, NOW + timedelta(minutes=120))
+    assert not is_reused(tracker, site, stored, later, NOW - timedelta(minutes=1))
 
 
 def test_a_corrected_reading_another_champion_another_length_and_a_weaker_model_end_it(tracker: MlflowTracker) -> None:
@@ -54,15 +54,15 @@ def test_a_corrected_reading_another_champion_another_length_and_a_weaker_model_
     rows = readings(site, load())
     lead(tracker, site, naive())
     stored = sound(issued(tracker, site, rows))
-    assert again(tracker, site, stored, rows, NOW)
+    assert is_reused(tracker, site, stored, rows, NOW)
     last_day = pl.col("interval_start_utc") == NOW - timedelta(hours=5)
     corrected = rows.with_columns(value=pl.when(last_day).then(99.0).otherwise("value"))
-    assert not again(tracker, site, stored, corrected, NOW)
-    assert not again(tracker, site, stored, rows.filter(~last_day), NOW)
-    assert not again(tracker, site, stored.model_copy(update={"rows": stored.rows[:12]}), rows, NOW)
-    assert not again(tracker, site, stored.model_copy(update={"labels": {"fallback": "x"}}), rows, NOW)
+    assert not is_reused(tracker, site, stored, corrected, NOW)
+    assert not is_reused(tracker, site, stored, rows.filter(~last_day), NOW)
+    assert not is_reused(tracker, site, stored.model_copy(update={"rows": stored.rows[:12]}), rows, NOW)
+    assert not is_reused(tracker, site, stored.model_copy(update={"labels": {"fallback": "x"}}), rows, NOW)
     lead(tracker, site, naive(low=-3.0))
-    assert not again(tracker, site, stored, rows, NOW)
+    assert not is_reused(tracker, site, stored, rows, NOW)
 
 
 def test_readings_of_longer_ago_that_are_at_hand_or_not_change_nothing() -> None:

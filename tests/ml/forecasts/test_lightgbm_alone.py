@@ -17,15 +17,15 @@ print(lightgbm.train(parameters, data, num_boost_round=20).model_to_string())
 """
 
 
-def said(code: str) -> str:
-    """What a process of its own prints."""
+def output_of(code: str) -> str:
+    """Output of a process of its own."""
     return subprocess.run([sys.executable, "-c", BEGIN + code], check=True, capture_output=True, text=True).stdout
 
 
 def test_trees_are_the_same_to_the_last_digit_and_two_libraries_are_not_loaded() -> None:
     loaded = "print('LOADED', *{'sklearn', 'pandas'} & set(sys.modules))"
-    alone, _, others = said(f"lightgbm = module.lightgbm_alone(){TREES}{loaded}").partition("LOADED")
-    usual, _, usually = said(f"import lightgbm{TREES}{loaded}").partition("LOADED")
+    alone, _, others = output_of(f"lightgbm = module.lightgbm_alone(){TREES}{loaded}").partition("LOADED")
+    usual, _, usually = output_of(f"import lightgbm{TREES}{loaded}").partition("LOADED")
     assert (others.split(), sorted(usually.split())) == ([], ["pandas", "sklearn"])
     assert alone == usual
     assert alone.startswith("tree")
@@ -33,7 +33,7 @@ def test_trees_are_the_same_to_the_last_digit_and_two_libraries_are_not_loaded()
 
 def test_what_is_withheld_is_found_afterwards_and_by_another_thread_meanwhile() -> None:
     assert (
-        said(
+        output_of(
             "with module._withheld():\n"
             "    other = threading.Thread(target=__import__, args=('sklearn.linear_model',))\n"
             "    other.start()\n"
@@ -44,7 +44,7 @@ def test_what_is_withheld_is_found_afterwards_and_by_another_thread_meanwhile() 
         == "False\n"
     )
     after = "lightgbm = module.lightgbm_alone()\nfrom sklearn.linear_model import Ridge\nimport pandas\n"
-    assert said(after + "print(Ridge().fit(np.eye(2), [1, 2]).coef_.size, pandas.Series([1]).sum())") == "2 1\n"
+    assert output_of(after + "print(Ridge().fit(np.eye(2), [1, 2]).coef_.size, pandas.Series([1]).sum())") == "2 1\n"
 
 
 def test_only_the_helper_imports_it() -> None:

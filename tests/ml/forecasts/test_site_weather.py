@@ -86,14 +86,14 @@ def test_a_forecast_is_made_anew_for_weather_of_its_issue_and_for_no_later_one(
             site, lake=lake, store=ForecastStore(store), tracker=tracker, clock=clock, weather=weather
         ).reused
 
-    def told(degc: float, known_utc: datetime) -> WeatherIssue:
+    def weather_issue(degc: float, known_utc: datetime) -> WeatherIssue:
         update = {"start_utc": NOW, "issued_at_utc": NOW - HOUR, "available_at_utc": known_utc}
         return issue(degc, START).model_copy(update=update)
 
     assert (reused(), reused()) == ((), ("meter:a",))
-    weather.add("weathered", [told(3.0, NOW)], clock)
+    weather.add("weathered", [weather_issue(3.0, NOW)], clock)
     assert (reused(), reused()) == ((), ("meter:a",))
     clock.advance(HOUR)
     # The readings end where they ended, so the issue is the same; what came since was not known at it.
-    weather.add("weathered", [told(9.0, NOW + HOUR / 2)], clock)
+    weather.add("weathered", [weather_issue(9.0, NOW + HOUR / 2)], clock)
     assert reused() == ("meter:a",)

@@ -1,4 +1,4 @@
-"""What a site may have forecast, and the series of each: base load, days, prices beyond publication."""
+"""Forecast targets of a site, and the series of each: base load, days, prices beyond publication."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What moved a forecast: plain words whose numbers add up exactly."""
+"""Explanation of a changed forecast: plain words whose numbers add up exactly."""
 
 import time
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which model leads: only a gain that chance does not explain moves the champion."""
+"""Choice of the leading model: only a gain that chance does not explain moves the champion."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""The life of models in Dagster: what is asked when, and what the assets show and keep."""
+"""The life of models in Dagster: run requests and their times, and what the assets show and keep."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -49,7 +49,7 @@ def resource(tmp_path: Path, tracker: MlflowTracker) -> ProjectResource:
     return found
 
 
-def asked(resource: ProjectResource, schedule: Any, at: datetime, folder: Path) -> list[dg.RunRequest]:
+def run_requests(resource: ProjectResource, schedule: Any, at: datetime, folder: Path) -> list[dg.RunRequest]:
     with (
         dg.instance_for_test(temp_dir=str(folder)) as instance,
         dg.build_schedule_context(
@@ -60,7 +60,7 @@ def asked(resource: ProjectResource, schedule: Any, at: datetime, folder: Path) 
 
 
 def test_a_site_is_trained_when_due_and_the_run_says_why(resource: ProjectResource, tmp_path: Path) -> None:
-    (found,) = asked(resource, weekly_retraining, NOW, tmp_path)
+    (found,) = run_requests(resource, weekly_retraining, NOW, tmp_path)
     config = found.run_config["ops"]["core_site__forecast_models"]["config"]
     assert (found.partition_key, found.run_key) == ("shells", f"retrain:shells:{NOW.date()}")
     assert config["targets"] == ["meter:a"]
@@ -68,16 +68,16 @@ def test_a_site_is_trained_when_due_and_the_run_says_why(resource: ProjectResour
     trained = {"target": "meter:a", "is_promoted": True, "trained_until_utc": NOW.isoformat()}
     resource.forecasts.add_promotion("shells.a.import.day_ahead.x", trained, FixedClock(NOW))
     # Readings end where they ended: months later there is nothing to learn anew.
-    assert asked(resource, weekly_retraining, NOW + timedelta(days=90), tmp_path) == []
+    assert run_requests(resource, weekly_retraining, NOW + timedelta(days=90), tmp_path) == []
 
 
 def test_the_night_scores_every_site_that_has_targets(resource: ProjectResource, tmp_path: Path) -> None:
-    (found,) = asked(resource, nightly_forecast_scores, NOW, tmp_path)
+    (found,) = run_requests(resource, nightly_forecast_scores, NOW, tmp_path)
     assert (found.partition_key, found.run_key) == ("shells", f"forecast_watch:shells:{NOW.date()}")
     (tmp_path / "sites" / "shells.yaml").write_text(SITE.replace("forecast_targets: [a]\n", ""))
     second = ProjectResource(root=str(tmp_path))
-    assert asked(second, nightly_forecast_scores, NOW, tmp_path) == []
-    assert asked(second, weekly_retraining, NOW, tmp_path) == []
+    assert run_requests(second, nightly_forecast_scores, NOW, tmp_path) == []
+    assert run_requests(second, weekly_retraining, NOW, tmp_path) == []
 
 
 def test_a_training_shows_folds_and_pictures_and_keeps_them_in_its_run(

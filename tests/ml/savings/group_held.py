@@ -86,7 +86,7 @@ def cases(usages: dict[str, Usage], train: tuple[date, date], report: tuple[date
     return found
 
 
-def told(title: str, found: Sequence[Case]) -> str:
+def summary(title: str, found: Sequence[Case]) -> str:
     """Median absolute error and share of bands that hold the truth, of both savings."""
     plain, corrected = (np.array([(each[place], each[place + 1]) for each in found]) for place in (1, 3))
     parts = [
@@ -114,6 +114,8 @@ def estate_of_cambridge(folder: Path, year: int) -> list[Case]:
 
 if __name__ == "__main__":
     for name in BDG2:
-        sys.stdout.write(told(f"BDG2 {name}, 2016 to 2017", estate_of_bdg2(SHARED_DATA, name)) + "\n")
+        sys.stdout.write(summary(f"BDG2 {name}, 2016 to 2017", estate_of_bdg2(SHARED_DATA, name)) + "\n")
     for wanted in (2019, 2020):
-        sys.stdout.write(told(f"Cambridge {wanted - 1} to {wanted}", estate_of_cambridge(SHARED_DATA, wanted)) + "\n")
+        sys.stdout.write(
+            summary(f"Cambridge {wanted - 1} to {wanted}", estate_of_cambridge(SHARED_DATA, wanted)) + "\n"
+        )

@@ -48,7 +48,7 @@ def disturbed(seed: int, kind: str, *, drift: tuple[float, float] = (0.05, 0.3))
 
 
 def placebo(made: Disturbed) -> Savings | None:
-    """What is claimed of the second year; None where the first gives no baseline."""
+    """Savings claimed of the second year; None where the first gives no baseline."""
     fit = fit_usage(made.usage, start=START, end=SPLIT)
     if isinstance(fit, Finding):
         return None

@@ -1,4 +1,4 @@
-"""`meterloom baseline best` on plain files: keys, refusals, what is said first."""
+"""`meterloom baseline best` on plain files: keys, refusals, and what is printed first."""
 
 import json
 from pathlib import Path

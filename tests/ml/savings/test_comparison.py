@@ -105,7 +105,7 @@ def errors(found: list[Case]) -> np.ndarray:
 
 
 def holds(found: list[Case], place: int) -> int:
-    """How many bands hold the tenth."""
+    """Number of bands that hold the tenth."""
     return int((abs(errors(found)[:, place]) <= errors(found)[:, place + 1]).sum())
 
 

@@ -31,7 +31,7 @@ def windows(seed: int) -> list[tuple[date, date]]:
     return [(SPLIT, END), *quarters, *some, (SPLIT + timedelta(days=int(drawn.integers(40, 300))), END)]
 
 
-def asked(fit: Fit, usage: Usage, window: tuple[date, date]) -> Savings | Finding:
+def savings_in(fit: Fit, usage: Usage, window: tuple[date, date]) -> Savings | Finding:
     return savings(fit, usage, report_start=window[0], report_end=window[1], resamples=0)
 
 
@@ -43,12 +43,12 @@ def test_no_window_of_a_year_claims_a_saving_that_the_gate_bars(kind: str) -> No
         fit = fit_usage(made.usage, start=START, end=SPLIT)
         if isinstance(fit, Finding):
             continue
-        year = asked(fit, made.usage, (SPLIT, END))
+        year = savings_in(fit, made.usage, (SPLIT, END))
         assert isinstance(year, Savings)
         events = [str(each.facts["start"]) for each in year.findings if each.is_blocking and "start" in each.facts]
         barred += bool(events)
         for window in windows(seed):
-            found = asked(fit, made.usage, window)
+            found = savings_in(fit, made.usage, window)
             has_event = any(start < window[1].isoformat() for start in events)
             if isinstance(found, Savings) and has_event and found.claimed_kwh is not None:
                 bad.append((seed, window, found.claimed_kwh))
@@ -68,7 +68,7 @@ def test_reports_and_command_line_ask_the_same_gate_about_the_same_days() -> Non
             for day, actual, wanted in days.iter_rows()
         ]
         finding = claim_findings(pairs, _as_baseline(fit), end=END, least_coverage=1.0)
-        year = asked(fit, made.usage, (SPLIT, END))
+        year = savings_in(fit, made.usage, (SPLIT, END))
         assert isinstance(year, Savings)
         starts = [each.facts["start"] for each in year.findings if each.code == "non_routine_event"]
         assert starts
@@ -76,7 +76,7 @@ def test_reports_and_command_line_ask_the_same_gate_about_the_same_days() -> Non
 
 
 def _as_baseline(fit: Fit) -> object:
-    """What the gate asks of a stored baseline: its period."""
+    """Stored baseline as far as the gate reads it: its period."""
     return type("Trained", (), {"train_start": fit.train_start, "train_end": fit.train_end})()
 
 

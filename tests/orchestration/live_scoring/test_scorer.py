@@ -87,17 +87,17 @@ class Plant:
 
 
 @pytest.fixture
-def told() -> dict[str, Any]:
-    """What the press tells: its power."""
+def points_form() -> dict[str, Any]:
+    """Form of the press's points; none: its power."""
     return {}
 
 
 @pytest.fixture
-def press(tmp_path: Path, told: dict[str, Any]) -> Iterator[Plant]:
+def press(tmp_path: Path, points_form: dict[str, Any]) -> Iterator[Plant]:
     broker = Broker(tmp_path)
     folder = tmp_path / "project"
     folder.mkdir()
-    made = Plant(folder, live_works(port=broker.port, **told), broker.port)
+    made = Plant(folder, live_works(port=broker.port, **points_form), broker.port)
     yield made
     made.close()
     broker.kill()
@@ -120,7 +120,7 @@ def test_a_raised_load_is_an_event_with_its_third_minute_ends_with_it_and_outliv
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("told", [{"what": "interval", "unit": "kwh", "interval_minutes": 5}], ids=["amounts"])
+@pytest.mark.parametrize("points_form", [{"what": "interval", "unit": "kwh", "interval_minutes": 5}], ids=["amounts"])
 def test_a_meter_that_stands_still_is_an_event_with_the_first_look_after_its_eighth_equal_hour(press: Plant) -> None:
     keep_limits(press.project.project.limits_dir, LIMITS)
     amounts = [1.7 + 0.01 * n for n in range(12)] + [1.75] * (8 * 12)

@@ -1,1 +1,1 @@
-"""Notices: who is told what and when, and what leaves."""
+"""Notices: recipients, content and times, and what leaves."""

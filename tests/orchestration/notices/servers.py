@@ -1,4 +1,4 @@
-"""A mail server and a receiver of posts on the loopback, which keep what they get and answer as they are told."""
+"""A mail server and a receiver of posts on the loopback, which keep what they get and answer as configured."""
 
 import socketserver
 import threading
@@ -36,7 +36,7 @@ class Mailbox(socketserver.StreamRequestHandler):
 
 
 class Hook(BaseHTTPRequestHandler):
-    """A receiver that keeps what is posted and answers as it was told."""
+    """A receiver that keeps what is posted and answers as configured."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))

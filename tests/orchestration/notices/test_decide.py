@@ -1,4 +1,4 @@
-"""Who is told what and when: quiet hours over both clock changes, one letter a cause, a limit and its digest."""
+"""Recipients and times of notices: quiet hours over both clock changes, one letter a cause, a limit and its digest."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -66,7 +66,7 @@ def standing(severity: Severity = 2, state: FindingState = "open", source: str =
     return Standing(finding, state)
 
 
-def told(
+def notices_of(
     found: Standing, *ways: Way, quiet: QuietHours | None = None, case: str = "1.0", at: datetime = NOW
 ) -> list[Notice]:
     choices = NoticeChoices(ways=ways or (MAIL,), quiet=quiet)
@@ -83,27 +83,30 @@ def test_an_address_with_a_line_break_is_refused(address: str) -> None:
 
 
 def test_only_what_is_open_severe_enough_and_of_a_chosen_source_is_told() -> None:
-    assert len(told(standing())) == 1
-    assert told(standing(severity=4)) == []
+    assert len(notices_of(standing())) == 1
+    assert notices_of(standing(severity=4)) == []
     for state in ("acknowledged", "muted", "explained", "accepted"):
-        assert told(standing(state=state)) == []
+        assert notices_of(standing(state=state)) == []
     devices = Way(channel="push", address="plant", from_severity=4, sources=("devices",))
-    assert told(standing(), devices) == []
-    assert [each.channel for each in told(standing(source="devices"), devices, MAIL)] == ["push", "mail"]
+    assert notices_of(standing(), devices) == []
+    assert [each.channel for each in notices_of(standing(source="devices"), devices, MAIL)] == ["push", "mail"]
 
 
 def test_a_finding_is_told_once_a_case() -> None:
     [first], [again], [next_case] = (
-        told(standing()),
-        told(standing(), at=NOW + timedelta(days=3)),
-        told(standing(), case="2.0"),
+        notices_of(standing()),
+        notices_of(standing(), at=NOW + timedelta(days=3)),
+        notices_of(standing(), case="2.0"),
     )
     assert first.notice_id == again.notice_id != next_case.notice_id
 
 
 def test_what_is_critical_passes_the_quiet_hours_and_all_else_waits() -> None:
     night = utc("2025-06-03T23:00")
-    [critical], [other] = told(standing(severity=1), quiet=NIGHT, at=night), told(standing(), quiet=NIGHT, at=night)
+    [critical], [other] = (
+        notices_of(standing(severity=1), quiet=NIGHT, at=night),
+        notices_of(standing(), quiet=NIGHT, at=night),
+    )
     assert (critical.next_utc, other.next_utc) == (night, utc("2025-06-04T04:00"))
 
 
@@ -152,7 +155,7 @@ def test_nothing_is_lost_or_doubled_whatever_is_due(found: list[tuple[int, int]]
 
 
 def test_a_notice_that_waits_is_withdrawn_once_nobody_needs_it_and_a_try_before_it_is_not_denied() -> None:
-    [held] = told(standing())
+    [held] = notices_of(standing())
     otto = {held.person_id}
     tried = held.model_copy(update={"state": "retrying", "attempts": 2})
     seen = {state: {held.finding_id: standing(state=state)} for state in ("open", "acknowledged")}

@@ -63,7 +63,7 @@ def test_a_pack_holds_the_definition_that_its_traces_pin(sealed: Sealed) -> None
 
 
 def other_version() -> KpiDefinition:
-    """What a later version may call today's figures."""
+    """Definition of a later version of today's figures."""
     first, *rest = DEFINITIONS.current().models
     return KpiDefinition(models=(first.model_copy(update={"sql": first.sql + "\n-- said in other words"}), *rest))
 

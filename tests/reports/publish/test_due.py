@@ -1,4 +1,4 @@
-"""Which reports are due: in local time, on days of 23 and 25 hours, after outages, never twice."""
+"""Due reports: in local time, on days of 23 and 25 hours, after outages, never twice."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path

@@ -11,7 +11,7 @@ from tests.reports.publish.conftest import REVISION, Desk, MakeDesk
 
 
 def doctor(used: Desk) -> dict[str, tuple[str, str]]:
-    """What the doctor says of each part: status and sentence."""
+    """Status and sentence of each check of the doctor."""
     done = CliRunner().invoke(build_app(("doctor",)), ["doctor", "--json", "--project", str(used.folder)])
     return {each["name"]: (each["status"], each["detail"]) for each in json.loads(done.stdout)["checks"]}
 

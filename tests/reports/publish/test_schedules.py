@@ -60,7 +60,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 def requested(
     folder: Path, instance: dg.DagsterInstance, moment: str, schedule: dg.ScheduleDefinition
 ) -> list[dg.RunRequest]:
-    """What a tick at that instant (UTC) asks for."""
+    """Run requests of a tick at that instant (UTC)."""
     project = ProjectResource(root=str(folder))
     with dg.build_schedule_context(
         instance=instance,
@@ -101,20 +101,20 @@ def test_a_month_is_asked_for_at_each_sites_own_six_oclock(folder: Path, instanc
 def test_advice_is_asked_for_once_a_site_and_month_from_the_sites_own_fifth_day_on(
     folder: Path, instance: dg.DagsterInstance
 ) -> None:
-    def asked(moment: str) -> list[str | None]:
+    def run_keys(moment: str) -> list[str | None]:
         return [each.run_key for each in requested(folder, instance, moment, monthly_advice)]
 
     east, west = "advise:east:2025-07", "advise:west:2025-07"
-    assert asked("2025-07-04T21:35") == []
+    assert run_keys("2025-07-04T21:35") == []
     # Midnight in Berlin is 22:00 UTC in summer; New York follows at 04:00 UTC.
-    assert asked("2025-07-04T22:35") == [east]
-    assert asked("2025-07-05T03:35") == [east]
-    assert asked("2025-07-05T04:35") == [east, west]
+    assert run_keys("2025-07-04T22:35") == [east]
+    assert run_keys("2025-07-05T03:35") == [east]
+    assert run_keys("2025-07-05T04:35") == [east, west]
     # One key a month: an instance runs it once, however many ticks ask.
-    assert asked("2025-07-31T12:35") == [east, west]
+    assert run_keys("2025-07-31T12:35") == [east, west]
     assert set(instance.get_dynamic_partitions(SITES.name or "")) == {"east", "west"}
     # The readings end with June: of July there is nothing to advise on.
-    assert asked("2025-08-10T12:35") == []
+    assert run_keys("2025-08-10T12:35") == []
 
 
 @pytest.mark.parametrize("moment", ["2025-03-30T01:00", "2025-10-26T00:00"])
@@ -156,13 +156,13 @@ def test_sites_of_a_bucket_share_a_run_and_leave_out_the_one_that_is_on_its_way(
     monkeypatch.setattr(partitions, "BY_BUCKET", True)
     monkeypatch.setattr(partitions, "bucket_of", lambda _: "017")
 
-    def asked() -> dict[str, str]:
+    def sites_by_bucket() -> dict[str, str]:
         found = requested(folder, instance, "2025-04-05T12:00", quarterly_enpi_reports)
         return {str(each.partition_key): each.tags[partitions.SITES_TAG] for each in found}
 
     newest, before = "2025-01-01|017", {"2024-10-01|017": "east,west"}
-    assert asked() == {newest: "east,west", **before}
+    assert sites_by_bucket() == {newest: "east,west", **before}
     on_its_way(instance, newest, **{partitions.SITES_TAG: "east"})
-    assert asked() == {newest: "west", **before}
+    assert sites_by_bucket() == {newest: "west", **before}
     on_its_way(instance, newest, **{partitions.SITES_TAG: "west"})
-    assert asked() == before
+    assert sites_by_bucket() == before

@@ -7,7 +7,7 @@ from orchestration.cli.main import build_app
 from tests.reports.publish.conftest import MODULES, REVISION, Desk, MakeDesk, store_of
 
 
-def said(used: Desk, *words: str) -> tuple[int, list[str], str]:
+def trace(used: Desk, *words: str) -> tuple[int, list[str], str]:
     """Exit code, the lines on standard output and standard error."""
     result = CliRunner().invoke(build_app(MODULES), ["trace", *words, "--project", str(used.folder)])
     return result.exit_code, result.stdout.splitlines(), result.stderr
@@ -18,7 +18,7 @@ def test_a_trace_says_the_verdict_first_and_its_readings_in_words_and_local_time
     store = store_of(used)
     figures = {each.path: each.figure_id for each in ReportStore(store).figures(REVISION[:-2], 1)}
     store.close()
-    code, lines, error = said(used, figures["seu/moulding/2025-02/actual_kwh"], "--rows", "--versions")
+    code, lines, error = trace(used, figures["seu/moulding/2025-02/actual_kwh"], "--rows", "--versions")
     assert code == 0, error
     assert lines[0].startswith("recomputed equal: ")
     assert lines[0].endswith(" kWh")
@@ -29,7 +29,7 @@ def test_a_trace_says_the_verdict_first_and_its_readings_in_words_and_local_time
     assert "from (Europe/Berlin)" in lines[head]
     assert lines[head + 1].split()[:6] == ["moulding", "import", "2025-02-01", "00:00", "CET", "15"]
     assert "plant.csv:" in lines[head + 1]
-    assert said(used, figures["site/cost"], "--as-of", "2001-01-01T00:00:00Z")[0::2] == (
+    assert trace(used, figures["site/cost"], "--as-of", "2001-01-01T00:00:00Z")[0::2] == (
         2,
         f"figure {figures['site/cost']} was not made yet at --as-of: it is of 2025-04-02 12:00:00Z\n",
     )

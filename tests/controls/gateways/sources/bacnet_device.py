@@ -59,7 +59,7 @@ class BacnetDevice:
 
     @property
     def asked(self) -> int:
-        """How many questions came."""
+        """Number of requests received."""
         return self._application.asked
 
     def change(self, name: str, **properties: Any) -> None:

@@ -37,18 +37,18 @@ class ListSink:
 
     @property
     def samples(self) -> list[Sample]:
-        """What was kept, and answered for."""
+        """Samples kept and answered for."""
         with self._one_at_a_time:
             return self._samples.copy()
 
     @property
     def refusals(self) -> list[Refusal]:
-        """What was refused, likewise."""
+        """Refusals, likewise."""
         with self._one_at_a_time:
             return self._refusals.copy()
 
     def of(self, point: str) -> list[Sample]:
-        """What was kept of one point."""
+        """Samples kept of one point."""
         return [sample for sample in self.samples if sample.point == point]
 
     def wait_for_more(self, count: int) -> None:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.real
 CLOCK = SystemClock()
 
 
-def said(seq: int, kw: float = 1.0) -> bytes:
+def message(seq: int, kw: float = 1.0) -> bytes:
     return json.dumps({"at": datetime.now(UTC).isoformat(), "seq": seq, "kw": kw}).encode()
 
 
@@ -49,18 +49,18 @@ def test_what_the_spool_did_not_take_comes_again_and_only_that(broker: Broker, s
     one = listener(source, broker, "again")
     one.start(first)
     until(lambda: one.state().sentence == "connected")
-    sender.publish("live/a", said(1))
-    sender.publish("live/a", said(2))
+    sender.publish("live/a", message(1))
+    sender.publish("live/a", message(2))
     until(lambda: one.state().accepted == 2)
     one.stop()
     assert one.state().state == "stopped"
     # Nobody listens, and the broker keeps it.
-    sender.publish("live/a", said(3))
+    sender.publish("live/a", message(3))
     two = listener(source, broker, "again")
     two.start(second)
     until(lambda: two.state().state == "behind")
     assert "waits at the broker" in two.state().sentence
-    sender.publish("live/a", said(4))
+    sender.publish("live/a", message(4))
     # The disk has room again: the same process goes on, on a new connection.
     second.answer = "keep"
     until(lambda: {sample.seq for sample in second.samples} >= {3, 4}, 30)
@@ -69,7 +69,7 @@ def test_what_the_spool_did_not_take_comes_again_and_only_that(broker: Broker, s
     three = listener(source, broker, "again")
     three.start(third)
     until(lambda: three.state().sentence == "connected")
-    sender.publish("live/a", said(5))
+    sender.publish("live/a", message(5))
     until(lambda: third.samples)
     three.stop()
     assert [sample.seq for sample in third.samples] == [5]
@@ -81,13 +81,13 @@ def test_a_held_back_message_is_no_gap_when_it_comes_again(broker: Broker, sende
     one.start(sink)
     until(lambda: one.state().sentence == "connected")
     for seq in range(1, 6):
-        sender.publish("live/held", said(seq))
+        sender.publish("live/held", message(seq))
     until(lambda: len(sink.offered) == 5)
     # The connection is lost with all five unacknowledged; the device goes on.
     one._gone.set()
     until(lambda: one.state().state == "silent")
     sink.answer = "keep"
-    sender.publish("live/held", said(6))
+    sender.publish("live/held", message(6))
     until(lambda: [sample.seq for sample in sink.samples] == [1, 2, 3, 4, 5, 6], 20)
     one.stop()
     assert (one.state().missing, one.state().doubled, one.arrivals("live/held").restarts) == (0, 5, 0)
@@ -98,9 +98,9 @@ def test_gaps_restarts_and_bad_messages_are_counted_and_stop_nobody(broker: Brok
     one = listener(source, broker, "bad")
     one.start(sink)
     until(lambda: one.state().sentence == "connected")
-    for payload in (said(1), said(4), b"{", b'{"at": 1, "seq": 5, "kw": 1}', said(6), said(1)):
+    for payload in (message(1), message(4), b"{", b'{"at": 1, "seq": 5, "kw": 1}', message(6), message(1)):
         sender.publish("live/x", payload)
-    sender.publish("live/y", said(1))
+    sender.publish("live/y", message(1))
     until(lambda: len(sink.samples) == 5)
     one.stop()
     state = one.state()
@@ -113,16 +113,16 @@ def test_gaps_restarts_and_bad_messages_are_counted_and_stop_nobody(broker: Brok
 
 
 def test_a_source_that_tells_no_time_begins_anew(broker: Broker, sender: MqttLine) -> None:
-    """What waited would be filed under the hour in which it came."""
+    """A message that waited would be filed under the hour in which it came."""
     source, sink = mqtt_source("live/z", time_path="", seq_path=""), ListSink()
     for seq in (1, 2):
         one = listener(source, broker, "timeless")
         one.start(sink)
         until(lambda one=one: one.state().sentence == "connected")  # type: ignore[misc]
-        sender.publish("live/z", said(seq, kw=seq))
+        sender.publish("live/z", message(seq, kw=seq))
         until(lambda seq=seq: sink.samples and sink.samples[-1].value == seq)  # type: ignore[misc]
         one.stop()
-        sender.publish("live/z", said(9, kw=9))
+        sender.publish("live/z", message(9, kw=9))
     assert [sample.value for sample in sink.samples] == [1, 2]
 
 
@@ -144,7 +144,7 @@ def test_a_broker_that_ends_and_comes_back_is_silence_between(tmp_path: Path) ->
 
         def is_live() -> bool:
             sent.append(len(sent) + 1)
-            line.publish("live/a", said(sent[-1]))
+            line.publish("live/a", message(sent[-1]))
             return one.state().state == "live"
 
         until(is_live)
@@ -202,7 +202,7 @@ def test_a_source_is_opened_by_its_site(broker: Broker, sender: MqttLine, monkey
     sink = ListSink()
     adapter.start(sink)
     until(lambda: adapter.state().sentence == "connected")
-    sender.publish("live/open", said(1))
+    sender.publish("live/open", message(1))
     until(lambda: sink.samples)
     adapter.stop()
     own = {"host": "127.0.0.1", "port": broker.address.port, "username": broker.address.username}
@@ -223,7 +223,7 @@ def test_sparkplug_is_refused_in_one_sentence(broker: Broker) -> None:
 def test_five_thousand_messages_are_read_in_seconds() -> None:
     """The reader alone, on one core: what it leaves is for the broker's client and the spool."""
     one = MqttListener(mqtt_source("live/a"), address=BrokerAddress(port=1), client_id="x", clock=CLOCK)
-    payload: Any = said(1)
+    payload: Any = message(1)
     began = time.process_time()
     for _ in range(5000):
         one._reader.read("live/a", payload, received_utc=CLOCK.now_utc())

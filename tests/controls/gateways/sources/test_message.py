@@ -19,12 +19,12 @@ def reader(**more: Any) -> MessageReader:
     return MessageReader(mqtt_source("tele/a", **more))
 
 
-def told(**document: Any) -> bytes:
+def encoded(**document: Any) -> bytes:
     return json.dumps({"at": "2026-03-01T13:00:00.5+01:00", "seq": 7, "kw": 1.5} | document).encode()
 
 
 def test_a_message_is_a_sample_at_the_devices_own_time() -> None:
-    message = reader().read("tele/a", told(), received_utc=NOW)
+    message = reader().read("tele/a", encoded(), received_utc=NOW)
     (sample,) = message.samples
     assert (sample.point, sample.value, sample.unit, sample.seq) == ("tele/a", 1.5, "kw", 7)
     assert sample.at_utc == NOW + timedelta(seconds=0.5)
@@ -41,15 +41,15 @@ def test_a_message_is_a_sample_at_the_devices_own_time() -> None:
         (b"\xff\xfe", "JSON whose numbers are finite"),
         (b"[" * 100_000, "JSON whose numbers are finite"),
         (b"x" * 300_000, "JSON whose numbers are finite"),
-        (told(kw="on"), "expected a number, got 'on'"),
-        (told(kw=True), "expected a number, got True"),
-        (told(kw=None), "expected a number"),
-        (told(kw="1_000"), "expected a number"),
-        (told(kw="nan"), "expected a number"),
-        (told(at="2026-03-01T12:00:00"), "no time with its offset at 'at'"),
-        (told(at=1e300), "no time with its offset"),
-        (told(seq=0), "no number of the message, from 1, at 'seq'"),
-        (told(seq=1.5), "no number of the message"),
+        (encoded(kw="on"), "expected a number, got 'on'"),
+        (encoded(kw=True), "expected a number, got True"),
+        (encoded(kw=None), "expected a number"),
+        (encoded(kw="1_000"), "expected a number"),
+        (encoded(kw="nan"), "expected a number"),
+        (encoded(at="2026-03-01T12:00:00"), "no time with its offset at 'at'"),
+        (encoded(at=1e300), "no time with its offset"),
+        (encoded(seq=0), "no number of the message, from 1, at 'seq'"),
+        (encoded(seq=1.5), "no number of the message"),
         (b'{"at":"2026-03-01T12:00:00Z","seq":1}', "none of 'kw' is in it"),
         (b"21.5", "no number of the message"),
     ],
@@ -64,15 +64,15 @@ def test_what_is_no_sample_has_a_reason_and_an_excerpt(payload: bytes, reason: s
 
 
 def test_a_topic_that_no_point_names_is_told() -> None:
-    (refusal,) = reader().read("tele/b\n", told(), received_utc=NOW).refusals
+    (refusal,) = reader().read("tele/b\n", encoded(), received_utc=NOW).refusals
     assert refusal.reason == "topic 'tele/b\\\\n' is of no point of this source"
 
 
 def test_what_the_broker_kept_has_an_age_only_where_it_says_it() -> None:
-    assert reader().read("tele/a", told(), received_utc=NOW, is_kept=True).samples
+    assert reader().read("tele/a", encoded(), received_utc=NOW, is_kept=True).samples
     timeless = reader(time_path="", seq_path="")
-    assert timeless.read("tele/a", told(), received_utc=NOW).samples[0].at_utc == NOW
-    (refusal,) = timeless.read("tele/a", told(), received_utc=NOW, is_kept=True).refusals
+    assert timeless.read("tele/a", encoded(), received_utc=NOW).samples[0].at_utc == NOW
+    (refusal,) = timeless.read("tele/a", encoded(), received_utc=NOW, is_kept=True).refusals
     assert "kept it from before" in refusal.reason
 
 

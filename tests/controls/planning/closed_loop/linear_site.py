@@ -89,7 +89,7 @@ class LinearSite:
         )
 
     def outlook(self, hours: int) -> Outlook:
-        """What comes."""
+        """Outlook over the next hours."""
         first = self.at // 4 * 4
         prices = tuple(self.price(first + n) for n in range(4 * hours))
         return Outlook(

@@ -1,4 +1,4 @@
-"""A hall with live points, and what its source tells in a quarter hour."""
+"""A hall with live points, and the samples of its source in a quarter hour."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
