@@ -98,7 +98,7 @@ def beside_sites(asset: str) -> dg.AssetDep:
 
 
 def place_of(site_id: str) -> str:
-    """What stands for a site in the keys of its months."""
+    """The site's part of the keys of its months: its bucket or its id."""
     return bucket_of(site_id) if BY_BUCKET else site_id
 
 

@@ -133,7 +133,7 @@ def requests_of(
     months: int,
     at_most: int | None = None,
 ) -> Requests:
-    """What is due for these sites at the tick and not on its way, newest first; the next ticks take what is left.
+    """Run requests due for these sites at the tick and not on their way, newest first; the next ticks take the rest.
 
     report: whose revisions say "made".
     """

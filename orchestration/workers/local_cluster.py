@@ -9,7 +9,7 @@ from data_quality.contracts.settings import Project, WorkSettings
 
 
 def own_cluster(project: Project) -> WorkSettings:
-    """Where it is: as the settings say, else a free port; over TLS, so that no other user of this machine is served."""
+    """Settings of the cluster: as given, else a free port; over TLS, closed to other users of this machine."""
     given = project.settings.work
     if given.address:
         return given.model_copy(update={"backend": "dask"})

@@ -190,7 +190,7 @@ class Books(Protocol):
         """Put every figure into a book; called once a book, before anything is asked."""
 
     def path(self, measure: str, item: Item) -> str:
-        """Where the item's figure stands in the book."""
+        """Path of the item's figure in the book."""
 
 
 class DayPoint(NamedTuple):

@@ -211,7 +211,7 @@ def life_at(
     *,
     as_of_utc: datetime | None = None,
 ) -> ReportLife:
-    """Where a revision stood at that time (None: now). A signature counts where it holds and is over this content."""
+    """Status of a revision at that time (None: now). A signature counts where it holds and is over this content."""
     decisions = publications.decisions(report_id, revision, as_of_utc=as_of_utc)
     kept = publications.signatures(f"{report_id}@{revision}") if decisions else ()
     return stage_of(decisions, kept, maker=publications.maker(report_id, revision), names=names)
@@ -236,7 +236,7 @@ def lives_at(
 def stage_of(
     decisions: Sequence[Decision], kept: Sequence[Signature], *, maker: str | None, names: Mapping[str, str]
 ) -> ReportLife:
-    """Where these decisions, oldest first, leave a revision. kept: signatures over acts on it."""
+    """Status of a revision after these decisions, oldest first. kept: signatures over acts on it."""
     known = names_then(decisions, names)
     prepared = Participant(person_id=maker, name=known.get(maker, "")) if maker else None
     if not decisions:

@@ -117,7 +117,7 @@ def _share(days: Sequence[DayRead], locale: str) -> str:
 
 
 def _figures(over: Mapping[str, Sequence[DayRead]], refused: Sequence[PageBlock], locale: str) -> Cards:
-    """How much was read, what is missing or estimated, and what waits for somebody."""
+    """Cards of coverage, gaps, estimated days and rows in quarantine."""
     every = [day for days in over.values() for day in days]
     complete = sum(all(day.coverage >= 1 for day in days) for days in over.values())
     gaps = sum(day.coverage < 1 for day in every)

@@ -158,7 +158,7 @@ def new_report_page(
 
 
 def twin_of(revision: Revision, address: Address) -> str:
-    """Where a revision is read as a page."""
+    """Address of a revision as a page."""
     place = f"{PATH}/{revision.report_id}@{revision.revision}"
     return Address(path=place, locale=address.locale).href()
 

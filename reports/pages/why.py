@@ -315,7 +315,7 @@ def _reason_of(figure: Figure, shown: Explained, address: Address) -> str:
 
 
 def _reason(figure: Figure, shown: Explained, address: Address) -> str:
-    """Where a figure that is not kept is explained; nowhere, where only its value may be told."""
+    """Address of the explanation of a figure that is not kept; empty where only its value may be shown."""
     if not shown.is_open(figure):
         return ""
     return why_of(figure, address.model_copy(update={"more": ()}), {each.figure_id: each for each in shown.graph}.get)
@@ -418,5 +418,5 @@ def _links(shown: Explained, address: Address) -> tuple[tuple[str, str], ...]:
 
 
 def address_of(figure_id: str, address: Address) -> str:
-    """Where a kept figure is explained."""
+    """Address of the explanation of a kept figure."""
     return Address(path=WHY, locale=address.locale, more=(("figure", figure_id),)).href()

@@ -31,7 +31,7 @@ NONE_STORED = "no bill is stored"
 
 
 def _look(each: ScannedField) -> str:
-    """What a person should know of a field before they confirm it."""
+    """Doubt about a field, for the person who confirms it."""
     return each.doubt or ("look at it" if each.is_for_a_person else "")
 
 
@@ -239,7 +239,7 @@ def bill_show(
 
 
 def _band(call: Call, site: Site, bill: StandingBill) -> Band | None:
-    """What the meters' classes make of the bill as expected; None for one without dates."""
+    """Uncertainty band of the expected bill by the meters' classes; None for one without dates."""
     as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
     numbers = BillFigures(site, [bill], as_of_utc=as_of_utc).of(bill)
     return None if numbers is None else figure_band(numbers.expected, sources=call.sources, lookup=lambda _: None)

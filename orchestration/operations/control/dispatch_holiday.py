@@ -65,8 +65,8 @@ def holiday(
 
 
 def kept_while_away(site: Site) -> dict[str, Text]:
-    """What each device of a site keeps while nobody is at home, by asset id; nothing of a site file that makes none,
-    which its check tells.
+    """Set-backs of a site's devices while nobody is at home, as text by asset id; empty for a site file with faults,
+    which its check reports.
     """
     # Only here: kinds of device and their solver load in seconds.
     from controls.optimiser.devices.kinds import while_away

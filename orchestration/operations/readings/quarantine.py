@@ -148,7 +148,7 @@ def map_for(call: Call, item: dict[str, Any], store: QuarantineStore) -> MapDraf
 
 
 def retry_lines(report: RetryReport) -> str:
-    """What another try changed, for people."""
+    """Changes by another try, for people."""
     lines = [report_lines(report.file), *([f"  {report.file.message}"] if report.file.message else [])]
     if report.file.is_repeat:
         lines.append("  nothing changed: the file was read just as before; correct the site file, or give --map")

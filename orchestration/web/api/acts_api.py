@@ -150,7 +150,7 @@ def is_signed(act: Act, operation: Operation) -> bool:
 
 
 def _file_body(act: Act, operation: Operation) -> dict[str, Any]:
-    """What OpenAPI says of a body that is a file: the file itself, or a form with it, which can be signed."""
+    """OpenAPI entry of a body that is a file: the file itself, or a form with it, which can be signed."""
     signature = SentSignature.model_json_schema()["properties"] if is_signed(act, operation) else {}
     form = {"type": "object", "required": ["file"], "properties": {"file": _FILE, **signature}}
     content = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": _FILE}}

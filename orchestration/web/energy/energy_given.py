@@ -88,7 +88,7 @@ def values_of(query: EnergyQuery, scope: str) -> Mapping[datetime, Decimal | Non
 
 
 def totals_book(query: EnergyQuery) -> FigureBook:
-    """Where figures of the whole period stand."""
+    """Figure book of the whole period."""
     report_id, site = f"energy/{query.site.site_id}/{query.scope.replace('/', '~')}", query.site
     as_of_utc = query.ask.as_known_utc
     return FigureBook(report_id=report_id, revision=0, as_of_utc=as_of_utc, is_synthetic=site.is_simulated)
@@ -281,7 +281,7 @@ def _begins_year(month: Period, period: Period) -> bool:
 
 
 def _place(at_utc: datetime, period: Period, query: EnergyQuery) -> tuple[int, str]:
-    """Where an interval lies in its period, so that those of two periods meet: which day, which slot of it."""
+    """Position of an interval in its period, alike in two compared periods: number of the day or month, slot of day."""
     local = at_utc.astimezone(zone(period.time_zone))
     if query.grain in ("month", "year"):
         return (local.year * 12 + local.month - period.start.year * 12 - period.start.month, "")

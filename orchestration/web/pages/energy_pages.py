@@ -77,7 +77,7 @@ USUAL: Mapping[int, PageGrain] = {2: "quarter", 14: "hour", 92: "day", 3700: "mo
 
 
 def energy_given(ask: Ask) -> EnergyGiven:
-    """What the page shows of the address. Raises BadInput for a site, scope or period that is none."""
+    """Content of the page for the address. Raises BadInput for an unknown site, scope or period."""
     site = ask.site()
     scope, age = scope_of(ask, site), age_of(ask, site)
     period = period_of(ask, site, age)
@@ -243,6 +243,6 @@ def parts_of(site: Site, start: date) -> list[tuple[str, str, int]]:
 
 
 def _rest(whole: Decimal | None, parts: list[Decimal | None]) -> Decimal | None:
-    """What none of the parts measures; unknown where one of them is."""
+    """Energy outside all parts; unknown where the whole or a part is."""
     total = combine("sum", [(f"part {at}", value) for at, value in enumerate(parts)])
     return combine("difference", [("first", whole), ("second", total)])
