@@ -225,15 +225,15 @@ def _refusal(refused: Refused, address: Address, *, may_act: bool) -> Refusal:
 
 
 def _acts(refused: Refused, address: Address) -> tuple[Form, ...]:
-    says: dict[str, Text] = {RETRY: "Read again"}
+    labels: dict[str, Text] = {RETRY: "Read again"}
     if refused.may_take:
-        says = {TAKE: Sentence("Accept {0} rows", refused.rows)} | says
+        labels = {TAKE: Sentence("Accept {0} rows", refused.rows)} | labels
     return tuple(
         Form(
             key=f"{act}-{refused.item_id[:12]}", title=text, action=address.href(act_path(refused.item_id, act)),
             method="post", fields=(), submit=text,
         )
-        for act, text in says.items()
+        for act, text in labels.items()
     )  # fmt: skip
 
 

@@ -150,9 +150,9 @@ def new_report_page(
         key="new-report", title="What to report", action=Address(path=NEW, locale=address.locale).href(), method="post",
         fields=fields, submit="Make report", note="It is a draft until one person reviews and another publishes it.",
     )  # fmt: skip
-    said = [Paragraph(text=text, tone=tone) for text, tone in ((fault, "bad"), (mend, "plain")) if text]
+    paragraphs = [Paragraph(text=text, tone=tone) for text, tone in ((fault, "bad"), (mend, "plain")) if text]
     return Page(
-        title=NEW_REPORT, address=address, parts=(Part(key="new", blocks=(*said, form)),),
+        title=NEW_REPORT, address=address, parts=(Part(key="new", blocks=(*paragraphs, form)),),
         links=(("Reports", Address(path=PATH, site=wanted.subject, locale=address.locale).href()),),
     )  # fmt: skip
 

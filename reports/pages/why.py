@@ -330,8 +330,8 @@ def _readings(explained: Explained, address: Address) -> Widget:
         Column(title="Minutes", is_number=True), Column(title="Value", is_number=True), Column(title="Unit"),
         Column(title="Quality"), Column(title="File and line"), Column(title="Recorded", unit="UTC"),
     )  # fmt: skip
-    said = (_reading(each, explained.time_zone, address.locale) for each in explained.readings)
-    rows = tuple(Row(cells=tuple(Cell(text=text) for text in each)) for each in said)
+    readings = (_reading(each, explained.time_zone, address.locale) for each in explained.readings)
+    rows = tuple(Row(cells=tuple(Cell(text=text) for text in each)) for each in readings)
     count = written(f"{explained.total:,}", address.locale)
     title = (
         Sentence("{0} readings of {1}", count, named(explained.file))

@@ -70,7 +70,7 @@ CHECKED = (
     "line: {label} | billed: {billed:,.2f|} | expected: {recomputed:,f|} | difference: {delta:+,f|} | "
     "rate: {billed_rate:f|} | tariff: {recomputed_rate:f|}"
 )
-AUDITED = "bill: {bill_id:.12} | " + _BILL + " | recomputed: {audit.recomputed_total:,.2f|} | verdict: {said} | told"
+AUDITED = "bill: {bill_id:.12} | " + _BILL + " | recomputed: {audit.recomputed_total:,.2f|} | verdict: {outcome} | told"
 
 
 def books_of(call: Call) -> BillStore:
@@ -314,7 +314,7 @@ def reconcile_stored(
     documents = [{**_audited(each), "audit": _with_ids(each.audit, each.bill_id, ids)} for each in audits]
     return Answer(
         {"site_id": known.site_id, **facts, "audits": documents},
-        Table(rows, AUDITED, empty="no bill is stored for this", said=_verdict_words, told=_has_event, mark=_mark),
+        Table(rows, AUDITED, empty="no bill is stored for this", outcome=_verdict_words, told=_has_event, mark=_mark),
         exit_code=CHECK_FAILED if facts["differ"] or facts["not_audited"] else DONE,
     )
 

@@ -18,9 +18,9 @@ WORKFLOWS = Table(
 )  # fmt: skip
 INSTANCES = Table(
     "instances",
-    "id | workflow | site | subject | state | steps: {told} | order: {order:|-}",
+    "id | workflow | site | subject | state | steps: {step_states} | order: {order:|-}",
     empty="it has not run",
-    told=lambda each: ", ".join(f"{one['name']} {one['state']}" for one in each["steps"]),
+    step_states=lambda each: ", ".join(f"{one['name']} {one['state']}" for one in each["steps"]),
 )
 NameArgument = Annotated[str, Argument(metavar="NAME", help="Of a workflow.")]
 

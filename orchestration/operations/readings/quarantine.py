@@ -33,10 +33,10 @@ def _in_short(item: dict[str, Any]) -> str:
 
 ITEMS = Table(
     "items",
-    "id: {item_id:.12} | site: {site_id} | kind | where | reason | message: {told}",
+    "id: {item_id:.12} | site: {site_id} | kind | where | reason | message: {short_message}",
     empty=EMPTY,
     where=where,
-    told=_in_short,
+    short_message=_in_short,
 )
 FILES = Table(
     "files",

@@ -63,7 +63,7 @@ def of_car(now: SiteNow) -> car.Car:
     notes = [each.removeprefix(f"{charger.asset_id}: ") for each in figures.get("notes", [])]
     return car.Car(
         **common, charge_percent=found[0].percent[at] if found else None, target=target, departure=departure,
-        is_away=bool(figures.get("is_away")) or not found, said="; ".join(notes),
+        is_away=bool(figures.get("is_away")) or not found, note="; ".join(notes),
     )  # fmt: skip
 
 

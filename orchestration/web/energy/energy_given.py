@@ -56,14 +56,14 @@ class Read(NamedTuple):
     is_synthetic: bool
 
 
-def points_of(query: EnergyQuery, against: Period | None) -> tuple[tuple[Point, ...], bool]:
+def points_of(query: EnergyQuery, other: Period | None) -> tuple[tuple[Point, ...], bool]:
     """Every interval of the period that has begun, and whether simulated readings are among them.
 
     Raises BadInput where the marts are not published, and (share_has_no_hours) for a scope without any hours.
     """
     known = _read(query, query.period)
-    others = {} if against is None else _read(query, against)
-    compared = {_place(at, against, query): (at, read.value) for at, read in others.items()} if against else {}
+    others = {} if other is None else _read(query, other)
+    compared = {_place(at, other, query): (at, read.value) for at, read in others.items()} if other else {}
     if not known:
         return (), False
     found = []

@@ -100,9 +100,9 @@ def energy_given(ask: Ask) -> EnergyGiven:
     )
     if refused := _cannot(question):
         return _with(data, refused)
-    against = before(period, ask.address.compare)
+    compared = before(period, ask.address.compare)
     try:
-        points, is_synthetic = points_of(question, against)
+        points, is_synthetic = points_of(question, compared)
     except BadInput as fault:
         return _with(data, _state_of(question, fault))
     if not any(each.value is not None for each in points):
@@ -121,7 +121,7 @@ def energy_given(ask: Ask) -> EnergyGiven:
         None,
         points=points,
         uses=if_published(lambda: uses_of(question, points), lambda _: ()),
-        against=against,
+        against=compared,
         totals=totals,
         notes=notes,
         lookup={each.figure_id: each for each in book.figures()},
