@@ -218,7 +218,7 @@ def weekly_retraining(context: dg.ScheduleEvaluationContext, project: ProjectRes
 
 
 def retraining_of(project: ProjectResource, site: Site, now_utc: datetime) -> dict[str, str]:
-    """Why each forecast target of a site is to be trained again; empty where none is."""
+    """Reason to retrain by forecast target of a site; empty where none is due."""
     from ml.forecasts.lifecycle.retrain import retrain_reasons
     from ml.forecasts.targets import targets_of
 

@@ -46,7 +46,7 @@ def step_ticks(lowest: float, highest: float) -> list[float]:
 
 
 def tick_decimals(ticks: Sequence[float]) -> int:
-    """As many decimals as tell the ticks apart, at most six."""
+    """Number of decimals that distinguishes the ticks, at most six."""
     step = ticks[1] - ticks[0]
     return 0 if step >= 1 and step == int(step) else min(max(1, -math.floor(math.log10(step))), 6)
 

@@ -25,7 +25,7 @@ def own_cluster(project: Project) -> WorkSettings:
 
 
 def environment_of(work: WorkSettings) -> dict[str, str]:
-    """By which other processes of the project find it."""
+    """Environment variables by which other processes of the project find the cluster."""
     return {f"METERLOOM_WORK__{name.upper()}": str(value) for name, value in work.model_dump().items()}
 
 

@@ -75,7 +75,7 @@ class Given:
         return self.language or self.site.locale
 
     def person(self, person_id: str) -> str:
-        """Somebody as papers print them."""
+        """Name of a person for papers."""
         return person_text(person_id, self.names.get(person_id))
 
     def behind(self, period: Period) -> list[TraceInput]:

@@ -320,7 +320,7 @@ class ProjectData(OfSite):
 
 
 def _left_out(made: ProjectSavings, member: str) -> str:
-    """Why a member of the comparison group is not compared, or the whole group is not (no member named); else empty."""
+    """Reason code of a member left out of the comparison group, or of the whole group (no member named); else empty."""
     matching = [each for each in made.findings if not member or each.scope == f"member:{member}"]
     return next((each.code for each in matching if each.code in {TOO_SMALL, *LEFT_OUT}), "")
 

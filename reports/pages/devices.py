@@ -152,7 +152,7 @@ class ListedDevice(Model):
 
     @property
     def called(self) -> str:
-        """As people call it."""
+        """Name for people: that of the site file, else the id."""
         return named(self.name or self.device_id)
 
 

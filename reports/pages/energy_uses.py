@@ -146,7 +146,7 @@ class Quarter:
 
     @property
     def tone(self) -> Tone:
-        """That of its standing."""
+        """Tone of its standing."""
         return TONES.get(self.standing, "plain")
 
     @property
@@ -189,7 +189,7 @@ class UseData:
     last_report: str = ""
 
     def person(self, person_id: str) -> str:
-        """Somebody as pages show them."""
+        """Name of a person for pages."""
         return person_text(person_id, self.names.get(person_id))
 
     def fitter(self, version: BaselineVersion, locale: str) -> str:

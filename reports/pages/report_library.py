@@ -68,7 +68,7 @@ class ReportLine(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As commands name it; empty for what is due."""
+        """Name in commands; empty for what is due."""
         return f"{self.revision.report_id}@{self.revision.revision}" if self.revision else ""
 
 

@@ -100,7 +100,7 @@ class Explained:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """That the value recomputed is another one."""
+        """Finding on a recomputed value that differs."""
         if self.found.is_equal:
             return ()
         figure, recomputed = self.figure, self.found.recomputed
@@ -272,7 +272,7 @@ def _formula(shown: Explained) -> Widget:
 
 
 def _inputs(shown: Explained, address: Address) -> tuple[Widget, dict[str, str]]:
-    """All that the number rests on with digests and versions; figures first, each leads to its own page."""
+    """Inputs of the number with digests and versions; figures first, each leads to its own page."""
     rows, links = [], {}
     for figure in shown.graph[1:]:
         links[figure.figure_id] = _reason_of(figure, shown, address)

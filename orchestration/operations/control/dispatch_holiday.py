@@ -77,7 +77,7 @@ def kept_while_away(site: Site) -> dict[str, Text]:
 
 
 def return_utc(site: Site, text: str) -> datetime:
-    """When somebody is at home again: at the first instant of a local date, or at a local time. Raises BadInput."""
+    """Instant of the return home: the first of a local date, or a local time. Raises BadInput."""
     try:
         if not _LOCAL.fullmatch(text):
             raise ValueError

@@ -138,7 +138,7 @@ def _command(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> s
 
 
 def _why_not(ask: Ask, life: ReportLife, name: str) -> str:
-    """Why the person may not take that step; empty where they may."""
+    """Reason that the person may not take that step; empty where they may."""
     kind, me = ACTS[name], ask.person.person_id
     maker = life.prepared.person_id if life.prepared else ""
     before = life.reviewed.person_id if life.reviewed else ""

@@ -134,12 +134,12 @@ def energy_given(ask: Ask) -> EnergyGiven:
 
 def _with(data: EnergyGiven, state: State | None, **more: Any) -> EnergyGiven:
     if state is not None:
-        return replace(data, problem=state.told, links=state.links)
+        return replace(data, problem=state.paragraphs, links=state.links)
     return replace(data, **more)
 
 
 def _cannot(question: EnergyQuery) -> State | None:
-    """Why this chart is not drawn at all: more intervals than it holds."""
+    """State of a chart with more intervals than it holds; None for one that can be drawn."""
     address, days, grain = question.ask.address, question.period.days, question.grain
     if days > MOST_DAYS[grain]:
         return too_fine(address, GRAINS[grain], days, MOST_DAYS[grain], [e for e in MOST_DAYS if days <= MOST_DAYS[e]])
@@ -174,7 +174,7 @@ def _has_readings(question: EnergyQuery) -> bool:
 
 
 def _partly(question: EnergyQuery) -> tuple[Finding, ...]:
-    """That months which only touch the period are not in a chart by month."""
+    """Finding on months or years partly in the period, which such a chart leaves out."""
     start, end = question.period.start, question.period.end
     is_whole = start.day == end.day == 1 and (question.grain == "month" or start.month == end.month == 1)
     if question.grain not in ("month", "year") or is_whole:

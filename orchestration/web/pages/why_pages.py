@@ -48,7 +48,7 @@ def keep(ask: Ask = requires(Permission.REPORT_RUN)) -> Response:
 
 
 def _live_point_page(ask: Ask) -> Page:
-    """Why a live number is what it is. Raises NotAllowed, and BadInput (unknown_item) for a point that is silent."""
+    """Explanation of a live number. Raises NotAllowed, and BadInput (unknown_item) for a point without a value."""
     if not may(ask.person, Permission.LIVE_READ):
         raise NotAllowed(Permission.LIVE_READ)
     site, name = ask.site(), ask.address.part("point")

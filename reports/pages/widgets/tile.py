@@ -42,7 +42,7 @@ class Given(Model):
 
     @property
     def locale(self) -> str:
-        """That in which numbers are written."""
+        """Locale of its numbers."""
         return self.address.locale
 
 
