@@ -104,7 +104,7 @@ def core_circuit__disaggregation(
             "dagster/row_count": len(rows),
             "classes": table(_CLASSES_HEAD, rows),
             "synthetic": any(each.is_synthetic for each in found),
-            FINDINGS: findings_metadata([said for each in found for said in each.found.findings]),
+            FINDINGS: findings_metadata([finding for each in found for finding in each.found.findings]),
             **pictures,
         }
     )

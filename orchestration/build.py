@@ -64,7 +64,7 @@ SENSORS = [
 
 
 def default_resources() -> dict[str, Any]:
-    """What a running system uses: the project named by the environment, the machine's clock."""
+    """Resources of a running system: the project named by the environment, the machine's clock."""
     project = ProjectResource()
     return {
         "project": project,

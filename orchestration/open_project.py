@@ -103,7 +103,7 @@ class OpenProject:
         return self._store
 
     def sources(self, *, keeps: bool = True, as_of_utc: datetime | None = None) -> "Sources":
-        """What figures are made of: readings, site files, baselines, and the definitions of the KPIs.
+        """Sources of figures: readings, site files, baselines, and the definitions of the KPIs.
 
         keeps: the figures may be stored; of a question that nobody stores nothing is written. as_of_utc: whose
         organisation is told; None: that of now.
@@ -128,7 +128,7 @@ class OpenProject:
 
     @property
     def builds_dir(self) -> Path:
-        """Where a build of marts leaves word for the step that publishes it."""
+        """Folder of the notes that a build of marts leaves for the step that publishes it."""
         return self.project.data_dir / "builds"
 
     @property
@@ -175,7 +175,7 @@ class OpenProject:
 
     @property
     def people(self) -> People:
-        """Who may do what."""
+        """People of the project and their roles."""
         return load_people(self.project.people_file, self.cache)
 
     @property
@@ -214,7 +214,7 @@ class OpenProject:
 
     @property
     def mart_digests(self) -> "MartDigests":
-        """What the published marts were when they were written."""
+        """Digests of the published marts when they were written."""
         from assets.stores.warehouse.mart_digests import MartDigests
 
         return MartDigests(self.store, self.project.marts_dir)
@@ -241,7 +241,7 @@ class OpenProject:
         return site, month_span(keys, site.time_zone)
 
     def desk(self, site: Site, clock: Clock) -> "Desk":
-        """What planning the site asks, its devices included. Raises BadInput where none of them can be asked."""
+        """All inputs of planning the site, its devices included. Raises BadInput where none of them can be asked."""
         from orchestration.views.planning_desk import desk_of
 
         return desk_of(self.project, self.store, self.lake, site, clock)

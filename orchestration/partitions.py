@@ -98,7 +98,7 @@ def beside_sites(asset: str) -> dg.AssetDep:
 
 
 def place_of(site_id: str) -> str:
-    """What stands for a site in the keys of its months."""
+    """The site's part of the keys of its months: its bucket or its id."""
     return bucket_of(site_id) if BY_BUCKET else site_id
 
 
@@ -126,8 +126,8 @@ def sites_of(project: OpenProject, keys: Iterable[str], tags: Mapping[str, str])
     places = sorted({split_key(key)[1] for key in keys})
     if not BY_BUCKET:
         return [project.site(place) for place in places]
-    asked = tags.get(SITES_TAG)
-    names = set(project.sites) if asked is None else set(asked.split(","))
+    named = tags.get(SITES_TAG)
+    names = set(project.sites) if named is None else set(named.split(","))
     found = [
         site for site_id, site in sorted(project.sites.items()) if site_id in names and bucket_of(site_id) in places
     ]
@@ -151,19 +151,19 @@ def quarter_of_run(context: _Asking, project: OpenProject) -> list[tuple[Site, P
     return [(site, quarter_from(first, site.time_zone)) for site in sites_of(project, [key], tags)]
 
 
-def request_of(run_key: str, asked: MonthRange, dimension: str) -> dg.RunRequest:
+def request_of(run_key: str, months: MonthRange, dimension: str) -> dg.RunRequest:
     """A run over keys. dimension: month or quarter.
 
     Dagster refuses a key that the asking process does not know. One that began before older readings arrived does not,
     and the process of the run does: it is told by the tags that Dagster would have made of the key.
     """
-    tags = {SITES_TAG: ",".join(asked.site_ids)} if BY_BUCKET else {}
-    if asked.first != asked.last:
-        return dg.RunRequest(run_key=run_key, tags={**tags, RANGE_START: asked.first, RANGE_END: asked.last})
-    first, _, place = asked.first.partition("|")
+    tags = {SITES_TAG: ",".join(months.site_ids)} if BY_BUCKET else {}
+    if months.first != months.last:
+        return dg.RunRequest(run_key=run_key, tags={**tags, RANGE_START: months.first, RANGE_END: months.last})
+    first, _, place = months.first.partition("|")
     if first >= FIRST_MONTH:
-        return dg.RunRequest(run_key=run_key, partition_key=asked.first, tags=tags)
-    names = {"": asked.first, f"/{dimension}": first, f"/{PLACE}": place}
+        return dg.RunRequest(run_key=run_key, partition_key=months.first, tags=tags)
+    names = {"": months.first, f"/{dimension}": first, f"/{PLACE}": place}
     tags |= {f"dagster/partition{name}": value for name, value in names.items()}
     return dg.RunRequest(run_key=run_key, tags=tags)
 

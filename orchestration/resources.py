@@ -30,7 +30,7 @@ class ProjectResource(dg.ConfigurableResource, OpenProject):
     _offload: Offload | None = PrivateAttr(default=None)
 
     def work(self, progress: Callable[[str], None] = lambda _: None) -> FanOut:
-        """By whom work that comes in many like tasks is done, as the settings say. progress: told after each task."""
+        """The `FanOut` for many like tasks, by the settings. progress: called after each task."""
         return port(self.project.settings.work, progress)
 
     @contextmanager

@@ -34,7 +34,7 @@ def failure_of(events: Iterable[dg.DagsterEvent]) -> StepFailure | None:
 
 
 def _kinds() -> dict[str, type[MeterloomError]]:
-    """What a step's error is to the caller, by the name of its class."""
+    """Error class for the caller, by the class name of a step's error."""
     faults = [WorldFault]
     # The list grows while it is walked: subclasses of subclasses.
     for each in faults:

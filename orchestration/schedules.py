@@ -133,7 +133,7 @@ def requests_of(
     months: int,
     at_most: int | None = None,
 ) -> Requests:
-    """What is due for these sites at the tick and not on its way, newest first; the next ticks take what is left.
+    """Run requests due for these sites at the tick and not on their way, newest first; the next ticks take the rest.
 
     report: whose revisions say "made".
     """
@@ -218,7 +218,7 @@ def weekly_retraining(context: dg.ScheduleEvaluationContext, project: ProjectRes
 
 
 def retraining_of(project: ProjectResource, site: Site, now_utc: datetime) -> dict[str, str]:
-    """Why each forecast target of a site is to be trained again; empty where none is."""
+    """Reason to retrain by forecast target of a site; empty where none is due."""
     from ml.forecasts.lifecycle.retrain import retrain_reasons
     from ml.forecasts.targets import targets_of
 

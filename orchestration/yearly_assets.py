@@ -30,7 +30,7 @@ def out_project__disclosures(
     answers, first = answers_of(project), context.partition_time_window.start.date()
     known = as_known(project, clock)
     for subject, pack in yearly_packs(project):
-        if not _is_asked(context, subject.subject_id) or not (pack.framework and pack.framework.holds(first)):
+        if not _is_named(context, subject.subject_id) or not (pack.framework and pack.framework.holds(first)):
             continue
         try:
             made = make_pack(
@@ -66,7 +66,7 @@ def core_project__benchmark(
 
     year, rows, findings = context.partition_time_window.start.year, list[list[object]](), list[Finding]()
     for name in benchmark_subjects(project):
-        if not _is_asked(context, name):
+        if not _is_named(context, name):
             continue
         found = benchmark_of(RunCall(project, clock), BenchmarkOptions(organisation=name, period=str(year))).result
         if not isinstance(found, Benchmark):
@@ -87,7 +87,7 @@ def core_project__benchmark(
     )
 
 
-def _is_asked(context: dg.AssetExecutionContext, name: str) -> bool:
+def _is_named(context: dg.AssetExecutionContext, name: str) -> bool:
     """True where a run names it, or names nobody: by hand it is of all."""
-    asked: str | None = context.run.tags.get(SITES_TAG)
-    return asked is None or name in asked.split(",")
+    named: str | None = context.run.tags.get(SITES_TAG)
+    return named is None or name in named.split(",")

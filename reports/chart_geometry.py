@@ -1,4 +1,4 @@
-"""Where the parts of a chart stand, on paper and on screen alike: ticks, labels, stretches, shades, ends of flows."""
+"""Positions of the parts of a chart, on paper and on screen alike: ticks, labels, stretches, shades, ends of flows."""
 
 import math
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def step_ticks(lowest: float, highest: float) -> list[float]:
 
 
 def tick_decimals(ticks: Sequence[float]) -> int:
-    """As many decimals as tell the ticks apart, at most six."""
+    """Number of decimals that distinguishes the ticks, at most six."""
     step = ticks[1] - ticks[0]
     return 0 if step >= 1 and step == int(step) else min(max(1, -math.floor(math.log10(step))), 6)
 
@@ -75,7 +75,7 @@ def runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
 
 
 def label_places(categories: Sequence[str], most: int) -> list[int]:
-    """Which categories get a label: all, or the first of each month and its 15th, as many as fit."""
+    """Indices of the labelled categories: all, or the first of each month and its 15th, as many as fit."""
     if len(categories) <= most:
         return list(range(len(categories)))
     # Days are named by ISO dates: months and their middles read better than every tenth day.
@@ -89,7 +89,7 @@ def label_places(categories: Sequence[str], most: int) -> list[int]:
 
 
 def shade(value: float | None, low: float, most: float) -> int | None:
-    """Which of the shades a value has, the lightest first; none where it is not known."""
+    """Shade of a value, 0 the lightest; None for an unknown value."""
     if value is None:
         return None
     return 0 if most <= low else min(int((value - low) / (most - low) * SHADES), SHADES - 1)
@@ -109,7 +109,7 @@ def stretches(levels: list[int | None]) -> list[tuple[int, int, int]]:
 
 
 def step_levels(values: Sequence[float]) -> list[float]:
-    """Where each step of a waterfall ends: the first value, and what each but the last adds to it."""
+    """End level of each step of a waterfall: the first value, and what each but the last adds to it."""
     levels = [values[0]]
     for value in values[1:-1]:
         levels.append(levels[-1] + value)

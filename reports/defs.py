@@ -72,7 +72,7 @@ def out_site__enpi_quarter(
             maker=actor_of(context.run.tags),
             names=project.names,
         )
-        against = publishable(made.content)
+        blockers = publishable(made.content)
         report_id, number = made.content.report_id, made.content.revision
         # Numbers of revisions count without a hole, so the one before is the one below.
         before = project.reports.figures(report_id, number - 1) if number > 1 else []
@@ -95,7 +95,7 @@ def out_site__enpi_quarter(
                 ["figure", "scope", "from", "was", "now", "unit"],
                 [[c.label, c.scope, str(c.start), str(c.was), str(c.now), c.unit] for c in changed],
             ),
-            "against_publication": table(["why", "what"], [[f.code, f.message] for f in against]),
+            "against_publication": table(["why", "what"], [[f.code, f.message] for f in blockers]),
             **{name: dg.MetadataValue.path(str(path)) for name, path in made.files.items()},
         }
 

@@ -47,11 +47,11 @@ def period_not_over(period: Period, known_at_utc: datetime) -> list[Finding]:
 
 def publishable(content: ReportContent) -> list[Finding]:
     """Reasons against publication, the report's own blocking findings first."""
-    against = [finding for finding in content.findings if finding.is_blocking]
-    codes = {finding.code for finding in against}
+    blockers = [finding for finding in content.findings if finding.is_blocking]
+    codes = {finding.code for finding in blockers}
     synthetic = [figure.figure_id for figure in content.figures if figure.is_synthetic]
     if (content.is_synthetic or synthetic) and SYNTHETIC not in codes:
-        against.append(
+        blockers.append(
             Finding(
                 code=SYNTHETIC,
                 message="The report rests on simulated readings.",
@@ -60,11 +60,11 @@ def publishable(content: ReportContent) -> list[Finding]:
             )
         )
     if content.revision == 0:
-        against.append(_blocking("not_stored", "The report has no stored revision, so nothing traces it."))
+        blockers.append(_blocking("not_stored", "The report has no stored revision, so nothing traces it."))
     # Only where nothing else says why: "draft" by itself helps nobody.
-    if content.status != "final" and not against:
-        against.append(_blocking("draft", "The report is a draft."))
-    return against
+    if content.status != "final" and not blockers:
+        blockers.append(_blocking("draft", "The report is a draft."))
+    return blockers
 
 
 def against_publication(
@@ -81,18 +81,18 @@ def against_publication(
     where the site's chain of figures breaks. allow_synthetic: simulated readings alone do not stand against it; they
     still make the publication one of its own kind, and every page of it carries the watermark.
     """
-    against = publishable(content)
+    blockers = publishable(content)
     # Only where every page says it: figures that know it under pages that do not are no state to publish in.
     if allow_synthetic and content.is_synthetic:
-        against = [each for each in against if each.code != SYNTHETIC]
+        blockers = [each for each in blockers if each.code != SYNTHETIC]
     if broken is not None:
-        against.append(_blocking("chain_broken", f"The chain of figures breaks at {broken}.", figure_id=broken))
+        blockers.append(_blocking("chain_broken", f"The chain of figures breaks at {broken}.", figure_id=broken))
     if content.revision < newest:
-        against.append(_blocking("not_newest", f"Revision {newest} has taken its place.", newest=newest))
+        blockers.append(_blocking("not_newest", f"Revision {newest} has taken its place.", newest=newest))
     if stale:
         named = ", ".join(stale[:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")
-        against.append(_blocking("stale", f"It no longer holds: {named} changed since.", inputs=len(stale)))
-    return against
+        blockers.append(_blocking("stale", f"It no longer holds: {named} changed since.", inputs=len(stale)))
+    return blockers
 
 
 def is_synthetic(content: ReportContent) -> bool:

@@ -187,7 +187,7 @@ class LifeStep(Participant):
 
 
 class ReportLife(Model):
-    """Where a revision stands: beside the content, in no revision and no hash of it."""
+    """Status of a revision: beside the content, in no revision and no hash of it."""
 
     status: Literal["draft", "reviewed", "returned", "published", "published (synthetic)", "withdrawn"] = "draft"
     prepared: Participant | None = None

@@ -313,7 +313,7 @@ def _widths(
 
 
 def written() -> None:
-    """All that was printed is out, where anybody still reads."""
+    """Flush standard output and error, where anybody still reads."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()

@@ -1,5 +1,5 @@
-"""What stands on a person's terminal beside the answer: our own lines and one of progress. What libraries say meanwhile
-goes to the project's log file.
+"""Terminal output beside the answer: our own lines and one of progress. Output of libraries goes to the project's log
+file.
 
 Help that is grouped by what one wants, and a wrong call answered in one sentence that says what was expected.
 """
@@ -109,7 +109,7 @@ class Group(TyperGroup):
 
 
 def sentence(fault: typer.TyperException) -> str:
-    """What was wrong with a call, where, and what was expected; the whole help where nothing was asked."""
+    """Fault of a call, its place, and what was expected; the whole help where no argument was given."""
     ctx: Any = getattr(fault, "ctx", None)
     param: Any = getattr(fault, "param", None)
     kind = type(fault).__name__
@@ -250,7 +250,7 @@ class Terminal:
             typer.echo(printable(text), file=self.stream)
 
     def doing(self, text: str, part: str = "", *, done: int = 0, of: int | None = None, is_brief: bool = False) -> None:
-        """What goes on now: on a terminal one line with the time that is left, elsewhere a line for each new text.
+        """Show the work in progress: on a terminal one line with the time left, elsewhere a line for each new text.
 
         part: more of it, for the terminal; done, of: how many equal parts of the whole are behind us; is_brief: over
         too soon for a line elsewhere.
@@ -274,7 +274,7 @@ class Terminal:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def line(self, question: str) -> str:
-        """What a person writes behind a question; empty where nothing is written."""
+        """A person's answer to a question; empty where nothing is written."""
         self.end()
         typer.echo(f"{printable(question)} ", file=self.stream, nl=False)
         return sys.stdin.readline().strip()

@@ -1,1 +1,1 @@
-"""Where the policies of plans meet the simulated house that they cannot import."""
+"""Closed loops of the policies of plans and the simulated house that they cannot import."""

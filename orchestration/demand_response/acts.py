@@ -248,7 +248,7 @@ def back(project: "OpenProject", site: Site, sent: Collection[str], *, reason: s
 def vote_class(
     project: "OpenProject", vote: ClassVote, *, clock: Clock, person: Person, sign: Sign = _unsigned
 ) -> list[str]:
-    """Who stands behind a class after a person's word on it; two people make it valid. Raises BadInput."""
+    """Record a person's vote on a class and return its signers; two people make it valid. Raises BadInput."""
     events = DrEvents(project.store)
     programme_named(project.project.root, vote.programme)
     project.site(vote.site_id)

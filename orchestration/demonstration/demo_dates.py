@@ -1,4 +1,4 @@
-"""Which years, quarters and months the demo makes for data that end before a day."""
+"""Years, quarters and months that the demo makes for data that end before a day."""
 
 from datetime import date
 

@@ -232,7 +232,7 @@ def summary(
     commands: list[dict[str, Any]],
     steps: Steps,
 ) -> dict[str, Any]:
-    """What was made and where it lies."""
+    """Artifacts with their paths, runs, figures and commands of the demo."""
     artifacts = [
         {"kind": path.suffix.lstrip("."), "path": str(path)}
         for name in ("enpi_quarter_*", "dr_event_*")

@@ -72,7 +72,7 @@ def second_wave(
 
 
 def wave_lines(found: dict[str, Any]) -> list[str]:
-    """What a second wave changed, as sentences."""
+    """Changes by the second wave, as sentences."""
     lines = [
         f"late file {each['name']}: {each['new_rows']:,} quarter hours new, {each['corrected_rows']:,} corrected"
         for each in found["files"]
@@ -160,7 +160,7 @@ def _monthly(project: ProjectResource) -> pl.DataFrame:
 
 
 def _arrived(project: ProjectResource, path: Path) -> dict[str, Any]:
-    """What the lake made of one file; nothing where it was refused."""
+    """Name, new and corrected rows of one file; zeros where it was refused."""
     found = batches_of_source(project.store, site_id=TOWER, source_sha256=file_sha256(path))
     counts = {name: int(found[0][name]) if found else 0 for name in ("new_rows", "corrected_rows")}
     return {"name": path.name, **counts}

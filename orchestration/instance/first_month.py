@@ -1,6 +1,6 @@
-"""Where the partitions of a running Dagster begin: with the quarter of the project's first readings.
+"""First partition of a running Dagster: the quarter of the project's first readings.
 
-Asked of the lake's folders, one a month: every process that loads the graph asks, and must not wait for a database.
+Read from the lake's folders, one a month: every process that loads the graph asks, and must not wait for a database.
 """
 
 import os

@@ -59,7 +59,7 @@ def notices_for(
 
 
 def quiet_end(quiet: QuietHours | None, time_zone: str, now_utc: datetime) -> datetime | None:
-    """When the quiet hours that it is in end, to the minute; None outside them.
+    """End of the current quiet hours, to the minute; None outside them.
 
     By the site's clock: an hour that it repeats is quiet both times, and one that it skips is over at once.
     """

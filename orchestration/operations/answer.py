@@ -73,7 +73,7 @@ class Answer:
 
     @property
     def parts(self) -> list[Table | str]:
-        """What people see, from above."""
+        """Blocks of the answer in display order."""
         table = self.table() if callable(self.table) else self.table
         tables = [table] if isinstance(table, Table) else table or ()
         return [*tables, *([self.text] if self.text else [])]
@@ -104,7 +104,7 @@ _TEXTS = _Texts()
 
 
 def _field(value: Any, path: str) -> Any:
-    """What a dotted path of keys, positions and attributes leads to; None where a part on the way is."""
+    """Value at a dotted path of keys, positions and attributes; None where a part on the way is."""
     for part in path.split("."):
         if value is None:
             return None

@@ -205,7 +205,7 @@ def number_parameters(operation: Operation) -> list[Parameter]:
 
 @lru_cache(maxsize=256)
 def reader(kind: Any) -> TypeAdapter[Any]:
-    """What writes a parameter's value as JSON and reads it back."""
+    """Adapter that writes a parameter's value as JSON and reads it back."""
     return TypeAdapter(kind)
 
 

@@ -162,7 +162,7 @@ class Call:
 
     @property
     def sees_every_site(self) -> bool:
-        """Who asks may see every site."""
+        """Whether the caller may see every site."""
         return not self.sites
 
     @property
@@ -172,7 +172,7 @@ class Call:
 
     @property
     def option(self) -> str:
-        """What a command that is copied needs behind it to mean this project; nothing where it is meant anyway."""
+        """The --project option that a copied command needs for this project; empty where it is the default."""
         is_meant = self.folder == Path() or str(self.folder) == os.environ.get(PROJECT_VARIABLE)
         return "" if is_meant else f" --project {shlex.quote(str(self.folder))}"
 
@@ -182,7 +182,7 @@ class Call:
 
     @cached_property
     def sources(self) -> "Sources":
-        """What figures are computed from again."""
+        """Sources that figures are recomputed from."""
         return self.project.sources(as_of_utc=self.as_of_utc)
 
     @property
@@ -204,7 +204,7 @@ class Call:
 
     @property
     def keys_dir(self) -> Path:
-        """Where private keys lie: METERLOOM_KEYS, or the project's folder."""
+        """Folder of private keys: METERLOOM_KEYS, or that of the project."""
         named = os.environ.get(KEYS_VARIABLE)
         return Path(named) if named else self.project.project.keys_dir
 
@@ -223,7 +223,7 @@ class Call:
         _LOG.info("%s", text)
 
     def doing(self, text: str, part: str = "", *, done: int = 0, of: int | None = None, is_brief: bool = False) -> None:
-        """What goes on now, where somebody watches. part: more of it; done, of: equal parts of the whole."""
+        """Show the work in progress, where somebody watches. part: more of it; done, of: equal parts of the whole."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ class Operation:
 
     @cached_property
     def question(self) -> Question:
-        """What it is asked."""
+        """Its parameters, as a question."""
         return Question(self.function)
 
 

@@ -99,7 +99,7 @@ def actor(call: Call, role: Role | None = None) -> Actor:
 
 
 def pack_signer(call: Call) -> tuple["Signer", str]:
-    """Who seals a pack: the person of --as with their key, else the project with its own, made when first needed."""
+    """Signer of a pack: the person of --as with their key, else the project with its own, made when first needed."""
     from assets.stores.sign import fingerprint, key_path, load_key, new_key, signer_of
 
     folder = call.keys_dir

@@ -76,7 +76,7 @@ def _cause(error: SerializableErrorInfo | None) -> str:
 
 
 def outcomes_of(instance: dg.DagsterInstance, record: RunRecord) -> list[JobOutcome]:
-    """How a run of one of our jobs ended, by site and month; none of what the UI materialised without a job."""
+    """Outcomes of a run of one of our jobs, by site and month; none of what the UI materialised without a job."""
     run = record.dagster_run
     if run.job_name.startswith("__"):
         return []

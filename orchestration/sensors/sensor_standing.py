@@ -69,7 +69,7 @@ def standing(project: ProjectResource) -> str:
 
 
 def expecting(project: ProjectResource) -> dict[str, str]:
-    """What each site's uses are expected by (`versions_texts`), proven once: as long as no baseline, act of a person,
+    """Baseline versions of each site's uses (`versions_texts`), proven once: as long as no baseline, act of a person,
     site file or people file moved, thousands of approvals are not proven again because a reading came.
     """
     settings = project.project

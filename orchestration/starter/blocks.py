@@ -23,12 +23,12 @@ class Block:
     lines: tuple[str, ...]
 
     def commented(self, name: str = "", lines: Sequence[str] | None = None) -> Iterator[str]:
-        """As it waits for somebody."""
+        """Lines of the block commented out."""
         yield f"{self.indent}# [{name or self.name}] {self.prose}"
         yield from (f"{self.indent}# {line}" for line in (self.lines if lines is None else lines))
 
     def taken(self, name: str = "", lines: Sequence[str] | None = None) -> Iterator[str]:
-        """As a part of the site."""
+        """Lines of the block as a part of the site file."""
         yield f"{self.indent}# [{name or self.name}] {self.prose}"
         yield from (f"{self.indent}{line}" for line in (self.lines if lines is None else lines))
 

@@ -223,7 +223,7 @@ class Interview:
             return
 
     def open_in(self, site_file: Path) -> list[dict[str, Any]]:
-        """What is still open in the file that was made of it, in the order of its lines."""
+        """Open questions of the site file made from it, in the order of its lines."""
         text, marks = site_file.read_text(encoding="utf-8"), {each["line"]: each for each in marked(site_file)}
         rows, waiting = [], [each for each in self.columns if each.id not in self.answers]
         for mark in marks.values():

@@ -60,7 +60,7 @@ class Question(Model):
         return self.unit.replace("money", currency or "currency")
 
     def expected(self, currency: str, kind: str) -> str:
-        """What an answer must be, in words. kind: of the device that it is about."""
+        """Expected form of an answer, in words. kind: of the device that it is about."""
         if self.form == "template":
             return f"one of {', '.join(templates_of(kind))} (meterloom devices catalogue)"
         if self.form == "zone":
@@ -266,7 +266,7 @@ def checked(
 
 
 def _is_chooser_wrong(group: Group | None, given: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """What selects the group was answered, and refused: then nobody knows whether it is in use."""
+    """Whether the answer that selects the group was refused: then nobody knows whether it is in use."""
     return group is not None and any(key in given and key not in found for key in group.when)
 
 
@@ -292,13 +292,13 @@ def _compare(group: Group, found: Mapping[str, Any], refuse: Any) -> None:
 
 
 def open_questions(answers: Mapping[str, Any]) -> Iterator[tuple[Group, Question]]:
-    """What may still be answered, in order."""
+    """Questions that are still open, in order."""
     for group in possible(answers):
         yield from ((group, each) for each in group.questions if each.id not in answers)
 
 
 def choices_of(question: Question, group: Group) -> list[str] | None:
-    """What may be answered, where that is a closed list."""
+    """Permitted answers, where they are a closed list."""
     if question.form == "template":
         return list(templates_of(kind_of(group)))
     return list(question.choices) or None

@@ -228,7 +228,7 @@ def at_ports(project: Project, **ports: int) -> Project:
 
 
 def say_pages(project: Project, port: int, log: Path, say: Say) -> None:
-    """Where the pages are; and where nobody has a password yet, one invitation."""
+    """Say the address of the pages; and where nobody has a password yet, one invitation."""
     server = project.settings.server.model_copy(update={"web_port": port})
     try:
         wait_for_port(port, within_s=PAGES_S)

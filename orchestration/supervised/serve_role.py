@@ -159,7 +159,7 @@ def service(project: Project, role: str, site: str) -> tuple[str, Service]:
 
 
 def _log_format() -> str:
-    """As the environment says; else text on a terminal, and JSON where a service manager keeps it."""
+    """Log format of the environment; else text on a terminal, and JSON where a service manager keeps it."""
     return os.environ.get(FORMAT_VARIABLE) or ("text" if sys.stderr.isatty() else "json")
 
 

@@ -42,7 +42,7 @@ DELIVERY_S = 900.0
 
 @dataclass
 class Live:
-    """Where the live parts of a project answer."""
+    """Broker, environment and child processes of a project's live sites."""
 
     environment: dict[str, str]
     broker_kind: str

@@ -28,7 +28,7 @@ class KeptBenchmark(Model):
 
 
 def benchmark_subjects(project: "OpenProject") -> dict[str, Subject]:
-    """Whose sites are compared: each organisation's; without one all of the project's, where enough for a rank."""
+    """Subjects of comparison: sites of each organisation; without one all of the project, where enough for a rank."""
     groups, sites = groups_of(project), tuple(project.sites.values())
     return groups if groups or len(sites) < MIN_PEERS else {EVERY_SITE: Subject(EVERY_SITE, EVERY_SITE, sites)}
 

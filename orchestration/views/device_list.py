@@ -271,7 +271,7 @@ class Devices:
 
     @cached_property
     def _reasons(self) -> dict[str, str]:
-        """Why each command stands where it does: the reason of its last event."""
+        """Reason of the last event, by command."""
         events = command_events.c
         query = command_events.select().where(
             events.site_id == self.site.site_id, events.at_utc >= self.now_utc - SHOWN - timedelta(hours=1)

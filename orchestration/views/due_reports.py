@@ -1,4 +1,4 @@
-"""Which reports of a site are due, asked of its lake and its revisions; the schedules and the pages go by the same."""
+"""Due reports of a site, by its lake and its revisions; the schedules and the pages go by the same."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta

@@ -251,7 +251,7 @@ def note_look(data_dir: Path, now_utc: datetime) -> None:
 
 
 def overdue(data_dir: Path, now_utc: datetime) -> Finding | None:
-    """That no schedule and no sensor runs although they did once; None where they do, or never did.
+    """Finding on schedules and sensors that no longer run; None where they run, or never did.
 
     facts: since_utc, mend.
     """

@@ -200,14 +200,14 @@ def _printed(project: "OpenProject", site_id: str) -> dict[str, Printed]:
         key = (each.report_id, each.revision)
         stale = stale_revisions(project.reports, project.sources(), only=[key])[key]
         life = life_at(publications, *key, {})
-        against = {f["code"]: f["message"] for f in each.content["findings"] if f["severity"] == "blocking"}
+        blockers = {f["code"]: f["message"] for f in each.content["findings"] if f["severity"] == "blocking"}
         found[period] = Printed(
             status=life.status,
             maker=publications.maker(*key),
             reviewer=life.reviewed.person_id if life.reviewed is not None else None,
             is_stale=bool(stale),
             is_packed=any((link.report_id, link.revision) == key for link in packs),
-            is_synthetic=SYNTHETIC in against,
-            blocking=tuple(message for code, message in against.items() if code != SYNTHETIC),
+            is_synthetic=SYNTHETIC in blockers,
+            blocking=tuple(message for code, message in blockers.items() if code != SYNTHETIC),
         )
     return found

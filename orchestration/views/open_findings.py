@@ -257,7 +257,7 @@ def _failed(look: Look) -> list[OpenFinding]:
 
 
 def _not_judged(look: Look) -> list[OpenFinding]:
-    """That live values come and the limits that they are judged by are too old."""
+    """Finding on live values whose limits are too old to judge them by."""
     project, site = look.project.project, look.site
     states = LiveReader(project.live_dir).states(site.site_id) if site.sources else []
     if not any(look.now_utc - at_utc <= FRESH for at_utc, _ in states):

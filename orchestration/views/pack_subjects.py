@@ -40,7 +40,7 @@ class Subject(NamedTuple):
 
     @property
     def time_zone(self) -> str:
-        """By which its periods are read."""
+        """Time zone of its periods."""
         return self.sites[0].time_zone
 
     @property

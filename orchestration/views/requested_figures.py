@@ -192,14 +192,14 @@ def footprint_ids(
     project: "OpenProject",
     site: Site,
     span: Period,
-    asked_for: Sequence[tuple[str, str, date | None]],
+    queries: Sequence[tuple[str, str, date | None]],
     *,
     as_of_utc: datetime,
     clock: Clock,
 ) -> dict[tuple[str, str, date | None], tuple[Decimal | None, str]]:
     """Value and id of numbers of a site's inventory over whole months; nothing of any other span.
 
-    asked_for: measure, carrier (empty: all of them) and the first day of a month (None: the span).
+    queries: measure, carrier (empty: all of them) and the first day of a month (None: the span).
     """
     if span.start.day != 1 or span.end.day != 1:
         return {}
@@ -214,7 +214,7 @@ def footprint_ids(
     ask = Asker(given, {"footprint": FootprintData(given)}, book)
     spans = {None: span} | {each.start: each for each in months_of(span)}
     made = {}
-    for measure, carrier, month in asked_for:
+    for measure, carrier, month in queries:
         scope = f"carrier:{carrier}" if carrier else f"site:{site.site_id}"
         item = Item(key=carrier, label=carrier or site.name, scope=scope, period=spans[month])
         made[measure, carrier, month] = ask.question(f"footprint.{measure}", item)

@@ -32,7 +32,7 @@ class Proof(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Nothing is wrong."""
+        """Whether no problem was found."""
         return not self.problems
 
 

@@ -79,7 +79,7 @@ def _state(
 
 
 def _refusal(bill: SupplierBill, site: Site) -> str:
-    """Why the bill cannot be checked; empty where it only has not been."""
+    """Reason that the bill cannot be checked; empty where it only has not been."""
     if bill.is_draft:
         return "it was read from an image, and a person has to confirm it"
     try:

@@ -113,7 +113,7 @@ def warehouse_plan(target: WarehouseTarget = ON_DUCKDB, *, state_dir: Path = STA
 def _compiled(
     target: WarehouseTarget, suffix: str, read: Callable[[Path], T], state_dir: Path, offload: Offload | None = None
 ) -> T:
-    """What is read of a kept file; dbt compiles where there is none of this project."""
+    """Read a kept file; dbt compiles where there is none of this project."""
     kept = _kept(state_dir, target).with_suffix(suffix)
     # Never made, or of another form: made anew. Without the lock: it appears whole, and may lie where nobody writes.
     with suppress(FileNotFoundError, BadInput, ValidationError):

@@ -80,7 +80,7 @@ def plan_of(nodes: Mapping[str, Any], database: str) -> WarehousePlan:
 
 
 def _replaced(config: Mapping[str, Any]) -> str:
-    """Which rows an incremental model replaces. meta.window says where a row's period stands: `starts` and either
+    """Condition for the rows that an incremental model replaces. meta.window has a row's period: `starts` and either
     `ends` or `grain`.
     """
     if config["materialized"] != "incremental":

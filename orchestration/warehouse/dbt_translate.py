@@ -56,7 +56,7 @@ class MeterloomDbtTranslator(DagsterDbtTranslator):
         return SITE_MONTHS if config.get("materialized") == "incremental" else None
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
-        """Who answers for a model."""
+        """Owners of a model."""
         return ["team:kpi"]
 
 
@@ -97,7 +97,7 @@ def _asset(spec: AssetSpec) -> ModelAsset:
 
 
 def promised(arguments: Mapping[str, Any]) -> str:
-    """What the test `grain` holds a model to, as a sentence. arguments: its key, never_null and holds, all optional."""
+    """Rules of a model by its test `grain`, as a sentence. arguments: its key, never_null and holds, all optional."""
     key, known, rules = (list(arguments.get(name) or ()) for name in ("key", "never_null", "holds"))
     parts = [f"one row per {', '.join(key)}"] if key else []
     parts += [f"{', '.join(known)} always known"] if known else []
@@ -121,5 +121,5 @@ def _check(spec: AssetCheckSpec, promises: Mapping[str, str]) -> ModelCheck:
 
 
 def _texts(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """What a person reads; the manifest and the translator themselves, which dagster-dbt hangs on too, are not kept."""
+    """Texts of the metadata; the manifest and the translator that dagster-dbt adds are not kept."""
     return {name: value for name, value in metadata.items() if isinstance(value, str)}

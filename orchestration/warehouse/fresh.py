@@ -48,7 +48,7 @@ TITLES = {"kpi": "KPIs", "enpi": "EnPIs"}
 
 
 class Doing(Protocol):
-    """Where work says what it is at: a text, a part of it, and how many of how many equal parts are behind it."""
+    """Receiver of progress: a text, a part of it, and how many of how many equal parts are done."""
 
     def __call__(self, text: str, part: str = "", *, done: int = 0, of: int | None = None) -> None:
         """Say it."""

@@ -108,7 +108,7 @@ def is_built(folder: Path) -> bool:
 
 
 def seconds_to_build(project: OpenProject) -> float:
-    """What a build takes: as long as the last one, where there was one."""
+    """Expected duration of a build, s: that of the last one, else 20."""
     last = sorted(_home(project).glob(f"*/{SECONDS}"), key=lambda path: path.stat().st_mtime)
     return float(last[-1].read_text(encoding="utf-8")) if last else 20.0
 

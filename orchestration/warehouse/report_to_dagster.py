@@ -60,7 +60,7 @@ def partitioned(project: OpenProject, stage: str) -> set[str]:
 
 
 def previews_of(project: OpenProject, made: MadeMarts) -> dict[str, dict[str, Preview]]:
-    """What the graph's own run would show on the pages of the assets, as it is now; nothing of a site that is gone."""
+    """Previews as the graph's own run would show on the pages of the assets now; none of a site that is gone."""
     site = project.sites.get(made.site_id)
     if site is None:
         return {}

@@ -1,4 +1,4 @@
-"""What is older than the lake: months of marts, and quarterly reports. Nothing is made again here."""
+"""Months of marts and quarterly reports that are older than the lake. Nothing is recomputed here."""
 
 from datetime import date
 

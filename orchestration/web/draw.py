@@ -76,7 +76,7 @@ def static_files() -> dict[str, StaticFile]:
 
 
 def static_address(name: str) -> str:
-    """Where a page finds the file of that name."""
+    """Address of the static file of that name."""
     return static_files()[name].address
 
 
@@ -155,7 +155,7 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
 
 
 def next_act(ask: Ask, lacks: str) -> tuple[str, str]:
-    """What the person may do next about a page that shows nothing: add to the site's file, send files, or see data."""
+    """Next step on a page that shows nothing: add to the site's file, send files, or see data, as the person may."""
     site, is_now = ask.site().site_id, ask.address.as_of_utc is None
     data = Address(path="/data", site=site, locale=ask.address.locale).href()
     if is_now and lacks in ADDED and may(ask.person, Permission.WRITE):

@@ -151,8 +151,8 @@ class Porch:
             return
         self._late.add(task)
         task.add_done_callback(self._forget)
-        said = f"this took longer than {REQUEST_S:g} s; ask for less, or again"
-        late = Problem(status=503, code="too_slow", detail=said, headers={"Retry-After": "30"})
+        detail = f"this took longer than {REQUEST_S:g} s; ask for less, or again"
+        late = Problem(status=503, code="too_slow", detail=detail, headers={"Retry-After": "30"})
         await _say(request, late, outward)
         outward.is_closed = True
 
@@ -190,8 +190,8 @@ class Porch:
         try:
             body = await asyncio.wait_for(_body(request), REQUEST_S)
         except TimeoutError:
-            said = f"the body was not complete after {REQUEST_S:g} s"
-            raise Refused(408, "too_slow", said, Connection="close") from None
+            detail = f"the body was not complete after {REQUEST_S:g} s"
+            raise Refused(408, "too_slow", detail, Connection="close") from None
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
             raise Refused(415, "packed", "expected a body that is not packed")

@@ -1,4 +1,4 @@
-"""Which requests a server of ours answers: sent to one of its own names, and an act only from a page of its own.
+"""Requests that a server of ours accepts: sent to one of its own names, and an act only from a page of its own.
 
 Shared by the pages and by the gate before Dagster and MLflow.
 """

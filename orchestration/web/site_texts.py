@@ -65,5 +65,5 @@ def held_site(ask: Ask, site_id: str) -> Held:
 
 
 def texts_folder(ask: Ask, held: Held) -> Path:
-    """Where the site's texts that were replaced are kept."""
+    """Folder of the site's replaced texts."""
     return ask.project.project.site_texts_dir / held.site_id

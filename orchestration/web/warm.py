@@ -1,4 +1,4 @@
-"""What pages need and the start of the server leaves out, made while nobody waits for it."""
+"""Imports and caches that pages need and the start of the server leaves out, made while nobody waits for them."""
 
 from collections.abc import Iterable
 from contextlib import suppress

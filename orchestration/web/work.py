@@ -69,7 +69,7 @@ class Job:
 
     @property
     def state(self) -> State:
-        """Where it stands."""
+        """State of the job."""
         if not self.future.done():
             return "running" if self.is_running else "queued"
         is_answer = self.future.exception() is None and self.future.result().exit_code in (DONE, CHECK_FAILED)

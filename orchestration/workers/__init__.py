@@ -1,1 +1,1 @@
-"""Where handed-out tasks run: processes of this machine, or workers of a Dask cluster."""
+"""Workers of handed-out tasks: processes of this machine, or workers of a Dask cluster."""

@@ -23,7 +23,7 @@ def fan_out(
     what: str = "tasks",
     progress: Progress = lambda _: None,
 ) -> Iterator[Result[ValueT]]:
-    """`FanOut` by the back end of the settings. progress: told after each task, whatever its place."""
+    """`FanOut` by the back end of the settings. progress: called after each task, whatever its place."""
     found: dict[int, Result[Any]] = {}
     place, total = 0, len(tasks)
     for count, (done, result) in enumerate(_unordered(function, tasks, settings), start=1):

@@ -9,7 +9,7 @@ from data_quality.contracts.settings import Project, WorkSettings
 
 
 def own_cluster(project: Project) -> WorkSettings:
-    """Where it is: as the settings say, else a free port; over TLS, so that no other user of this machine is served."""
+    """Settings of the cluster: as given, else a free port; over TLS, closed to other users of this machine."""
     given = project.settings.work
     if given.address:
         return given.model_copy(update={"backend": "dask"})
@@ -25,7 +25,7 @@ def own_cluster(project: Project) -> WorkSettings:
 
 
 def environment_of(work: WorkSettings) -> dict[str, str]:
-    """By which other processes of the project find it."""
+    """Environment variables by which other processes of the project find the cluster."""
     return {f"METERLOOM_WORK__{name.upper()}": str(value) for name, value in work.model_dump().items()}
 
 

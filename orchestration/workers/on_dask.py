@@ -41,7 +41,7 @@ def on_dask(name: str, tasks: Sequence[Model], *, settings: WorkSettings) -> Ite
 
 
 def resource_of(fingerprint: str) -> str:
-    """What a worker of this code offers, one piece each, and what every task takes: others are never given one."""
+    """Dask resource of this code: a worker offers one, a task takes one, so that workers of other code get none."""
     return f"meterloom-{fingerprint[:12]}"
 
 
@@ -174,7 +174,7 @@ class _Dask:
         return {}
 
     def _workers(self) -> int:
-        """How many may work. Raises Unreachable where there are some, none of them may, and nothing was begun."""
+        """Number of usable workers. Raises Unreachable where there are some, none is usable, and nothing was begun."""
         offers = self._offers()
         count = sum(resource_of(self.fingerprint) in each for each in offers.values())
         if offers and not count and len(self.waiting) == len(self.tasks):

@@ -72,11 +72,11 @@ def look(at: At, *, by: Person | None = None) -> list[Instance]:
     return [
         each
         for each in begun.values()
-        if _is_due(at.project.store, each, workflow, now_utc, is_asked_for=by is not None)
+        if _is_due(at.project.store, each, workflow, now_utc, is_requested=by is not None)
     ]
 
 
-def _is_due(store: Store, instance: Instance, workflow: Workflow, now_utc: datetime, *, is_asked_for: bool) -> bool:
+def _is_due(store: Store, instance: Instance, workflow: Workflow, now_utc: datetime, *, is_requested: bool) -> bool:
     """True where it goes on and has waited for as long as its trigger says since it was first seen; one that asks
     a person, or waits for a task, has a step to do again once that was not done in time, or the task has ended.
     """
@@ -87,7 +87,7 @@ def _is_due(store: Store, instance: Instance, workflow: Workflow, now_utc: datet
     waiting = next((each for each in workflow.steps if of(instance, each).state == "waiting"), None)
     if isinstance(waiting, EscalateStep) and seen_utc is not None:
         return now_utc - seen_utc > timedelta(hours=waiting.hours) or not order_of(store, instance).is_open
-    if instance.state != "watching" or is_asked_for or not isinstance(trigger, AnomalyOpen) or seen_utc is None:
+    if instance.state != "watching" or is_requested or not isinstance(trigger, AnomalyOpen) or seen_utc is None:
         return instance.state not in ENDED
     # The store's clock may be some microseconds ahead.
     return not trigger.minutes or now_utc - seen_utc >= timedelta(minutes=trigger.minutes)

@@ -75,7 +75,7 @@ class Given:
         return self.language or self.site.locale
 
     def person(self, person_id: str) -> str:
-        """Somebody as papers print them."""
+        """Name of a person for papers."""
         return person_text(person_id, self.names.get(person_id))
 
     def behind(self, period: Period) -> list[TraceInput]:
@@ -190,7 +190,7 @@ class Books(Protocol):
         """Put every figure into a book; called once a book, before anything is asked."""
 
     def path(self, measure: str, item: Item) -> str:
-        """Where the item's figure stands in the book."""
+        """Path of the item's figure in the book."""
 
 
 class DayPoint(NamedTuple):

@@ -56,15 +56,15 @@ class ExperimentData(OfSite):
         super().__init__(given)
         assert given.experiment is not None  # noqa: S101 - the template's subject
         self.experiment = given.experiment
-        self.told = again.experiment_at(given.sources, given.site, self.experiment.experiment_id, given.as_of_utc)
+        self.record = again.experiment_at(given.sources, given.site, self.experiment.experiment_id, given.as_of_utc)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Both arms; looks; drawn days; the terms of the design, in their order."""
-        looks = self.told.saving.looks if isinstance(self.told.saving, Saving) else ()
+        looks = self.record.saving.looks if isinstance(self.record.saving, Saving) else ()
         named = {
             "arm": [(key, self._word(title)) for key, title in _ARMS.items()],
             "look": [(f"look/{n}", self._day(each.until_utc - timedelta(seconds=1))) for n, each in enumerate(looks)],
-            "drawn": [(f"day/{n}", self._day(each.start_utc)) for n, each in enumerate(self.told.days)],
+            "drawn": [(f"day/{n}", self._day(each.start_utc)) for n, each in enumerate(self.record.days)],
             "plan": [(f"term/{n}", label) for n, (label, _) in enumerate(self._terms())],
         }.get(axis)
         return None if named is None else [
@@ -75,11 +75,11 @@ class ExperimentData(OfSite):
     def leaf(self, measure: str, item: Item) -> Leaf:
         """A number of the experiment or of a part of it."""
         given, named = self.given, {"part": item.scope.partition("/")[2], "field": measure}
-        value = again.number(self.told, **named)
+        value = again.number(self.record, **named)
         return Leaf(
             value, "experiment_number",
             {**given.span(item.period), "experiment": self.experiment.experiment_id, **named},
-            [again.experiment_input(self.told), *given.behind(item.period)],
+            [again.experiment_input(self.record), *given.behind(item.period)],
             status="" if value is not None else "missing",
         )  # fmt: skip
 
@@ -90,7 +90,7 @@ class ExperimentData(OfSite):
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
         """Words about the experiment or a part of it."""
         kind, _, place = item.scope.partition("/")[2].partition("/")
-        found = self.told.saving
+        found = self.record.saving
         if name == "design":
             return self._terms()[int(place)][1], "plain"
         if kind == "day":
@@ -108,8 +108,8 @@ class ExperimentData(OfSite):
         return ", ".join(found.adjusted_for) or "–", "plain"
 
     def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
-        """The saving as each look told it, with its band, from its day on; no other measure is drawn by day."""
-        found = self.told.saving
+        """The saving by each look, with its band, from its day on; no other measure is drawn by day."""
+        found = self.record.saving
         if measure != "saving" or self._is_unsent or not isinstance(found, Saving):
             return []
         here = zone(self.given.site.time_zone)
@@ -122,14 +122,14 @@ class ExperimentData(OfSite):
         ]
 
     def findings(self, period: Period) -> list[Finding]:
-        """A saving that is not told, days that do not count, and an experiment in which nothing was sent."""
+        """Findings on a saving not yet known, days that do not count, and an experiment in which nothing was sent."""
         found, scope = list[Finding](), self.given.scope
-        if isinstance(self.told.saving, Finding):
-            found.append(self.told.saving.model_copy(update={"severity": "blocking", "scope": scope}))
-        left_out = sum(not day.is_compared for day in self.told.days)
+        if isinstance(self.record.saving, Finding):
+            found.append(self.record.saving.model_copy(update={"severity": "blocking", "scope": scope}))
+        left_out = sum(not day.is_compared for day in self.record.days)
         if left_out:
             message: str = Sentence(
-                "{0} of {1} drawn days count for neither arm; the table says why.", left_out, len(self.told.days)
+                "{0} of {1} drawn days count for neither arm; the table says why.", left_out, len(self.record.days)
             )
             found.append(Finding(code="days_left_out", message=message, severity="info", scope=scope))
         if self._is_unsent:
@@ -140,7 +140,7 @@ class ExperimentData(OfSite):
     @cached_property
     def _is_unsent(self) -> bool:
         """True where the site's mode was below PARTIAL at some time of the experiment."""
-        table, end_utc = mode_events, min(self.experiment.end_utc, self.told.until_utc)
+        table, end_utc = mode_events, min(self.experiment.end_utc, self.record.until_utc)
         own = (table.c.site_id == self.experiment.site_id) & (table.c.device_id == "")
         rows = self.given.sources.lake.store.rows(
             table.select().where(own & (table.c.recorded_at_utc <= end_utc)).order_by(table.c.recorded_at_utc)
@@ -153,7 +153,7 @@ class ExperimentData(OfSite):
         return any(Mode[each.upper()] < Mode.PARTIAL for each in modes) or any(each < end_utc for each in ends)
 
     def _of_day(self, name: str, place: int) -> str:
-        day = self.told.days[place]
+        day = self.record.days[place]
         if name == "counts":
             return self._word("yes" if day.is_compared else "no")
         if name == "followed":
@@ -162,8 +162,8 @@ class ExperimentData(OfSite):
 
     def _terms(self) -> list[tuple[str, str]]:
         made, habit = self.experiment, sum(one.arm == "habit" for one in self.experiment.spans)
-        start = next((act for act in self.told.acts if act.act == "start"), None)
-        stop = next((act for act in self.told.acts if act.act == "stop"), None)
+        start = next((act for act in self.record.acts if act.act == "start"), None)
+        stop = next((act for act in self.record.acts if act.act == "stop"), None)
         rows = [
             ("Experiment", made.experiment_id),
             ("Seed of the draw", str(made.seed)),

@@ -165,7 +165,7 @@ class MeasureData(OfSite):
         return facts[name], "plain"
 
     def findings(self, period: Period) -> list[Finding]:
-        """That nothing was advised, or which measures are in no total."""
+        """Finding on a site without measures, or on measures that are in no total."""
         site_id = self.given.site.site_id
         if not self._known:
             message = Sentence(

@@ -320,9 +320,9 @@ class ProjectData(OfSite):
 
 
 def _left_out(made: ProjectSavings, member: str) -> str:
-    """Why a member of the comparison group is not compared, or the whole group is not (no member named); else empty."""
-    said = [each for each in made.findings if not member or each.scope == f"member:{member}"]
-    return next((each.code for each in said if each.code in {TOO_SMALL, *LEFT_OUT}), "")
+    """Reason code of a member left out of the comparison group, or of the whole group (no member named); else empty."""
+    matching = [each for each in made.findings if not member or each.scope == f"member:{member}"]
+    return next((each.code for each in matching if each.code in {TOO_SMALL, *LEFT_OUT}), "")
 
 
 def _adjustment_text(name: str, record: AdjustmentRecord, given: Given) -> str:
@@ -338,5 +338,5 @@ def _adjustment_text(name: str, record: AdjustmentRecord, given: Given) -> str:
     if name == "approved":
         at = record.approved_at_utc
         return "" if at is None else on_day(given.person(record.approved_by or ""), at)
-    said = str(getattr(each, name))
-    return Sentence(said.replace("_", " ")) if name == "kind" else said
+    text = str(getattr(each, name))
+    return Sentence(text.replace("_", " ")) if name == "kind" else text

@@ -49,32 +49,32 @@ class KpiRows:
         self._rows = None if marts_dir is None else PublishedKpis(marts_dir, site_id, kpis=kpis, scope=scope)
         self._wanted: set[KpiQuery] = set()
 
-    def want(self, asked: Iterable[KpiQuery]) -> None:
-        """Say what `of` will be asked: what no mart has is then made by one run of the SQL."""
-        wanted = {each for each in asked if self._published(each) is None}
+    def want(self, queries: Iterable[KpiQuery]) -> None:
+        """Announce the queries of `of`: what no mart has is then made by one run of the SQL."""
+        wanted = {each for each in queries if self._published(each) is None}
         self._wanted |= wanted
         self._sources.want(self._basis, wanted)
 
     def of(self, scope: str, kpi: str, period: Period) -> KpiRow | None:
         """The KPI of a scope and span; None where nothing was ever read of it."""
-        asked = KpiQuery(kpi, scope, period.start, period.end)
-        rows = self._published(asked)
+        query = KpiQuery(kpi, scope, period.start, period.end)
+        rows = self._published(query)
         if rows is not None:
-            return rows.get(asked)
+            return rows.get(query)
         # Whoever asks for one KPI of a month asks for its others and for other months next: one run answers for all.
-        if asked not in self._wanted:
-            self.want(KpiQuery(each, scope, *span) for span in _spans_of_year(asked) for each in self._kpis)
-        return self._sources.kpi_row(self._basis, asked)
+        if query not in self._wanted:
+            self.want(KpiQuery(each, scope, *span) for span in _spans_of_year(query) for each in self._kpis)
+        return self._sources.kpi_row(self._basis, query)
 
-    def _published(self, asked: KpiQuery) -> PublishedKpis | None:
-        return self._rows if asked.grain in PRINTED_GRAINS else None
+    def _published(self, query: KpiQuery) -> PublishedKpis | None:
+        return self._rows if query.grain in PRINTED_GRAINS else None
 
 
-def _spans_of_year(asked: KpiQuery) -> list[tuple[date, date]]:
+def _spans_of_year(query: KpiQuery) -> list[tuple[date, date]]:
     """The span itself; of a month, every month of its year."""
-    if asked.grain != "month":
-        return [(asked.start, asked.end)]
-    firsts = [asked.start.replace(month=number) for number in range(1, 13)] + [date(asked.start.year + 1, 1, 1)]
+    if query.grain != "month":
+        return [(query.start, query.end)]
+    firsts = [query.start.replace(month=number) for number in range(1, 13)] + [date(query.start.year + 1, 1, 1)]
     return list(pairwise(firsts))
 
 

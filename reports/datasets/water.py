@@ -60,7 +60,7 @@ class WaterData(SiteKpis):
         return measure != _TAKEN or (read is not None and read >= LEAST_READ)
 
     def findings(self, period: Period) -> list[Finding]:
-        """That not all water was read, where the site has meters of it: none of the floor area counts as known."""
+        """Finding on water read in part, where the site has meters of it: none of the floor area counts as known."""
         given = self.given
         read = water_read(given.sources, given.site, period, self._basis)
         if read is None or read >= LEAST_READ:

@@ -157,7 +157,7 @@ def read_archive(path: Path) -> Archive:
 
 
 def _entry(file: IO[bytes], head: bytes, size: int, found: Archive) -> tuple[str, int, int] | None:
-    """Read one member behind its header; None where the rest cannot be told apart."""
+    """Read one member behind its header; None where the rest cannot be split into members."""
     if len(head) < _LOCAL.size:
         _broken(found, "cut off in a header")
         return None

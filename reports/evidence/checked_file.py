@@ -61,7 +61,7 @@ def _pack(file: Path) -> dict[str, Any]:
 
 
 def places(given: str, written: str) -> list[str]:
-    """Where two files of one kind differ: pages, sheets, members; of nearly equal ones the first byte that does. Empty
+    """Differing places of two files of one kind: pages, sheets, members; of nearly equal ones the first byte. Empty
     where that would tell more of the written file than the given one holds.
     """
     one, other = Path(given).read_bytes(), Path(written).read_bytes()

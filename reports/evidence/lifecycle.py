@@ -39,9 +39,9 @@ class Outcome:
     """The result of a step: the decision, or its blocking reasons."""
 
     def __init__(
-        self, decision: Decision | None, against: Sequence[Finding], content: ReportContent, *, is_signed: bool = False
+        self, decision: Decision | None, blockers: Sequence[Finding], content: ReportContent, *, is_signed: bool = False
     ) -> None:
-        self.decision, self.against, self.content = decision, list(against), content
+        self.decision, self.blockers, self.content = decision, list(blockers), content
         self.is_signed = is_signed
 
     @property
@@ -117,15 +117,15 @@ class Life:
         if done["reviewed"].person_id == person.person_id:
             raise BadInput(f"{person.name} reviewed it and cannot publish it", reason="own_work")
         content = self._content(revision)
-        against = against_publication(
+        blockers = against_publication(
             content,
             stale=self.stale(revision),
             newest=max(number for report_id, number in self.reports.stored_keys() if report_id == revision.report_id),
             broken=self.reports.broken_link(revision.site_id),
             allow_synthetic=allow_synthetic,
         )
-        if against:
-            return Outcome(None, against, content)
+        if blockers:
+            return Outcome(None, blockers, content)
         # What was let pass is kept with the decision: later readers see that it was known.
         allowed = {each.code: each.message for each in content.findings if each.is_blocking and each.code == SYNTHETIC}
         return self._decide(revision, content, "published", person, signer, reason, allowed=allowed)
@@ -211,7 +211,7 @@ def life_at(
     *,
     as_of_utc: datetime | None = None,
 ) -> ReportLife:
-    """Where a revision stood at that time (None: now). A signature counts where it holds and is over this content."""
+    """Status of a revision at that time (None: now). A signature counts where it holds and is over this content."""
     decisions = publications.decisions(report_id, revision, as_of_utc=as_of_utc)
     kept = publications.signatures(f"{report_id}@{revision}") if decisions else ()
     return stage_of(decisions, kept, maker=publications.maker(report_id, revision), names=names)
@@ -236,7 +236,7 @@ def lives_at(
 def stage_of(
     decisions: Sequence[Decision], kept: Sequence[Signature], *, maker: str | None, names: Mapping[str, str]
 ) -> ReportLife:
-    """Where these decisions, oldest first, leave a revision. kept: signatures over acts on it."""
+    """Status of a revision after these decisions, oldest first. kept: signatures over acts on it."""
     known = names_then(decisions, names)
     prepared = Participant(person_id=maker, name=known.get(maker, "")) if maker else None
     if not decisions:

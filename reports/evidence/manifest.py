@@ -38,7 +38,7 @@ class PackedFile(Model):
 
 
 class PackedReport(Model):
-    """Which revision the pack is the evidence of."""
+    """Revision that the pack is the evidence of."""
 
     report_id: str
     revision: int
@@ -97,5 +97,5 @@ class PackSignature(Model):
 
 
 def pack_file(reports_dir: Path, report_id: str, revision: int) -> Path:
-    """Where the pack of a revision is put, where nobody names another place."""
+    """Default path of the pack of a revision."""
     return reports_dir / "packs" / f"{report_id.replace('/', '_')}_r{revision}.zip"

@@ -51,7 +51,7 @@ class MadePack(Model):
 
 @dataclass(frozen=True)
 class PackMaker:
-    """Where packs of a project are made from. bills_dir: kept copies of suppliers' bills, None for none. people:
+    """Stores that packs of a project are made from. bills_dir: kept copies of suppliers' bills, None for none. people:
     names by person_id, as the people file has them: a pack of what is not published yet shows and holds them.
     """
 

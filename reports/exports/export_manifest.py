@@ -55,7 +55,7 @@ def keep_manifest(path: Path, body: ExportBody, signer: Signer) -> Path:
 
 
 def manifest_of(path: Path) -> Path:
-    """Where the manifest of an exported file lies."""
+    """Path of the manifest of an exported file."""
     return path.with_name(path.name + SUFFIX)
 
 

@@ -158,11 +158,11 @@ def _barred(site: Site, row: Mapping[str, Any], given: Given, as_of_utc: datetim
             lambda: UseDays(site, years, sources=sources, versions=versions, as_of_utc=as_of_utc, marts_dir=marts_dir),
         )
     # First of all days that are known: where readings are asked, each row's are a part of these.
-    against = against_use(
+    caveats = against_use(
         sources, site, seu, version, end=span.end, as_of_utc=as_of_utc, pairs=lambda every: days.pairs(seu, every)
     )
     result = enpi_for(own.pairs(seu, span), seu_id=seu.seu_id, version=version, period=span)
-    return claim_of(site, seu, result, against).not_claimed
+    return claim_of(site, seu, result, caveats).not_claimed
 
 
 def _path(site: Site, row: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Which reports are due at an instant, in a site's own local time. Pure: a tick that was missed changes nothing.
+"""Reports due at an instant, in a site's own local time. Pure: a tick that was missed changes nothing.
 
 Nothing counts ticks: what is due follows from what has ended, what the lake knows and which reports there are. So a
 tick after an outage of two quarters asks for both, and one that comes twice asks for nothing new.

@@ -1,4 +1,4 @@
-"""Which reports of templates end with a month, and making them: what a monthly run of a site writes."""
+"""Reports of templates that end with a month, and making them: the files of a monthly run of a site."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date

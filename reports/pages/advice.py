@@ -92,7 +92,7 @@ def advice_page(
 
 
 def advice_href(of: Recommendation, address: Address) -> str:
-    """Where one recommendation is shown."""
+    """Address of the page of one recommendation."""
     kept = {"scope": None, "period": None, **dict.fromkeys(TAKES)}
     return address.href(f"{PATH}/{of.recommendation_id}", site=of.site_id, **kept)
 

@@ -47,7 +47,7 @@ def bills_page(figures: BillFigures, address: Address, *, upload: str = "") -> P
 
 
 def bill_address(bill_id: str, address: Address) -> str:
-    """Where one bill is shown."""
+    """Address of the page of one bill."""
     return address.href(f"{PATH}/{bill_id}", scope=None, period=None)
 
 
@@ -137,7 +137,7 @@ class _Shown:
         )
 
     def wrong(self) -> tuple[tuple[Text, str], ...]:
-        """What is done about the newest bill that differs, and where."""
+        """Next step on the newest bill that differs, with its address."""
         found = [each for each in self.bills if each.state == "differs"][:1]
         return tuple(
             (title_of("dispute", each, self.locale), bill_address(each.bill_id, self.address)) for each in found

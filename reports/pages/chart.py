@@ -234,7 +234,7 @@ def day_ticks(days: Sequence[str], locale: str) -> tuple[tuple[int, Text], ...]:
 
 
 def ticks_of(names: Sequence[str]) -> tuple[tuple[int, Text], ...]:
-    """Where an axis of names or days is labelled; of many days their months."""
+    """Ticks of an axis of names or days; of many days their months."""
     is_long = len(names) > MAX_LABELS
     return tuple(
         (at, named(names[at][:7] if is_long and names[at].endswith("-01") else names[at]))

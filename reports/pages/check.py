@@ -13,7 +13,7 @@ LARGEST_MB = 16
 
 
 class Standing(Model):
-    """Where a revision stands for everybody. by: the revision that took its place. is_synthetic: no figure of it was
+    """Public status of a revision. by: the revision that took its place. is_synthetic: no figure of it was
     measured.
     """
 

@@ -117,7 +117,7 @@ def _share(days: Sequence[DayRead], locale: str) -> str:
 
 
 def _figures(over: Mapping[str, Sequence[DayRead]], refused: Sequence[PageBlock], locale: str) -> Cards:
-    """How much was read, what is missing or estimated, and what waits for somebody."""
+    """Cards of coverage, gaps, estimated days and rows in quarantine."""
     every = [day for days in over.values() for day in days]
     complete = sum(all(day.coverage >= 1 for day in days) for days in over.values())
     gaps = sum(day.coverage < 1 for day in every)
@@ -225,15 +225,15 @@ def _refusal(refused: Refused, address: Address, *, may_act: bool) -> Refusal:
 
 
 def _acts(refused: Refused, address: Address) -> tuple[Form, ...]:
-    says: dict[str, Text] = {RETRY: "Read again"}
+    labels: dict[str, Text] = {RETRY: "Read again"}
     if refused.may_take:
-        says = {TAKE: Sentence("Accept {0} rows", refused.rows)} | says
+        labels = {TAKE: Sentence("Accept {0} rows", refused.rows)} | labels
     return tuple(
         Form(
             key=f"{act}-{refused.item_id[:12]}", title=text, action=address.href(act_path(refused.item_id, act)),
             method="post", fields=(), submit=text,
         )
-        for act, text in says.items()
+        for act, text in labels.items()
     )  # fmt: skip
 
 

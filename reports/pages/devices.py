@@ -152,7 +152,7 @@ class ListedDevice(Model):
 
     @property
     def called(self) -> str:
-        """As people call it."""
+        """Name for people: that of the site file, else the id."""
         return named(self.name or self.device_id)
 
 
@@ -228,7 +228,7 @@ def device_page(
 
 
 def address_of(device_id: str, address: Address) -> str:
-    """Where one device is shown."""
+    """Address of the page of one device."""
     return address.href(f"{PATH}/{device_id}", site=address.site, scope=None, period=None, as_of=None)
 
 

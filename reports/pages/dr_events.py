@@ -79,7 +79,7 @@ def events_page(
 
 
 def event_href(event: DrEvent, address: Address) -> str:
-    """Where one event is shown."""
+    """Address of the page of one event."""
     return address.href(f"{PATH}/{event.event_id}", site=event.site_id, scope=None, period=None)
 
 

@@ -55,7 +55,7 @@ def same_slot(slot: str) -> str:
 
 
 def ticks(period: Period, locale: str = "en") -> tuple[tuple[int, str], ...]:
-    """Where the axis of a period is labelled, seconds since 1970, and how: local hours, days, months or years."""
+    """Ticks of the axis of a period, seconds since 1970, with their labels: local hours, days, months or years."""
     if period.days <= 4:
         step = next((each for each in _STEPS_H if period.days * 24 / each <= MOST_TICKS), _STEPS_H[-1])
         return tuple(_hours(period, step, locale))

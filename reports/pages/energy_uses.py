@@ -146,12 +146,12 @@ class Quarter:
 
     @property
     def tone(self) -> Tone:
-        """That of its standing."""
+        """Tone of its standing."""
         return TONES.get(self.standing, "plain")
 
     @property
     def name(self) -> str:
-        """Which quarter or month of a year it is: Q1, 01."""
+        """Quarter or month within its year: Q1, 01."""
         return self.period.label[-2:]
 
     def why(self, address: Address, site_id: str, measure: str) -> str:
@@ -189,7 +189,7 @@ class UseData:
     last_report: str = ""
 
     def person(self, person_id: str) -> str:
-        """Somebody as pages show them."""
+        """Name of a person for pages."""
         return person_text(person_id, self.names.get(person_id))
 
     def fitter(self, version: BaselineVersion, locale: str) -> str:
@@ -205,12 +205,12 @@ class UseData:
 
 
 def use_address(address: Address, site_id: str, seu_id: str, **changes: str | None) -> str:
-    """Where one use is shown."""
+    """Address of the page of one use."""
     return address.href(f"{ENPI}/{site_id}/{seu_id}", **{"site": None, "scope": None, **changes})
 
 
 def version_address(address: Address, site_id: str, seu_id: str, version: int) -> str:
-    """Where a version of its baseline is reviewed."""
+    """Address of the review of a version of its baseline."""
     kept = {"site": None, "scope": None, "period": None, "baseline": None}
     return address.href(f"{BASELINES}/{site_id}/{seu_id}", **kept, version=str(version))
 

@@ -187,12 +187,12 @@ def findings_page(
 
 
 def address_of(finding: OpenFinding, address: Address) -> str:
-    """Where one finding is shown."""
+    """Address of the page of one finding."""
     return address.href(f"{PATH}/{finding.finding_id}", site=finding.site_id, scope=None, period=None, as_of=None)
 
 
 def use_of(finding: OpenFinding, address: Address) -> str:
-    """Where the use of the meter of an anomaly is shown around its days."""
+    """Address of the energy page of an anomaly's meter over its days."""
     meter, _, span = finding.cause.partition(" ")
     return address.href("/energy", site=finding.site_id, scope=f"meter:{meter}", period=span, as_of=None)
 

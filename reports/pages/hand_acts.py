@@ -45,7 +45,7 @@ def _set(device: ListedDevice, mode: ModeNow, actor: Actor, address: Address, pl
 
 
 def _hindrance(device: ListedDevice, mode: ModeNow, actor: Actor, address: Address) -> tuple[Facts, str]:
-    """Why nothing would be sent now, and the command that changes it; none where it would."""
+    """Facts of an override that would not be sent now, and the command that changes it; empty where it would be."""
     would: Facts = [("Would be sent", Sentence("{0} for {1}", _most(device, address.locale), device.called))]
     if device.mode not in ("PARTIAL", "FULL"):
         would += [("Mode", Sentence("{0}: nothing is sent.", Sentence(MODE_WORDS.get(device.mode, device.mode))))]

@@ -108,7 +108,7 @@ def point_page(
     now_utc: datetime,
     every_s: Mapping[str, float],
 ) -> Page:
-    """Why a live number is what it is: who told it, how old it is, and which quarter hour will replace it.
+    """Explanation of a live number: its source, its age, and the quarter hour that will replace it.
 
     told_by: where the source has it, and by which register and scale it is this number.
     """

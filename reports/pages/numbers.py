@@ -32,7 +32,7 @@ class Live(Model):
 
     @property
     def why_gone(self) -> str:
-        """Why it is not shown; no second age, for this does not go on."""
+        """Reason that it is not shown; no second age, for this does not go on."""
         at = self.at_utc.astimezone(zone(self.time_zone))
         return Sentence("stale since {0}", f"{day_of_month(at.date(), self.locale)}, {at:%H:%M}")
 

@@ -15,12 +15,12 @@ NO_KEY = "Acts of this project are signed, and you have no key. An administrator
 class State(NamedTuple):
     """Sentences in place of what is not there, and where to go from here: text, address."""
 
-    told: tuple[Paragraph, ...]
+    paragraphs: tuple[Paragraph, ...]
     links: tuple[tuple[str, str], ...] = ()
 
 
 def no_readings(site_id: str) -> State:
-    """Nothing was ever read of the site."""
+    """State of a site without any reading."""
     return _state(
         f"No readings of site {site_id} yet.",
         f"Put the meters' first file into the folder landing/{site_id} and start the ingestion, or run "

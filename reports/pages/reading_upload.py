@@ -72,11 +72,11 @@ def _accept(previews: Sequence[FilePreview], site_id: str, kept: str, address: A
     rows = format_number(sum(each.accepted_rows for each in new), decimals=0, locale=address.locale)
     if not new:
         return None
-    says = Sentence("Accept {0} rows", rows)
+    label = Sentence("Accept {0} rows", rows)
     refused = sum(each.rejected_rows for each in new)
     note: Text = Sentence("{0} rejected rows go to quarantine.", refused) if refused else ""
     return Form(
-        key="accept", title=says, action=address.href(ACCEPT, site=site_id), method="post", submit=says, note=note,
+        key="accept", title=label, action=address.href(ACCEPT, site=site_id), method="post", submit=label, note=note,
         fields=(Input(name="kept", label="", kind="hidden", value=kept),),
     )  # fmt: skip
 

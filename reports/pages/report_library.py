@@ -68,7 +68,7 @@ class ReportLine(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As commands name it; empty for what is due."""
+        """Name in commands; empty for what is due."""
         return f"{self.revision.report_id}@{self.revision.revision}" if self.revision else ""
 
 
@@ -150,15 +150,15 @@ def new_report_page(
         key="new-report", title="What to report", action=Address(path=NEW, locale=address.locale).href(), method="post",
         fields=fields, submit="Make report", note="It is a draft until one person reviews and another publishes it.",
     )  # fmt: skip
-    said = [Paragraph(text=text, tone=tone) for text, tone in ((fault, "bad"), (mend, "plain")) if text]
+    paragraphs = [Paragraph(text=text, tone=tone) for text, tone in ((fault, "bad"), (mend, "plain")) if text]
     return Page(
-        title=NEW_REPORT, address=address, parts=(Part(key="new", blocks=(*said, form)),),
+        title=NEW_REPORT, address=address, parts=(Part(key="new", blocks=(*paragraphs, form)),),
         links=(("Reports", Address(path=PATH, site=wanted.subject, locale=address.locale).href()),),
     )  # fmt: skip
 
 
 def twin_of(revision: Revision, address: Address) -> str:
-    """Where a revision is read as a page."""
+    """Address of a revision as a page."""
     place = f"{PATH}/{revision.report_id}@{revision.revision}"
     return Address(path=place, locale=address.locale).href()
 

@@ -50,18 +50,18 @@ def site_text_page(
     text: str,
     seen: str,
     older: Sequence[OlderText],
-    told: str = "",
+    note: str = "",
     problems: Sequence[Problem] = (),
     now: str | None = None,
     rules: Sequence[ListedRule] = (),
 ) -> Page:
-    """The text in a form. seen: the tag of the file as it is. told: why nothing was saved, or what is shown.
+    """The text in a form. seen: the tag of the file as it is. note: why nothing was saved, or what is shown.
 
     problems: what is wrong with the text. now: the file's text, where somebody else changed it meanwhile. rules: the
     alert rules of the file as it is.
     """
     blocks: list[PageBlock] = (
-        [Paragraph(text=told, tone="bad" if problems or now is not None else "good")] if told else []
+        [Paragraph(text=note, tone="bad" if problems or now is not None else "good")] if note else []
     )
     if problems:
         blocks.append(_problems(problems))

@@ -181,8 +181,8 @@ def _site(
         Input(name="floor_area_m2", label="Floor area, m²", kind="number"),
         *asks,
     )
-    says = Sentence("Confirm {0} meters", len(found))
+    label = Sentence("Confirm {0} meters", len(found))
     return Form(
         key="confirm", title="Site", action=address.href(CONFIRM, kept=None, tz=None), method="post", fields=fields,
-        submit=says, note="The site file is written, the readings are stored, and the first figures calculated.",
+        submit=label, note="The site file is written, the readings are stored, and the first figures calculated.",
     )  # fmt: skip

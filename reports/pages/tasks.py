@@ -155,7 +155,7 @@ def task_page(
 
 
 def task_href(order: WorkOrder, address: Address) -> str:
-    """Where one task is shown."""
+    """Address of the page of one task."""
     return address.href(f"{PATH}/{order.order_id}", site=order.site_id, scope=None, period=None, as_of=None)
 
 
@@ -283,7 +283,7 @@ def _waits(step: WaitingApproval, given: Tasks) -> Item:
 
 
 def _facts(task: Task, locale: str) -> Text:
-    """How urgent it is, its state, who does it and until when."""
+    """Severity, state, assignee and due date of a task."""
     order = task.order
     due = Sentence("due {0}", short_date(order.due, locale)) if order.due else ""
     facts = (Sentence(SEVERITY_WORDS[order.severity]), Sentence(order.state), named(task.who) if task.who else "", due)

@@ -26,7 +26,7 @@ OF_MONTHS = ("actual_kwh", "expected_kwh", "delta_kwh")
 OF_SPAN = ("enpi", "actual_kwh", "expected_kwh", "savings_kwh", "savings_value", "uncertainty_kwh")
 
 
-def against(given: Asking, seu_id: str, number: str = "") -> UseRequest:
+def use_request(given: Asking, seu_id: str, number: str = "") -> UseRequest:
     """The use against the version of its energy baseline of that number, or the one in force. Raises BadInput."""
     seu = seu_of(given.site, seu_id)
     version = version_of(f"{enb_of(given.site, seu)}@{number}" if number else "", given, seu_id)
@@ -139,7 +139,7 @@ def use_data(
     """Everything that the page of one use shows. baseline: number of a version; the one in force without. names: of
     people by person_id. last_report: the newest period of which a report holds the use.
     """
-    use = against(given, seu_id, baseline)
+    use = use_request(given, seu_id, baseline)
     site, seu, version, line = use.site, use.seu, use.version, enb_of(use.site, use.seu)
     every = given.baselines.line(line, as_of_utc=use.as_of_utc)
     known = known_days(site, use.sources, use.as_of_utc)

@@ -100,7 +100,7 @@ class Explained:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """That the value recomputed is another one."""
+        """Finding on a recomputed value that differs."""
         if self.found.is_equal:
             return ()
         figure, recomputed = self.figure, self.found.recomputed
@@ -272,7 +272,7 @@ def _formula(shown: Explained) -> Widget:
 
 
 def _inputs(shown: Explained, address: Address) -> tuple[Widget, dict[str, str]]:
-    """All that the number rests on with digests and versions; figures first, each leads to its own page."""
+    """Inputs of the number with digests and versions; figures first, each leads to its own page."""
     rows, links = [], {}
     for figure in shown.graph[1:]:
         links[figure.figure_id] = _reason_of(figure, shown, address)
@@ -315,7 +315,7 @@ def _reason_of(figure: Figure, shown: Explained, address: Address) -> str:
 
 
 def _reason(figure: Figure, shown: Explained, address: Address) -> str:
-    """Where a figure that is not kept is explained; nowhere, where only its value may be told."""
+    """Address of the explanation of a figure that is not kept; empty where only its value may be shown."""
     if not shown.is_open(figure):
         return ""
     return why_of(figure, address.model_copy(update={"more": ()}), {each.figure_id: each for each in shown.graph}.get)
@@ -330,8 +330,8 @@ def _readings(explained: Explained, address: Address) -> Widget:
         Column(title="Minutes", is_number=True), Column(title="Value", is_number=True), Column(title="Unit"),
         Column(title="Quality"), Column(title="File and line"), Column(title="Recorded", unit="UTC"),
     )  # fmt: skip
-    said = (_reading(each, explained.time_zone, address.locale) for each in explained.readings)
-    rows = tuple(Row(cells=tuple(Cell(text=text) for text in each)) for each in said)
+    readings = (_reading(each, explained.time_zone, address.locale) for each in explained.readings)
+    rows = tuple(Row(cells=tuple(Cell(text=text) for text in each)) for each in readings)
     count = written(f"{explained.total:,}", address.locale)
     title = (
         Sentence("{0} readings of {1}", count, named(explained.file))
@@ -418,5 +418,5 @@ def _links(shown: Explained, address: Address) -> tuple[tuple[str, str], ...]:
 
 
 def address_of(figure_id: str, address: Address) -> str:
-    """Where a kept figure is explained."""
+    """Address of the explanation of a kept figure."""
     return Address(path=WHY, locale=address.locale, more=(("figure", figure_id),)).href()

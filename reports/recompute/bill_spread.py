@@ -17,7 +17,7 @@ from reports.recompute.figure_leaf import Leaf
 
 
 class Moves(NamedTuple):
-    """What each source moves a bill's numbers by: source -> number (`bill_again.amounts`) -> standard uncertainty."""
+    """Effect of each source on a bill's numbers: source -> number (`bill_again.amounts`) -> standard uncertainty."""
 
     by_source: Mapping[str, Mapping[str, float]]
     left_out: frozenset[Left]

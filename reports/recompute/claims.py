@@ -66,12 +66,12 @@ class Claim(Model):
     findings: tuple[Finding, ...]
 
 
-def claim_of(site: Site, seu: Seu, result: EnpiResult, against: Sequence[Finding]) -> Claim:
-    """The claim that an assessed span allows. against: of against_use, up to the span's end."""
-    bars = [each.code for each in against if each.is_blocking]
+def claim_of(site: Site, seu: Seu, result: EnpiResult, caveats: Sequence[Finding]) -> Claim:
+    """The claim that an assessed span allows. caveats: of against_use, up to the span's end."""
+    bars = [each.code for each in caveats if each.is_blocking]
     barred = bars[0] if bars else claim_refusal(result)
     saved, claimed = (None, None) if barred else (result.savings_kwh, result.claimed_kwh)
-    findings = tuple(against)
+    findings = tuple(caveats)
     if claimed is not None and not _declared(site, seu):
         findings = (*findings, _named(undeclared(float(claimed / result.expected_kwh)), seu))
     return Claim(savings_kwh=saved, claimed_kwh=claimed, not_claimed=barred, findings=findings)

@@ -119,7 +119,7 @@ class Sources(KeptReadings):
         return self._organisation_now()
 
     def organisation_fault(self) -> BadInput | None:
-        """Why the organisation's file cannot be read; None where it can, or there is none."""
+        """Fault of the organisation's file; None where it can be read, or there is none."""
         if self.organisation() is not None or self._organisation_file is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Where a number comes from, as a drawing in four columns: figure, calculation, inputs, source files."""
+"""Lineage of a number, as a drawing in four columns: figure, calculation, inputs, source files."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

@@ -89,6 +89,6 @@ def demo_text(found: dict[str, Any], out: Path) -> str:
 
 
 def signing_in(pages_url: str, out: Path) -> str:
-    """Where the pages are, and how somebody gets in."""
+    """Address of the pages, and the commands that start them and invite a person."""
     up, invite = f"meterloom up --project {out}", f"meterloom web invite PERSON --project {out}"
     return f"Pages: {pages_url} while {up} runs; it prints a link to sign in with, and {invite} another"

@@ -79,7 +79,7 @@ def _expect_consent(terminal: Terminal, folder: Path, *, is_given: bool) -> None
 
 
 def _placeholders(site_file: Path) -> list[dict[str, Any]]:
-    """What is open in somebody's own site file."""
+    """Open placeholders of an existing site file."""
     from orchestration.starter.interview import marked
 
     return list(marked(site_file))

@@ -63,7 +63,7 @@ def show(
 
 
 def _review(call: Call, version: BaselineVersion) -> tuple[Finding, ...]:
-    """What speaks for a review of an energy baseline today, or at --as-of; nothing for other types."""
+    """Findings that call for a review of an energy baseline today, or at --as-of; none for other types."""
     from reports.assess import UseRequest
 
     project, fit = call.project, version.baseline

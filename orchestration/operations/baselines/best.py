@@ -208,12 +208,12 @@ def _table(rows: Sequence[dict[str, Any]], found: "BestOfYears") -> Table:
         name=lambda row: year_label(row["train"]),
         may=lambda row: "yes" if row["eligible"] else f"no: {row['reason']}",
         band=lambda row: "-" if row["interval"] is None else f"{row['interval'][0]:.1f} to {row['interval'][1]:.1f}",
-        verdict_words=lambda row: "-" if row["verdict"] is None else verdict_words(row["verdict"]),
+        verdict_words=lambda row: "-" if row["verdict"] is None else _verdict_text(row["verdict"]),
         star=lambda row: "yes" if row["train"] == star else "",
     )
 
 
-def verdict_words(verdict: str) -> str:
+def _verdict_text(verdict: str) -> str:
     """A verdict in words."""
     return verdict.replace("_", " ")
 
@@ -226,7 +226,7 @@ def _headline(found: "BestOfYears") -> str:
     low, high = found.interval
     lines = [
         f"best of: {year_label(found.years[found.best].train)}, EnPI {found.enpi:.1f} (100 is as expected), "
-        f"{low:.1f} to {high:.1f} at {found.confidence:.0%} corrected for the choice: {verdict_words(found.verdict)}",
+        f"{low:.1f} to {high:.1f} at {found.confidence:.0%} corrected for the choice: {_verdict_text(found.verdict)}",
         f"  its own band, uncorrected: {found.uncorrected[0]:.1f} to {found.uncorrected[1]:.1f}; "
         f"{found.rivals} of the years do not differ from it; {found.coverage:.1%} of the period compared",
     ]

@@ -46,9 +46,9 @@ def enpi(
     """Compare an SEU with its approved baseline: EnPI, deviation, signed status, review flags, alerts."""
     use_query, span = _ask(call, site, seu, period, baseline_version)
     known, use, result = use_query.site, use_query.seu, use_query.assess(span)
-    against = against_use(use_query.sources, known, use, use_query.version, end=span.end, as_of_utc=use_query.as_of_utc)
+    caveats = against_use(use_query.sources, known, use, use_query.version, end=span.end, as_of_utc=use_query.as_of_utc)
     # The saving as far as it may be printed: none, and why, where the gate bars it.
-    data = _dumped(result) | _dumped(claim_of(known, use, result, against))
+    data = _dumped(result) | _dumped(claim_of(known, use, result, caveats))
     # Put ids that `trace` takes beside the numbers: of the span, and of the months that are whole in it.
     project, months = call.project, {str(each.start): each for each in months_of(span)}
     data["figures"] = use_ids(project, use_query, [span], FIGURES, call.clock)[span]
@@ -202,7 +202,7 @@ def _behind(data: Mapping[str, Any]) -> str:
 
 
 def _months(data: Mapping[str, Any], rule: StatusRule) -> Table:
-    rows = [{**month, "said": _standing(month, rule)} for month in data["months"]]
+    rows = [{**month, "status_words": _standing(month, rule)} for month in data["months"]]
     for key in ("actual_kwh", "expected_kwh"):
         # Sums over the days that were compared: where there was none they are no energies.
         texts = format_alike([row[key] if row["compared_days"] else None for row in rows], KWH)
@@ -211,7 +211,7 @@ def _months(data: Mapping[str, Any], rule: StatusRule) -> Table:
     return Table(
         rows,
         "month: {start:.7} | metered kWh: {actual_kwh} | expected kWh: {expected_kwh} | EnPI: {enpi:.3f|–} | "
-        "deviation %: {deviation_percent:+.1f|–} | status: {said} | days compared: {compared_days} of {days}",
+        "deviation %: {deviation_percent:+.1f|–} | status: {status_words} | days compared: {compared_days} of {days}",
     )
 
 

@@ -22,7 +22,7 @@ _STATISTICS = (
 _KEYS = ("model", "coefficients", "n", *_STATISTICS, "digest")
 # Bills are of odd lengths, so their model is fitted per day.
 _PER = {"hourly": "hour", "daily": "day", "billing": "day"}
-ACCURACY = "accuracy by: {profile} | verdict: {said} | what it asks: {rule}"
+ACCURACY = "accuracy by: {profile} | verdict: {verdict_words} | what it asks: {rule}"
 # An hourly model has a term for most hours of the week: a terminal shows how it begins.
 _SHOWN_TERMS = 12
 
@@ -140,7 +140,7 @@ def _fit_files(
     result = fit_data(found, confidence=confidence) | {"accuracy": judged}
     return Answer(
         result,
-        (fit_text(found), "", Table(judged, ACCURACY, said=lambda each: words(each.verdict))),
+        (fit_text(found), "", Table(judged, ACCURACY, verdict_words=lambda each: words(each.verdict))),
         exit_code=CHECK_FAILED if failed else DONE,
     )
 

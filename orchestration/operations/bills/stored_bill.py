@@ -31,7 +31,7 @@ NONE_STORED = "no bill is stored"
 
 
 def _look(each: ScannedField) -> str:
-    """What a person should know of a field before they confirm it."""
+    """Doubt about a field, for the person who confirms it."""
     return each.doubt or ("look at it" if each.is_for_a_person else "")
 
 
@@ -70,7 +70,7 @@ CHECKED = (
     "line: {label} | billed: {billed:,.2f|} | expected: {recomputed:,f|} | difference: {delta:+,f|} | "
     "rate: {billed_rate:f|} | tariff: {recomputed_rate:f|}"
 )
-AUDITED = "bill: {bill_id:.12} | " + _BILL + " | recomputed: {audit.recomputed_total:,.2f|} | verdict: {said} | told"
+AUDITED = "bill: {bill_id:.12} | " + _BILL + " | recomputed: {audit.recomputed_total:,.2f|} | verdict: {outcome} | told"
 
 
 def books_of(call: Call) -> BillStore:
@@ -239,7 +239,7 @@ def bill_show(
 
 
 def _band(call: Call, site: Site, bill: StandingBill) -> Band | None:
-    """What the meters' classes make of the bill as expected; None for one without dates."""
+    """Uncertainty band of the expected bill by the meters' classes; None for one without dates."""
     as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
     numbers = BillFigures(site, [bill], as_of_utc=as_of_utc).of(bill)
     return None if numbers is None else figure_band(numbers.expected, sources=call.sources, lookup=lambda _: None)
@@ -314,7 +314,7 @@ def reconcile_stored(
     documents = [{**_audited(each), "audit": _with_ids(each.audit, each.bill_id, ids)} for each in audits]
     return Answer(
         {"site_id": known.site_id, **facts, "audits": documents},
-        Table(rows, AUDITED, empty="no bill is stored for this", said=_verdict_words, told=_has_event, mark=_mark),
+        Table(rows, AUDITED, empty="no bill is stored for this", outcome=_verdict_words, told=_has_event, mark=_mark),
         exit_code=CHECK_FAILED if facts["differ"] or facts["not_audited"] else DONE,
     )
 

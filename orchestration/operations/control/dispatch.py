@@ -286,13 +286,13 @@ def end_of(call: Call, text: str, option: str) -> datetime | None:
 
 
 def actor_of(call: Call) -> Actor:
-    """Whoever acts: an engineer or an operator, with their key; set_mode decides what they may do."""
+    """The acting engineer or operator, with their key; set_mode decides what they may do."""
     person = person_of(call)
     return actor(call, Role.ENGINEER if Role.ENGINEER in person.roles else Role.OPERATOR)
 
 
 def person_of(call: Call) -> Person:
-    """Whoever acts: an engineer or an operator."""
+    """The acting engineer or operator."""
     try:
         return call.acting(Role.ENGINEER)
     except BadInput as fault:

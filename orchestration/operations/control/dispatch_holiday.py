@@ -65,8 +65,8 @@ def holiday(
 
 
 def kept_while_away(site: Site) -> dict[str, Text]:
-    """What each device of a site keeps while nobody is at home, by asset id; nothing of a site file that makes none,
-    which its check tells.
+    """Set-backs of a site's devices while nobody is at home, as text by asset id; empty for a site file with faults,
+    which its check reports.
     """
     # Only here: kinds of device and their solver load in seconds.
     from controls.optimiser.devices.kinds import while_away
@@ -77,7 +77,7 @@ def kept_while_away(site: Site) -> dict[str, Text]:
 
 
 def return_utc(site: Site, text: str) -> datetime:
-    """When somebody is at home again: at the first instant of a local date, or at a local time. Raises BadInput."""
+    """Instant of the return home: the first of a local date, or a local time. Raises BadInput."""
     try:
         if not _LOCAL.fullmatch(text):
             raise ValueError

@@ -78,7 +78,7 @@ def _power_of(site: Site, device_id: str) -> str:
 
 
 def _time_for(kwh: float, value: float, unit: str) -> timedelta:
-    """How long an energy takes at a power, in whole minutes. Raises BadInput."""
+    """Duration of an energy at a power, in whole minutes. Raises BadInput."""
     if unit != "kw" or not kwh > 0 or not value > 0:
         raise BadInput("an energy needs a power above zero to charge with, and to be above zero", reason="out_of_range")
     return timedelta(minutes=ceil(min(kwh / value * 60, 10**6)))

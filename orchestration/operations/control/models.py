@@ -72,7 +72,7 @@ def _lead(call: Call, tracker: MlflowTracker, logged: "LoggedModel", reason: str
 
 
 def _family(call: Call, name: str) -> str:
-    """What the names of all models of the target begin with. Raises BadInput."""
+    """Prefix of the names of all models of the target. Raises BadInput."""
     from ml.forecasts.lifecycle.forecast_registry import family
 
     site, separator, target = name.partition("/")

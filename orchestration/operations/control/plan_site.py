@@ -61,7 +61,7 @@ def block_table(blocks: "Iterable[Block]", site: "Site") -> Table:
 
 
 def start_lines(plan: "Plan") -> list[str]:
-    """What the plan before was worth as a start of the search, in words; none in plans of earlier versions."""
+    """Worth of the plan before as a warm start, in words; none in plans of earlier versions."""
     from controls.planning.plan_start import start_sentence
 
     return [] if plan.start is None else [f"  {start_sentence(plan.start)}"]

@@ -29,7 +29,7 @@ LIST = Table(
     empty="no recommendation is known",
 )
 SENTENCES = Table(
-    "sentences", "sentence: {said} | figures: {ids}", said=lambda each: each["wording"] or each["text"],
+    "sentences", "sentence: {sentence} | figures: {ids}", sentence=lambda each: each["wording"] or each["text"],
     ids=lambda each: " ".join(each["figure_ids"]) or "-",
 )  # fmt: skip
 COMPUTED = Table("sentences", "sentence: {text} | figures: {ids}", ids=SENTENCES.functions["ids"])
@@ -197,8 +197,8 @@ def _measured(shown: dict[str, Any]) -> str:
         return ""
     band = saved["interval_kwh"]
     within = "no interval" if band is None else f"{band[0]:,.0f} to {band[1]:,.0f}"
-    against = "; ".join(str(each["message"]) for each in saved["findings"]) or "its baseline is not approved"
-    barred = "" if saved["claimed_kwh"] is not None else f"\nnot to be claimed: {against}"
+    blockers = "; ".join(str(each["message"]) for each in saved["findings"]) or "its baseline is not approved"
+    barred = "" if saved["claimed_kwh"] is not None else f"\nnot to be claimed: {blockers}"
     return (
         f"saved {saved['savings_kwh']:,.0f} kWh ({within}) on {saved['days']} days; "
         f"estimated for as many days: {saved['estimated_kwh']:,.0f} kWh{barred}"

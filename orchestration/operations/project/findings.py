@@ -14,9 +14,9 @@ from orchestration.views.open_findings import Look, Standing, open_findings, the
 
 FINDINGS = Table(
     "findings",
-    "id: {finding_id} | severity: {severity_word} | state: {told} | source | finding: {what} | since: {at_utc:|-}",
+    "id: {finding_id} | severity: {severity_word} | state: {status} | source | finding: {what} | since: {at_utc:|-}",
     empty="nothing needs attention",
-    told=lambda each: f"muted until {each['until_utc']:%Y-%m-%d %H:%M}Z" if each["state"] == "muted" else each["state"],
+    status=lambda row: f"muted until {row['until_utc']:%Y-%m-%d %H:%M}Z" if row["state"] == "muted" else row["state"],
 )
 IdArgument = Annotated[str, Argument(metavar="ID", help="Of a finding, or how its id starts.")]
 

@@ -59,7 +59,7 @@ def export(
 
 
 def _database_of(project: Project) -> str:
-    """Where store and marts are together. Raises BadInput where they are in files, or in two databases."""
+    """URL of the database with store and marts. Raises BadInput where they are in files, or in two databases."""
     url, store = project.settings.database.of("warehouse"), project.settings.database.of("store")
     if not url or not store:
         raise BadInput(

@@ -18,9 +18,9 @@ WORKFLOWS = Table(
 )  # fmt: skip
 INSTANCES = Table(
     "instances",
-    "id | workflow | site | subject | state | steps: {told} | order: {order:|-}",
+    "id | workflow | site | subject | state | steps: {step_states} | order: {order:|-}",
     empty="it has not run",
-    told=lambda each: ", ".join(f"{one['name']} {one['state']}" for one in each["steps"]),
+    step_states=lambda each: ", ".join(f"{one['name']} {one['state']}" for one in each["steps"]),
 )
 NameArgument = Annotated[str, Argument(metavar="NAME", help="Of a workflow.")]
 
@@ -87,7 +87,7 @@ def _row(call: Call, workflow: Workflow) -> dict[str, Any]:
 
 
 def _next(call: Call, workflow: Workflow) -> datetime | None:
-    """When a daily workflow is due next at the first of its sites; None for one that waits for something to happen."""
+    """Next due instant of a daily workflow at the first of its sites; None for one that waits for an event."""
     zones = [
         each.time_zone for name, each in call.project.sites.items() if not workflow.sites or name in workflow.sites
     ]

@@ -160,7 +160,7 @@ def table_of(found: Disaggregation) -> Table:
 
 
 def text_of(found: Disaggregation) -> str:
-    """What no class holds, and the findings."""
+    """Energy outside all classes, and the findings."""
     share = found.rest_kwh / found.circuit_kwh if found.circuit_kwh else 0.0
     rest = f"rest: {found.rest_kwh:,.1f} of {found.circuit_kwh:,.1f} kWh ({share:.1%}); not for live control"
     return "\n".join([rest, *finding_lines(found.findings)])

@@ -33,10 +33,10 @@ def _in_short(item: dict[str, Any]) -> str:
 
 ITEMS = Table(
     "items",
-    "id: {item_id:.12} | site: {site_id} | kind | where | reason | message: {told}",
+    "id: {item_id:.12} | site: {site_id} | kind | where | reason | message: {short_message}",
     empty=EMPTY,
     where=where,
-    told=_in_short,
+    short_message=_in_short,
 )
 FILES = Table(
     "files",
@@ -148,7 +148,7 @@ def map_for(call: Call, item: dict[str, Any], store: QuarantineStore) -> MapDraf
 
 
 def retry_lines(report: RetryReport) -> str:
-    """What another try changed, for people."""
+    """Changes by another try, for people."""
     lines = [report_lines(report.file), *([f"  {report.file.message}"] if report.file.message else [])]
     if report.file.is_repeat:
         lines.append("  nothing changed: the file was read just as before; correct the site file, or give --map")

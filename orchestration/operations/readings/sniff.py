@@ -90,7 +90,7 @@ def sniff(
 
 
 def _drafts(reports: list[SniffReport], mapping: Path | None) -> list[tuple[Path, MapDraft]]:
-    """What is to be written for each file. Raises BadInput for one that is refused and no map can mend."""
+    """Column maps to write, with their files. Raises BadInput for one that is refused and no map can mend."""
     drafts = []
     for report in reports:
         path = Path(report.path)
@@ -105,7 +105,7 @@ def _drafts(reports: list[SniffReport], mapping: Path | None) -> list[tuple[Path
 
 
 def _closing(call: Call, reports: list[SniffReport], place: Path | None, written: object) -> str:
-    """What was written, or the command that would."""
+    """Closing line: the number of maps written, or how to write them; empty without a map."""
     if written is not None:
         return f"{written} column maps written to {place}" if written else f"{place} reads this already"
     if place is not None and any(report.draft is not None and report.draft.is_complete for report in reports):
@@ -119,7 +119,7 @@ def hint(call: Call, paths: Sequence[Path], site_id: str) -> str:
 
 
 def reports_answer(reports: Sequence[SniffReport], last_line: str = "", **more: object) -> Answer:
-    """What was found in each file; exit code 2 where one is rejected whole."""
+    """Answer with the report of each file; exit code 2 where one is rejected whole."""
     return Answer(
         {"files": [report.model_dump(mode="json") for report in reports], **more},
         text="\n".join([*map(report_lines, reports), *filter(None, [last_line])]),
@@ -128,7 +128,7 @@ def reports_answer(reports: Sequence[SniffReport], last_line: str = "", **more: 
 
 
 def report_lines(report: SniffReport) -> str:
-    """What a person wants to know of one file; why it is refused whole is said elsewhere."""
+    """Report of one file, for people; why it is refused whole is said elsewhere."""
     lines = [f"{report.path}: {report.verdict}, {report.format or 'unknown format'}, {report.accepted_rows} rows"]
     if report.rejected_rows:
         reasons = ", ".join(f"{reason} {count}" for reason, count in report.reasons.items())

@@ -70,7 +70,7 @@ def keep_figures(call: Call, build: Callable[[int], ReportContent], site: Site |
 
 
 _SHOWN = (
-    "scope | kpi | from: {since} | value: {value:,.3f} | unit | coverage: {coverage:.1%} | finding: {said} | "
+    "scope | kpi | from: {since} | value: {value:,.3f} | unit | coverage: {coverage:.1%} | finding: {note} | "
     "figure: {figure_id}"
 )
 
@@ -88,8 +88,8 @@ def _half(row: Mapping[str, Any]) -> str:
     return "" if half is None else f"{half:,.3f}"
 
 
-KPIS = Table("rows", _SHOWN, since=_since, said=_finding_text)
-WITH_BANDS = Table("rows", _SHOWN.replace("unit |", "±: {half} | unit |"), since=_since, said=_finding_text, half=_half)
+KPIS = Table("rows", _SHOWN, since=_since, note=_finding_text)
+WITH_BANDS = Table("rows", _SHOWN.replace("unit |", "±: {half} | unit |"), since=_since, note=_finding_text, half=_half)
 
 
 @operation("kpis", example="--site factory --period 2025-Q1 --grain month", writes=True)

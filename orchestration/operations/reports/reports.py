@@ -162,9 +162,9 @@ def reports_diff(
         changed = what_changed(figures, causes, sources=call.sources, as_of_utc=as_of)
         moved = data_moved(data_of(chosen), changed)
     else:
-        against = parse_revision(f"{chosen.report_id}@{other}", reports, as_of_utc=call.as_of_utc)
-        changed = between_revisions(figures, reports.figures(against.report_id, against.revision))
-        moved = data_between(data_of(chosen), data_of(against))
+        other_revision = parse_revision(f"{chosen.report_id}@{other}", reports, as_of_utc=call.as_of_utc)
+        changed = between_revisions(figures, reports.figures(other_revision.report_id, other_revision.revision))
+        moved = data_between(data_of(chosen), data_of(other_revision))
     result: dict[str, object] = {
         "revision": f"{chosen.report_id}@{chosen.revision}",
         "stale": bool(causes),
@@ -200,16 +200,16 @@ def step_answer(revision: Revision, outcome: Outcome, files: Sequence[Path] = ()
                 "revision": revision.revision,
                 "status": status,
                 "is_signed": outcome.is_signed,
-                "stale": any(finding.code == "stale" for finding in outcome.against),
+                "stale": any(finding.code == "stale" for finding in outcome.blockers),
                 "id": name,
             }
         ],
         "decision": decision,
-        "against_publication": outcome.against,
+        "against_publication": outcome.blockers,
         "files": files,
     }
     if decision is None or status is None:
-        lines = [f"{name} is not published:", *(f"  {each.code}: {each.message}" for each in outcome.against)]
+        lines = [f"{name} is not published:", *(f"  {each.code}: {each.message}" for each in outcome.blockers)]
         return Answer(result, text="\n".join(lines), exit_code=CHECK_FAILED)
     signed = "" if outcome.is_signed else ", without a signature: no person of this project has a key"
     who = person_text(decision.person_id, decision.names.get(decision.person_id))

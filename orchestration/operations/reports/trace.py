@@ -32,9 +32,9 @@ from reports.texts.locales import exact_text, format_alike, unit_text
 from reports.writer import words
 
 SIMULATED = "simulated"
-INPUTS = Table("inputs", "input: {kind} | what: {what} | id | sha256 or value: {told}",
+INPUTS = Table("inputs", "input: {kind} | what: {what} | id | sha256 or value: {hash_or_value}",
     what=lambda each: words(each["role"]),
-    told=lambda each: each["sha256"][:16] or each["value"],
+    hash_or_value=lambda each: each["sha256"][:16] or each["value"],
 )  # fmt: skip
 
 

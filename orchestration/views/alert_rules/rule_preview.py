@@ -1,4 +1,4 @@
-"""When a rule would have fired: its excursions in the marts, or what the source of its kind kept of the past."""
+"""Past firings of a rule: its excursions in the marts, or what the source of its kind kept of the past."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ _Cases = list[_Case] | None
 
 
 def preview(project: "OpenProject", site: Site, rule: AlertRule, *, months: int, now_utc: datetime) -> Preview:
-    """When the rule as it stands would have fired in the months before now."""
+    """Firings that the rule as it stands would have had in the months before now."""
     end = now_utc.astimezone(zone(site.time_zone)).date() + timedelta(days=1)
     span = _Span(project, site, months_after(end, -months), end)
 

@@ -150,7 +150,7 @@ def is_signed(act: Act, operation: Operation) -> bool:
 
 
 def _file_body(act: Act, operation: Operation) -> dict[str, Any]:
-    """What OpenAPI says of a body that is a file: the file itself, or a form with it, which can be signed."""
+    """OpenAPI entry of a body that is a file: the file itself, or a form with it, which can be signed."""
     signature = SentSignature.model_json_schema()["properties"] if is_signed(act, operation) else {}
     form = {"type": "object", "required": ["file"], "properties": {"file": _FILE, **signature}}
     content = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": _FILE}}
@@ -199,8 +199,8 @@ def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
         values = {each.name: given(each, ask) for each in sent_parameters(act, operation)}
         known = {name: value for name, value in values.items() if value is not None}
         is_key = getattr(request.state, "scopes", None) is not None
-        if is_key and (asked_for := [each for each in act.of_people.split() if known.get(each)]):
-            raise BadInput(f"{asked_for[0]} is for a person who is signed in, and not for a key", reason="missing_role")
+        if is_key and (personal := [each for each in act.of_people.split() if known.get(each)]):
+            raise BadInput(f"{personal[0]} is for a person who is signed in, and not for a key", reason="missing_role")
 
         def done() -> Response:
             content = sent_file(request)

@@ -67,8 +67,8 @@ def _answer(request: Request, ask: Ask, what: str) -> Response:
 
     def make() -> list[dict[str, Any]]:
         rows = _rows(of_grain, site, scope, period, what, breakdown)
-        against = before(period, COMPARED[compared])
-        return rows if against is None else _with_compared(of_grain, site, rows, period, against, what)
+        other = before(period, COMPARED[compared])
+        return rows if other is None else _with_compared(of_grain, site, rows, period, other, what)
 
     return listed(
         request,
@@ -120,19 +120,19 @@ def _with_baselines(ask: Ask, rows: list[dict[str, Any]], marts: pl.DataFrame) -
 
 
 def _with_compared(
-    ask: Ask, site: Site, rows: list[dict[str, Any]], period: Period, against: Period, what: str
+    ask: Ask, site: Site, rows: list[dict[str, Any]], period: Period, other: Period, what: str
 ) -> list[dict[str, Any]]:
     """The same rows of the other time, by how many intervals lie before them in their period."""
     try:
         of_kpi = ask.of(more=(("kpi", KPI[what]),))
         scopes = list({row["scope"] for row in rows})
-        every = kpi_frame(of_kpi, site, scopes[0] if len(scopes) == 1 else "", against)
+        every = kpi_frame(of_kpi, site, scopes[0] if len(scopes) == 1 else "", other)
         others, _ = kpi_rows_of(of_kpi, site, every.filter(pl.col("scope").is_in(scopes)), slice(None))
     except BadInput as fault:
         if fault.reason != "nothing_in_period":
             raise
         others = []
-    then = {(row["scope"], _place(row, against, ask)): row["value"] for row in others}
+    then = {(row["scope"], _place(row, other, ask)): row["value"] for row in others}
     return [{**row, "compared": then.get((row["scope"], _place(row, period, ask)))} for row in rows]
 
 

@@ -60,27 +60,27 @@ def _approved_by(event: DrEvent, me: str) -> bool:
 
 ACTS: Mapping[str, Kind] = {
     "propose": Kind(
-        Permission.DR_EXECUTE, lambda call, event, said: dr_event.dr_event_propose(call, event, **said),
+        Permission.DR_EXECUTE, lambda call, event, sent: dr_event.dr_event_propose(call, event, **sent),
         lambda _event, _me: False,
     ),
     "approve": Kind(
-        Permission.DR_APPROVE, lambda call, event, said: dr_event.dr_event_approve(call, event, **said),
+        Permission.DR_APPROVE, lambda call, event, sent: dr_event.dr_event_approve(call, event, **sent),
         lambda event, me: event.state in ("approved", "armed", "active") and _approved_by(event, me),
     ),
     "arm": Kind(
-        Permission.DR_EXECUTE, lambda call, event, said: dr_event.dr_event_arm(call, event, **said),
+        Permission.DR_EXECUTE, lambda call, event, sent: dr_event.dr_event_arm(call, event, **sent),
         lambda event, me: event.state in ("armed", "active") and event.armed_by == me,
     ),
     "opt-out": Kind(
-        Permission.DISPATCH_STOP, lambda call, event, said: dr_event.dr_event_stop(call, event, **said, opt_out=True),
+        Permission.DISPATCH_STOP, lambda call, event, sent: dr_event.dr_event_stop(call, event, **sent, opt_out=True),
         lambda event, _me: event.state == "opted_out",
     ),
     "stop": Kind(
-        Permission.DISPATCH_STOP, lambda call, event, said: dr_event.dr_event_stop(call, event, **said),
+        Permission.DISPATCH_STOP, lambda call, event, sent: dr_event.dr_event_stop(call, event, **sent),
         lambda event, _me: event.state == "stopped",
     ),
     "settle": Kind(
-        Permission.DR_EXECUTE, lambda call, event, _said: dr_event.dr_event_settle(call, event),
+        Permission.DR_EXECUTE, lambda call, event, _sent: dr_event.dr_event_settle(call, event),
         lambda _event, _me: False,
     ),
 }  # fmt: skip

@@ -83,9 +83,9 @@ def _of_answer(request: Request, ask: Ask, figure_id: str) -> TraceReport | None
     if (kept := kept_answer(call, figure_id)) is None:
         return None
     named, scopes = kept.trace.parameters, getattr(request.state, "scopes", None)
-    asked_for, sites = (named["module"], named["operation"]), json.loads(named.get("sites", "[]"))
+    requested, sites = (named["module"], named["operation"]), json.loads(named.get("sites", "[]"))
     asked_of = [*sites, *([named["site"]] if "site" in named else [])]
-    needs = next((each for module, name, each in _GIVEN if asked_for == (f"{ROOM}.{module}", name)), None)
+    needs = next((each for module, name, each in _GIVEN if requested == (f"{ROOM}.{module}", name)), None)
     # An answer of a site for who sees all of them has what is of no single site too.
     is_seen = (bool(sites) or call.sees_every_site) and sees_whole_site(ask.person) and {*asked_of} <= {*ask.sites()}
     is_allowed = needs is not None and may(ask.person, needs) and (scopes is None or needs in scopes)

@@ -109,7 +109,7 @@ def range_of(ask: Ask, site: Site) -> Period:
 
 
 def one_name(ask: Ask, name: str, shared: str | None) -> str:
-    """What a parameter says that has two names. Raises BadInput (bad_address) where they say two things."""
+    """Value of a parameter with two names. Raises BadInput (bad_address) where they differ."""
     own = ask.address.part(name)
     if own and shared and own != shared:
         raise BadInput(f"{name}={own[:64]} and {shared[:64]!r} are two answers to one question", reason="bad_address")

@@ -160,7 +160,7 @@ _SITE_OF: dict[str, Callable[[Ask, str], str]] = {
 
 
 def given(parameter: Parameter, ask: Ask) -> Any:
-    """What the address says of a parameter, None where it says nothing. Raises BadInput (bad_address)."""
+    """Value of a parameter in the address, None where it has none. Raises BadInput (bad_address)."""
     word = parameter.word
     if word == "site":
         return whole_site(ask).site_id

@@ -27,7 +27,7 @@ from orchestration.web.work import Outcome, work_of
 from reports.assess import UseRequest, enb_of
 from reports.figures.answer import Asking
 from reports.pages.energy_uses import Quarter, formula_of, why_measure
-from reports.pages.use_quarters import against, quarters
+from reports.pages.use_quarters import quarters, use_request
 from reports.recompute.kept_readings import seu_of
 
 router = APIRouter(prefix="/api/v1")
@@ -180,7 +180,7 @@ def enpi(ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES, shared=SHARE
     if not 0 <= years[1] - years[0] <= 20:
         raise BadInput("end_year is not before start_year, and at most 20 years after it", reason="bad_period")
     site_asking = asking(ask.of(site=site.site_id))
-    use = against(site_asking, seu.seu_id, part("baseline_version"))
+    use = use_request(site_asking, seu.seu_id, part("baseline_version"))
     span = parse_period(f"{years[0]}-01-01/{years[1] + 1}-01-01", site.time_zone)
     made: list[Figure] = []
     found = quarters(site_asking, use, quarters_of(span), measures=MEASURES, book=made.extend)

@@ -110,24 +110,24 @@ def quality(
     return json_answer(request, ask, stamp_of(ask, site), make)
 
 
-def _points(asked_for: EnergyQuery, most: int) -> list[dict[str, Any]]:
-    against = before(asked_for.period, asked_for.ask.address.compare)
-    every, is_synthetic = points_of(asked_for, against)
-    points, local = _thinned(every, most), zone(asked_for.site.time_zone)
+def _points(query: EnergyQuery, most: int) -> list[dict[str, Any]]:
+    compared = before(query.period, query.ask.address.compare)
+    every, is_synthetic = points_of(query, compared)
+    points, local = _thinned(every, most), zone(query.site.time_zone)
     own = [
         Interval(each.start_utc, each.value, each.coverage, each.estimated_share, each.codes)
         for each in points
         if each.value is not None
     ]
     others = [Interval(each.before_utc, each.before) for each in points if each.before_utc and each.before is not None]
-    ids, ids_before = (_ids(asked_for, each, is_synthetic=is_synthetic) for each in (own, others))
+    ids, ids_before = (_ids(query, each, is_synthetic=is_synthetic) for each in (own, others))
     return [
         {
             "start": each.start_utc.astimezone(local).isoformat(),
             "start_utc": each.start_utc.astimezone(UTC),
             "value": each.value,
             "figure_id": "" if each.value is None else next(ids),
-            **({} if against is None else _compared(each, ids_before)),
+            **({} if compared is None else _compared(each, ids_before)),
             "coverage": each.coverage,
             "estimated_share": each.estimated_share,
             "findings": each.codes,
@@ -142,13 +142,13 @@ def _compared(point: Point, ids: Iterator[str]) -> dict[str, Any]:
     return {"compared": point.before, "compared_figure_id": next(ids) if has_id else ""}
 
 
-def _ids(asked_for: EnergyQuery, intervals: list[Interval], *, is_synthetic: bool) -> Iterator[str]:
-    ask, site = asked_for.ask, asked_for.site
+def _ids(query: EnergyQuery, intervals: list[Interval], *, is_synthetic: bool) -> Iterator[str]:
+    ask, site = query.ask, query.site
     found = series_ids(
         ask.project,
         site,
-        asked_for.scope,
-        asked_for.grain,
+        query.scope,
+        query.grain,
         intervals,
         is_synthetic=is_synthetic,
         as_of_utc=ask.as_known_utc,

@@ -1,4 +1,4 @@
-"""Why a site's cost changed against a year before: what price, production and weather, and performance brought."""
+"""Causes of a site's cost change against a year before: price, production and weather, and performance."""
 
 from collections.abc import Sequence
 from decimal import Decimal

@@ -47,7 +47,7 @@ class Event:
     every_s: float | None = None
 
     def frame(self, now_utc: datetime) -> bytes:
-        """As it is sent now."""
+        """Bytes of the event as sent now, with its age."""
         aged = {}
         if self.at_s is not None:
             age_s = max(0.0, now_utc.timestamp() - self.at_s)
@@ -175,7 +175,7 @@ class LiveFeed:
             self._poke.clear()
 
     def tick(self) -> bool:
-        """Look once; whether anything is to be told."""
+        """Look once; whether there are events to send."""
         now_utc, before = self._clock.now_utc(), self._number
         self._ticks += 1
         with self._lock:

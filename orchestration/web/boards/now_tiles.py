@@ -349,8 +349,8 @@ TILES: Mapping[str, Tile] = {
 
 
 def by_source(now: SiteNow, hours_utc: Sequence[datetime]) -> tuple[Source, ...]:
-    """What grid, modules and battery gave in each of the hours, and what grid and battery took; kWh, of hours read in
-    full alone. Empty where the site has neither modules nor a battery that are metered.
+    """Energy from grid, modules and battery and into grid and battery in each hour; kWh, of hours read in full alone.
+    Empty where the site has neither modules nor a battery that are metered.
     """
     mains, lake = frozenset(main_meters(now)), now.show.sources.lake
     energies = {each.meter_id: energy_of_meter(now.site, each.meter_id, mains) for each in now.site.meters}

@@ -63,7 +63,7 @@ def of_car(now: SiteNow) -> car.Car:
     notes = [each.removeprefix(f"{charger.asset_id}: ") for each in figures.get("notes", [])]
     return car.Car(
         **common, charge_percent=found[0].percent[at] if found else None, target=target, departure=departure,
-        is_away=bool(figures.get("is_away")) or not found, said="; ".join(notes),
+        is_away=bool(figures.get("is_away")) or not found, note="; ".join(notes),
     )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def _hours(now: SiteNow) -> Iterator[tuple[datetime, float]]:
 
 
 def _readings(now: SiteNow, meter: str, starts_utc: Sequence[datetime], unit: str) -> tuple[float | None, ...]:
-    """Of each step what the meter tells, of energy its mean power; none where a reading is of another length."""
+    """Reading of the meter in each step, of energy its mean power; None where a reading is of another length."""
     rows = now.show.sources.lake.current(
         now.site.site_id, start_utc=starts_utc[0], end_utc=starts_utc[-1], meters=[meter],
         as_of_utc=now.show.ask.address.as_of_utc,

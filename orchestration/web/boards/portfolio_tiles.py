@@ -97,10 +97,10 @@ def compared_sites(
     change = None
     if past is not None and len(pairs) == len(known) and total is not None:
         change = all_.made("deviation_percent", [total.figure, past.figure], kpi=kpi, unit="percent")
-    against = "" if former is None else sites[0].words(former)
+    former_text = "" if former is None else sites[0].words(former)
     if past is not None and len(pairs) < len(known):
-        against = Sentence("{0}, {1} of {2} sites", against, len(pairs), len(known))
-    found = {"now": total, "before": past, "change": change, "against": against}
+        former_text = Sentence("{0}, {1} of {2} sites", former_text, len(pairs), len(known))
+    found = {"now": total, "before": past, "change": change, "against": former_text}
     # A month that one of them does not know is of no sum.
     sums = tuple(None if None in each else sum(filter(None, each)) for each in zip(*by_month, strict=True))
     return compared.model_copy(update=found | {"months": sums})

@@ -122,7 +122,7 @@ class SiteNow:
         }
 
     def tariff_step(self) -> tuple[Text, str]:
-        """Where who may adds a tariff to the site's file, or else who to ask."""
+        """Link to add a tariff to the site's file for a person who may, else whom to ask."""
         if not may(self.show.ask.person, Permission.WRITE):
             return "An engineer of this site can add a tariff.", ""
         place = f"{SETTINGS}/sites/{self.site.site_id}"

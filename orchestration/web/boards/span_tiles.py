@@ -68,14 +68,14 @@ def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compar
     is_untold = kpi == "cost" and price_stream_of(now.site) is None
     is_untold = is_untold and tariff_on(now, period.end - timedelta(days=1)) is None
     kept = period.label if "/" not in period.label else _text(period)
-    against = "" if former is None else now.words(former)
+    former_text = "" if former is None else now.words(former)
     return Compared(
         **now.common() | {
             "reason": "no data for this period", "findings": gaps, "next": now.tariff_step() if is_untold else None,
             "link": show.address.href("/energy", scope=scope, period=kept, compare=compare),
         },
         key=key, title=title, label=words(scope), span=now.words(period),
-        now=value, before=past, change=change, against=against, more=more,
+        now=value, before=past, change=change, against=former_text, more=more,
     )  # fmt: skip
 
 

@@ -56,14 +56,14 @@ class Read(NamedTuple):
     is_synthetic: bool
 
 
-def points_of(query: EnergyQuery, against: Period | None) -> tuple[tuple[Point, ...], bool]:
+def points_of(query: EnergyQuery, other: Period | None) -> tuple[tuple[Point, ...], bool]:
     """Every interval of the period that has begun, and whether simulated readings are among them.
 
     Raises BadInput where the marts are not published, and (share_has_no_hours) for a scope without any hours.
     """
     known = _read(query, query.period)
-    others = {} if against is None else _read(query, against)
-    compared = {_place(at, against, query): (at, read.value) for at, read in others.items()} if against else {}
+    others = {} if other is None else _read(query, other)
+    compared = {_place(at, other, query): (at, read.value) for at, read in others.items()} if other else {}
     if not known:
         return (), False
     found = []
@@ -88,7 +88,7 @@ def values_of(query: EnergyQuery, scope: str) -> Mapping[datetime, Decimal | Non
 
 
 def totals_book(query: EnergyQuery) -> FigureBook:
-    """Where figures of the whole period stand."""
+    """Figure book of the whole period."""
     report_id, site = f"energy/{query.site.site_id}/{query.scope.replace('/', '~')}", query.site
     as_of_utc = query.ask.as_known_utc
     return FigureBook(report_id=report_id, revision=0, as_of_utc=as_of_utc, is_synthetic=site.is_simulated)
@@ -281,7 +281,7 @@ def _begins_year(month: Period, period: Period) -> bool:
 
 
 def _place(at_utc: datetime, period: Period, query: EnergyQuery) -> tuple[int, str]:
-    """Where an interval lies in its period, so that those of two periods meet: which day, which slot of it."""
+    """Position of an interval in its period, alike in two compared periods: number of the day or month, slot of day."""
     local = at_utc.astimezone(zone(period.time_zone))
     if query.grain in ("month", "year"):
         return (local.year * 12 + local.month - period.start.year * 12 - period.start.month, "")

@@ -116,7 +116,7 @@ def _baselines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) ->
 
 
 def _subjects(ask: Ask, site: Site) -> Mapping[str, Text]:
-    """What baselines of a site are of: its uses, M&V projects and accepted recommendations, by id."""
+    """Subjects of a site's baselines: its uses, M&V projects and accepted recommendations, by id."""
     measures: dict[str, Text] = {
         each.project_id: title_of(each, scope_name(site, each.scope))
         for each in Recommendations(ask.project.store).standing(site.site_id, as_of_utc=ask.address.as_of_utc)

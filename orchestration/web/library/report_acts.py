@@ -23,7 +23,7 @@ from reports.texts.locales import named
 
 
 class Kind(NamedTuple):
-    """One act. command: of `meterloom reports`; step: as the ledger keeps it; says, asks, sends: of the button, the
+    """One act. command: of `meterloom reports`; step: as the ledger keeps it; label, asks, sends: of the button, the
     question and the button that sends it; after: what holds then.
     """
 
@@ -31,7 +31,7 @@ class Kind(NamedTuple):
     role: Role
     command: str
     step: str
-    says: str
+    label: str
     asks: str
     sends: str
     after: str
@@ -118,7 +118,7 @@ def _act(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> Act:
     )  # fmt: skip
     span = Sentence("{0}, {1}", line.title, line.span)
     return Act(
-        label=kind.says, question=Sentence(kind.asks, line.span), about=Sentence("{0}, revision {1}", span,
+        label=kind.label, question=Sentence(kind.asks, line.span), about=Sentence("{0}, revision {1}", span,
         content.revision), facts=tuple(facts), form=None if lacks_key else form,
         note=_note(ask, public_key, lacks_key=lacks_key), is_first=name not in {"return", "withdraw"},
     )  # fmt: skip
@@ -138,7 +138,7 @@ def _command(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> s
 
 
 def _why_not(ask: Ask, life: ReportLife, name: str) -> str:
-    """Why the person may not take that step; empty where they may."""
+    """Reason that the person may not take that step; empty where they may."""
     kind, me = ACTS[name], ask.person.person_id
     maker = life.prepared.person_id if life.prepared else ""
     before = life.reviewed.person_id if life.reviewed else ""
@@ -149,7 +149,7 @@ def _why_not(ask: Ask, life: ReportLife, name: str) -> str:
     if name == "publish" and me == before:
         return Sentence("You reviewed this report: a second person publishes it. {0}", able)
     if not may(ask.person, kind.needs):
-        return Sentence("{0} needs the role {1}. {2}", Sentence(kind.says), Sentence(kind.role.value), able)
+        return Sentence("{0} needs the role {1}. {2}", Sentence(kind.label), Sentence(kind.role.value), able)
     return ""
 
 

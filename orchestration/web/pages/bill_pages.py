@@ -126,7 +126,7 @@ def choose(ask: Ask = requires(Permission.BILL_UPLOAD)) -> Response:
 
 @router.post(PREVIEW, response_class=HTMLResponse)
 def preview(ask: Ask = requires(Permission.BILL_UPLOAD)) -> Response:
-    """What was read of a file; it is stored nowhere. Raises BadInput for one that is no bill."""
+    """Content of an uploaded bill; it is stored nowhere. Raises BadInput for a file that is no bill."""
     site, uploads = whole_site(ask), KeptUploads(ask, "bill")
     kept = uploads.keep(ask.files[:1], mend=MEND)
     _, bill = _read(uploads, kept)

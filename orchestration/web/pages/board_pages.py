@@ -68,7 +68,7 @@ for _name in boards():
 
 
 @router.post("/board/audit/draw")
-def draw_again(ask: Ask = requires(Permission.AUDIT_READ)) -> Response:
+def redraw(ask: Ask = requires(Permission.AUDIT_READ)) -> Response:
     """Ten figures by the number of the form, under an address that shows the same ten to everybody."""
     return RedirectResponse(ask.address.href("/board/audit", draw=ask.form.get("draw", "")[:MOST_TEXT] or "1"), 303)
 

@@ -81,7 +81,7 @@ class _Written(NamedTuple):
 
 
 def standing_of(project: OpenProject, name: str) -> Standing:
-    """Where the revision of that name stands; what is not published is unknown, whether it is there or not."""
+    """Public status of the revision of that name; what is not published is unknown, whether it is there or not."""
     found = _NAME.fullmatch(name)
     if found is None:
         return Standing(state="unknown")

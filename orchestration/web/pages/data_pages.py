@@ -45,9 +45,9 @@ def data(ask: Ask = requires(Permission.ANOMALY_READ, takes=("kept", "retried"))
     starts = rows["period_start"].dt.month_start().unique().sort(descending=True)
     months: list[date] = starts.to_list()[:MOST_MONTHS]
     newest = f"{months[0]:%Y-%m}" if months else f"{ask.now_utc:%Y-%m}"
-    asked_for = span(ask.address, time_zone=site.time_zone, now_utc=ask.now_utc, usual=newest)
+    requested = span(ask.address, time_zone=site.time_zone, now_utc=ask.now_utc, usual=newest)
     last: Any = rows["period_start"].max()
-    shown = rows.filter(pl.col("period_start").is_between(asked_for.start, asked_for.end, closed="left"))
+    shown = rows.filter(pl.col("period_start").is_between(requested.start, requested.end, closed="left"))
     days = {
         (scope.removeprefix("meter:"), day): DayRead(coverage or 0.0, estimated or 0.0)
         for scope, day, coverage, estimated in shown.select(_COLUMNS).iter_rows()
@@ -60,7 +60,7 @@ def data(ask: Ask = requires(Permission.ANOMALY_READ, takes=("kept", "retried"))
     drawn = draw(
         ask,
         data_page(
-            ask.address, site_name=site.name, month=asked_for, months=months,
+            ask.address, site_name=site.name, month=requested, months=months,
             meters={each.meter_id: each.name or each.meter_id for each in shown_meters},
             days=days, last_day=last, refused=_refused(ask, site), is_synthetic=site.is_simulated,
             today=ask.as_known_utc.astimezone(zone(site.time_zone)).date(),
@@ -112,7 +112,7 @@ _NONE = pl.DataFrame(
 
 
 @router.post("/data/quarantine/{item_id}/{act}")
-def read_again(item_id: str, act: str, ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
+def retry(item_id: str, act: str, ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
     """Read a refused file again, as the command does, or take what is held for its size alone. Raises BadInput."""
     site, call = whole_site(ask), WebCall(ask)
     item = ask.project.quarantine.show(item_id)

@@ -72,7 +72,7 @@ for _name in ("propose", "approve", "arm", "stop", "settle"):
 
 
 def _actor(ask: Ask, event: DrEvent) -> EventActor:
-    """Whoever looks, what they may do with the event, and whether its approval still holds."""
+    """The viewer's rights on the event, and whether its approval still holds."""
     people, me = ask.project.people, ask.person.person_id
     signers = {event.proposed_by, me, *(each.person_id for each in event.approvals)}
     fault = fault_of(event, people.public_keys, ask.now_utc) if event.state == "approved" else None

@@ -77,7 +77,7 @@ USUAL: Mapping[int, PageGrain] = {2: "quarter", 14: "hour", 92: "day", 3700: "mo
 
 
 def energy_given(ask: Ask) -> EnergyGiven:
-    """What the page shows of the address. Raises BadInput for a site, scope or period that is none."""
+    """Content of the page for the address. Raises BadInput for an unknown site, scope or period."""
     site = ask.site()
     scope, age = scope_of(ask, site), age_of(ask, site)
     period = period_of(ask, site, age)
@@ -100,9 +100,9 @@ def energy_given(ask: Ask) -> EnergyGiven:
     )
     if refused := _cannot(question):
         return _with(data, refused)
-    against = before(period, ask.address.compare)
+    compared = before(period, ask.address.compare)
     try:
-        points, is_synthetic = points_of(question, against)
+        points, is_synthetic = points_of(question, compared)
     except BadInput as fault:
         return _with(data, _state_of(question, fault))
     if not any(each.value is not None for each in points):
@@ -121,7 +121,7 @@ def energy_given(ask: Ask) -> EnergyGiven:
         None,
         points=points,
         uses=if_published(lambda: uses_of(question, points), lambda _: ()),
-        against=against,
+        against=compared,
         totals=totals,
         notes=notes,
         lookup={each.figure_id: each for each in book.figures()},
@@ -134,12 +134,12 @@ def energy_given(ask: Ask) -> EnergyGiven:
 
 def _with(data: EnergyGiven, state: State | None, **more: Any) -> EnergyGiven:
     if state is not None:
-        return replace(data, problem=state.told, links=state.links)
+        return replace(data, problem=state.paragraphs, links=state.links)
     return replace(data, **more)
 
 
 def _cannot(question: EnergyQuery) -> State | None:
-    """Why this chart is not drawn at all: more intervals than it holds."""
+    """State of a chart with more intervals than it holds; None for one that can be drawn."""
     address, days, grain = question.ask.address, question.period.days, question.grain
     if days > MOST_DAYS[grain]:
         return too_fine(address, GRAINS[grain], days, MOST_DAYS[grain], [e for e in MOST_DAYS if days <= MOST_DAYS[e]])
@@ -174,7 +174,7 @@ def _has_readings(question: EnergyQuery) -> bool:
 
 
 def _partly(question: EnergyQuery) -> tuple[Finding, ...]:
-    """That months which only touch the period are not in a chart by month."""
+    """Finding on months or years partly in the period, which such a chart leaves out."""
     start, end = question.period.start, question.period.end
     is_whole = start.day == end.day == 1 and (question.grain == "month" or start.month == end.month == 1)
     if question.grain not in ("month", "year") or is_whole:
@@ -243,6 +243,6 @@ def parts_of(site: Site, start: date) -> list[tuple[str, str, int]]:
 
 
 def _rest(whole: Decimal | None, parts: list[Decimal | None]) -> Decimal | None:
-    """What none of the parts measures; unknown where one of them is."""
+    """Energy outside all parts; unknown where the whole or a part is."""
     total = combine("sum", [(f"part {at}", value) for at, value in enumerate(parts)])
     return combine("difference", [("first", whole), ("second", total)])

@@ -22,7 +22,7 @@ from reports.pages.address import span
 from reports.pages.energy_uses import UseData, enpi_list, quarters_csv, version_address
 from reports.pages.page import Page
 from reports.pages.use_page import use_page
-from reports.pages.use_quarters import against, newest_assessable, use_data
+from reports.pages.use_quarters import newest_assessable, use_data, use_request
 
 router = APIRouter()
 NAV = Nav(40, "/enpi", "Performance", Permission.BASELINE_READ, "target", "Analyse", ("ops", "audit"))
@@ -38,7 +38,7 @@ def uses(request: Request, ask: Ask = requires(Permission.BASELINE_READ)) -> Res
     def page() -> Page:
         sources = project.sources(keeps=False)
         known = {name: asking(ask.of(site=name), sources) for name in sites}
-        found = [(line, newest_assessable(known[line.site], against(known[line.site], line.id))) for line in lines]
+        found = [(line, newest_assessable(known[line.site], use_request(known[line.site], line.id))) for line in lines]
         return enpi_list(found, ask.address, sites={each: site.name for each, site in sites.items()})
 
     stamp = f"{stamp_of_uses(ask, sites.values())}|{[each.last_report for each in lines]}"

@@ -31,7 +31,7 @@ _DONE: dict[str, FindingAct] = dict(zip(ACTS, get_args(FindingAct), strict=False
 
 
 def look_at(ask: Ask, site: Site) -> Look:
-    """As the address asks."""
+    """View of the site's findings for the person and the address."""
     sees_all = not ask.person.sites
     return Look(ask.project, site, ask.as_known_utc, ask.address.as_of_utc, ask.address.locale, sees_all)
 

@@ -19,7 +19,7 @@ NAV = Nav(50, "/live", "Connections", Permission.LIVE_READ, "plug", MORE, ("home
 
 @router.get("/live", response_class=HTMLResponse)
 def live(request: Request, ask: Ask = requires(Permission.LIVE_READ)) -> Response:
-    """What happens this second?"""
+    """Values of the live sources and their age."""
     site = ask.site()
     address = ask.address.model_copy(update={"site": site.site_id})
     reader, fault = LiveReader(ask.project.project.live_dir), ""

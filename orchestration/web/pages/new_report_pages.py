@@ -53,11 +53,11 @@ def make(ask: Ask = requires(Permission.REPORT_RUN, shared=("locale",))) -> Resp
     try:
         _refuse(ask, wanted)
     except BadInput as fault:
-        said = fault.message if isinstance(fault.message, Sentence) else Stored(fault.message)
+        message = fault.message if isinstance(fault.message, Sentence) else Stored(fault.message)
         mend: str = Stored(fault.mend) if fault.mend else ""
         if fault.reason == "bad_period" and (last := _prefilled(ask, wanted._replace(period="")).period):
             mend = Sentence("ask for {0}, the last whole one", last)
-        return draw(ask, _page(ask, wanted, said, mend), status=422)
+        return draw(ask, _page(ask, wanted, message, mend), status=422)
     about = "--site" if ask.subjects[wanted.subject].organisation is None else "--organisation"
     me = ask.person.person_id
     made_for = ("report", wanted.report, about, wanted.subject, "--period", wanted.period)

@@ -31,7 +31,7 @@ _NEWEST = 20
 
 @router.get(PATH, response_class=HTMLResponse)
 def notices(ask: Ask = requires(None, shared=_SHARED)) -> Response:
-    """What the person chose, and what was sent."""
+    """Notice settings of the person, and the newest notices."""
     parts = [Part(key="notices", blocks=_chosen(ask))]
     found = Outbox(ask.project.store).notices(person_id=ask.person.person_id, most=_NEWEST)
     if found:

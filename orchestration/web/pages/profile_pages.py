@@ -67,7 +67,7 @@ def seen(ask: Ask = requires(None, shared=_SHARED)) -> Response:
 
 
 def reset_note(ask: Ask) -> tuple[PageBlock, ...]:
-    """Who reset the person's password and when, until they say that they know; nothing where nobody did."""
+    """Notice of a reset of the person's password, by whom and when, until they confirm it; empty without a reset."""
     store, person = ask.project.store, ask.person
     reset = CredentialStore(store).last_reset(person.person_id)
     if reset is None or PreferenceStore(store).of_person(person.person_id).get(SEEN) == reset["id"]:
@@ -99,7 +99,7 @@ _YEAR_S, _UNDO_S = 365 * 86_400, 10
 
 @router.get("/profile", response_class=HTMLResponse)
 def profile(ask: Ask = requires(None)) -> Response:
-    """What there is about oneself."""
+    """The person's roles, start board, sign-ins and latest acts."""
     person, store = ask.person, ask.project.store
     chosen = str(PreferenceStore(store).of_person(person.person_id).get(HOME, ""))
     logins = LoginStore(store).of_person(person.person_id)

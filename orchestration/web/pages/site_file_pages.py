@@ -44,8 +44,8 @@ def site_text_form(
     elif ask.address.part("saved"):
         note = "Saved. Figures that depend on the change are recalculated."
     if held.site is None and not version:
-        return _drawn(ask, held, text, told=BROKEN, problems=problems_in(held.path, WebCall(ask)))
-    return _drawn(ask, held, text, told=note)
+        return _drawn(ask, held, text, note=BROKEN, problems=problems_in(held.path, WebCall(ask)))
+    return _drawn(ask, held, text, note=note)
 
 
 @router.post(_ONE, response_class=HTMLResponse)
@@ -60,8 +60,8 @@ def save(request: Request, site: str, ask: Ask = requires(Permission.WRITE, shar
     except BadInput as fault:
         request.state.code, request.state.subject = fault.reason, held.site_id
         if fault.reason == "changed_since":
-            return _drawn(ask, held, text, told=MOVED, now=site_text(held.path), status=412)
-        return _drawn(ask, held, text, told=FAULTY, problems=problems_of(fault), status=422)
+            return _drawn(ask, held, text, note=MOVED, now=site_text(held.path), status=412)
+        return _drawn(ask, held, text, note=FAULTY, problems=problems_of(fault), status=422)
     request.state.subject = f"{held.site_id} {opened_sha256[:12]} {after[:12]}"
     return RedirectResponse(ask.address.href(f"{PATH}/sites/{held.site_id}", saved="1"), 303)
 

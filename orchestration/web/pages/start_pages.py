@@ -24,7 +24,7 @@ _MEND = "choose meter files as CSV, XLSX, Parquet or EDI, and bills as PDF"
 
 @router.get(PATH, response_class=HTMLResponse)
 def start(ask: Ask = requires(Permission.METER_COMMISSION, takes=("kept", "tz", "made"))) -> Response:
-    """What do my files hold, and what comes of it?"""
+    """Upload of first files, the draft of a site from them, and the wait for its first figures."""
     if made := ask.address.part("made"):
         # The first figures, or the page that waits for them.
         job = calculation(ask, made)

@@ -48,7 +48,7 @@ def keep(ask: Ask = requires(Permission.REPORT_RUN)) -> Response:
 
 
 def _live_point_page(ask: Ask) -> Page:
-    """Why a live number is what it is. Raises NotAllowed, and BadInput (unknown_item) for a point that is silent."""
+    """Explanation of a live number. Raises NotAllowed, and BadInput (unknown_item) for a point without a value."""
     if not may(ask.person, Permission.LIVE_READ):
         raise NotAllowed(Permission.LIVE_READ)
     site, name = ask.site(), ask.address.part("point")
@@ -64,7 +64,7 @@ def _live_point_page(ask: Ask) -> Page:
 
 
 def _origin_rows(site: Site, source_id: str, name: str) -> Iterator[tuple[str, str]]:
-    """Where the source has the value, and by which register and scale it becomes the number, as the site file says."""
+    """Place of the value at its source, and the register and scale that make it the number, by the site file."""
     for source, point in [(one, each) for one in site.sources for each in one.points]:
         if (source.source_id, point.point) != (source_id, name):
             continue

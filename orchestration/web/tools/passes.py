@@ -58,7 +58,7 @@ class Passes:
 
     @property
     def dagster_url(self) -> str:
-        """Where Dagster answers: where the last `meterloom up` put it, else by the settings."""
+        """Address of Dagster: that of the last `meterloom up`, else of the settings."""
         with suppress(OSError):
             return (self._folder / "dagster_url").read_text(encoding="utf-8").strip()
         return f"http://127.0.0.1:{self._server.dagster_port}"

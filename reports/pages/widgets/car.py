@@ -12,7 +12,7 @@ KEY, TITLE = "car", "Car"
 
 class Car(Given):
     """charge_percent: of its battery, as the plan has it for now; None where no plan says it. target: share of the site
-    file, to be reached by departure. is_away: whether no car was there when the plan was made. said: what
+    file, to be reached by departure. is_away: whether no car was there when the plan was made. note: what
     the plan remarks of it. acts: what the person may do; by_hand: what somebody has set.
     """
 
@@ -21,7 +21,7 @@ class Car(Given):
     departure: str = ""
     is_away: bool = False
     has_charger: bool = True
-    said: Text = ""
+    note: Text = ""
     acts: tuple[Act, ...] = ()
     by_hand: Text = ""
 
@@ -39,7 +39,7 @@ def view(given: Car) -> Widget:
                      text=page_word(Sentence("{0} % charged", text), given.locale))  # fmt: skip
     return Widget(
         key=KEY, title=TITLE, state="value", link=given.link, is_synthetic=given.is_synthetic, findings=given.findings,
-        value=Number(label="State of charge", text=text, unit="%", note=aim), reason=given.by_hand or given.said,
+        value=Number(label="State of charge", text=text, unit="%", note=aim), reason=given.by_hand or given.note,
         acts=given.acts,
         picture=Picture(key=KEY, title=TITLE, svg=svg, caption=aim or TITLE),
     )  # fmt: skip

@@ -122,7 +122,7 @@ def month_so_far(given: MonthSoFar) -> Widget:
     title, caption = TITLES[given.what], "Month to date, and projected for the month"
     target = None if given.budget is None else float(given.budget)
     caption = caption if target is None else "Month to date, projected for the month, and budget"
-    picture = bullet(given.what, title, given, given.month, projected=given.projected, target=target, said=caption)
+    picture = bullet(given.what, title, given, given.month, projected=given.projected, target=target, caption=caption)
     return tile(
         given.what, title, given, given.month, label="Month to date", note=note, more=more, picture=picture
     )  # fmt: skip
@@ -212,7 +212,7 @@ def peak_demand(given: PeakDemand) -> Widget:
         more.append(number("Highest of the months before", given.months_before, given.locale, note=given.rule))
     key, title, caption = "peak_demand", "Peak demand of the month", "Highest demand, projected, and target"
     target = float(given.target_kw) if given.target_kw else value_of(given.months_before)
-    picture = bullet(key, title, given, given.peak, projected=given.projected, target=target, said=caption)
+    picture = bullet(key, title, given, given.peak, projected=given.projected, target=target, caption=caption)
     shown = picture if target is not None else None
     return tile(key, title, given, given.peak, label="Highest", note=given.at, more=more, picture=shown)
 

@@ -214,7 +214,7 @@ def _place(point: PowerPoint, number: Number, given: HomePower) -> Place:
 
 
 def _rest(places: Sequence[tuple[PowerPoint, Number]], name: str, given: HomePower) -> Place:
-    """What is used without a live meter: supply less metered uses.
+    """Use without a live meter: supply less metered uses.
 
     Unknown while a value is, and while the uses exceed the supply, since values of a moment are seconds apart.
     """
@@ -231,7 +231,7 @@ def _rest(places: Sequence[tuple[PowerPoint, Number]], name: str, given: HomePow
 
 
 def _flow_marks(factor: float, *, is_source: bool) -> dict[str, str]:
-    """How the script draws a ribbon. factor: of a value in its unit the kW that the house gets."""
+    """Marks by which the script draws a ribbon. factor: of a value in its unit the kW that the house gets."""
     return {"data_live_sign": "1" if is_source else "-1", "data_live_factor": f"{factor:g}"}
 
 

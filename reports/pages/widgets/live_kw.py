@@ -61,8 +61,8 @@ def _hours(given: LiveKw) -> Picture | None:
     """The day so far as a line: energy of an hour in kWh is its mean power in kW."""
     if sum(each is not None for each in given.hours) < 3:
         return None
-    said = page_word("Energy by the hour", given.locale)
-    return Picture(key=KEY, title=TITLE, svg=spark_svg(said, given.hours, text=said), caption=said)
+    caption = page_word("Energy by the hour", given.locale)
+    return Picture(key=KEY, title=TITLE, svg=spark_svg(caption, given.hours, text=caption), caption=caption)
 
 
 def live_number(

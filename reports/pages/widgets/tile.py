@@ -42,7 +42,7 @@ class Given(Model):
 
     @property
     def locale(self) -> str:
-        """That in which numbers are written."""
+        """Locale of its numbers."""
         return self.address.locale
 
 
@@ -144,7 +144,7 @@ def bullet(
     *,
     projected: Shown | None = None,
     target: float | None = None,
-    said: Text,
+    caption: Text,
 ) -> Picture | None:
     """Progress of a figure on its way: to a target, or to what the whole period comes to."""
     far, ahead = value_of(shown), value_of(projected)
@@ -154,10 +154,10 @@ def bullet(
     # A target stands within the picture, and not on its edge.
     room = whole * (1.0 if target is None else 1.06)
     svg = bullet_svg(
-        page_word(title, given.locale), far / room, text=page_word(said, given.locale),
+        page_word(title, given.locale), far / room, text=page_word(caption, given.locale),
         projected=None if ahead is None else ahead / room, target=None if target is None else target / room,
     )  # fmt: skip
-    return Picture(key=key, title=title, svg=svg, caption=said)
+    return Picture(key=key, title=title, svg=svg, caption=caption)
 
 
 def nothing(key: str, title: str, given: Given, reason: str, *, is_set_up: bool = True) -> Widget:
