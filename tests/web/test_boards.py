@@ -398,6 +398,9 @@ def test_the_peak_is_held_against_the_lowest_limit_named_by_its_source(
         assert now.running.peak_kw is not None
         share = format_alike([now.running.peak_kw / float(said[0]) * 100], "percent")[0]
         assert (limits[0].text, page_word(limits[0].note, "en")) == (said[0], f"{said[1]}, {share} % of the limit")
+        german = page_word(limits[0].note, "de")
+        assert german.endswith("% des Grenzwerts")
+        assert "contracted" not in german
         assert str(today.chart.limit.label) == f"limit {said[0]} kW" if today.chart.limit else False
 
 

@@ -181,8 +181,9 @@ def peak_limit(now: SiteNow) -> tuple[float, Text] | None:
     if tariff is not None:
         charge_id = None if now.running is None else now.running.demand_charge
         demand = [each.contracted_kw for each in tariff.demand if each.unit == "kw" and each.charge_id == charge_id]
-        found += [(float(each), "contracted demand") for each in demand if each is not None]
-        found += [(float(each.contracted), "contracted capacity") for each in tariff.capacity if each.unit == "kw"]
+        found += [(float(each), Sentence("contracted demand")) for each in demand if each is not None]
+        capacity = [float(each.contracted) for each in tariff.capacity if each.unit == "kw"]
+        found += [(each, Sentence("contracted capacity")) for each in capacity]
     return min(found, key=lambda each: each[0], default=None)
 
 
