@@ -12,7 +12,7 @@ from data_quality.contracts.reporting.anomaly_event import Cause
 from data_quality.contracts.reporting.open_finding import OpenFinding, standing
 from data_quality.contracts.reporting.work_order import WorkOrder
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.site_file.alert_rule import PeakRule
+from data_quality.contracts.site_file.alert_rule import peak_rule
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, months_after, zone
 from data_quality.contracts.workflow import AnomalyOpen, Daily, MonthClosed, OrderOpen, PeakForecast, Workflow
@@ -108,8 +108,8 @@ def closed_month(trigger: MonthClosed, time_zone: str, now_utc: datetime) -> str
 
 def _peaks(trigger: PeakForecast, project: "OpenProject", site: Site, now_utc: datetime, locale: str) -> list[Subject]:
     """A subject for each local day to come with steps above the target; none without target or forecast."""
-    limits = [each.limit for each in site.alert_rules if isinstance(each, PeakRule) and each.enabled]
-    target_kw = trigger.target_kw or min(limits, default=None)
+    rule = peak_rule(site.alert_rules)
+    target_kw = trigger.target_kw or (None if rule is None else rule.limit)
     mains = main_meters(site)
     if target_kw is None or len(mains) != 1:
         return []

@@ -33,6 +33,8 @@ BODY, QUERY, ADDRESS = (
         "test_an_address_that_means_something_else_is_nothing",
     )
 )
+ACTS, HANDS = "tests/web/test_device_acts.py", "tests/web/test_hand_acts.py"
+UPLOAD = "tests/web/test_reading_upload.py"
 MEANT, ROWS = (
     f"{HERE}::test_a_question_that_means_nothing_is_told_so",
     f"{PUSH}::test_every_row_is_accepted_or_refused_with_its_reason",
@@ -102,6 +104,33 @@ TABLE: dict[str, tuple[str, ...]] = {
         "tests/reports/test_faults_export.py::test_fault_f15_no_name_becomes_a_formula",
     ),
     "names: script, quotes, marks of direction, 300 letters": NAMED,
+    "act: a form of before a change": (f"{ACTS}::test_a_form_of_before_a_change_is_refused_with_the_way_on",),
+    "act: a double click": (
+        f"{ACTS}::test_two_clicks_take_a_device_once_and_are_answered_alike",
+        f"{ACTS}::test_two_clicks_at_one_moment_act_once",
+    ),
+    "act: the second person is gone": (
+        f"{ACTS}::test_a_second_person_who_was_removed_approves_nothing",
+        f"{ACTS}::test_who_is_alone_is_told_how_to_get_a_second_person",
+    ),
+    "act: an override that has expired": (
+        f"{HANDS}::test_a_form_sent_after_its_end_has_passed_sets_and_pauses_nothing",
+        f"{HANDS}::test_an_override_that_ended_by_itself_is_not_given_back_again",
+    ),
+    "act: a device that does not answer": (
+        "tests/web/test_charge_now.py::"
+        "test_an_act_on_a_device_that_does_not_answer_is_not_proven_and_is_sent_no_second_time",
+    ),
+    "act: a key that was revoked": (
+        "tests/web/test_signed_acts.py::test_a_key_that_was_taken_away_meanwhile_signs_nothing",
+    ),
+    "act: a wrong file, or 20 GB": (
+        f"{UPLOAD}::test_what_is_no_meter_file_is_rejected_in_one_sentence_with_nothing_to_accept",
+        f"{UPLOAD}::test_files_are_refused_by_their_length_before_a_byte_of_them_is_read",
+    ),
+    "act: two people edit one site file": (
+        "tests/web/test_site_file_page.py::test_of_two_editors_the_later_is_told_and_neither_text_is_lost",
+    ),
     "race: two approvals": ("tests/controls/ledger/test_two_people.py::test_fault_f79_",),
     "race: publish during a correction": ("tests/reports/publish/test_together.py::test_nobody_else_sees_half_of_it",),
     "race: site file changed under a form": ("tests/web/test_seed0.py::test_one_use_more_keeps_every_comment",),

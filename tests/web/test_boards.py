@@ -15,8 +15,10 @@ from assets.sites.load_sites import load_site
 from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcomes
 from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
+from data_quality.contracts.billing.tariff_charges import CapacityCharge
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.people import Person, Role
+from data_quality.contracts.site_file.alert_rule import PeakRule
 from data_quality.contracts.site_file.budgets import Budgets
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.meter import Meter
@@ -364,6 +366,42 @@ def test_a_budget_of_the_site_file_stands_on_the_bullet_of_the_month(asking: Ask
         assert picture is not None
         assert "budget" in picture.svg
     assert not [each for each in tiles(asking, "ops")["cost"].numbers if each.label == "Budget"]
+
+
+@pytest.mark.parametrize(
+    ("capacity_kw", "rule_kw", "said"),
+    [
+        (400, None, ("400", "contracted capacity")), (400, 380, ("380", "Peak of the press")),
+        (300, 380, ("300", "contracted capacity")), (None, 380, ("380", "Peak of the press")), (None, None, None),
+    ],
+)  # fmt: skip
+def test_the_peak_is_held_against_the_lowest_limit_named_by_its_source(
+    asking: Asking, capacity_kw: int | None, rule_kw: int | None, said: tuple[str, str] | None
+) -> None:
+    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    site = asking.project.site("plant")
+    charges = [CapacityCharge(charge_id=unit, unit=unit, contracted=Decimal(kw), price_per_unit=Decimal(1))
+               for unit, kw in (("kw", capacity_kw), ("kva", 5)) if kw is not None]  # fmt: skip
+    rules = [PeakRule(kind="peak", rule_id="press", name="Peak of the press", limit=kw, enabled=kw == rule_kw)
+             for kw in (rule_kw, 5) if kw is not None]  # fmt: skip
+    tariffs = tuple(each.model_copy(update={"capacity": tuple(charges), "demand": ()}) for each in site.tariffs)
+    held = site.model_copy(update={"tariffs": tariffs, "alert_rules": tuple(rules)})
+    now = SiteNow(Show(ask, held, asking.project.sources()))
+    found = {each.key: each for each in tiles_of("ops", BoardQuery([now], now.scope, newest_month(now), "previous"))}
+    peak, today = found["peak_demand"], found["today"]
+    limits = [each for each in peak.numbers if each.label == "Limit"]
+    assert (bool(peak.picture), bool(limits)) == (said is not None,) * 2
+    assert today.chart is not None
+    assert (today.chart.limit is None) is (said is None)
+    if said is not None:
+        assert now.running is not None
+        assert now.running.peak_kw is not None
+        share = format_alike([now.running.peak_kw / float(said[0]) * 100], "percent")[0]
+        assert (limits[0].text, page_word(limits[0].note, "en")) == (said[0], f"{said[1]}, {share} % of the limit")
+        german = page_word(limits[0].note, "de")
+        assert german.endswith("% des Grenzwerts")
+        assert "contracted" not in german
+        assert str(today.chart.limit.label) == f"limit {said[0]} kW" if today.chart.limit else False
 
 
 def test_meters_below_the_main_one_that_were_not_read_are_not_said_to_be_missing(asking: Asking) -> None:

@@ -29,7 +29,7 @@ from orchestration.open_project import OpenProject
 from tests.web.asking import PAGE
 from tests.web.devices_world import CARLA, OTTO, PEOPLE
 from tests.web.marts_world import Asking, make_project, plant_of_the_web
-from tests.web.test_device_acts import on_page
+from tests.web.test_device_acts import act, on_page, seen
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 # The figures that are promised: proven in the ledger, and back at what the plan has for it.
@@ -71,7 +71,9 @@ def _proven_at(project: OpenProject, command_id: str) -> datetime:
     return at_utc
 
 
-def test_a_car_is_charged_within_two_seconds_and_back_at_the_plan_within_ten(tmp_path: Path) -> None:
+@contextmanager
+def charging(tmp_path: Path) -> Iterator[tuple[Asking, ModbusServer]]:
+    """An operator in PARTIAL, a charger that speaks Modbus, and an agent at work that has read it."""
     clock, template = SystemClock(), load_template("sim_ev_charger")
     unit = simulated_unit(template, monotonic=time.monotonic)
     server = ModbusServer([unit]).start()
@@ -88,25 +90,46 @@ def test_a_car_is_charged_within_two_seconds_and_back_at_the_plan_within_ten(tmp
         transports=Gateways(site.site_id, Settings(), clock), site=SiteValues(site),
     )  # fmt: skip
     set_mode(project.store, site.site_id, mode=Mode.PARTIAL, person=CARLA, reason="commissioned", clock=clock)
-    asking = Asking(project, clock, OTTO)
     with at_work(Agent(context, devices_of(site))):
         _until(lambda: unit.reads > 2)
+        yield Asking(project, clock, OTTO), server
+    server.stop()
+    project.close()
+    store.close()
+
+
+def test_a_car_is_charged_within_two_seconds_and_back_at_the_plan_within_ten(tmp_path: Path) -> None:
+    with charging(tmp_path) as (asking, _):
+        store = asking.project.store
         began_s = time.monotonic()
         answer = on_page(asking, "car/set", value="2.2", reason="leaving early", **{"for": "1h"})
         took_s = time.monotonic() - began_s
-        [row] = read_commands(project.store, site.site_id)
+        [row] = read_commands(store, "plant")
         assert (answer.status, row.state) == (303, CommandState.VERIFIED)
         shown = asking.get("/devices/car", [PAGE], site="plant").text
         assert re.search("Command: in force, (read back|meter moved)", shown)
         # The way back is offered at once, to who did it.
         assert re.search('class="toast" role="status"><span>Set to 2.*?action="/devices/car/release', shown, re.DOTALL)
-        asked_s = (_proven_at(project, row.command.command_id) - row.recorded_at_utc).total_seconds()
+        asked_s = (_proven_at(asking.project, row.command.command_id) - row.recorded_at_utc).total_seconds()
         began_s = time.monotonic()
         assert on_page(asking, "car/release", reason="stays").status == 303
-        _until(lambda: read_commands(project.store, site.site_id)[0].state is CommandState.REVERTED)
+        _until(lambda: read_commands(store, "plant")[0].state is CommandState.REVERTED)
         back_s = time.monotonic() - began_s
-    server.stop()
-    project.close()
-    store.close()
     assert asked_s <= PROVEN_WITHIN_S, (asked_s, took_s)
     assert back_s <= BACK_WITHIN_S, (back_s, asked_s, took_s)
+
+
+def test_an_act_on_a_device_that_does_not_answer_is_not_proven_and_is_sent_no_second_time(tmp_path: Path) -> None:
+    with charging(tmp_path) as (asking, server):
+        store = asking.project.store
+        form = {"value": "2.2", "reason": "leaving early", "for": "1h", "seen": seen(asking, "/devices/car")}
+        server.stop()
+        assert [act(asking, "car/set", **form).status for _ in range(2)] == [303, 303]
+        time.sleep(4 * CYCLE_S)
+        [row] = read_commands(store, "plant")
+        shown = asking.get("/devices/car", [PAGE], site="plant").text
+        query = command_events.select().where(command_events.c.command_id == row.command.command_id)
+        states = [each["to_state"] for each in store.rows(query)]
+    # No state twice: it went out once.
+    assert (states[-1], len(set(states))) == ("UNKNOWN", len(states)), states
+    assert "Command: outcome unknown, being read, sent, not proven" in shown

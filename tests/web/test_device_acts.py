@@ -159,6 +159,18 @@ def test_full_needs_a_second_engineer_and_two_clicks_approve_once(devices: Askin
     assert detail(act(devices, place))[1] in ("same_person", "request_used")
 
 
+def test_a_second_person_who_was_removed_approves_nothing(devices: Asking) -> None:
+    assert on_page(devices, "mode", mode="FULL", reason="four weeks well", expires="7d").status == 303
+    [request] = open_requests(devices.project.store, "plant", NOW)
+    people = devices.project.project.root / "people.yaml"
+    people.write_text("".join(each for each in people.read_text().splitlines(True) if "eve" not in each))
+    answer = act(as_(EVE, devices), f"requests/{request.request_id}/approve")
+    assert (answer.status, answer.said["code"]) == (404, "unknown_person")
+    assert mode(devices) == "SIMULATION"
+    assert open_requests(devices.project.store, "plant", NOW) == [request]
+    assert "No second engineer is known. Add one in the people file." in page(devices)
+
+
 def test_a_stop_voids_a_request_and_the_refusal_says_what_next(devices: Asking) -> None:
     assert on_page(devices, "mode", mode="PARTIAL", reason="begin").status == 303
     assert on_page(devices, "mode", mode="FULL", reason="well").status == 303

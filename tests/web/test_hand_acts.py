@@ -62,6 +62,26 @@ def test_a_car_is_charged_until_its_departure_where_that_is_no_farther_than_a_ha
     assert hold.until_utc == datetime(2025, 4, 2, 15, 30, tzinfo=UTC)
 
 
+def test_a_form_sent_after_its_end_has_passed_sets_and_pauses_nothing(ready: Asking) -> None:
+    leaves = datetime(2025, 4, 2, 15, 30, tzinfo=UTC)
+    late = Asking(ready.project, FixedClock(leaves + timedelta(seconds=1)), OTTO)
+    assert acquire_lease(ready.project.store, "plant", "agent-1", now_utc=late.clock.now_utc()) is not None
+    form = {"value": "2", "for": leaves.isoformat(), "reason": "x", "seen": seen(ready, CAR)}
+    for place in ("car/set", "car/take", "car/pause"):
+        answer = act(late, place, **form)
+        assert detail(answer) == (422, "end_has_passed", "Choose an end that is yet to come."), place
+    assert read_commands(ready.project.store, "plant") == []
+    assert open_holds(ready.project.store, "plant", NOW) == []
+
+
+def test_an_override_that_ended_by_itself_is_not_given_back_again(ready: Asking) -> None:
+    assert on_page(ready, "car/set", value="2", reason="x", **{"for": "1h"}).status == 303
+    late = Asking(ready.project, FixedClock(NOW + timedelta(hours=2)), OTTO)
+    answer = act(late, "car/release", reason="x", seen=seen(ready, CAR))
+    assert detail(answer)[:2] == (422, "no_hold")
+    assert detail(answer)[2].startswith("The override has ended, and the plan has the device again")
+
+
 @pytest.mark.parametrize("departure", ["half past", {"wed": "25:00"}, {"someday": "07:30"}, 7, None])
 def test_a_departure_that_is_none_takes_no_page_away(devices: Asking, departure: Any) -> None:
     site = devices.project.site("plant")

@@ -12,11 +12,12 @@ from assets.stores.live.live_store import LiveStore
 from controls.planning.plan_picture import price_bands
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.alert_rule import PeakRule
 from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import FixedClock
 from orchestration.web.boards.board_figures import Show
-from orchestration.web.boards.now_tiles import by_source
+from orchestration.web.boards.now_tiles import against_expected, by_source, peak_limit
 from orchestration.web.boards.plan_tiles import ahead, of_car
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.request_context import Ask
@@ -119,6 +120,9 @@ def test_hours_of_a_home_are_stacked_by_their_source_and_what_is_taken_lies_belo
     assert (
         by_source(SiteNow(Show(ask, house().model_copy(update={"assets": (CHARGER,)}), project.sources())), hours) == ()
     )
+    rule = PeakRule(kind="peak", rule_id="peak", limit=3)
+    limited = SiteNow(Show(ask, house().model_copy(update={"alert_rules": (rule,)}), project.sources()))
+    assert (peak_limit(limited) is None, against_expected(limited).limit) == (False, None), "use is not what is drawn"
     tile = day_and_month.today(
         day_and_month.Today(day="Today", to="01:00", hours=(("00:00", None, None),),
                             address=ask.address,

@@ -81,7 +81,8 @@ def states() -> Iterator[tuple[str, Widget]]:
         yield f"cost {name}", day_and_month.month_so_far(given)
         yield f"peak_demand {name}", day_and_month.peak_demand(
             day_and_month.PeakDemand(**AT, peak=month, at="2025-12-18 16:15", running=energy, window_minutes=15,
-                                   minutes_left=6, findings=found, target_kw="450" if found else "")
+                                   minutes_left=6, findings=found,
+                                   limit=(450.0, "contracted demand") if found else None)
         )  # fmt: skip
         yield f"today {name}", day_and_month.today(
             day_and_month.Today(**AT, day="Today", so_far=energy if month is cost else gone, findings=found,

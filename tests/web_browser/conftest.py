@@ -47,17 +47,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 class serving:  # noqa: N801 - reads as a verb
     """A server over a project folder, in a thread of this process. now: None: as the machine's clock says. person: who
-    asks, where nobody signs in.
+    asks, where nobody signs in. port: 0: any that is free.
     """
 
-    def __init__(self, folder: Path, now: datetime | None, person: Person | None = None) -> None:
-        self.folder, self.now, self.person = folder, now, person
+    def __init__(self, folder: Path, now: datetime | None, person: Person | None = None, port: int = 0) -> None:
+        self.folder, self.now, self.person, self.port = folder, now, person, port
 
     def __enter__(self) -> Site:
         """Start it and wait until it answers."""
         project, clock = OpenProject(str(self.folder)), FixedClock(self.now) if self.now else SystemClock()
         sign_in = SignIn(project, clock)
-        config = uvicorn.Config("", host="127.0.0.1", port=0, log_level="error")
+        config = uvicorn.Config("", host="127.0.0.1", port=self.port, log_level="error")
         self.socket = config.bind_socket()
         url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         asks = {"sign_in": sign_in} if self.person is None else {"signed_in": lambda _request: (self.person, "token")}

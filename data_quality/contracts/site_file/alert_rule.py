@@ -234,6 +234,12 @@ def _check_rule(rule: AlertRule, site: RuledSite) -> None:
         raise ValueError(f"{where}: the site has no budget of {rule.of}, expected one in budgets")
 
 
+def peak_rule(rules: Sequence[AlertRule]) -> PeakRule | None:
+    """The enabled rule with the lowest limit of demand."""
+    found = [each for each in rules if isinstance(each, PeakRule) and each.enabled]
+    return min(found, key=lambda each: each.limit, default=None)
+
+
 def budget_of(rule: BudgetRule, site: RuledSite) -> float | None:
     """Monthly budget in the site's currency, or in kg CO2e."""
     if site.budgets is None:

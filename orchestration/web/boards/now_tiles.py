@@ -24,7 +24,8 @@ from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.site_file.alert_rule import peak_rule
 from data_quality.contracts.site_file.live_source import poll_intervals_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
@@ -43,6 +44,8 @@ from reports.writer import words
 # Bars of days.
 MOST_DAYS = 62
 _HOUR_MINUTES = 60
+# What a site gives itself.
+_SELF_GIVEN = {"solar", "battery"}
 
 
 def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
@@ -155,7 +158,6 @@ def peak(now: SiteNow) -> day_and_month.PeakDemand:
         )  # fmt: skip
         known = [each for each in now.show.figures(rows) if each.value is not None]
         highest = max(known, key=lambda each: each.value or 0, default=None)
-    contracted = None if charge is None else charge.contracted_kw
     return day_and_month.PeakDemand(
         **now.common("peak_kw", "block_demand_kw", "projected_peak_kw"),
         peak=figures.get("peak_kw"),
@@ -164,10 +166,25 @@ def peak(now: SiteNow) -> day_and_month.PeakDemand:
         minutes_left=0 if running is None else running.window_minutes - running.block_minutes,
         window_minutes=0 if running is None else running.window_minutes,
         projected=figures.get("projected_peak_kw"),
-        target_kw="" if contracted is None else str(contracted),
+        limit=peak_limit(now),
         months_before=now.show.shown(highest),
         rule="" if ratchet is None else f"billed is at least {ratchet.share:.0%} of it",
     )
+
+
+def peak_limit(now: SiteNow) -> tuple[float, Text] | None:
+    """The lowest of what limits demand on the day, kW, and what sets it: demand or capacity by contract, or an enabled
+    peak rule. One in kVA is no limit of kW.
+    """
+    tariff, rule = tariff_on(now, now.day), peak_rule(now.site.alert_rules)
+    found: list[tuple[float, Text]] = [] if rule is None else [(rule.limit, named(rule.title))]
+    if tariff is not None:
+        charge_id = None if now.running is None else now.running.demand_charge
+        demand = [each.contracted_kw for each in tariff.demand if each.unit == "kw" and each.charge_id == charge_id]
+        found += [(float(each), Sentence("contracted demand")) for each in demand if each is not None]
+        capacity = [float(each.contracted) for each in tariff.capacity if each.unit == "kw"]
+        found += [(each, Sentence("contracted capacity")) for each in capacity]
+    return min(found, key=lambda each: each[0], default=None)
 
 
 def _peak_at(now: SiteNow) -> str:
@@ -215,6 +232,8 @@ def against_expected(now: SiteNow) -> day_and_month.Today:
         hours=rows,
         days=tuple(_days_before(now)),
         sources=sources,
+        # What modules and battery give counts as use, and not against the limit of what is drawn from the grid.
+        limit=None if _SELF_GIVEN & set(_energies(now).values()) else peak_limit(now),
     )
 
 
@@ -352,9 +371,8 @@ def by_source(now: SiteNow, hours_utc: Sequence[datetime]) -> tuple[Source, ...]
     """Energy from grid, modules and battery and into grid and battery in each hour; kWh, of hours read in full alone.
     Empty where the site has neither modules nor a battery that are metered.
     """
-    mains, lake = frozenset(main_meters(now)), now.show.sources.lake
-    energies = {each.meter_id: energy_of_meter(now.site, each.meter_id, mains) for each in now.site.meters}
-    if not {"solar", "battery"} & set(energies.values()):
+    energies, lake = _energies(now), now.show.sources.lake
+    if not _SELF_GIVEN & set(energies.values()):
         return ()
     rows = site_readings(
         lake, now.site, start_utc=hours_utc[0], end_utc=hours_utc[-1] + timedelta(hours=1),
@@ -373,6 +391,12 @@ def by_source(now: SiteNow, hours_utc: Sequence[datetime]) -> tuple[Source, ...]
         for key, (label, energy) in SOURCES.items()
         if any(map(_known, found.get(key, {}).values()))
     )
+
+
+def _energies(now: SiteNow) -> dict[str, Energy]:
+    """Of each meter the energy that it counts."""
+    mains = frozenset(main_meters(now))
+    return {each.meter_id: energy_of_meter(now.site, each.meter_id, mains) for each in now.site.meters}
 
 
 def _known(value: float | None) -> float | None:

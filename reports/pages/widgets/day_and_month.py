@@ -7,7 +7,7 @@ from typing import Literal
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
-from reports.pages.chart import Chart, ChartRow, Energy, Kind
+from reports.pages.chart import Chart, ChartRow, Energy, Kind, Limit
 from reports.pages.numbers import Number
 from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, bullet, nothing, number, tile, value_of
@@ -30,7 +30,7 @@ class Today(Given):
     the same hours together, as forecast before the day began; no_forecast: why there is none, empty where none is set
     up. hours: local time, energy and P10, P50, P90 of each, those to come without energy. days: label, difference to
     the baseline in percent of each of the days before. sources: what the hours are made of, where modules or a battery
-    stand beside the grid.
+    stand beside the grid. limit: of demand, kW, and what sets it.
     """
 
     day: str = ""
@@ -41,6 +41,7 @@ class Today(Given):
     hours: tuple[tuple[str, Shown | None, Band | None], ...] = ()
     days: tuple[tuple[Text, Shown], ...] = ()
     sources: tuple[Source, ...] = ()
+    limit: tuple[float, Text] | None = None
 
 
 def today(given: Today) -> Widget:
@@ -64,8 +65,8 @@ def _expected(given: Today) -> Number:
 
 
 def _chart(given: Today) -> Chart:
-    """Energy by the hour: bars, by source where there are several, or where a band was expected a line over it, whose
-    edges stand in the table.
+    """Energy by the hour: bars, by source where there are several, or where a band was expected or demand has a limit
+    a line beside it; the band's edges stand in the table.
     """
     measured = ChartRow(
         label="Measured", values=tuple(value_of(shown) for _, shown, _ in given.hours),
@@ -80,10 +81,16 @@ def _chart(given: Today) -> Chart:
     elif given.sources:
         rows = [measured.model_copy(update={"style": "none", "label": "Used"})]
         rows += [ChartRow(label=each.label, energy=each.energy, values=each.values) for each in given.sources]
-    shape: Kind = "band" if is_banded else "stack" if given.sources else "bars"
+    limit = None
+    if given.limit is not None:
+        # The energy of an hour at that power.
+        [text] = format_alike([given.limit[0]], "kw", locale=given.locale)
+        limit = Limit(label=Sentence("limit {0} kW", text), value=given.limit[0])
+    shape: Kind = "band" if is_banded or limit else "stack" if given.sources else "bars"
     return Chart(
         kind=shape, key="hours", title="Hours of the day", unit="kwh",
-        x=tuple(hour for hour, *_ in given.hours), x_title="Hour", rows=tuple(rows), locale=given.locale,
+        x=tuple(hour for hour, *_ in given.hours), x_title="Hour", rows=tuple(rows), limit=limit,
+        locale=given.locale,
     )  # fmt: skip
 
 
@@ -179,7 +186,8 @@ def cost_days(given: CostDays) -> Widget:
 
 class PeakDemand(Given):
     """peak: of the month so far; at: its local time. running: mean of the window so far. months_before: the highest of
-    the months that a ratchet looks back on. rule: what the tariff says of it, in words.
+    the months that a ratchet looks back on. rule: what the tariff says of it, in words. limit: of demand, kW, and what
+    sets it.
     """
 
     peak: Shown | None = None
@@ -188,7 +196,7 @@ class PeakDemand(Given):
     minutes_left: int = 0
     window_minutes: int = 0
     projected: Shown | None = None
-    target_kw: str = ""
+    limit: tuple[float, Text] | None = None
     months_before: Shown | None = None
     rule: Text = ""
 
@@ -206,15 +214,25 @@ def peak_demand(given: PeakDemand) -> Widget:
         ),
         number("Projected for the month", given.projected, given.locale),
     ]
-    if given.target_kw:
-        more.append(Number(label="Target", text=given.target_kw, unit="kW"))
+    target = value_of(given.months_before) if given.limit is None else given.limit[0]
+    if given.limit is not None:
+        more.append(_limit(*given.limit, value_of(given.peak), given.locale))
     if given.rule:
         more.append(number("Highest of the months before", given.months_before, given.locale, note=given.rule))
     key, title, caption = "peak_demand", "Peak demand of the month", "Highest demand, projected, and target"
-    target = float(given.target_kw) if given.target_kw else value_of(given.months_before)
     picture = bullet(key, title, given, given.peak, projected=given.projected, target=target, caption=caption)
     shown = picture if target is not None else None
     return tile(key, title, given, given.peak, label="Highest", note=given.at, more=more, picture=shown)
+
+
+def _limit(limit_kw: float, source: Text, peak_kw: float | None, locale: str) -> Number:
+    """The limit, what sets it, and how much of it the highest demand reaches."""
+    [text] = format_alike([limit_kw], "kw", locale=locale)
+    if peak_kw is None:
+        return Number(label="Limit", text=text, unit="kW", note=source)
+    [share] = format_alike([peak_kw / limit_kw * 100], "percent", locale=locale)
+    note = sentences((source, Sentence("{0} % of the limit", share)), ", ")
+    return Number(label="Limit", text=text, unit="kW", note=note, tone="caution" if peak_kw > limit_kw else "plain")
 
 
 class Block(Model):
