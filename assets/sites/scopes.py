@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 import polars as pl
 
-from assets.sites.meter_tree import has_import, primary_meters, total_meters
+from assets.sites.meter_tree import ENERGY_UNIT, has_import, primary_meters, total_meters
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import once
-from data_quality.contracts.site_file.hierarchy import breakpoints
+from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER, breakpoints
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.premises import REMAINDER, SHARE_DECIMALS, Part, PartMeter, part_edges
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.units import unit_of
 
 ONE = Decimal(1)
 ENERGY = "energy"
@@ -78,6 +79,21 @@ def spans_by_scope(site: Site) -> dict[str, list[ScopeSpan]]:
     return found
 
 
+@once
+def register_scopes(site: Site) -> dict[str, tuple[str, str]]:
+    """Scope `meter:x/export` -> meter and register: those that count kWh other than consumption, which is `meter:x`.
+
+    They have readings and no row of the marts.
+    """
+    return {
+        f"meter:{meter.meter_id}/{each.register_id}": (meter.meter_id, each.register_id)
+        for meter in site.meters
+        for each in meter.registers
+        if unit_of(each.unit).canonical == ENERGY_UNIT
+        and not (has_import(meter) and each.register_id == CONSUMPTION_REGISTER)
+    }
+
+
 def carrier_of(site: Site, spans: Iterable[ScopeSpan]) -> str:
     """The carrier that all meters of the spans share, or mixed."""
     carriers = {meter.carrier.value for span in spans for each in span.members if (meter := site.meter(each.meter_id))}
@@ -106,9 +122,11 @@ def scope_rows(site: Site) -> pl.DataFrame:
 
 
 def known_spans(site: Site, scope: str) -> Sequence[ScopeSpan]:
-    """The spans of the scope. Raises BadInput for one that the site does not have."""
+    """The spans of the scope, of a register one. Raises BadInput for one that the site does not have."""
     if found := spans_by_scope(site).get(scope):
         return found
+    if scope in register_scopes(site):
+        return (ScopeSpan(scope, "register", date.min, date.max, (Member(register_scopes(site)[scope][0]),)),)
     kind, _, name = scope.partition(":")
     is_empty = (kind == "meter" and site.meter(name) is not None) or (
         kind == "seu" and name in [seu.seu_id for seu in site.seus]

@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from assets.sites.scopes import register_scopes
 from assets.stores.published.report_ledger import keep_site_version
 from assets.stores.published.requested_figures import RequestedFigures
-from data_quality.contracts.reporting.figure import Figure, Trace
+from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure, Trace
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, months_after, zone
 from reports.recompute.computations import KPI, code_sha256
@@ -61,15 +62,17 @@ def series_ids(
         return without
     sources = project.sources()
     rows = ";".join(map(_row, intervals))
-    inputs = (sources.site_input(site), *([] if grain == "quarter" else [sources.definition_input()]))
-    code = code_sha256(QUARTER if grain == "quarter" else KPI)
+    measure = REGISTER_KPI if scope in register_scopes(site) else _MEASURE
+    computation = _computation(measure, grain)
+    inputs = (sources.site_input(site), *([] if computation == QUARTER else [sources.definition_input()]))
+    code = code_sha256(computation)
     # The id holds no time of a request: equal readings give equal ids.
     facts = [SERIES, site.site_id, scope, grain, str(is_synthetic), code, *(each.sha256 for each in inputs), rows]
     figure_id = hashlib.sha256("\x1f".join(facts).encode()).hexdigest()[:16]
     first, last = (each.start_utc.astimezone(zone(site.time_zone)).date() for each in (intervals[0], intervals[-1]))
     named = {"site": site.site_id, "scope": scope, "grain": grain, "time_zone": site.time_zone, "rows": rows}
     series = Figure(
-        figure_id=figure_id, path="", label=f"{_MEASURE} of {scope}", kpi=_MEASURE, scope=scope, start=first,
+        figure_id=figure_id, path="", label=f"{measure} of {scope}", kpi=measure, scope=scope, start=first,
         end=_END[grain](last), value=None, unit="kwh", is_synthetic=is_synthetic,
         trace=Trace(computation=SERIES, code_sha256=code, parameters=named, as_of_utc=as_of_utc, inputs=inputs),
     )  # fmt: skip
@@ -77,6 +80,11 @@ def series_ids(
         return without
     keep_site_version(project.store, site, inputs[0].sha256, clock)
     return [f"{figure_id}-{row}" for row in range(len(intervals))]
+
+
+def _computation(measure: str, grain: str) -> str:
+    """What makes a point again: its readings of a quarter hour and of a register, else the marts' own SQL."""
+    return QUARTER if grain == "quarter" or measure == REGISTER_KPI else KPI
 
 
 def _row(each: Interval) -> str:
@@ -101,17 +109,17 @@ def interval_figure(series: Figure, row: str) -> Figure | None:
     at_utc = datetime.fromtimestamp(int(second), UTC)
     start = at_utc.astimezone(local).date()
     end = _END[grain](start)
-    named |= {"kpi": _MEASURE, "start": str(start), "end": str(end)}
+    named |= {"kpi": series.kpi, "start": str(start), "end": str(end)}
     place = str(start)
     if grain in ("quarter", "hour"):
         # Where local midnight lies inside a UTC hour, the rest of the hour is of the day that begins in it.
         at = f"{at_utc if grain == 'quarter' else at_utc.replace(minute=0):%Y-%m-%dT%H:%MZ}"
         named[f"{grain}_start_utc"], place = at, f"{at}~{place}"
-    computation = QUARTER if grain == "quarter" else KPI
+    computation = _computation(series.kpi, grain)
     return series.model_copy(
         update={
             "figure_id": f"{series.figure_id}-{row}",
-            "path": f"{named['site']}/{series.scope}/{grain}/{place}/{_MEASURE}",
+            "path": f"{named['site']}/{series.scope}/{grain}/{place}/{series.kpi}",
             "start": start,
             "end": end,
             "value": Decimal(value),

@@ -6,11 +6,11 @@ from decimal import Decimal
 import polars as pl
 
 from assets.stores.lake.merges import named_batches
-from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant
 from orchestration.web.energy.energy_given import EnergyQuery, points_of
-from orchestration.web.queries import scope_names
+from orchestration.web.queries import register_names, scope_names
 from orchestration.web.request_context import Ask
 from reports.figures.trace import Figures, graph
 from reports.pages.why_lineage import SourceFile
@@ -21,7 +21,8 @@ from reports.recompute.figure_sources import Sources, parse_span
 
 def quarters_of(ask: Ask, figure: Figure) -> list[tuple[datetime, Decimal | None]]:
     """The quarter hours of an hour's energy."""
-    if figure.kpi != ENERGY or figure.trace.computation != "scope_kpi" or not is_hour(figure):
+    is_energy = figure.kpi == ENERGY and figure.trace.computation == "scope_kpi"
+    if not (is_energy or figure.kpi == REGISTER_KPI) or not is_hour(figure):
         return []
     start = parse_instant(figure.trace.parameters["hour_start_utc"])
     site = ask.sites()[figure.trace.parameters["site"]]
@@ -71,4 +72,4 @@ def scope_name(figure: Figure, sources: Sources, site: Site | None) -> str:
         bill_id, _, line = scope.removeprefix("bill:").partition("/")
         bill = stored_bill(sources, bill_id)
         return ", ".join(filter(None, (bill.invoice or bill.file, line)))
-    return scope if site is None else scope_names(site).get(scope, scope)
+    return scope if site is None else {**scope_names(site), **register_names(site)}.get(scope, scope)

@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.kpi.mart_windows import month_after
 from assets.sites.load_sites import site_sha256
-from assets.sites.scopes import scope_spans
+from assets.sites.scopes import register_scopes, scope_spans
 from assets.stores.lake.merges import newest_entry
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.warehouse.marts import MOST_BYTES, MartReader, mart_stamp, published_at, read_mart
@@ -162,15 +162,17 @@ def stamp_of_uses(ask: Ask, sites: Iterable[Site]) -> str:
     return ask.stamps[key]
 
 
-def scopes_of(ask: Ask, site: Site) -> dict[str, str]:
-    """The scopes of the site that the person sees, and what they are called."""
-    names = scope_names(site).items()
-    return {scope: name for scope, name in names if sees_scope(ask.person, site.site_id, scope)}
+def scopes_of(ask: Ask, site: Site, *, has_registers: bool = False) -> dict[str, str]:
+    """The scopes of the site that the person sees, and what they are called. has_registers: those of single registers
+    too, of which there is energy and no KPI.
+    """
+    names = {**scope_names(site), **(register_names(site) if has_registers else {})}
+    return {scope: name for scope, name in names.items() if sees_scope(ask.person, site.site_id, scope)}
 
 
-def scope_of(ask: Ask, site: Site) -> str:
-    """The scope that is asked for. Raises BadInput (unknown_scope) for none of the site's that the person sees."""
-    scope, known = ask.scope(), scopes_of(ask, site)
+def scope_of(ask: Ask, site: Site, *, has_registers: bool = False) -> str:
+    """The scope that is asked for, of scopes_of. Raises BadInput (unknown_scope) for none of them."""
+    scope, known = ask.scope(), scopes_of(ask, site, has_registers=has_registers)
     if scope in known:
         return scope
     near = get_close_matches(scope, known, n=1)
@@ -245,13 +247,21 @@ def newest_day(site: Site, age: Age) -> date | None:
 
 
 def header_of(
-    ask: Ask, site: Site, scope: str, period: Period, age: Age, *, grains: tuple[str, ...] = (), grain: str = ""
+    ask: Ask,
+    site: Site,
+    scope: str,
+    period: Period,
+    age: Age,
+    *,
+    grains: tuple[str, ...] = (),
+    grain: str = "",
+    has_registers: bool = False,
 ) -> tuple[PageBlock, ...]:
-    """The pickers of a page of the site."""
+    """The pickers of a page of the site. has_registers: as scopes_of."""
     return header_blocks(
         ask.address,
         site_id=site.site_id,
-        scopes=scopes_of(ask, site),
+        scopes=scopes_of(ask, site, has_registers=has_registers),
         scope=scope,
         period=period,
         newest=newest_day(site, age),
@@ -271,6 +281,13 @@ def scope_names(site: Site) -> Mapping[str, str]:
     found = {scope: _name(scope, known) for scope in sorted(kinds, key=lambda each: KINDS.index(kinds[each]))}
     twice = {name for name in found.values() if list(found.values()).count(name) > 1}
     return {scope: f"{name} ({kinds[scope]})" if name in twice else name for scope, name in found.items()}
+
+
+@once
+def register_names(site: Site) -> Mapping[str, str]:
+    """Scope of a register -> its name, as `Grid connection, export`."""
+    known = _own_names(site)
+    return {scope: _name(scope, known) for scope in register_scopes(site)}
 
 
 def _name(scope: str, known: Mapping[str, str]) -> str:

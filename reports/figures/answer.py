@@ -19,7 +19,7 @@ from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.warehouse.marts import ReadMart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of, parse_instant, parse_period
 from reports.assess import baselines_in_force, project_baselines
@@ -32,6 +32,7 @@ from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import HOURLY, OF_DAYS, Grain, add_rows, hours_of, kpi_rows, span_rows
 from reports.figures.query import GRAINS, PAIRS, ROWS, Query, Question
+from reports.figures.register_figures import register_figure
 from reports.figures.running import running_book
 from reports.recompute.computations import RUNNING
 from reports.recompute.event_again import FIELDS
@@ -139,7 +140,12 @@ def _numbers(query: Query, scope: str, given: Asking, book: FigureBook) -> list[
     if query.grain == "event":
         return [_of_event(query, scope, own, book)]
     at_utc = query.at_utc if query.grain in GRAINS else parse_instant(query.grain)
-    rows = _rows(query.measure, scope, parse_period(query.span, own.site.time_zone), at_utc, query.grain, own)
+    span = parse_period(query.span, own.site.time_zone)
+    if query.measure == REGISTER_KPI:
+        if query.grain in ROWS:
+            raise _none(f"{REGISTER_KPI} has no rows by {query.grain}: name its days")
+        return [register_figure(book, own.site, scope, span, at_utc, own.sources)]
+    rows = _rows(query.measure, scope, span, at_utc, query.grain, own)
     book.is_synthetic = book.is_synthetic or bool(rows["is_synthetic"].any())
     found = add_rows(book, own.site, rows, sources=own.sources, marts_dir=own.marts_dir)
     return found if query.grain in ROWS else found[:1]

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure
 from data_quality.contracts.time import parse_instant
 
 PAIRS = ("difference", "ratio", "product", "deviation_percent", "percent_of")
@@ -84,7 +84,8 @@ def question_of(figure: Figure, lookup: Lookup | None = None) -> Question | None
     """
     trace, named = figure.trace, figure.trace.parameters
     # A saving that may not be claimed is the row of a mart too, and computed by nothing.
-    if trace.computation == "scope_kpi" or (trace.computation == "nothing" and "kpi" in named):
+    is_row = trace.computation == "scope_kpi" or _is_of_register(figure)
+    if is_row or (trace.computation == "nothing" and "kpi" in named):
         hour = named.get("hour_start_utc")
         at_utc = None if hour is None else parse_instant(hour)
         return Query(
@@ -108,9 +109,18 @@ def question_of(figure: Figure, lookup: Lookup | None = None) -> Question | None
     return _expression(figure, lookup or (lambda _: None))
 
 
+def _is_of_register(figure: Figure) -> bool:
+    """True for the energy of a register over days or an hour; a quarter hour is asked for by its id alone."""
+    named = figure.trace.parameters
+    return figure.kpi == REGISTER_KPI and "start" in named and "quarter_start_utc" not in named
+
+
 def _expression(figure: Figure, lookup: Lookup) -> Question | None:
     """Question that asks for the figure as a part of an expression; None where something in it is in no query."""
     trace, named = figure.trace, figure.trace.parameters
+    if _is_of_register(figure):
+        grain = named.get("hour_start_utc", "")
+        return Query(measure=REGISTER_KPI, scopes=(named["scope"],), span=_span(named), grain=grain, site=named["site"])
     if trace.computation == "scope_kpi":
         # The grain stands in the path: site/scope/grain/first day/kpi; a scope may hold strokes itself.
         grain = figure.path.split("/")[-3]

@@ -11,6 +11,7 @@ from assets.kpi.claims.mv_savings import project_of, project_use
 from assets.kpi.from_readings import FACTORED, streams_behind
 from assets.kpi.running_cost.interval_costs import supply_streams
 from assets.sites.calendar import calendar_sha256
+from assets.sites.scopes import register_scopes
 from assets.sites.virtual import streams_for
 from assets.stores.lake.merges import digests_of, named_batches
 from assets.stores.ledgers.adjustments import adjusted_baselines, adjustments_sha256
@@ -183,7 +184,11 @@ def readings_behind(
         streams = streams_of(leaf, site)
         # Sorted, as whoever made the value again asked for them: they were read already.
         rows = sources.stream_readings(site, sorted(set(streams)), start, end, leaf.trace.as_of_utc)
-        frames.append(rows.filter(pl.col("meter_id").is_in(streams) & _is_of_hour(leaf)))
+        rows = rows.filter(pl.col("meter_id").is_in(streams) & _is_of_hour(leaf))
+        if of_register := register_scopes(site).get(leaf.scope):
+            # What a virtual meter's is made of may stand in another.
+            rows = rows.filter((pl.col("meter_id") != of_register[0]) | (pl.col("register") == of_register[1]))
+        frames.append(rows)
     if not frames:
         return pl.DataFrame(schema=dict.fromkeys(ROW_COLUMNS, pl.String))
     # A month and the year around it read the same quarter hours: each is listed once.

@@ -148,8 +148,8 @@ class EnergyGiven:
     """Input of the page. totals: figures of the whole period by what they are; heat: kWh by local day and slot.
 
     against: the days that `points[].before` is of. uses: parts that add up to the points, the remainder last, which has
-    no scope. typical: mean kWh by slot from Monday to Friday, and of the other days. problem: why there is nothing to
-    show, with what to do next.
+    no scope. what: name of the energy of the points. typical: mean kWh by slot from Monday to Friday, and of the other
+    days. problem: why there is nothing to show, with what to do next.
     """
 
     address: Address
@@ -161,6 +161,7 @@ class EnergyGiven:
     header: tuple[PageBlock, ...]
     points: tuple[Point, ...] = ()
     uses: tuple[Use, ...] = ()
+    what: Text = "Used"
     totals: Mapping[str, Figure] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     lookup: Mapping[str, Figure] = field(default_factory=dict)
@@ -245,7 +246,7 @@ def _figures(given: EnergyGiven) -> Cards:
     for key, title in LABELS.items():
         if key not in given.totals:
             continue
-        value, more = _number(given, key, title), others if key == "consumption_kwh" else ()
+        value, more = _number(given, key, title), others if key in COMPARED else ()
         if given.totals[key].value is None:
             found.append(Widget(key=key, title=title, state="none", reason=value.note, value=value, numbers=more))
         else:
@@ -268,8 +269,11 @@ def _number(given: EnergyGiven, key: str, label: Text) -> Number:
     )  # fmt: skip
 
 
+# Cards that say what the time before had.
+COMPARED = ("consumption_kwh", "register_kwh")
 LABELS = {
     "consumption_kwh": "Used",
+    "register_kwh": "Energy",
     "peak_15min_kw": "Highest quarter hour",
     "cost": "Energy cost",
     "emission_kgco2e": "Carbon",
@@ -290,7 +294,7 @@ def _chart(given: EnergyGiven) -> Chart:
     """Use by interval: as one row, or where the parts of a site are known by its uses."""
     points = given.points
     used = ChartRow(
-        label="Used",
+        label=given.what,
         values=_floats([each.value for each in points]),
         style="none" if given.uses else "",
         figures=tuple(each.figure_id for each in points),

@@ -15,7 +15,7 @@ from assets.kpi.from_readings import EXPECTED
 from assets.kpi.propagation import MODEL, Spread, band_of, combined, of_half, scaled
 from assets.sites.scopes import Member
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.figure import Band, Figure, Left
+from data_quality.contracts.reporting.figure import REGISTER_KPI, Band, Figure, Left
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.recompute import footprint_again
@@ -104,7 +104,7 @@ def _kpi(leaf: Leaf) -> Spread:
     if kpi in EXPECTED:
         return _assessed(leaf, scope.removeprefix("seu:"), EnpiRule(), kpi)
     base = PER.get(kpi, kpi)
-    if base not in (ENERGY, COST, CARBON, PEAK):
+    if base not in (ENERGY, COST, CARBON, PEAK, REGISTER_KPI):
         return Spread(leaf.value, {}, frozenset({Left("not_propagated", kpi)}))
     shares = peak_shares(leaf, scope, start, end) if base == PEAK else leaf.of_scope(base, scope, start, end)
     if shares is None:

@@ -14,7 +14,7 @@ from assets.carbon.by_hour.site_match import (
     site_hours,
     streams_of,
 )
-from assets.kpi.scope_quarters import scope_quarters
+from assets.kpi.scope_quarters import register_energy, scope_quarters
 from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.factor import Basis
@@ -26,7 +26,8 @@ from data_quality.contracts.time import Period, parse_instant
 from reports.recompute.figure_sources import Sources, parse_dates
 from reports.recompute.footprint_again import account_of, lines_of
 
-# A quarter hour of a scope: the marts know no time shorter than an hour.
+# A quarter hour of a scope, or any time of a register: the marts know no shorter time than an hour, and no register
+# beside that of consumption.
 QUARTER = "scope_quarter"
 FIELDS = (
     "load_kwh", "matched_kwh", "volumetric_kwh", "location_kgco2e", "market_kgco2e",
@@ -140,14 +141,22 @@ def _hours(
 
 
 def scope_quarter(trace: Trace, sources: Sources) -> Decimal | None:
-    """Energy of one quarter hour of a scope, kWh; None where nothing was read.
+    """Energy of one quarter hour of a scope, kWh, or of a register over an hour or local days; None where nothing was
+    read.
 
-    parameters: site, scope, start and end of the local day, quarter_start_utc.
+    parameters: site, scope, start and end of the local days, quarter_start_utc or hour_start_utc where it is of less.
     """
     named, site = trace.parameters, sources.site(trace.parameters["site"])
     start, end = parse_dates(named)
     day = Period(label="", start=start, end=end, time_zone=site.time_zone)
     readings = sources.stream_readings(site, sources.meters(site, named["scope"]), start, end, trace.as_of_utc)
+    if "quarter_start_utc" not in named:
+        hour = named.get("hour_start_utc")
+        energies = register_energy(site, named["scope"], day, readings, "hour" if hour else "")
+        if hour:
+            at_utc = parse_instant(hour)
+            energies = {start: each for start, each in energies.items() if start.replace(minute=0) == at_utc}
+        return next((each.kwh for each in energies.values()), None)
     rows = scope_quarters(site, named["scope"], day, readings)
     found = rows.filter(pl.col("interval_start_utc") == parse_instant(named["quarter_start_utc"]))["kwh"]
     return None if found.is_empty() else found[0]

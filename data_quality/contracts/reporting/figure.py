@@ -13,6 +13,9 @@ from pydantic import Field
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 
+# Energy of a register, kWh: its readings make it, and no mart holds it.
+REGISTER_KPI = "register_kwh"
+
 
 class TraceInput(Model):
     """One thing a figure depends on.

@@ -43,7 +43,7 @@ def series(
     null. Of `points` that are fewer the lowest and highest of neighbours are kept.
     """
     site = ask.site()
-    scope, period, grain = scope_of(ask, site), range_of(ask, site), ask.address.grain or "hour"
+    scope, period, grain = scope_of(ask, site, has_registers=True), range_of(ask, site), ask.address.grain or "hour"
     if ask.address.compare == "baseline":
         raise BadInput("a series has no baseline", reason="bad_address", mend="ask /analytics/savings, or compare=year")
     _refuse_many(period, grain)

@@ -61,7 +61,7 @@ def _site(ask: Ask, site: Site) -> dict[str, Any]:
 
 def _scopes(ask: Ask, site: Site) -> list[dict[str, Any]]:
     found = []
-    for scope, name in scopes_of(ask, site).items():
+    for scope, name in scopes_of(ask, site, has_registers=True).items():
         spans = known_spans(site, scope)
         kind = spans[0].kind if spans else scope.partition(":")[0]
         found.append({

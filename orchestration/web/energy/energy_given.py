@@ -1,6 +1,7 @@
 """Reads what the energy page shows: intervals of a scope with those that they are compared with, and the whole period.
 
-Hours, days and months are rows of the marts; quarter hours are the readings themselves, as known at any instant.
+Hours, days and months are rows of the marts; quarter hours, and all intervals of a register, are the readings
+themselves, as known at any instant.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,17 +14,19 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from assets.kpi.from_readings import codes_of, plain, scope_meters
-from assets.kpi.scope_quarters import scope_quarters
+from assets.kpi.scope_quarters import Energy, register_energy, scope_quarters
+from assets.sites.scopes import register_scopes
 from assets.sites.view import site_readings
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, local_midnight_utc, months_of, zone
+from data_quality.contracts.time import Period, local_midnight_utc, months_after, months_of, zone
 from orchestration.web.queries import Age, marts_of
 from orchestration.web.request_context import Ask
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import COLUMNS, OF_DAYS, add_rows, hours_of, span_rows, years_of
+from reports.figures.register_figures import add_energy
 from reports.pages.address import PageGrain, before, why_of
 from reports.pages.energy import MOST_HEAT_DAYS, Point, same_slot, slot_of
 from reports.texts.locales import period_text
@@ -43,6 +46,16 @@ class EnergyQuery(NamedTuple):
     grain: PageGrain
     # A series for a program is numbers alone.
     has_whys: bool = True
+
+    @property
+    def is_register(self) -> bool:
+        """True for a single register, of which there are readings and no marts."""
+        return self.scope in register_scopes(self.site)
+
+    @property
+    def kpi(self) -> str:
+        """What the page shows of the scope, kWh."""
+        return REGISTER_KPI if self.is_register else KPI
 
 
 class Read(NamedTuple):
@@ -98,15 +111,15 @@ def totals_of(book: FigureBook, query: EnergyQuery, age: Age) -> tuple[dict[str,
     """Figures of the whole period, put into the book, and what is said beside them."""
     ask, period = query.ask, query.period
     found, notes = {each.kpi: each for each in _spans(book, query, period, tuple(OF_DAYS))}, dict[str, str]()
-    other = before(period, ask.address.compare)
-    if other is None or KPI not in found:
+    other, kpi = before(period, ask.address.compare), query.kpi
+    if other is None or kpi not in found:
         return found, notes
     mine, theirs = _alike(period, other, age)
     if mine.days <= 0:
-        notes["consumption_kwh"] = "no whole day of it is read yet: nothing to compare"
+        notes[kpi] = "no whole day of it is read yet: nothing to compare"
         return found, notes
-    compared = _spans(book, query, theirs, (KPI,))
-    own = [found[KPI]] if mine == period else _spans(book, query, mine, (KPI,))
+    compared = _spans(book, query, theirs, (kpi,))
+    own = [found[kpi]] if mine == period else _spans(book, query, mine, (kpi,))
     if compared and own:
         found["compared"] = compared[0]
         pair = [("actual", own[0]), ("expected", compared[0])]
@@ -123,6 +136,9 @@ def hours_read(query: EnergyQuery, points: tuple[Point, ...]) -> tuple[Point, ..
         return ()
     if query.grain == "hour":
         return points
+    if query.is_register:
+        hours = _of_register(query._replace(grain="hour", has_whys=False), query.period)
+        return tuple(Point(at, each.value, coverage=each.coverage) for at, each in hours.items())
     return tuple(
         Point(_start_of(row, query.site), plain(row["exact"], row["value"]), coverage=row["coverage"])
         for row in _hours(query, query.period).iter_rows(named=True)
@@ -151,6 +167,8 @@ def typical_of(hours: tuple[Point, ...], time_zone: str) -> tuple[Mapping[str, f
 
 def nearest_month(query: EnergyQuery) -> str:
     """The month with a value that is nearest to the period, as an address says it; empty where there is none."""
+    if query.is_register:
+        return _nearest_read(query)
     is_it = (pl.col("scope") == query.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == "month")
     known = is_it & pl.col("value").is_not_null()
     try:
@@ -159,11 +177,25 @@ def nearest_month(query: EnergyQuery) -> str:
         )
     except BadInput:
         return ""
-    months: list[date] = rows["period_start"].to_list()
-    return f"{min(months, key=lambda month: abs(month - query.period.start)):%Y-%m}" if months else ""
+    return _nearest(rows["period_start"].to_list(), query.period)
+
+
+def _nearest(months: list[date], period: Period) -> str:
+    return f"{min(months, key=lambda month: abs(month - period.start)):%Y-%m}" if months else ""
+
+
+def _nearest_read(query: EnergyQuery) -> str:
+    """As nearest_month, of a register: its readings themselves are asked."""
+    meter_id, register = register_scopes(query.site)[query.scope]
+    lake, as_of = query.ask.project.lake, query.ask.address.as_of_utc
+    rows = site_readings(lake, query.site, as_of_utc=as_of, meters=[meter_id]).filter(pl.col("register") == register)
+    days = rows["interval_start_utc"].dt.convert_time_zone(query.site.time_zone).dt.date()
+    return _nearest(days.dt.truncate("1mo").unique().sort().to_list(), query.period)
 
 
 def _read(query: EnergyQuery, period: Period) -> dict[datetime, Read]:
+    if query.is_register:
+        return _of_register(query, period)
     return _of_quarters(query, period) if query.grain == "quarter" else _of_rows(query, period)
 
 
@@ -203,24 +235,48 @@ def _days_or_months(query: EnergyQuery, period: Period) -> pl.DataFrame:
     ).select(COLUMNS)
 
 
-def _of_quarters(query: EnergyQuery, period: Period) -> dict[datetime, Read]:
+def _readings(query: EnergyQuery, period: Period) -> tuple[pl.DataFrame, bool]:
+    """Readings of the scope's meters, and whether simulated ones are among those of the site."""
+    lake, site = query.ask.project.lake, query.site
+    start_utc, end_utc, as_of_utc = period.start_utc, period.end_utc, query.ask.address.as_of_utc
+    span: dict[str, Any] = {"start_utc": start_utc, "end_utc": end_utc, "as_of_utc": as_of_utc}
+    readings = site_readings(lake, site, **span, meters=scope_meters(site, query.scope))
+    if site.is_simulated or readings.is_empty():
+        return readings, site.is_simulated
+    return readings, any(bool(entry["is_synthetic"]) for entry in lake.manifest(site.site_id, **span))
+
+
+def _of_register(query: EnergyQuery, period: Period) -> dict[datetime, Read]:
+    """Whole intervals of a register of which anything was read; longer ones than a quarter hour as figures."""
     ask, site = query.ask, query.site
-    as_of = ask.address.as_of_utc
-    readings = site_readings(
-        ask.project.lake,
-        site,
-        start_utc=period.start_utc,
-        end_utc=period.end_utc,
-        as_of_utc=as_of,
-        meters=scope_meters(site, query.scope),
-    )
-    rows = scope_quarters(site, query.scope, period, readings)
+    readings, is_synthetic = _readings(query, period)
+    energies = register_energy(site, query.scope, period, readings, query.grain)
+    book = FigureBook(report_id="energy", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=is_synthetic)
+    found = {}
+    for at in _grid(query._replace(period=period)):
+        energy = energies.get(at, Energy(None, 0, None))
+        if energy.kwh is None:
+            continue
+        has_figure = query.has_whys and query.grain != "quarter"
+        figure = _figure_of(book, query, at, energy) if has_figure else None
+        found[at] = Read(*energy, energy.codes, figure, is_synthetic)
+    return found
+
+
+def _figure_of(book: FigureBook, query: EnergyQuery, at_utc: datetime, energy: Energy) -> Figure:
+    start = at_utc.astimezone(zone(query.site.time_zone)).date()
+    months = {"month": 1, "year": 12}.get(query.grain, 0)
+    end = months_after(start, months) if months else start + _DAY
+    days = Period(label=f"{start}/{end}", start=start, end=end, time_zone=query.site.time_zone)
+    hour_utc = at_utc if query.grain == "hour" else None
+    return add_energy(book, query.site, query.scope, days, energy, hour_utc=hour_utc)
+
+
+def _of_quarters(query: EnergyQuery, period: Period) -> dict[datetime, Read]:
+    readings, is_synthetic = _readings(query, period)
+    rows = scope_quarters(query.site, query.scope, period, readings)
     if readings.is_empty():
         return {}
-    entries = ask.project.lake.manifest(
-        site.site_id, start_utc=period.start_utc, end_utc=period.end_utc, as_of_utc=as_of
-    )
-    is_synthetic = site.is_simulated or any(bool(entry["is_synthetic"]) for entry in entries)
     return {
         at: Read(value, coverage, None, () if coverage == 1 else ("gap",), None, is_synthetic)
         for at, _, value, coverage in rows.iter_rows()
@@ -229,6 +285,9 @@ def _of_quarters(query: EnergyQuery, period: Period) -> dict[datetime, Read]:
 
 
 def _spans(book: FigureBook, query: EnergyQuery, period: Period, kpis: tuple[str, ...]) -> list[Figure]:
+    if query.is_register:
+        found = register_energy(query.site, query.scope, period, _readings(query, period)[0])
+        return [add_energy(book, query.site, query.scope, period, each) for each in found.values()]
     rows = span_rows(query.site, query.scope, period, marts_of(query.ask, query.site), kpis=kpis)
     count = len(book.figures())
     sources = partial(query.ask.project.sources, keeps=False)
@@ -298,7 +357,7 @@ def _why_of(query: EnergyQuery, at_utc: datetime, figure: Figure | None) -> str:
         "/why",
         site=query.site.site_id,
         scope=query.scope,
-        kpi=KPI,
+        kpi=query.kpi,
         period=f"{day}/{day + _DAY}",
         at=f"{at_utc.astimezone(UTC):%Y-%m-%dT%H}:00Z",
         grain=None,

@@ -59,7 +59,7 @@ def energy(request: Request, ask: Ask = requires(Permission.READ, takes=TAKES)) 
 def energy_as_csv(request: Request, ask: Ask = requires(Permission.READ, takes=TAKES)) -> Response:
     """The same points, unrounded."""
     site = ask.site()
-    name = f"energy_{site.site_id}_{scope_of(ask, site).replace(':', '_').replace('/', '_')}.csv"
+    name = f"energy_{site.site_id}_{_scope_of(ask, site).replace(':', '_').replace('/', '_')}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return answered(
         request,
@@ -79,7 +79,7 @@ USUAL: Mapping[int, PageGrain] = {2: "quarter", 14: "hour", 92: "day", 3700: "mo
 def energy_given(ask: Ask) -> EnergyGiven:
     """Content of the page for the address. Raises BadInput for an unknown site, scope or period."""
     site = ask.site()
-    scope, age = scope_of(ask, site), age_of(ask, site)
+    scope, age = _scope_of(ask, site), age_of(ask, site)
     period = period_of(ask, site, age)
     usual = next(each for days, each in USUAL.items() if period.days <= days)
     # A scope that is given shares of meters by days has nothing shorter.
@@ -90,13 +90,15 @@ def energy_given(ask: Ask) -> EnergyGiven:
         address=ask.address,
         site_id=site.site_id,
         scope=scope,
-        scope_name=scopes_of(ask, site)[scope],
+        scope_name=scopes_of(ask, site, has_registers=True)[scope],
         period=period,
         grain=grain,
-        header=header_of(ask, site, scope, period, age, grains=tuple(GRAINS), grain=grain),
+        header=header_of(ask, site, scope, period, age, grains=tuple(GRAINS), grain=grain, has_registers=True),
         age=age.words(site.time_zone, ask.address.locale),
-        made=age.made(site.time_zone, ask.address.locale),
-        findings=stale_finding(age, period),
+        # A register is shown from its readings: no mart of it can be out of date.
+        made="" if question.is_register else age.made(site.time_zone, ask.address.locale),
+        findings=() if question.is_register else stale_finding(age, period),
+        what="Energy" if question.is_register else "Used",
     )
     if refused := _cannot(question):
         return _with(data, refused)
@@ -130,6 +132,10 @@ def energy_given(ask: Ask) -> EnergyGiven:
         findings=(*data.findings, *_partly(question), *missing),
         is_synthetic=is_synthetic,
     )
+
+
+def _scope_of(ask: Ask, site: Site) -> str:
+    return scope_of(ask, site, has_registers=True)
 
 
 def _with(data: EnergyGiven, state: State | None, **more: Any) -> EnergyGiven:
