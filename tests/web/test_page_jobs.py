@@ -81,13 +81,25 @@ def test_the_button_waits_with_one_job_and_then_the_page_opens(ben: Asking) -> N
     assert seen_by(ben, Role.VIEWER).get(where, [PAGE]).status == 404
 
 
-def test_a_job_of_which_nothing_came_says_why_and_leads_back(ben: Asking) -> None:
+def test_the_forecast_that_was_issued_stands_on_the_page(ben: Asking) -> None:
     where, job = begun(ben, "/forecast")
-    assert job.wait(240) is not None
-    print(job.state, job.future.result())
+    outcome = job.wait(400)
+    assert outcome is not None
+    assert outcome.exit_code == 0, outcome.message
+    assert ben.get(where, [PAGE]).headers["location"] == "/forecast?site=plant"
+    shown = ben.get("/forecast", [PAGE], site="plant").text
+    assert ("issued 1 Apr 2025" in shown, "/forecast/run" in shown) == (True, False)
+
+
+def test_a_job_of_which_nothing_came_says_why_and_leads_back(ben: Asking) -> None:
+    # Who asked was taken out of the people file before the job began.
+    (ben.project.project.root / "people.yaml").write_text(PEOPLE.replace("person_id: ben", "person_id: otto"))
+    where, job = begun(ben, "/advice")
+    assert job.wait(120) is not None
+    assert job.state == "failed"
     told = ben.get(where, [PAGE])
-    print(told.status, told.headers, told.text)
-    assert 0
+    assert (told.status, 'href="/advice?site=plant"' in told.text) == (422, True)
+    assert "ben" in html.unescape(told.text).partition("<main")[2], told.text
 
 
 def test_without_readings_no_job_begins_and_the_act_is_to_send_files(tmp_path: Path) -> None:
