@@ -4,6 +4,7 @@ import html
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,6 +12,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.web.pages.job_pages import PAGE_JOBS
 from orchestration.web.work import Job, work_of
+from reports.texts.locales import moment
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking, make_project, plant_of_the_web
@@ -87,8 +89,11 @@ def test_the_forecast_that_was_issued_stands_on_the_page(ben: Asking) -> None:
     assert outcome is not None
     assert outcome.exit_code == 0, outcome.message
     assert ben.get(where, [PAGE]).headers["location"] == "/forecast?site=plant"
-    shown = ben.get("/forecast", [PAGE], site="plant").text
-    assert ("issued 1 Apr 2025" in shown, "/forecast/run" in shown) == (True, False)
+    latest = ben.project.forecasts.latest("plant", "meter:main")
+    assert latest is not None
+    issued = moment(latest.issued_at_utc.astimezone(ZoneInfo(plant.ZONE)), "en")
+    shown = html.unescape(ben.get("/forecast", [PAGE], site="plant").text)
+    assert (f"issued {issued}" in shown, "/forecast/run" in shown) == (True, False)
 
 
 def test_a_job_of_which_nothing_came_says_why_and_leads_back(ben: Asking) -> None:
