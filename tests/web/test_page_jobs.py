@@ -116,6 +116,8 @@ def test_without_readings_no_job_begins_and_the_act_is_to_send_files(tmp_path: P
             told = html.unescape(refused.text)
             assert (refused.status, "has no readings yet" in told) == (422, True), told
             assert f'href="{page}?site=plant"' in told
+            german = posted(ben, f"{page}/run?site=plant&locale=de", form={}, accept="text/html").text
+            assert "Musterwerk Süd hat noch keine Messwerte" in html.unescape(german)
 
 
 def test_an_event_page_without_a_load_leads_to_the_site_file(ben: Asking) -> None:

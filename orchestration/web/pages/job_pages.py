@@ -104,7 +104,7 @@ def _started(page: str) -> Callable[..., Response]:
         with led_on(_WAYS):
             site = whole_site(ask)
             if lack(ask, site):
-                raise BadInput(f"site {site.site_id!r} has no readings yet", reason="no_readings")
+                raise BadInput(Sentence("{0} has no readings yet", site.name), reason="no_readings")
             begun = job_of(ask, _ACTS[page], _values(ask, site, page))
         return RedirectResponse(Address(path=PATH, locale=ask.address.locale).href(job=begun.job_id), 303)
 
@@ -120,7 +120,7 @@ def _values(ask: Ask, site: Site, page: str) -> dict[str, Any]:
     spans = (last_whole(ask.project, [site], now_utc, months=months) for months in (12, 3, 1))
     if period := next(filter(None, spans), ""):
         return {"period": period}
-    raise BadInput(f"site {site.site_id!r} has no whole month of readings yet", reason="no_readings")
+    raise BadInput(Sentence("{0} has no whole month of readings yet", site.name), reason="no_readings")
 
 
 for _page, _job in PAGE_JOBS.items():
