@@ -94,7 +94,7 @@ def static_file(digest: str, name: str, request: Request) -> Response:
 
 
 # Of a page that shows nothing yet, by what it lacks: what is added to the site's file.
-ADDED = {"device": "Add device", "source": "Add source"}
+ADDED = {"device": "Add device", "source": "Add source", "forecast": "Add forecast", "load": "Add sheddable load"}
 # Kinds that are drawn by the file of another, or on a narrow screen as another.
 FILES = {"stack": ("bars",), "band": ("line",), "cumulative": ("line",), "tree": ("tree", "ranked")}
 

@@ -12,7 +12,7 @@ from reports.advice_words import title_of
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.numbers import Number
-from reports.pages.page import Cards, Choice, Form, Input, Item, Look, Option, Page, PageBlock, Part, Widget
+from reports.pages.page import Cards, Choice, Form, Input, Item, Lack, Look, Option, Page, PageBlock, Part, Widget
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import format_number, moment, named, period_text, unit_text
 
@@ -60,10 +60,10 @@ class AdviceDetail(NamedTuple):
 
 def advice_page(
     site: Site, known: Sequence[Recommendation], shown: Sequence[Recommendation], scopes: Mapping[str, str],
-    address: Address,
+    address: Address, *, run: Form | None, lacks: Lack,
 ) -> Page:  # fmt: skip
     """Cards, the largest saving of money first. known: all of the site; shown: those that are asked for; scopes: names
-    of what each is about, by id.
+    of what each is about, by id. run: the button that has them looked for; lacks: what the site has none of yet.
     """
     at = max(int(address.part("page") or 1), 1)
     cards = shown[(at - 1) * CARDS_A_PAGE : at * CARDS_A_PAGE]
@@ -72,12 +72,8 @@ def advice_page(
         blocks += _worths(cards, scopes, address)
         blocks.append(Cards(widgets=tuple(_card(site, each, scopes, address) for each in cards)))
     else:
-        none = (
-            "No recommendation of this kind."
-            if known
-            else "No recommendation is known. meterloom advise run finds them."
-        )
-        blocks.append(Paragraph(text=none, tone="muted"))
+        none = "No recommendation of this kind." if known else "No recommendation is known yet. Analysts find them."
+        blocks.append(Paragraph(text=none, tone="muted") if known or run is None else run)
     parts = [Part(key="advice", blocks=tuple(blocks))]
     if compared := [each for each in known if each.measured is not None]:
         parts.append(
@@ -87,7 +83,7 @@ def advice_page(
     links += [("Next page", address.href(page=str(at + 1)))] if len(shown) > at * CARDS_A_PAGE else []
     return Page(
         title=Sentence("Recommendations: {0}", named(site.name)), address=address, parts=tuple(parts),
-        links=tuple(links), lacks="" if known else "readings", is_synthetic=site.is_simulated,
+        links=tuple(links), lacks="" if known else lacks, is_synthetic=site.is_simulated,
     )  # fmt: skip
 
 

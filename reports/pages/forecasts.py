@@ -15,7 +15,7 @@ from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, day_ticks
 from reports.pages.numbers import Number
-from reports.pages.page import Cards, Choice, Item, Option, Page, PageBlock, Part, Widget
+from reports.pages.page import Cards, Choice, Form, Item, Lack, Option, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
 from reports.texts.locales import (
     day_of_month,
@@ -62,7 +62,8 @@ class Step(NamedTuple):
 class ForecastData:
     """One target of a site. targets: name and title of all. steps: the days before the newest issue, and what it is of.
     day: its first whole local day, and P10, P50, P90 of all of it. leads, coverage: of issued forecasts; decisions:
-    about the model that leads, oldest first. names: of people by person_id.
+    about the model that leads, oldest first. names: of people by person_id. run: the button that issues the first one;
+    lacks: what the site has none of yet.
     """
 
     site: Site
@@ -75,6 +76,8 @@ class ForecastData:
     coverage: Mapping[date, float] = field(default_factory=dict)
     decisions: Sequence[tuple[datetime, Mapping[str, Any]]] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    run: Form | None = None
+    lacks: Lack = ""
 
     @property
     def trial(self) -> BacktestScore | None:
@@ -98,8 +101,8 @@ def forecast_page(data: ForecastData, address: Address) -> Page:
         text = "No forecast is set up. Name meters under forecast_targets in the site file."
         blocks = (Paragraph(text=text, tone="muted"),)
     elif data.latest is None:
-        text = f"Nothing is forecast yet: meterloom forecast issue --site {data.site.site_id}"
-        blocks = (choice, Paragraph(text=text, tone="muted"))
+        none = Paragraph(text="No forecast is issued yet. Analysts issue them.", tone="muted")
+        blocks = (choice, data.run or none)
     else:
         rows = (_figures(data, data.latest, address), _course(data, data.latest, address), _worth(data, address.locale))
         blocks = (choice, *(Cards(widgets=tuple(row)) for row in rows))
@@ -109,7 +112,7 @@ def forecast_page(data: ForecastData, address: Address) -> Page:
         address=address,
         parts=(Part(key="forecast", blocks=blocks),),
         age="" if issued is None else Sentence("issued {0}", moment(issued, address.locale)),
-        lacks="readings" if data.latest is None else "",
+        lacks=data.lacks if data.latest is None else "",
         is_synthetic=data.site.is_simulated or (data.latest is not None and data.latest.is_synthetic),
     )
 

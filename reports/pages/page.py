@@ -16,6 +16,9 @@ from reports.pages.chart import Chart, Energy
 from reports.pages.numbers import Number, Numbers, Picture, State
 from reports.report_content import Paragraph, Table, Tone
 
+# What a page that shows nothing yet may lack.
+Lack = Literal["", "readings", "device", "source", "forecast", "load"]
+
 
 class Item(Model):
     """One line of a list: a finding with what can be done about it, or what is planned and why.
@@ -428,7 +431,7 @@ class Page(Model):
     sparks: dict[str, str] = {}
     told_in: str = ""
     awaits: str = ""
-    lacks: Literal["", "readings", "device", "source"] = ""
+    lacks: Lack = ""
     is_synthetic: bool = False
 
 

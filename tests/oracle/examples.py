@@ -319,6 +319,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/reports/{report_id:path}@{revision:int}": ("/reports/{report}", "/reports/enpi_quarter/tower/2025-Q4@2"),
     "/reports/{report_id:path}@{revision:int}/files/{kind}": ("/reports/{report}/files/json",),
     "/reports/new": ("/reports/new?locale=de",),
+    "/job": ("/job?job=none", "/job?job=none&locale=de"),
     "/reports": ("/reports", f"/reports{SITE}&locale=it", "/reports?all=1&locale=de", "/reports?report={report}"),
     "/packs": (f"/packs{SITE}&period=2024", "/packs?site=demo&period=2024&locale=de"),
     "/packs/{pack}": (f"/packs/gri_2016{SITE}&period=2024", "/packs/esrs_e1?site=demo&period=2024&locale=de"),

@@ -109,6 +109,9 @@ CELLS: dict[tuple[str, str], Cell] = {
         "/baselines/{site}/compressors/approve", about="site", body="{{}}"
     ),
     ("GET", "/forecast"): Cell(f"/forecast{_SITE}", about="site"),
+    ("POST", "/forecast/run"): Cell(f"/forecast/run{_SITE}", about="site", body="{{}}"),
+    ("POST", "/advice/run"): Cell(f"/advice/run{_SITE}", about="site", body="{{}}"),
+    ("GET", "/job"): Cell("/job?job=none", about=""),
     ("GET", "/packs"): Cell(f"/packs{_SITE}", about="site"),
     ("GET", "/packs/{pack}"): Cell(f"/packs/gri_2016{_SITE}&period=2025", about="site"),
     ("POST", "/packs/{pack}/answer"): Cell(

@@ -33,7 +33,7 @@ from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, requires
 from orchestration.web.signing import SentSignature
 from orchestration.web.web_call import WebCall
-from orchestration.web.work import work_of
+from orchestration.web.work import Job, work_of
 
 P = Permission
 _FIELD = "of_"
@@ -230,10 +230,15 @@ def _done(
         values["file"] = Path(values["file"])
     if not act.is_job:
         return once_of(ask.project).answer(request, ask, key, partial(_answered, ask, act, operation, values))
-    words = words_of(operation, values | _site(ask, operation))
+    return answer_of(job_of(ask, act, values, key), lambda outcome: outcome.result)
+
+
+def job_of(ask: Ask, act: Act, values: Mapping[str, Any], key: str = "") -> Job:
+    """The act's command for the site of the address, begun as the person. values, key: see words_of, Work.ask."""
+    operation = operation_of(act.module, act.name)
+    words = words_of(operation, {**values, **_site(ask, operation)})
     words += ("--as", ask.person.person_id) if "person_" in operation.takes else ()
-    job = work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc, key=key)
-    return answer_of(job, lambda outcome: outcome.result)
+    return work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc, key=key)
 
 
 def _answered(ask: Ask, act: Act, operation: Operation, values: dict[str, Any], hidden: Path | None = None) -> Response:

@@ -15,6 +15,7 @@ from orchestration.views.dr_event_view import event_detail, programme_titles
 from orchestration.web.api.dr_events_api import ACTS, act
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import who_else
+from orchestration.web.pages.job_pages import lack
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import MORE, Ask, Nav, requires
 from orchestration.web.web_call import has_keys
@@ -33,7 +34,8 @@ def events(ask: Ask = requires(Permission.DR_READ)) -> Response:
     found = known.standing(site.site_id, as_of_utc=as_of_utc)
     settled = {each.event_id: made for each in found if (made := known.settlement(each.event_id, as_of_utc=as_of_utc))}
     address = ask.address.model_copy(update={"site": site.site_id})
-    return draw(ask, events_page(site, found, settled, programme_titles(ask.project, found), address))
+    lacks = lack(ask, site, "" if site.sheddable_loads else "load")
+    return draw(ask, events_page(site, found, settled, programme_titles(ask.project, found), address, lacks=lacks))
 
 
 @router.get(PATH + "/{event_id}", response_class=HTMLResponse)

@@ -15,6 +15,7 @@ from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, zone
 from orchestration.web.draw import draw
+from orchestration.web.pages.job_pages import job_form, lack
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import MORE, Ask, Nav, requires
 from reports.pages.energy_uses import FORECASTS
@@ -48,10 +49,11 @@ def _forecast_data(ask: Ask, site: Site) -> ForecastData:
     if name and name not in known:
         mend = did_you_mean(name, list(known))
         raise BadInput(f"site {site.site_id} forecasts no {name[:60]!r}", reason="unknown_item", mend=mend)
-    store, data = ask.project.forecasts, ForecastData(site, titles, name, names=ask.project.names)
+    store = ask.project.forecasts
     latest = store.latest(site.site_id, name) if name else None
     if latest is None:
-        return data
+        lacks = lack(ask, site, "" if name else "forecast")
+        return ForecastData(site, titles, name, run=job_form(ask, site, FORECASTS), lacks=lacks)
     scores = store.scores(site.site_id, name)
     decided = [(row["recorded_at_utc"], row["decision"]) for row in store.promotions()]
     family = known[name].family

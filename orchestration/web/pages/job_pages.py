@@ -1,0 +1,127 @@
+"""Jobs that a page starts by a button: acts of the API in a process of their own, with its permission and command."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.sentence import Sentence, Stored
+from data_quality.contracts.site_file.site import Site
+from orchestration.operations.answer import CHECK_FAILED
+from orchestration.views.due_reports import last_whole
+from orchestration.web.api.acts_api import ACTS, job_of
+from orchestration.web.draw import draw_problem
+from orchestration.web.problems import led_on
+from orchestration.web.queries import whole_site
+from orchestration.web.request_context import Ask, requires
+from orchestration.web.work import BeingBuilt, Job, work_of
+from reports.pages.address import Address
+from reports.pages.advice import PATH as ADVICE
+from reports.pages.energy_uses import FORECASTS
+from reports.pages.page import Form, Lack
+
+router = APIRouter()
+PATH = "/job"
+_WAYS = {
+    "busy": "Wait until one of them is done, then start this one again.",
+    "no_readings": "Upload the meters' files first.",
+}
+_SHORTEST_S = 8.0
+
+
+class PageJob(NamedTuple):
+    """A job of a page. command: its act of the API; name: of what it makes; none: there is nothing of it yet; submit:
+    words of its button; about_s: how long it takes.
+    """
+
+    command: str
+    name: str
+    none: str
+    submit: str
+    about_s: float
+
+
+# By the page that has the button, and shows what came of it.
+PAGE_JOBS = {
+    FORECASTS: PageJob("forecast issue", "Forecasts", "No forecast is issued yet.", "Issue forecast", 120.0),
+    ADVICE: PageJob("advise run", "Recommendations", "No recommendation is known yet.", "Find recommendations", 40.0),
+}
+_ACTS = {page: next(act for act in ACTS if act.name == job.command) for page, job in PAGE_JOBS.items()}
+
+
+def job_form(ask: Ask, site: Site, page: str) -> Form | None:
+    """The button of the page's job; None for who may not start it, of the past, and for a site without readings."""
+    if ask.address.as_of_utc is not None or not may(ask.person, _ACTS[page].needs) or lack(ask, site):
+        return None
+    job, action = PAGE_JOBS[page], Address(path=f"{page}/run", site=site.site_id, locale=ask.address.locale)
+    return Form(
+        key="run", title=job.none, action=action.href(), method="post", fields=(), submit=job.submit,
+        note="It takes a few minutes; the page opens by itself.",
+    )  # fmt: skip
+
+
+def lack(ask: Ask, site: Site, otherwise: Lack = "") -> Lack:
+    """Readings where none of the site was ever taken in, else what the page has none of."""
+    return "readings" if ask.project.lake.span(site.site_id) is None else otherwise
+
+
+@router.get(PATH, response_class=HTMLResponse)
+def job(ask: Ask = requires(Permission.READ, takes=("job",), shared=("locale",))) -> Response:
+    """A job of one's own that a page started: its progress, then the page, or why nothing came of it."""
+    found = work_of(ask.project).job(ask.address.part("job"), ask.person.person_id)
+    page = next((each for each, of in PAGE_JOBS.items() if " ".join(found.words).startswith(of.command)), "")
+    if not page:
+        raise BadInput(f"no page started job {found.job_id!r}", reason="no_job")
+    started = PAGE_JOBS[page]
+    if found.state in ("queued", "running"):
+        passed_s = (ask.now_utc - found.asked_at_utc).total_seconds()
+        raise BeingBuilt(found, Sentence(started.name), max(started.about_s - passed_s, _SHORTEST_S))
+    site_id = next(each.partition("=")[2] for each in found.words if each.startswith("--site="))
+    back = Address(path=page, site=site_id, locale=ask.address.locale).href()
+    if not (faults := _faults(found)):
+        return RedirectResponse(back, 303)
+    links = ((Sentence("Back to {0}", Sentence(started.name)), back),)
+    return draw_problem(ask, status=422, title=started.name, detail=Stored(" ".join(faults)), links=links)
+
+
+def _faults(job: Job) -> list[str]:
+    """Why nothing came of a job, or not all that it was to make; nothing where all went well."""
+    if (fault := job.future.exception()) is not None:
+        return [str(fault)]
+    outcome = job.future.result()
+    blocked = [each["message"] for each in outcome.result.get("findings") or () if each["severity"] == "blocking"]
+    is_ended = job.state == "done" and outcome.exit_code != CHECK_FAILED
+    return blocked or ([] if is_ended else [outcome.message.removeprefix("error: ") or "the command printed nothing"])
+
+
+def _started(page: str) -> Callable[..., Response]:
+    """The function behind the button of one page."""
+
+    def answer(ask: Ask = requires(_ACTS[page].needs, shared=("site", "locale"))) -> Response:
+        with led_on(_WAYS):
+            site = whole_site(ask)
+            if lack(ask, site):
+                raise BadInput(Sentence("{0} has no readings yet", site.name), reason="no_readings")
+            begun = job_of(ask, _ACTS[page], _values(ask, site, page))
+        return RedirectResponse(Address(path=PATH, locale=ask.address.locale).href(job=begun.job_id), 303)
+
+    answer.__doc__ = f"Start `meterloom {PAGE_JOBS[page].command}`; the same one that still runs is that one."
+    return answer
+
+
+def _values(ask: Ask, site: Site, page: str) -> dict[str, Any]:
+    """What the command is asked beside the site: advice of the last whole year, quarter or month of readings."""
+    if page != ADVICE:
+        return {}
+    now_utc = ask.project.reports.known_at(ask.clock)
+    spans = (last_whole(ask.project, [site], now_utc, months=months) for months in (12, 3, 1))
+    if period := next(filter(None, spans), ""):
+        return {"period": period}
+    raise BadInput(Sentence("{0} has no whole month of readings yet", site.name), reason="no_readings")
+
+
+for _page, _job in PAGE_JOBS.items():
+    router.add_api_route(f"{_page}/run", _started(_page), methods=["POST"], name=_job.command)

@@ -1,0 +1,126 @@
+"""Buttons that start a job: who is shown one, what it starts, and the act of a page that shows nothing yet."""
+
+import html
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import FixedClock
+from orchestration.web.pages.job_pages import PAGE_JOBS
+from orchestration.web.work import Job, work_of
+from reports.texts.locales import moment
+from tests.reports import plant
+from tests.web.asking import PAGE
+from tests.web.marts_world import Asking, make_project, plant_of_the_web
+from tests.web.why_world import posted
+
+PEOPLE = "people: [{person_id: ben, name: Ben, roles: [analyst]}, {person_id: vera, name: Vera, roles: [viewer]}]\n"
+CLOCK = FixedClock(plant.NOON + timedelta(days=1))
+
+
+def person(role: Role, name: str) -> Person:
+    return Person(person_id=name.lower(), name=name, roles=(role,))
+
+
+def opened(folder: Path, *, has_readings: bool = True) -> Iterator[Asking]:
+    site = plant_of_the_web(forecast_targets=("main",))
+    project = make_project(folder, site, has_marts=False, has_readings=has_readings)
+    (folder / "people.yaml").write_text(PEOPLE)
+    yield Asking(project, CLOCK, person(Role.ANALYST, "Ben"))
+    project.close()
+
+
+@pytest.fixture
+def ben(tmp_path: Path) -> Iterator[Asking]:
+    """A plant with three months of readings, as its analyst sees it."""
+    yield from opened(tmp_path / "plant")
+
+
+def seen_by(asking: Asking, role: Role) -> Asking:
+    return Asking(asking.project, asking.clock, person(role, "Vera"))
+
+
+def begun(asking: Asking, page: str) -> tuple[str, Job]:
+    """Where the button leads, and the job that it began."""
+    answer = posted(asking, f"{page}/run?site=plant", form={})
+    assert answer.status == 303, answer.text
+    where = answer.headers["location"]
+    return where, work_of(asking.project).job(where.partition("job=")[2], asking.person.person_id)
+
+
+@pytest.mark.parametrize("page", PAGE_JOBS)
+def test_who_may_start_the_job_is_shown_its_button_and_nobody_a_command(ben: Asking, page: str) -> None:
+    job = PAGE_JOBS[page]
+    shown = html.unescape(ben.get(page, [PAGE], site="plant").text)
+    assert f'action="{page}/run?site=plant"' in shown
+    assert job.submit in shown
+    viewer = seen_by(ben, Role.VIEWER)
+    told = html.unescape(viewer.get(page, [PAGE], site="plant").text)
+    assert (job.none[:-1] in told, f"{page}/run" in told) == (True, False)
+    assert "meterloom " not in shown + told
+    # There are readings: nobody is sent to upload some.
+    engineer = seen_by(ben, Role.ENGINEER).get(page, [PAGE], site="plant").text
+    assert not any("Upload files" in each for each in (shown, told, engineer))
+    assert posted(viewer, f"{page}/run?site=plant", form={}).status == 403
+    assert work_of(ben.project).newest(tuple(job.command.split())) is None
+
+
+def test_the_button_waits_with_one_job_and_then_the_page_opens(ben: Asking) -> None:
+    where, job = begun(ben, "/advice")
+    assert job.words == ("advise", "run", "--site=plant", "--period=2025-Q1", "--as", "ben")
+    assert begun(ben, "/advice") == (where, job)
+    making = ben.get(where, [PAGE])
+    assert (making.status, "the page opens by itself" in making.text, "refresh" in making.headers) == (202, True, True)
+    assert job.wait(120) is not None
+    assert job.state == "done", job.future.result().message
+    ready = ben.get(where, [PAGE])
+    assert (ready.status, ready.headers.get("location")) == (303, "/advice?site=plant")
+    # Nobody else is told of the job.
+    assert seen_by(ben, Role.VIEWER).get(where, [PAGE]).status == 404
+
+
+def test_the_forecast_that_was_issued_stands_on_the_page(ben: Asking) -> None:
+    where, job = begun(ben, "/forecast")
+    outcome = job.wait(400)
+    assert outcome is not None
+    assert outcome.exit_code == 0, outcome.message
+    assert ben.get(where, [PAGE]).headers["location"] == "/forecast?site=plant"
+    latest = ben.project.forecasts.latest("plant", "meter:main")
+    assert latest is not None
+    issued = moment(latest.issued_at_utc.astimezone(ZoneInfo(plant.ZONE)), "en")
+    shown = html.unescape(ben.get("/forecast", [PAGE], site="plant").text)
+    assert (f"issued {issued}" in shown, "/forecast/run" in shown) == (True, False)
+
+
+def test_a_job_of_which_nothing_came_says_why_and_leads_back(ben: Asking) -> None:
+    # Who asked was taken out of the people file before the job began.
+    (ben.project.project.root / "people.yaml").write_text(PEOPLE.replace("person_id: ben", "person_id: otto"))
+    where, job = begun(ben, "/advice")
+    assert job.wait(120) is not None
+    assert job.state == "failed"
+    told = ben.get(where, [PAGE])
+    assert (told.status, 'href="/advice?site=plant"' in told.text) == (422, True)
+    assert "ben" in html.unescape(told.text).partition("<main")[2], told.text
+
+
+def test_without_readings_no_job_begins_and_the_act_is_to_send_files(tmp_path: Path) -> None:
+    for ben in opened(tmp_path / "plant", has_readings=False):
+        for page in PAGE_JOBS:
+            assert f"{page}/run" not in ben.get(page, [PAGE], site="plant").text
+            assert "Upload files" in seen_by(ben, Role.ENGINEER).get(page, [PAGE], site="plant").text
+            refused = posted(ben, f"{page}/run?site=plant", form={}, accept="text/html")
+            told = html.unescape(refused.text)
+            assert (refused.status, "has no readings yet" in told) == (422, True), told
+            assert f'href="{page}?site=plant"' in told
+            german = posted(ben, f"{page}/run?site=plant&locale=de", form={}, accept="text/html").text
+            assert "Musterwerk Süd hat noch keine Messwerte" in html.unescape(german)
+
+
+def test_an_event_page_without_a_load_leads_to_the_site_file(ben: Asking) -> None:
+    engineer = html.unescape(seen_by(ben, Role.ENGINEER).get("/demand-response", [PAGE], site="plant").text)
+    assert 'href="/settings/sites/plant">Add sheddable load' in engineer
+    assert "Upload files" not in engineer
