@@ -191,14 +191,29 @@ def of_every_kind() -> list[Chart]:
 
 @pytest.fixture
 def kinds(context: BrowserContext) -> Watched:
-    """A page of ours with a chart of each kind, under the headers that all pages have."""
-    parts = (Part(key="all", blocks=tuple(of_every_kind())),)
+    """A chart of each kind."""
+    return page_of(context, of_every_kind())
+
+
+def page_of(context: BrowserContext, charts: list[Chart]) -> Watched:
+    """A page of ours with these charts, under the headers that all pages have."""
+    parts = (Part(key="all", blocks=tuple(charts)),)
     html = html_of(None, ViewModel(title="kinds", address=Address(path="/kinds"), parts=parts))
     headers = HEADERS | {"content-type": "text/html; charset=utf-8"}
     context.route("**/kinds*", lambda route: route.fulfill(body=html, headers=headers))
     watched = Watched(context)
     watched.drawn("/kinds")
     return watched
+
+
+def test_a_limit_above_all_values_is_drawn_at_the_top_of_the_axis(context: BrowserContext) -> None:
+    rows_below = (ChartRow(label="Used", values=(1.0, 2.0)),)
+    limit = Limit(label="limit 50 kW", value=50.0)
+    chart = Chart(
+        kind="band", key="used", title="Used", unit="kwh", x=("1", "2"), x_title="Hour", rows=rows_below, limit=limit
+    )
+    drawn = page_of(context, [chart]).page.locator("[data-chart]").evaluate(TEXTS)
+    assert {"50", "limit 50 kW"} <= set(drawn)
 
 
 def test_every_kind_is_drawn_and_a_name_stays_text_under_pointer_keys_themes_and_on_paper(kinds: Watched) -> None:

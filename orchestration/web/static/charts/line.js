@@ -7,7 +7,7 @@
     const series = [...bands, ...ordered.map((row) => draw.line(row))];
     const values = told.rows.flatMap((row) => [...row.values, ...(row.low || [])]);
     const known = [...values, told.limit && told.limit.value].filter((value) => typeof value === "number");
-    // Values that hardly differ, such as an index around 100, are not held against zero.
+    // Values that hardly differ do not begin at zero.
     const [low, high] = [Math.min(...known), Math.max(...known)];
     const isNear = low > 0 && high - low < low;
     const dips = low < 0 && -low < high / 10 && { min: low, axisLabel: { ...draw.values().axisLabel, showMinLabel: false } };
@@ -17,7 +17,7 @@
       option: {
         grid: draw.grid(told.events.length ? { top: 26 } : {}),
         xAxis: draw.places(told, { boundaryGap: told.x.length < 32 }),
-        yAxis: draw.values({ scale: isNear, ...dips }),
+        yAxis: draw.values({ scale: isNear, max: told.limit && ((axis) => Math.max(axis.max, told.limit.value)), ...dips }),
         series: draw.marked(told, series),
       },
     };
