@@ -73,7 +73,7 @@ def test_a_source_at_the_fallback_is_kept_from_its_first_message_on_and_comes_ba
     try:
         for first in (1, 100):
             with collecting(tmp_path, broker):
-                wait_for(first, again=True)
+                wait_for(first, second=True)
                 publish(*range(first + 1, first + 60))
                 wait_for(first + 59)
             publish(first + 60)
