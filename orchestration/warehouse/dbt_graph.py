@@ -5,12 +5,14 @@ where the dbt project changed (dbt_translate.py), and everybody else reads its a
 """
 
 import hashlib
+import uuid
 from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from assets.stores.warehouse.warehouse import WarehouseTarget
+from assets.stores.whole_file import whole_file
 from orchestration.warehouse.dbt import STATE_DIR, fingerprint, prepare_manifest
 from orchestration.warehouse.dbt_nodes import DbtGraph
 
@@ -29,9 +31,8 @@ def dbt_graph(target: WarehouseTarget, *, state_dir: Path = STATE_DIR) -> DbtGra
 
     made = translated(manifest, made_of=made_of)
     # Other processes read it at any time: the rename shows them the old or the new one, never half of it.
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(made.model_dump_json(), encoding="utf-8")
-    temporary.replace(path)
+    with whole_file(path, unfinished=path.with_name(f".{path.name}-{uuid.uuid4().hex}")) as temporary:
+        temporary.write_text(made.model_dump_json(), encoding="utf-8")
     return made
 
 

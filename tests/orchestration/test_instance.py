@@ -2,15 +2,18 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import yaml
 
 from data_quality.contracts.settings import load_project
-from orchestration.instance.write import POSTGRES_VARIABLE, instance_environment
+from orchestration.instance.write import POSTGRES_VARIABLE, instance_environment, write_instance
 
 URL = "postgresql://ml:secret@db.example/meterloom"
+SERVICES, ROUNDS = 8, 10
 
 
 def test_without_a_database_everything_is_files(tmp_path: Path) -> None:
@@ -114,3 +117,20 @@ def test_files_stay_open_for_the_last_runs_and_a_deleted_run_is_gone(tmp_path: P
         assert storage.get_logs_for_run(runs[-1]) == []
         storage.dispose()
         assert not storage._engines
+
+
+def test_services_that_start_together_find_the_settings_whole(tmp_path: Path) -> None:
+    (tmp_path / "meterloom.yaml").write_text("{}")
+    project, together = load_project(tmp_path, {}), Barrier(SERVICES)
+
+    def read(home: Path) -> str:
+        together.wait(60)
+        return (write_instance(project, home) / "dagster.yaml").read_text()
+
+    for number in range(ROUNDS):
+        home = tmp_path / str(number)
+        with ThreadPoolExecutor(SERVICES) as services:
+            found = set(services.map(read, [home] * SERVICES))
+        assert len(found) == 1
+        assert str(home) in found.pop()
+        assert [each.name for each in home.iterdir()] == ["dagster.yaml"]

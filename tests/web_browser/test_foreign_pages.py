@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from orchestration.web.tools.passes import ENTER
 from tests.web_browser.conftest import sign_in
@@ -72,15 +72,20 @@ def engineer(chromium: Browser, ours: World) -> Iterator[BrowserContext]:
     """A browser that is signed in to everything, on the pages as well as by a link."""
     context = chromium.new_context(storage_state=sign_in(chromium, ours.pages, "erik"))
     page = context.new_page()
-    page.goto(ours.link())
-    # The link's own page sends the browser on: before that it is Dagster's address too.
-    page.wait_for_url(lambda url: url.startswith(ours.dagster.url) and ENTER not in url)
+    enter(page, ours)
     # Closed while it loads, a page of Chromium now and then never answers.
-    page.wait_for_load_state("load")
     page.goto("about:blank")
     page.close()
     yield context
     context.close()
+
+
+def enter(page: Page, ours: World) -> None:
+    """Sign in by a link, until Dagster's own first page stands: what navigates before that is overtaken by it."""
+    page.goto(ours.link())
+    # The link's own page sends the browser on: before that it is Dagster's address too.
+    page.wait_for_url(lambda url: url.startswith(ours.dagster.url) and ENTER not in url)
+    page.wait_for_load_state("load")
 
 
 def addresses(ours: World) -> list[str]:
@@ -143,15 +148,10 @@ def test_the_ui_of_dagster_materialises_an_asset_for_whoever_signed_in_by_the_li
     page = context.new_page()
     frames: list[str | bytes] = []
     page.on("websocket", lambda socket: socket.on("framereceived", partial(list.append, frames)))
-    page.goto(ours.link())
-    lineage = f"{ours.dagster.url}/locations/jobs.py/asset-groups/default/lineage"
-    try:
-        page.goto(lineage)
-    except Error as fault:
-        # The link still leads to Dagster's own front page, whose script goes on by itself.
-        if "interrupted by another navigation" not in fault.message:
-            raise
-        page.goto(lineage)
+    enter(page, ours)
+    # Dagster's script leads its first page to this one by itself, also after a navigation of ours that comes too early.
+    page.wait_for_url(f"{ours.dagster.url}/overview/activity/timeline**")
+    page.goto(f"{ours.dagster.url}/locations/jobs.py/asset-groups/default/lineage")
     page.get_by_role("button", name="Materialize").first.click()
     expect(page.get_by_text("Launched run")).to_be_visible(timeout=30_000)
     page.goto(f"{ours.dagster.url}/runs/{ours.dagster.runs()[0]['runId']}")

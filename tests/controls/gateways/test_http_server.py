@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from controls.gateways.access.demo_certificate import certificate_in
-from controls.gateways.access.http_server import CONNECTIONS, SHARE, HttpServer, Limits, bound, recognised
+from controls.gateways.access.http_server import CONNECTIONS, SHARE, HttpServer, Limits, bound, is_gone, recognised
 from data_quality.contracts.errors import BadInput, Unreachable
 from tests.controls.gateways.sources.live_sink import until
 from tests.web.half_open import ended_within, held
 
 LONG = 8 * 2**20
 asked_late: list[str] = []
+asked_long: list[dict[str, Any]] = []
 ASK = "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -29,6 +30,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"].endswith("/late"):
         asked_late.append(scope["path"])
         await asyncio.sleep(60)
+    if scope["path"] == "/long":
+        asked_long.append(scope)
     body = b"x" * (LONG if scope["path"].endswith("/long") else 2)
     length = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": length})
@@ -78,6 +81,7 @@ def is_ended(wire: socket.socket) -> bool:
 
 
 def test_a_slow_reader_gets_all_and_one_who_does_not_read_is_ended() -> None:
+    asked_long.clear()
     with serving(patience_s=1.5) as port, held(port, ASK.format(path="/long"), ("127.0.0.1",), 2) as (slow, none):
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**18)
         began_s, size = time.monotonic(), 0
@@ -86,6 +90,8 @@ def test_a_slow_reader_gets_all_and_one_who_does_not_read_is_ended() -> None:
             size += len(slow.recv(2**19, socket.MSG_WAITALL))
             time.sleep(0.2)
         assert time.monotonic() - began_s > 2
+        # It reads only once the server has given it up: before that it would be a reader.
+        until(lambda: any(is_gone(each) for each in asked_long))
         found = ended_within(none, 20)
         assert found is not None
         assert len(found) < LONG
