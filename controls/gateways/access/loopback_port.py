@@ -10,6 +10,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -38,8 +39,13 @@ def token_in(file: Path) -> str:
     """The secret of POSTs, made at the first start and readable by the owner alone. Raises OSError."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
-            made.write(secrets.token_urlsafe(24))
+        made = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as part:
+            part.write(secrets.token_urlsafe(24))
+        # Of processes that start together the first one's is everybody's.
+        with suppress(FileExistsError):
+            os.link(made, file)
+        made.unlink()
     return file.read_text(encoding="ascii").strip()
 
 
@@ -64,8 +70,10 @@ class _Near(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        # Who asked may have left already.
+        with suppress(ConnectionError):
+            self.end_headers()
+            self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Says nothing: a scrape every few seconds is no news."""
