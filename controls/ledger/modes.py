@@ -343,8 +343,15 @@ def end_holiday(
 
 def holiday_history(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
     """Every holiday that was set or ended by then, oldest first. Raises Unreachable."""
-    query = holiday_events.select().where(holiday_events.c.site_id == site_id).order_by(holiday_events.c.id)
-    return read_rows(store, query if as_of_utc is None else query.where(holiday_events.c.recorded_at_utc <= as_of_utc))
+    return events_of_site(store, holiday_events, site_id, as_of_utc=as_of_utc)
+
+
+def events_of_site(
+    store: Store, table: sa.Table, site_id: str, *, as_of_utc: datetime | None = None
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Rows of a table of events of a site, recorded by then, oldest first. Raises Unreachable."""
+    query = table.select().where(table.c.site_id == site_id).order_by(table.c.id)
+    return read_rows(store, query if as_of_utc is None else query.where(table.c.recorded_at_utc <= as_of_utc))
 
 
 def _append(

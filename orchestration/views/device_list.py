@@ -234,7 +234,9 @@ class Devices:
 
     def _override(self, asset: Asset, template: Template | None, rows: list[LedgerRow]) -> Override | None:
         holds: list[Hold] = self.control["holds"]
-        hold = next((each for each in holds if each.device_id in ("", asset.asset_id)), None)
+        # Its own before that of the whole site.
+        held = sorted(holds, key=lambda each: not each.device_id)
+        hold = next((each for each in held if each.device_id in ("", asset.asset_id)), None)
         if hold is None:
             return None
         of = template.capabilities.get(hold.capability) if template else None
@@ -244,6 +246,7 @@ class Devices:
             reason=hold.reason,
             fresh_of=hold.person_id or "" if is_fresh(parse_instant(hold.since_utc), self.now_utc) else "",
             capability=hold.capability,
+            is_of_site=not hold.device_id and hold.person_id is not None,
             command=next((self._sent_command(each) for each in rows if each.command.command_id == hold.sends), None),
             value=None
             if of is None or hold.value is None

@@ -112,6 +112,8 @@ def device_acts(device: ListedDevice, actor: Actor, address: Address) -> list[Pa
         found += _acknowledge(device.device_id, "Acknowledge fault", actor, address)
     if not actor.may_override:
         return [*found, _said("Operators and engineers override devices.")]
+    if device.override is not None and device.override.is_of_site:
+        return [*found, _said("The plan of the whole site is paused: resume it on Home or on Plan and devices.")]
     if device.override is not None:
         # What is sent by hand is given back by its own act (hand_acts.py).
         return [*found, *([] if device.override.command else _back(device, actor, address))]

@@ -101,7 +101,7 @@ class SentCommand(Quantity):
 
 class Override(Model):
     """Override of a device: by whom, until when by the site's clock, why. command: sent under it; None: nothing.
-    fresh_of: id of the person who set it a moment ago.
+    fresh_of: id of the person who set it a moment ago. is_of_site: every device of the site is held.
     """
 
     until: str
@@ -111,6 +111,7 @@ class Override(Model):
     capability: str = ""
     value: Quantity | None = None
     command: SentCommand | None = None
+    is_of_site: bool = False
 
 
 class PowerRange(Model):

@@ -354,6 +354,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/devices/{device_id}"): Cell(f"/devices/none{_SITE}", about="site"),
     ("POST", "/devices/stop"): Cell(f"/devices/stop{_SITE}", about="site", body="{{}}"),
     ("POST", "/devices/holiday"): Cell(f"/devices/holiday{_SITE}", about="site", body="{{}}"),
+    ("POST", "/devices/pause"): Cell(f"/devices/pause{_SITE}", about="site", body="{{}}"),
     ("POST", "/devices/mode"): Cell(f"/devices/mode{_SITE}", about="site", body="{{}}"),
     ("POST", "/devices/requests/{request_id}/{act}"): Cell(
         f"/devices/requests/0/approve{_SITE}", about="site", body="{{}}"

@@ -25,6 +25,7 @@ from tests.reports import plant
 from tests.web.asking import PAGE, Answer, send
 from tests.web.devices_world import CARLA, EVE, OTTO, VERA, as_, device_folder, devices
 from tests.web.marts_world import Asking
+from tests.web.test_boards import text_of
 from tests.web.why_world import posted
 
 __all__ = ["device_folder", "devices"]
@@ -205,6 +206,25 @@ def test_an_engineer_acknowledges_a_fault_and_an_operator_cannot(devices: Asking
     assert open_faults(store, "plant") == []
     again = on_page(devices, "battery/acknowledge", reason="cable repaired twice")
     assert detail(again)[1:] == ("no_fault", "Somebody has acknowledged it already: nothing is left to do.")
+
+
+def test_acts_on_devices_stand_in_the_audit_trail(devices: Asking) -> None:
+    store = devices.project.store
+    with site_transaction(store, "plant") as connection:
+        latch_fault(connection, "plant", "battery", reason="it read 9 kW", command_id=None, at_utc=NOW)
+    acts = (
+        ("battery/acknowledge", {}), ("car/take", {"value": "7.4"}), ("battery/pause", {"for": "1h"}),
+        ("battery/release", {}),
+    )  # fmt: skip
+    for place, form in acts:
+        assert on_page(devices, place, reason=f"by {place}", **form).status == 303, place
+    auditor = as_(CARLA.model_copy(update={"roles": (*CARLA.roles, Role.AUDITOR)}), devices)
+    trail = text_of(auditor.get("/audit", [PAGE], site="plant").text)
+    for said in ("acknowledged the fault of", "set Musterwerk Süd, Car <i>charger by hand until", "paused", "to the plan"):
+        assert said in trail, (said, trail)
+    assert all(f"by {place}" in trail for place, _ in acts)
+    # What the agent latched is nobody's act.
+    assert "it read 9 kW" not in trail
 
 
 def test_where_people_sign_the_page_signs_or_shows_the_command_and_the_server_signs_nothing(devices: Asking) -> None:

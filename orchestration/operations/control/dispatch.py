@@ -173,16 +173,18 @@ def _approve(
 def override(
     call: Call,
     site: SiteOption,
-    device: Annotated[str, Option("--device", help="Which device.")],
     reason: Annotated[str, Option("--reason", help="Why.")],
+    device: Annotated[str, Option("--device", help="Which device; all of the site without it.")] = "",
     capability: CapabilityOption = "",
     until: Annotated[str, Option("--for", help="How long: 45m, 2h, 1d, or until a time.")] = "2h",
     value: Annotated[float | None, Option("--value", help="What you set, in its unit, for the record.")] = None,
     give_back: Annotated[bool, Option("--give-back", help="Give the device back now.")] = False,
 ) -> Answer:
-    """Take a device by hand: no command of ours reaches it until then; or give it back."""
+    """Take a device, or all of a site, by hand: no command of ours reaches it until then; or give it back."""
     known, store = call.project.site(site), call.project.store
     expect_scope(known, device, capability)
+    if value is not None and not device:
+        raise BadInput("a value is of a device: name it with --device", reason="no_device")
     if value is not None and capability:
         expect_value(known, device, capability, value)
     now_utc, place = call.clock.now_utc(), (known.site_id, device, capability)
@@ -200,7 +202,8 @@ def override(
         who.sign("dispatch override", known.site_id, device=device, capability=capability, reason=reason)
     holds = open_holds(store, known.site_id, now_utc)
     now = current_mode(store, known.site_id, device, capability, now_utc=now_utc).name
-    text = f"{device} is given back" if give_back else f"{device} is yours until {end_utc:%Y-%m-%d %H:%M}Z"
+    what = device or f"every device of {known.site_id}"
+    text = f"{what} is given back" if give_back else f"{what} is yours until {end_utc:%Y-%m-%d %H:%M}Z"
     return Answer({"mode": now, "commands": [], "holds": holds}, text=text)
 
 

@@ -139,7 +139,8 @@ def _power(query: BoardQuery) -> Widget:
 
 
 def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
-    return plan_tiles.ahead(now).model_copy(update={"holiday": holiday_now(now)})
+    held = {"holiday": holiday_now(now), "pause": plan_tiles.pause_now(now, place="home")}
+    return plan_tiles.ahead(now).model_copy(update=held)
 
 
 TILES: Mapping[str, Tile] = {

@@ -9,8 +9,9 @@ from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.published.publications import PublicationStore
 from assets.stores.retention import REMOVALS
+from assets.stores.schema.tables_control import fault_events, hold_events
 from assets.stores.web.audit_events import newest_events
-from controls.ledger.modes import holiday_history, mode_history
+from controls.ledger.modes import events_of_site, holiday_history, mode_history
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.people import person_text
@@ -51,6 +52,13 @@ _REFUSED = ("4", "5")
 _ABOUT = {
     "web invite": "{0} invited {1}", "web reset": "{0} reset the password of {1}",
     "/people/out": "{0} ended the sign-ins of {1}", "/people/roles": "{0} changed the roles of {1}",
+}  # fmt: skip
+# By the act, and whether it is about one device.
+_DEVICE = {
+    ("paused", True): "{0} paused {1} until {2}", ("paused", False): "{0} paused the plan of {1} until {2}",
+    ("value", True): "{0} set {1} by hand until {2}",
+    ("", True): "{0} gave {1} back to the plan", ("", False): "{0} resumed the plan of {1}",
+    ("fault", True): "{0} acknowledged the fault of {1}", ("fault", False): "{0} acknowledged the fault of {1}",
 }  # fmt: skip
 _ERASED = {
     "recorded": "{0} erased {1}", "replayed": "{1} was erased again after a restore, as {0} had erased it",
@@ -148,6 +156,7 @@ def _modes(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Ite
                 text = Sentence("{0} set mode {1}, approved by {2}: {3}", who, mode, by, place)
             yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
         yield from _holidays(ask, site, names, href)
+        yield from _overrides(ask, site, names)
 
 
 def _holidays(ask: Ask, site: Site, names: Mapping[str, str], href: str) -> Iterator[TrailLine]:
@@ -162,6 +171,24 @@ def _holidays(ask: Ask, site: Site, names: Mapping[str, str], href: str) -> Iter
             text = Sentence(pattern, person, where, until)
         before = until_utc
         yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
+
+
+def _overrides(ask: Ask, site: Site, names: Mapping[str, str]) -> Iterator[TrailLine]:
+    """Acts of persons on devices: by hand, paused, given back, and faults that they acknowledged."""
+    called = {each.asset_id: each.name or each.asset_id for each in site.assets}
+    address = Address(path=devices.PATH, site=site.site_id, locale=ask.address.locale)
+    for table in (hold_events, fault_events):
+        for each in events_of_site(ask.project.store, table, site.site_id, as_of_utc=ask.address.as_of_utc):
+            if each["person_id"] is None:
+                continue
+            device, until = each["device_id"], each.get("until_utc")
+            end = "" if until is None else weekday_date(until.astimezone(zone(site.time_zone)), ask.address.locale)
+            kind = "fault" if table is fault_events else "" if not each["is_set"] else "paused"
+            pattern = _DEVICE["value" if each.get("value") is not None else kind, bool(device)]
+            place = named(f"{site.name}, {called.get(device, device)}" if device else site.name)
+            text = Sentence(pattern, _who(each["person_id"], names), place, end)
+            href = devices.address_of(device, address) if device in called else address.href()
+            yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
 
 
 def _access(ask: Ask, until_utc: datetime | None, names: Mapping[str, str]) -> list[TrailLine]:

@@ -90,6 +90,16 @@ def change_holiday(ask: Ask = requires(Permission.DISPATCH_OVERRIDE, shared=_SHA
     ))  # fmt: skip
 
 
+@router.post(PATH + "/pause")
+def pause(ask: Ask = requires(Permission.DISPATCH_OVERRIDE, shared=_SHARED)) -> Response:
+    """Pause the plan of a whole site, or resume it."""
+    site, form = whole_site(ask), ask.form
+    reason, is_end = form.get("reason", "").strip(), form.get("end", "") == "1"
+    return _once(ask, site, "", {"reason": reason, "is_set": not is_end}, lambda call: dispatch.override(
+        call, site.site_id, reason, until=form.get("for", "") or "2h", give_back=is_end,
+    ))  # fmt: skip
+
+
 @router.post(PATH + "/requests/{request_id}/{act}")
 def answer_request(
     request_id: str, act: str, ask: Ask = requires(Permission.DISPATCH_MODE, shared=_SHARED)
@@ -137,7 +147,7 @@ def override(device_id: str, act: str, ask: Ask = requires(Permission.DISPATCH_O
             call, site.site_id, device_id, reason, value=value, until=until, kwh=kwh,
         ))  # fmt: skip
     return _once(ask, site, device_id, values, lambda call: dispatch.override(
-        call, site.site_id, device_id, reason, "" if power is None else power.capability, until, value,
+        call, site.site_id, reason, device_id, "" if power is None else power.capability, until, value,
         act == "release",
     ))  # fmt: skip
 

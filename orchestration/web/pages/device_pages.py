@@ -43,7 +43,8 @@ def devices(ask: Ask = requires(Permission.DISPATCH_READ, shared=("site", "local
 
 def plan_of(ask: Ask, site: Site) -> list[Widget]:
     """The newest plan and its reasons; none where no plan is stored."""
-    ahead = plan_tiles.ahead(SiteNow(Show(ask, site, ask.project.sources(keeps=False))))
+    now = SiteNow(Show(ask, site, ask.project.sources(keeps=False)))
+    ahead = plan_tiles.ahead(now).model_copy(update={"pause": plan_tiles.pause_now(now)})
     made = (plan_ahead.view(ahead), plan_ahead.why(ahead))
     return [each.model_copy(update={"span": COLUMNS}) for each in made if each.state == "value"]
 

@@ -9,6 +9,7 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import Chart, ChartRow, Energy, Role, Style
 from reports.pages.holiday_acts import HolidayNow, holiday_acts, holiday_told
 from reports.pages.page import Item, Widget
+from reports.pages.pause_acts import PauseNow, pause_acts, pause_told
 from reports.pages.widgets.tile import Given, nothing
 from reports.texts.locales import format_alike, named
 
@@ -55,7 +56,8 @@ class PlanAhead(Given):
     cost, cost_without: of the plan, and of the same hours with nothing planned. made: when it was. past: local starts
     of the steps before the plan that something is known of. prices, bands: of each step, those of past first; none
     where no price is known. measured: lanes over all steps. remarks: what the plan rests on that nobody measured.
-    has_devices: whether there is anything to plan. holiday: the one that holds, and what the person may do about it.
+    has_devices: whether there is anything to plan. holiday, pause: those that hold, and what the person may do about
+    them.
     """
 
     site_id: str
@@ -75,11 +77,13 @@ class PlanAhead(Given):
     spells: tuple[Spell, ...] = ()
     remarks: tuple[Text, ...] = ()
     holiday: HolidayNow = HolidayNow()
+    pause: PauseNow = PauseNow()
 
 
 def view(given: PlanAhead) -> Widget:
     """The tile; where no plan is stored, how to get one."""
-    acts, away = holiday_acts(given.holiday, given.address), holiday_told(given.holiday)
+    acts = (*pause_acts(given.pause, given.address), *holiday_acts(given.holiday, given.address))
+    away = sentences((pause_told(given.pause), holiday_told(given.holiday)), ". ")
     if not given.edges:
         found = _without(KEY, TITLE, given)
         return found.model_copy(update={"acts": acts, "reason": sentences((away, found.reason), ". ")})
