@@ -220,7 +220,12 @@ def test_acts_on_devices_stand_in_the_audit_trail(devices: Asking) -> None:
         assert on_page(devices, place, reason=f"by {place}", **form).status == 303, place
     auditor = as_(CARLA.model_copy(update={"roles": (*CARLA.roles, Role.AUDITOR)}), devices)
     trail = text_of(auditor.get("/audit", [PAGE], site="plant").text)
-    for said in ("acknowledged the fault of", "set Musterwerk Süd, Car <i>charger by hand until", "paused", "to the plan"):
+    for said in (
+        "acknowledged the fault of",
+        "set Musterwerk Süd, Car <i>charger by hand until",
+        "paused",
+        "to the plan",
+    ):
         assert said in trail, (said, trail)
     assert all(f"by {place}" in trail for place, _ in acts)
     # What the agent latched is nobody's act.
