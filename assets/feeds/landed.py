@@ -41,7 +41,7 @@ def land(folder: Path, stem: str, columns: Mapping[str, pl.DataFrame], *, is_syn
 
 
 def read_note(path: Path) -> dict[str, Any]:
-    """How far a source was pulled; empty before the first. Raises BadInput for a note that somebody changed."""
+    """End of what was pulled of a source; empty before the first. Raises BadInput for a note that somebody changed."""
     if not path.exists():
         return {}
     try:

@@ -37,7 +37,7 @@ class Energy(NamedTuple):
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """What must be known of it: that a part was not read."""
+        """Codes of its caveats: that a part was not read."""
         return () if self.coverage == 1 else ("gap",)
 
 

@@ -282,7 +282,7 @@ def _without_impossible(flows: Flows, parent: int, fit: Fit) -> Fit:
 
 
 def _is_wholly_explained(fit: Fit, least_confidence: float, places: int) -> bool:
-    """Where hardly any rest is left, nothing bends a coefficient: each is 1, or nothing."""
+    """Coefficients where hardly any rest is left: each is 1, or nothing."""
     size = np.abs(fit.coefficients)
     is_member = size + 2 * fit.errors >= 0.5
     is_child = (np.abs(size - 1.0) <= WHOLE_TOLERANCE + 2 * fit.errors) & (

@@ -64,7 +64,7 @@ class Line(Model):
 
     @property
     def mark(self) -> Mark:
-        """How far the ledger had come."""
+        """The newest position of the ledger then."""
         return Mark(ledger=self.ledger, seal=self.seal, seal_hash=self.seal_hash, until_utc=self.recorded_at_utc)
 
     def __str__(self) -> str:

@@ -47,7 +47,7 @@ def connection_to(url: str) -> Iterator["psycopg.Connection[Any]"]:
 
 
 def connector(within_s: float | None) -> Callable[..., "psycopg.Connection[Any]"]:
-    """How SQLAlchemy connects (its event `do_connect`), so that no dead line is waited for.
+    """Connect for SQLAlchemy (its event `do_connect`), so that no dead line is waited for.
 
     within_s: a server that says nothing for a second longer, a lock that is waited for half as long, and a transaction
     without a word for twice as long end in an OperationalError. None: an answer may take as long as it takes.

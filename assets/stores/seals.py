@@ -49,7 +49,7 @@ def ledger_of(store: Store) -> str:
 
 
 def mark_now(store: Store) -> Mark:
-    """How far the store has come."""
+    """The newest position of the store."""
     until = _UNTIL.scalar_subquery().label("last_utc")
     newest = sa.select(row_seals.c.position, row_seals.c.hash, until).order_by(row_seals.c.position.desc()).limit(1)
     found: Mapping[str, Any] = next(iter(store.rows(newest)), {"position": 0, "hash": "", "last_utc": None})

@@ -37,7 +37,7 @@ class BillPart:
         return (self.end - self.start).days
 
     def count(self, per: str) -> Decimal:
-        """How many days, months, years or bills the part is."""
+        """Number of days, months, years or bills of the part."""
         if per == "day":
             return Decimal(self.days)
         if per == "bill":

@@ -135,7 +135,7 @@ class Drain:
         self._carried_since_us: int | None = None
 
     def state(self, *, now_utc: datetime) -> DrainState:
-        """How it is doing, now; from any thread."""
+        """Its state now; from any thread."""
         spooled_utc, carried_us = self._spool.oldest_utc(), self._carried_since_us
         since_us = [micros(spooled_utc)] if spooled_utc is not None else []
         since_us += [carried_us] if carried_us is not None else []

@@ -134,7 +134,7 @@ class Spool:
             done(False)
 
     def state(self) -> SpoolState:
-        """How it is doing, now."""
+        """Its state now."""
         return self._counted.model_copy(update={"pending_bytes": self._pending})
 
     def pieces(self) -> list[Path]:

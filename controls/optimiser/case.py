@@ -227,7 +227,7 @@ def phase_errors(case: DispatchCase, columns: Mapping[str, Numbers]) -> Iterator
 
 
 def phase_spare_kw(case: DispatchCase, columns: Mapping[str, Numbers], device: Device) -> Floats | float:
-    """How much more the device could feed in before a phase of its own carries no more, kW in each step."""
+    """Power that the device could feed in beside, until a phase of its own carries no more, kW in each step."""
     limits, drawn = case.connection.phases, phase_kw(case, columns)
     left = [
         (limits.export_max_kw[phase] + drawn[phase]) / share

@@ -127,7 +127,7 @@ class _Search:
         return kept, time.monotonic() < self._ends
 
     def needed(self, family: str) -> tuple[float, list[int]] | None:
-        """How much a family alone would have to give at most, and in which steps; None where it would not help."""
+        """Greatest concession that a family alone would have to make, and its steps; None where it would not help."""
         program = self._program()
         program.elastic(family)
         outcome = self._run(program)

@@ -136,7 +136,7 @@ class Desk:
 
     @property
     def horizon(self) -> timedelta:
-        """How far a plan of the site reaches."""
+        """Horizon of a plan of the site."""
         return _MOVING_HORIZON if self.site.plan_steps == "moving" else HORIZON
 
     def weather_known(self, now_utc: datetime) -> Sequence[WeatherIssue]:

@@ -67,7 +67,7 @@ class Capability(Place):
 
 
 class ReadBackRule(Place):
-    """Where the active set-point is read, how soon it must show, and how far it may differ (in its unit)."""
+    """Read-back of a set-point: its register, the time within which it must show, and the tolerance (in its unit)."""
 
     within_s: float = Field(gt=0)
     tolerance: float = Field(ge=0)

@@ -75,7 +75,7 @@ class SetTopic(Say):
 
 
 class StateTopic(Model):
-    """Where a value is published: on request, at least every so many seconds, or whenever it changes.
+    """Topic of a value, published on request, at least every so many seconds, or whenever it changes.
 
     ask: what to publish for an answer on `topic`. number: path at which our request number comes back. words: what the
     device says -> number. sign: path of a word that says which way the value counts, signs: word -> factor.

@@ -83,7 +83,7 @@ def series_ids(
 
 
 def _computation(measure: str, grain: str) -> str:
-    """What makes a point again: its readings of a quarter hour and of a register, else the marts' own SQL."""
+    """Computation of a point: its readings of a quarter hour and of a register, else the marts' own SQL."""
     return QUARTER if grain == "quarter" or measure == REGISTER_KPI else KPI
 
 

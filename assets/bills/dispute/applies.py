@@ -107,5 +107,5 @@ def _alike(in_force: Sequence[Tariff], printed: Sequence[Tariff]) -> list[Tariff
 
 
 def _common(one: str, other: str) -> int:
-    """How many letters both begin with."""
+    """Number of letters that both begin with."""
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -245,7 +245,7 @@ def without(first: date, last: date, scenario: Scenario) -> Scenario | None:
 
 
 def _registered(case: Case) -> Iterator[Suspicion]:
-    """Where the load has gaps: what the registers counted, spread evenly over the gaps."""
+    """Energy that the registers counted in gaps of the load, spread evenly over them."""
     load = case.truth.load
     if load is None or case.reads is None:
         return

@@ -151,7 +151,7 @@ def bill_spans(
 
 
 def month_share(tariff: Tariff, span: Span, first: date, last: date) -> Decimal:
-    """How many months a segment is worth: days over days of the month, or its part of one bill."""
+    """Months that a segment is worth: days over days of the month, or its part of one bill."""
     if tariff.proration == "none":
         # Without proration the bill is worth one month, whatever its days; a split shares that one month.
         return Decimal((last - first).days) / (span.end - span.start).days

@@ -110,7 +110,7 @@ class _Piece:
         self._prices = measure.prices_of_slots
 
     def weights(self, line: Line[Decimal]) -> np.ndarray:
-        """How much of the line each slot causes: kWh of its period, or kWh x price."""
+        """Share of the line that each slot causes: kWh of its period, or kWh x price."""
         nothing = np.zeros(self.size, dtype=object)
         # A bill that is split by date marks the lines of each part with its first day.
         if "@" in line.line_id and not line.line_id.endswith(self._suffix):

@@ -83,7 +83,7 @@ def parse_unit(text: str) -> MatchUnit:
 
 @cache
 def ratio(source: str, target: str) -> Fraction | None:
-    """How many `target` one `source` is, exact; None where the two do not compare."""
+    """Number of `target` in one `source`, exact; None where the two do not compare."""
     one, other = parse_unit(source), parse_unit(target)
     if one.calorific_basis != other.calorific_basis:
         # Gross and net differ by a tenth for gas: no factor is better than one for the other basis.

@@ -98,7 +98,7 @@ def _fill(
 
 
 def _claim(activity: Activity, bundle: Bundle, wanted: Decimal, allocation: Allocation) -> Decimal:
-    """How much of the quantity the factor covers: all of it, or what its instrument has left."""
+    """Part of the quantity that the factor covers: all of it, or what its instrument has left."""
     row = bundle.head
     left_kwh = allocation.left_kwh(row) if row.basis in HELD else None
     if left_kwh is None:

@@ -107,7 +107,7 @@ def _changed(change: DriverChange) -> pl.Expr:
 
 
 def _interval(baseline: Baseline, known: pl.DataFrame, changed: pl.DataFrame) -> tuple[float, float]:
-    """How far the change may be lower and higher, kWh: per term, its interval times the change of its feature."""
+    """Interval of the change below and above, kWh: per term, its interval times the change of its feature."""
     features = baseline.feature_order
     moved: Mapping[str, float] = {
         name: float((after[name] - before[name]).sum())

@@ -197,7 +197,7 @@ def _steps(
 
 
 def _counting(reads: Sequence[State], register: Register, meter: Meter | None) -> Counting:
-    """How the register counts: as declared, else as its own reads show."""
+    """Count of the register: as declared, else as its own reads show."""
     unit, multiplier = UNITS[register.unit], float(register.multiplier)
     per_canonical = 10**QUANTUM_DECIMALS / (unit.factor * multiplier)
     # The plate is electrical: of a gas or heat meter it bounds nothing.

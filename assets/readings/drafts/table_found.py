@@ -358,7 +358,7 @@ def _encoding(path: Path) -> str | None:
 
 
 def _likeness(data: bytes, encoding: str) -> float:
-    """How much the letters beyond ASCII look like those of words and units."""
+    """Likeness of the letters beyond ASCII to those of words and units."""
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:

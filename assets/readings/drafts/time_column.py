@@ -220,7 +220,7 @@ def _shapes() -> dict[str, re.Pattern[str]]:
 
 
 def _allowed(rows: int) -> int:
-    """How many of so many rows may be no readings, the first of them being one in any case."""
+    """Number of rows, of so many, that may be no readings, the first of them being one in any case."""
     return min(max(_ODD_ROWS, int(rows * _ODD_SHARE)), max(0, (rows - 1) // 2))
 
 

@@ -143,7 +143,7 @@ def unknown_clock(count: int) -> Finding:
 
 
 def _shown(clock: BillClock, joins: Sequence[Join]) -> int:
-    """How many joins the clock explains; none where one contradicts it, or where its hours point both ways."""
+    """Number of joins that the clock explains; none where one contradicts it, or where its hours point both ways."""
     if any(clock.is_hidden_by(join) for join in joins):
         return 0
     found = [(change, join) for join in joins if join.off_s and (change := clock.change_of(join)) is not None]

@@ -200,7 +200,7 @@ def _judged(frame: pl.DataFrame, share: Layout, layout: Layout, request: ReadReq
 
 
 def reading_of(layout: Layout, mapping: ColumnMap, request: ReadRequest) -> dict[str, str]:
-    """How the columns were understood, for people."""
+    """Meaning found for the columns, for people."""
     zone = mapping.zone or request.tz or (request.site.time_zone if request.site else None)
     columns = [
         f"{each.column}{f' -> {each.meter_id}' if each.meter_id else ''}{f' [{each.unit}]' if each.unit else ''}"

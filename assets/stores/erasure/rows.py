@@ -72,7 +72,7 @@ def named_in(name: str, store: Store, subject: Subject) -> Iterator[RowChange]:
 
 
 def pinned_rows(store: Store, subject: Subject) -> int:
-    """How many rows hold the name and stay, since other hashes are over them."""
+    """Number of rows that hold the name and stay, since other hashes are over them."""
     found = 0
     for table in (each for each in TABLES if each.name in PINNED and subject.needles):
         texts = [sa.type_coerce(each, sa.Text) for each in _texts(table)]

@@ -21,7 +21,7 @@ class Subject(NamedTuple):
 
     @property
     def text(self) -> str:
-        """How commands and ledgers name it."""
+        """Its name in commands and ledgers."""
         return f"meter/{self.site_id}/{self.own_id}" if self.site_id else f"person/{self.own_id}"
 
     @property

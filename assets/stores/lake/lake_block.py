@@ -72,7 +72,7 @@ class Block:
 
     @property
     def rows(self) -> int:
-        """How many they are."""
+        """Their number."""
         return self.table.height
 
     @cached_property

@@ -34,7 +34,7 @@ _Key = tuple[str, str, str | None]
 
 
 class JobOutcome(Model):
-    """How one run of a job ended for one site. site_id: empty where the job is of no single site; part: the month
+    """Outcome of one run of a job for one site. site_id: empty where the job is of no single site; part: the month
     (2025-03) of a job that is run by month, else None.
     """
 

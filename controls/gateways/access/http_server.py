@@ -359,7 +359,7 @@ class Bucket:
         return min(float(self.size), left + (now_s - at_s) * self.a_second)
 
     def wait_s(self, name: str, now_s: float) -> float:
-        """How long until there is one again; 0 where there is."""
+        """Seconds until there is one again; 0 where there is."""
         return max(0.0, (1 - self.left(name, now_s)) / self.a_second)
 
     def _forget(self, now_s: float) -> None:

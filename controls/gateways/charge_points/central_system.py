@@ -133,7 +133,7 @@ class ChargerLink:
         return dict(vars(answer))
 
     def times_stated(self, connector: int, name: str) -> int:
-        """How often a value was stated so far, as a mark to wait from."""
+        """Number of times that a value was stated so far, as a mark to wait from."""
         with self._changed:
             return self._stated.get((connector, name), 0)
 

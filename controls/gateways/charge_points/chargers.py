@@ -188,7 +188,7 @@ class OcppDevice(OcppReader):
         return limit
 
     def _behind_s(self, capability: str) -> float:
-        """How far the charger's clock is behind ours, seconds. Raises NotSent where that is unknown or too much."""
+        """Lag of the charger's clock behind ours, seconds. Raises NotSent where that is unknown or too much."""
         composite, _ = self._composite(capability)
         if composite is None:
             return 0.0

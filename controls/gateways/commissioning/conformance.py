@@ -139,7 +139,7 @@ def _dies(device: DeviceWriter, template: Template, command: Command, wait: Call
 
 
 def ttl_s(template: Template, name: str) -> float:
-    """How long a value is held here: short, or the least that the device's own timer can count."""
+    """Time that a value is held here: short, or the least that the device's own timer can count."""
     sent = template.mqtt.send.get(name) if template.mqtt is not None else None
     return TTL_S if sent is None else max(TTL_S, float(sent.min_ttl_s))
 

@@ -32,7 +32,7 @@ class Adapter(Protocol):
         """End; safe to call twice. What is not acknowledged by then stays so."""
 
     def state(self) -> SourceState:
-        """How it is doing; never blocks."""
+        """Its state; never blocks."""
 
     def test(self, within_s: float) -> list[Sample]:
         """One value of each point, queried now and put into no sink; the adapter must not have been started.

@@ -35,7 +35,7 @@ class Threaded:
         self._tally.set_condition("stopped", "")
 
     def state(self) -> SourceState:
-        """How it is doing."""
+        """Its state."""
         return self._tally.state()
 
     def _run(self, sink: Sink) -> None:

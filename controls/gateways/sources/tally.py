@@ -27,7 +27,7 @@ class Tally:
         self._accepted, self._rejected, self._missing, self._doubled = 0, 0, 0, 0
 
     def set_condition(self, condition: Condition, sentence: str) -> None:
-        """How it is doing from now on."""
+        """Its state from now on."""
         with self._one_at_a_time:
             self._condition, self._sentence, self._since_utc = condition, sentence, self._clock.now_utc()
 
@@ -91,7 +91,7 @@ class Pauses:
         self._tries = 0
 
     def next_s(self) -> float:
-        """How long to wait now."""
+        """Seconds to wait now."""
         longest_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self._tries, 10))
         self._tries += 1
         return self._random.uniform(0.3, 1.0) * longest_s

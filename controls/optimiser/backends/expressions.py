@@ -35,7 +35,7 @@ class Linear:
 
     @property
     def size(self) -> int:
-        """How many expressions these are."""
+        """Number of expressions."""
         return self.constant.size
 
     def __len__(self) -> int:

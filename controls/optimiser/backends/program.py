@@ -68,7 +68,7 @@ class Arrays:
 
     @property
     def column_count(self) -> int:
-        """How many columns there are."""
+        """Number of columns."""
         return self.cost.size
 
     def row(self, number: int) -> Iterator[tuple[int, float]]:
@@ -200,7 +200,7 @@ class Program:
 
     @property
     def width(self) -> int:
-        """How many columns there are."""
+        """Number of columns."""
         return self._width
 
     def column_names(self) -> list[str]:

@@ -90,12 +90,12 @@ class Appliance(Device):
 
     @property
     def run_count(self) -> int:
-        """How often it runs."""
+        """Number of its runs."""
         return len(self.windows)
 
     @property
     def programme_h(self) -> float:
-        """How long it runs."""
+        """Length of its run."""
         return len(self.programme_kw) * self.programme_step_h
 
     def fits(self, step_h: tuple[float, ...]) -> None:

@@ -138,7 +138,7 @@ class Connection(Part):
         return {"import_kw": clean(net_kw), "export_kw": clean(-net_kw)}
 
     def spare_kw(self, net_kw: Floats) -> Floats:
-        """How much more could be fed in at no loss in each step, where everything else draws `net_kw`."""
+        """Power that could be fed in beside at no loss in each step, where everything else draws `net_kw`."""
         # At a negative price feeding in costs, or drawing earns: curtailing has its reason then.
         is_free = (self._slopes.import_low >= 0) & (self._slopes.export_high <= 0)
         return np.where(is_free, self.export_max_kw + net_kw, 0.0)

@@ -77,7 +77,7 @@ class Part(Model, ABC):
 
     @property
     def prefix(self) -> str:
-        """How the names of its variables and rows begin; the connection, of which there is but one, has no id."""
+        """Prefix of the names of its variables and rows; the connection, of which there is but one, has no id."""
         return self.device_id or "site"
 
     def new(self, program: Program, name: str, count: int, **options: Any) -> Linear:
@@ -197,7 +197,7 @@ class Given:
 
     @property
     def away_steps(self) -> int:
-        """How many steps are over when somebody is at home again; the one in which they return is none of them."""
+        """Steps that are over when somebody is at home again; the one in which they return is none of them."""
         if self.away_until_utc is None or self.start_utc is None:
             return 0
         return max(int((self.away_until_utc - self.start_utc) / timedelta(hours=self.step_h) + 1e-9), 0)

@@ -492,7 +492,7 @@ class EvCharger(Converter):
 
 
 def _outside(power_kw: Floats, ranges: Iterable[PowerRange]) -> float:
-    """How far the worst of them is from zero and from every range, kW."""
+    """Distance of the worst of them from zero and from every range, kW."""
     away = np.abs(power_kw)
     for one in ranges:
         away = np.minimum(away, np.maximum(np.maximum(one.min_kw - power_kw, power_kw - one.max_kw), 0.0))

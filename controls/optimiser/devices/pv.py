@@ -88,7 +88,7 @@ class Pv(Device):
 
     @property
     def curtailment_max_kw(self) -> Floats:
-        """How much may be taken away in each step."""
+        """Power that may be taken away in each step."""
         return np.maximum(np.array(self.pv_kw) - self.limit_min_kw, 0.0)
 
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:

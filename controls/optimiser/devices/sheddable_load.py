@@ -115,7 +115,7 @@ class SheddableLoad(_Terms, Device):
 
     @property
     def most_kw(self) -> Floats:
-        """How much may be shed in each step."""
+        """Power that may be shed in each step."""
         agreed_kw = np.minimum(self.max_share * np.array(self.own_kw), self.max_kw or INF)
         return np.clip(np.array(self.own_kw) - self.limit_min_kw, 0.0, agreed_kw)
 

@@ -229,7 +229,7 @@ class Tank(_Relays, InShares, HeatStore):
         return self.stored(np.round(np.array(self.relays_kw) @ on, 9), step_h) | starts | named
 
     def warm_start(self, columns: Numbers) -> Numbers:
-        """How many relays of each bank are on, too."""
+        """Relays of each bank that are on, too."""
         if not all(name in columns for name in self._names):
             return columns
         on = np.array([columns[name] for name in self._names])

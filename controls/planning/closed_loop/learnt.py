@@ -192,7 +192,7 @@ class WatchedRooms:
 
     @property
     def sd_k(self) -> Floats:
-        """How sure the temperatures are."""
+        """Uncertainty of the temperatures."""
         found: Floats = np.sqrt(self._spread[:, 0])
         return found
 

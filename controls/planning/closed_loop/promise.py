@@ -128,7 +128,7 @@ class Promises:
 
     @property
     def breaches(self) -> Breaches:
-        """How often they were broken."""
+        """Number of times that they were broken."""
         share = 1 - self.level
         margin = _SURE * float(np.sqrt(share * (1 - share) / self.hours)) if self.hours else 1.0
         return Breaches(

@@ -48,7 +48,7 @@ class Truth:
 
     @property
     def rooms(self) -> int:
-        """How many there are, with the staircase."""
+        """Number of them, the staircase included."""
         return len(self.facing)
 
     def sun_to_nodes(self, walls_w_per_m2: Series) -> Series:

@@ -262,7 +262,7 @@ def check_multipliers(meter: Meter, time_zone: str) -> None:
 
 
 class HourlyInstrument(Model):
-    """Where the hours of a recorded instrument stand.
+    """Place of the hours of a recorded instrument.
 
     Its kilograms per kWh, its amount and its quality criteria are those of the factor store; the stream says in which
     hour its energy was made.

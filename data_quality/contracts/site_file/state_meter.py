@@ -1,4 +1,4 @@
-"""Where a device's state of charge or temperature is stored: a driver of the site, in the unit that the state has."""
+"""Meter of a device's state of charge or temperature: a driver of the site, in the unit that the state has."""
 
 from collections.abc import Mapping
 

@@ -54,7 +54,7 @@ class EnergyQuery(NamedTuple):
 
     @property
     def kpi(self) -> str:
-        """What the page shows of the scope, kWh."""
+        """Energy of the scope as the page shows it, kWh."""
         return REGISTER_KPI if self.is_register else KPI
 
 

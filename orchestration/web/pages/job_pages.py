@@ -113,7 +113,7 @@ def _started(page: str) -> Callable[..., Response]:
 
 
 def _values(ask: Ask, site: Site, page: str) -> dict[str, Any]:
-    """What the command is asked beside the site: advice of the last whole year, quarter or month of readings."""
+    """Options of the command beside the site: advice of the last whole year, quarter or month of readings."""
     if page != ADVICE:
         return {}
     now_utc = ask.project.reports.known_at(ask.clock)

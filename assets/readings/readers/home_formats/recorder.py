@@ -153,7 +153,7 @@ def _placed(rows: pl.DataFrame, good: Sequence[Entity]) -> pl.DataFrame:
 
 
 def _resets(rows: pl.DataFrame, good: Sequence[Entity]) -> int:
-    """How often a meter began anew while Home Assistant's sum went on: counted, and nothing is lost by it."""
+    """Times that a meter began anew while Home Assistant's sum went on: counted, and nothing is lost by it."""
     sums = rows.filter(pl.col("stream").is_in([each.line for each in good if each.is_sum]) & (pl.col("minutes") == 60))
     fell, rose = (pl.col(name).diff().over("stream", order_by="start_s") for name in ("state", "sum"))
     return int(sums.select(((fell < 0) & (rose >= 0)).sum()).item() or 0)

@@ -405,7 +405,7 @@ def _reachable(stay: Session, name: str, left: int, given: Given) -> tuple[Sessi
 
 
 def _by_strategy(stay: Session, params: EvParams, name: str, given: Given) -> tuple[Session, tuple[str, ...]]:
-    """What a strategy adds to the stay.
+    """Additions of a strategy to the stay.
 
     SMART: any hour. ASAP: never later than at full power from now, beside the load. CHEAP_HOURS: only in the cheapest
     hours that suffice. SOLAR_ONLY: only what the sun leaves over, and where that does not suffice for the departure

@@ -181,7 +181,7 @@ class HeatStore(Device):
 
     @classmethod
     def away(cls, asset: Asset, site_id: str) -> Text:
-        """How warm it stays, and whether anybody draws from it."""
+        """Temperature that it keeps, and whether anybody draws from it."""
         params: StoreParams = cls.figures(asset, site_id)
         least = params.least_away_degc(asset)
         if least is None:

@@ -71,7 +71,7 @@ class Bank:
 
     @staticmethod
     def _held(since_h: tuple[float, ...], at_h: Floats, least_h: float) -> Floats:
-        """How many must stay in each step what they were before the plan."""
+        """Number that must stay in each step what they were before the plan."""
         held: Floats = np.sum([at_h + since < least_h - _HAIR_H for since in since_h], axis=0, initial=0.0)
         return held + np.zeros(at_h.size)
 
@@ -91,7 +91,7 @@ def recent(events: Linear, at_h: Floats, within_h: float | Floats) -> Linear:
 
 
 def _window(at_h: Floats, within_h: float | Floats) -> NDArray[np.int64]:
-    """How many steps, each itself among them, began less than so many hours before each."""
+    """Number of steps, each itself among them, that began less than so many hours before each."""
     first = np.searchsorted(at_h, at_h - within_h + _HAIR_H, side="right")
     counts: NDArray[np.int64] = np.maximum(np.arange(at_h.size) + 1 - first, 0)
     return counts
