@@ -4,12 +4,10 @@ import json
 import re
 from collections.abc import Sequence
 
-from ruamel.yaml.error import MarkedYAMLError
-
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Person, Role
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.yaml_file import parsed, with_key
+from data_quality.contracts.yaml_file import parsed, with_item, with_key
 
 # A list of plain words: within brackets, or a word a line.
 _FLOW, _ITEM = re.compile(r"\[[\w\s,.\"-]*\]"), re.compile(r"\s*-\s+[\w.-]+\s*")
@@ -49,30 +47,11 @@ def with_words(text: str, person_id: str, key: str, words: Sequence[str], *, fil
 
 
 def with_person(text: str, person: Person, *, file: str = "") -> str:
-    """The text of a people file with a person more, behind the others. Raises BadInput (cannot_patch) where the list is
-    written in a way that is left to a person.
-    """
+    """The text of a people file with a person more, behind the others. Raises BadInput as `with_item`."""
     lists = {"roles": person.roles, "sites": person.sites, "tenants": person.tenants}
     written = f"{{person_id: {_plain(person.person_id)}, name: {_plain(person.name)}"
     written += "".join(f", {key}: [{', '.join(map(_plain, words))}]" for key, words in lists.items() if words) + "}"
-    before = parsed(text)
-    entries = before["people"]
-    if entries.fa.flow_style():
-        head, _, tail = text.rpartition("]")
-        changed = f"{head}, {written}]{tail}"
-    else:
-        # The marks of the list stand under one another.
-        mark = re.match(r"\s*(?=-)", text.splitlines()[entries.lc.item(len(entries) - 1)[0]])
-        changed = f"{text.rstrip()}\n{mark[0] if mark else ''}- {written}\n"
-    try:
-        is_added = parsed(changed) == {"people": [*entries, parsed(written)]}
-    except MarkedYAMLError:
-        is_added = False
-    if not is_added:
-        raise BadInput(
-            f"nobody can be added safely; write '- {written}' by hand", file=file, reason="cannot_patch"
-        )  # fmt: skip
-    return changed
+    return with_item(text, "people", written, file=file)
 
 
 def _plain(word: str) -> str:
