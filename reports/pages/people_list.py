@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from data_quality.contracts.access.permissions import OF_ROLE, Permission
-from data_quality.contracts.people import Person, Role
+from data_quality.contracts.people import Person, Role, person_text
 from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.address import Address
 from reports.pages.page import Form, Input, Page, PageBlock, Part
@@ -105,7 +105,7 @@ def _row(known: KnownPerson) -> list[Cell]:
     roles = sentences([Sentence(each.value.capitalize()) for each in person.roles], ", ") if person.roles else "none"
     access = Sentence("password set, {0} sign-ins", known.signed_in) if known.has_password else "no password yet"
     return [
-        Cell(text=named(f"{person.name} ({person.person_id})")),
+        Cell(text=named(person_text(person.person_id, person.name))),
         Cell(text=roles),
         Cell(text=named(", ".join(person.sites)) if person.sites else "all sites"),
         Cell(text=known.fingerprint or "no public key", tone="plain" if known.fingerprint else "muted"),
@@ -167,7 +167,8 @@ def _sites_field(me: Person, sites: Mapping[str, str]) -> Input:
 def _options(known: Sequence[KnownPerson], has_password: bool | None) -> tuple[tuple[str, str], ...]:
     # Whose access was withdrawn is given a role before a password.
     who = (each for each in known if has_password is None or (each.has_password is has_password and each.person.roles))
-    return tuple((each.person.person_id, each.person.name) for each in who)
+    # Two people of one name are told apart by their ids.
+    return tuple((one.person_id, named(person_text(one.person_id, one.name))) for one, *_ in who)
 
 
 def _form(

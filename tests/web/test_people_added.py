@@ -19,8 +19,11 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.yaml_file import parsed
 from orchestration.cli.main import build_app
+from reports.texts.locales import rules_of
+from tests.conftest import ROOT
 from tests.web.asking import PAGE, Answer, Browser
 from tests.web.served import PASSWORD, Served, make_served, people_text
+from tests.web.test_page_words import WHOLE
 
 NEW = {"person_id": "eva", "name": 'Eva "E" <b>', "role": "analyst", "sites": "works", "tenants": ""}
 
@@ -222,6 +225,7 @@ def test_who_lacks_a_permission_is_told_who_gives_roles_and_asks_for_access(serv
     assert page.status == 403
     assert "Roles are given by Admin." in page.text
     assert 'action="/profile/access"' in page.text
+    assert "Rollen vergibt: Admin." in viewer.ask("/audit?locale=de", headers=[PAGE]).text
     for _ in range(2):
         asked = viewer.act("/profile/access", csrf=viewer.token("/profile"), permission="ems.audit.read")
         assert (asked.status, asked.headers["location"]) == (303, "/profile")
@@ -245,6 +249,18 @@ def test_a_tenant_is_told_no_names_and_a_project_without_admins_who_makes_one(se
     path = served.project.project.people_file
     path.write_text("".join(line for line in text_of(served).splitlines(keepends=True) if "id: admin" not in line))
     assert "makes somebody an admin in people.yaml" in tenant.ask("/audit", headers=[PAGE]).text
+
+
+@pytest.mark.parametrize("locale", WHOLE)
+def test_what_people_and_refusals_say_has_words_in_every_whole_language(locale: str) -> None:
+    modules = ("orchestration/operations/project/people.py", "orchestration/web/pages/people_pages.py")
+    said = {
+        pattern
+        for module in (*modules, "orchestration/web/problems.py", "reports/pages/people_list.py")
+        for pattern in re.findall(r'Sentence\(\s*"([^"]+)"', (ROOT / module).read_text())
+    }
+    assert len(said) > 20
+    assert sorted(said - set(rules_of(locale).pages)) == []
 
 
 @pytest.mark.parametrize("name", ["no", "Ö'Neill: #1", "a, b]", "{x}", "- y", "null", '"q"', "\\n", "&a *b"])

@@ -195,6 +195,8 @@ def _rewritten(
     there.
     """
     project, me = call.project.project, call.acting(Role.ADMIN)
+    if Role.TENANT in person.roles and not person.tenants:
+        raise BadInput(Sentence("the role {0} needs tenants: name them first", Role.TENANT.value), reason="bad_roles")
     if is_placed:
         _expect_places(call, me, person)
     path = project.people_file
