@@ -1,44 +1,64 @@
-"""The people file with roles or public key of one person changed, and every other character kept."""
+"""The people file with a person more, or roles, places or public key of one changed; every other character kept."""
 
+import json
 import re
+from collections.abc import Sequence
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Person, Role
-from data_quality.contracts.yaml_file import parsed
+from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.yaml_file import parsed, with_item, with_key
 
 # A list of plain words: within brackets, or a word a line.
-_FLOW, _ITEM = re.compile(r"\[[\w\s,]*\]"), re.compile(r"\s*-\s+\w+\s*")
+_FLOW, _ITEM = re.compile(r"\[[\w\s,.\"-]*\]"), re.compile(r"\s*-\s+[\w.-]+\s*")
 _KEY = re.compile(r"""(["']?)[A-Za-z0-9+/]{43}=\1""")
 
 
-def with_roles(text: str, person_id: str, roles: tuple[Role, ...], *, file: str = "") -> str:
-    """The text of a people file with other roles of a person. Raises BadInput (cannot_patch) where they are written in
-    a way that is left to a person.
+def with_words(text: str, person_id: str, key: str, words: Sequence[str], *, file: str = "") -> str:
+    """The text of a people file with other roles, sites or tenants (key) of a person. Raises BadInput (cannot_patch)
+    where they are written in a way that is left to a person.
     """
     by_hand = BadInput(
-        f"the roles of {person_id!r} cannot be changed safely; write 'roles: [{', '.join(roles)}]' by hand",
+        f"the {key} of {person_id!r} cannot be changed safely; write '{key}: [{', '.join(words)}]' by hand",
         file=file, reason="cannot_patch",
     )  # fmt: skip
     before = parsed(text)
     entries = before["people"]
     at = next(at for at, entry in enumerate(entries) if entry["person_id"] == person_id)
-    entry, lines = entries[at], text.splitlines(keepends=True)
-    line, column = entry.lc.value("roles")
-    start, written = sum(map(len, lines[:line])) + column, f"[{', '.join(roles)}]"
+    entry, lines, written = entries[at], text.splitlines(keepends=True), f"[{', '.join(map(_plain, words))}]"
+    if key not in entry:
+        return with_key(text, ("people", at), key, written, beside="person_id", file=file) if words else text
+    line, column = entry.lc.value(key)
+    start = sum(map(len, lines[:line])) + column
     if flow := _FLOW.match(text, start):
         changed = f"{text[:start]}{written}{text[flow.end() :]}"
     else:
-        key = entry.lc.key("roles")[0]
-        last = line + len(entry["roles"])
-        if not all(_ITEM.fullmatch(each) for each in lines[line:last]) or not lines[key].rstrip().endswith(":"):
+        own = entry.lc.key(key)[0]
+        last = line + len(entry[key])
+        if not all(_ITEM.fullmatch(each) for each in lines[line:last]) or not lines[own].rstrip().endswith(":"):
             raise by_hand
-        lines[key] = lines[key].replace(":", f": {written}", 1)
-        changed = "".join(lines[: key + 1] + lines[last:])
+        lines[own] = lines[own].replace(":", f": {written}", 1)
+        changed = "".join(lines[: own + 1] + lines[last:])
     after = parsed(changed)
-    entry["roles"] = list(roles)
+    entry[key] = list(words)
     if after != before:
         raise by_hand
     return changed
+
+
+def with_person(text: str, person: Person, *, file: str = "") -> str:
+    """The text of a people file with a person more, behind the others. Raises BadInput as `with_item`."""
+    lists = {"roles": person.roles, "sites": person.sites, "tenants": person.tenants}
+    written = f"{{person_id: {_plain(person.person_id)}, name: {_plain(person.name)}"
+    written += "".join(f", {key}: [{', '.join(map(_plain, words))}]" for key, words in lists.items() if words) + "}"
+    return with_item(text, "people", written, file=file)
+
+
+def _plain(word: str) -> str:
+    """The word as YAML in a list: plain where that reads as it, else within quotes."""
+    # Other readers of YAML take the words of its older edition for yes and no.
+    is_plain = re.fullmatch(r"(?!(?:y|n|yes|no|on|off)$)[a-z_][\w-]*", word) and parsed(f"[{word}]") == [word]
+    return word if is_plain else json.dumps(word, ensure_ascii=False)
 
 
 def with_public_key(text: str, person_id: str, public_key: str, *, file: str = "") -> str:
@@ -64,7 +84,12 @@ def with_public_key(text: str, person_id: str, public_key: str, *, file: str = "
 def expect_admin(people: People, changed: Person) -> None:
     """Raises BadInput (last_admin) where nobody who lets people in to all sites would be left."""
     left = [changed if each.person_id == changed.person_id else each for each in people.people]
-    if not any(Role.ADMIN in each.roles and not each.sites for each in left):
+    if any(map(_lets_everybody_in, people.people)) and not any(map(_lets_everybody_in, left)):
         raise BadInput(
-            f"{changed.name} is the last admin of all sites", reason="last_admin", mend="make somebody else one first"
-        )
+            Sentence("{0} is the last admin of all sites", changed.name), reason="last_admin",
+            mend=Sentence("make somebody else one first"),
+        )  # fmt: skip
+
+
+def _lets_everybody_in(person: Person) -> bool:
+    return Role.ADMIN in person.roles and not person.sites

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from assets.stores.whole_file import locked, write_whole
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.sentence import Sentence
 
 # Between the look at a file and its change no other thread changes it.
 _ONE_WRITER = threading.Lock()
@@ -37,7 +38,7 @@ def one_writer(path: Path, seen: str) -> Iterator[None]:
     """
     with _ONE_WRITER, locked(path.parent):
         if text_tag(path) != seen:
-            raise BadInput("the site's file was changed since: read it again", reason="changed_since")
+            raise BadInput(Sentence("the file was changed since: read it again"), reason="changed_since")
         yield
 
 

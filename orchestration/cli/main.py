@@ -131,6 +131,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pack": ("operations.reports.pack",),
     "verify": ("operations.reports.verify",),
     "keys": ("operations.project.keys",),
+    "people": ("operations.project.people",),
     "web": ("cli.project.web",),
 }
 # First words that are groups of commands.
@@ -174,6 +175,7 @@ GROUPS = {
     "orders": "Work orders: list, show, create, assign, close, export.",
     "notices": "What people are told of findings, and how: list, choose, test, retry.",
     "keys": "Keys that people sign with, and keys of machines.",
+    "people": "People: add, change roles and sites, withdraw access.",
     "web": "Pages and API: serve them, invite people.",
 }
 
@@ -242,6 +244,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "up",
         "serve",
         "web",
+        "people",
         "agent",
         "check",
         "alerts",

@@ -120,11 +120,14 @@ def draw_problem(
     path: str = "/",
     banner: str = "",
     key: str = "problem",
+    form: Form | None = None,
 ) -> Response:
-    """A refusal as a page: what, where, and what to do about it. key: of its part."""
-    blocks = [Paragraph(text=detail, tone="bad" if status >= HTTPStatus.BAD_REQUEST else "caution")]
+    """A refusal as a page: what, where, and what to do about it. key: of its part; form: an act that leads on."""
+    blocks: list[PageBlock] = [Paragraph(text=detail, tone="bad" if status >= HTTPStatus.BAD_REQUEST else "caution")]
     if mend:
         blocks.append(Paragraph(text=mend))
+    if form is not None:
+        blocks.append(form)
     address = ask.address if ask is not None else Address(path=path)
     page = Page(title=title, address=address, parts=(Part(key=key, blocks=tuple(blocks)),), links=links)
     return draw(ask, page, status=status, banner=banner)

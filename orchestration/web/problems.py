@@ -15,16 +15,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from data_quality.contracts.access.permissions import Permission, lets_in, may, sees_whole_site
 from data_quality.contracts.errors import BadInput, Busy, MeterloomError, Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.people import Person
-from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.sentence import Sentence, Text, sentences
+from orchestration.open_project import OpenProject
 from orchestration.web.own_origin import Refused
 from orchestration.web.request_context import SAFE, Ask, Nav, NotAllowed, NotSignedIn, TooMany, looks_of
 from orchestration.web.work import JOBS, BeingBuilt
 from reports.pages.address import Address
-from reports.texts.locales import languages
+from reports.pages.page import Form, Input
+from reports.texts.locales import languages, named
 
 # Reasons of BadInput by status; every other is 422.
 REASONS: dict[int, frozenset[str]] = {
@@ -39,7 +42,7 @@ REASONS: dict[int, frozenset[str]] = {
         409: "already_approved already_rejected newer_approved already_running decided decided_already closed_period "
         "exists mart_missing stale_marts no_key_here edited_file against_publication "
         "has_password last_admin same_key key_used wrong_state overlapping_events altered_plan approval_expired "
-        "event_past not_asked",
+        "event_past not_asked id_used",
         412: "changed_since signed_other signed_late",
         413: "too_large pack_too_large",
         415: "unknown_format wrong_format",
@@ -49,6 +52,8 @@ REASONS: dict[int, frozenset[str]] = {
         503: "bad_configuration people_file no_such_folder row_not_proven",
     }.items()
 }
+# Where a person asks for a permission that they lack.
+ACCESS = "/profile/access"
 # What is not there for a person, whether it is there or not.
 HIDDEN = frozenset({"unknown_site", "unknown_scope"})
 logger = logging.getLogger("meterloom.web")
@@ -81,7 +86,7 @@ def problem_of(fault: Exception) -> Problem:
     if isinstance(fault, NotSignedIn):
         return Problem(status=401, code="not_signed_in", detail="sign in first, or send a key that holds today")
     if isinstance(fault, NotAllowed):
-        return Problem(status=403, code="missing_role", detail=str(fault))
+        return Problem(status=403, code="missing_role", detail=fault.args[0])
     if isinstance(fault, TooMany):
         headers = {"Retry-After": str(fault.wait_s), **fault.headers}
         return Problem(status=429, code="too_many", detail=str(fault), headers=headers)
@@ -127,7 +132,9 @@ def led_on(ways: Mapping[str, str]) -> Iterator[None]:
 
 
 def answer(request: Request, problem: Problem) -> Response:
-    """The problem as a program or a person reads it."""
+    """The problem as a program or a person reads it. A lacking role without a way on names who gives roles."""
+    if problem.code == "missing_role" and not problem.mend and (asker := getattr(request.state, "person", None)):
+        problem = problem.model_copy(update={"mend": who_gives_roles(request.app.state.project, asker)})
     if is_for_programs(request) and problem.status == HTTPStatus.ACCEPTED:
         place = problem.headers["Location"]
         document = {"success": True, "job": place.rpartition("/")[2], "detail": problem.detail, "location": place}
@@ -166,9 +173,34 @@ def answer(request: Request, problem: Problem) -> Response:
         links=(*_way_back(request, app.nav), ("First page", "/")) if person else (("Sign in", "/login"),),
         path=request.url.path,
         banner=banner,
+        form=access_form(request, person) if person else None,
     )
     drawn.headers.update(problem.headers)
     return drawn
+
+
+def who_gives_roles(project: OpenProject, person: Person) -> str:
+    """Who may give that person a role, in a sentence; a tenant is told no names. Empty where no file says who."""
+    try:
+        people = project.people.people
+    except BadInput:
+        return ""
+    names = [named(each.name) for each in people if may(each, Permission.PEOPLE_ADMIN) and lets_in(each, person)]
+    if not names:
+        return Sentence("Nobody here gives roles: whoever runs this project makes somebody an admin in people.yaml.")
+    if not sees_whole_site(person):
+        return Sentence("Roles are given by the administrators of these pages ({0}).", f"{len(names)}")
+    return Sentence("Roles are given by {0}.", sentences(names, ", "))
+
+
+def access_form(request: Request, person: Person) -> Form | None:
+    """The button that asks for the permission that the address needs and the person lacks; None where that is none."""
+    lacking = getattr(request.state, "permission", "")
+    if not lacking or may(person, Permission(lacking)):
+        return None
+    field = Input(name="permission", label="", kind="hidden", value=lacking)
+    return Form(key="access", title="Request access", action=ACCESS, method="post", fields=(field,),
+                submit="Request access", note="Whoever gives roles sees it under People, with your name.")  # fmt: skip
 
 
 def _way_back(request: Request, nav: Sequence[Nav]) -> Iterator[tuple[str, str]]:

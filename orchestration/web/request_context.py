@@ -21,6 +21,7 @@ from controls.gateways.access.http_server import Bucket, recognised
 from data_quality.contracts.access.permissions import OF_ROLE, Permission, may, sees_scope, sees_site, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
@@ -266,7 +267,7 @@ class NotAllowed(Exception):
             super().__init__("this is for people who are signed in: a key acts on nobody's sign-ins and pages")
             return
         roles = ", ".join(role.value for role, has in OF_ROLE.items() if permission in has)
-        super().__init__(f"this needs {permission.value}, which these roles have: {roles}")
+        super().__init__(Sentence("this needs {0}, which these roles have: {1}", permission.value, roles))
 
 
 def looks_of(request: Request) -> dict[str, str]:

@@ -34,7 +34,7 @@ BODY, QUERY, ADDRESS = (
     )
 )
 ACTS, HANDS = "tests/web/test_device_acts.py", "tests/web/test_hand_acts.py"
-UPLOAD = "tests/web/test_reading_upload.py"
+UPLOAD, PEOPLE = "tests/web/test_reading_upload.py", "tests/web/test_people_added.py"
 MEANT, ROWS = (
     f"{HERE}::test_a_question_that_means_nothing_is_told_so",
     f"{PUSH}::test_every_row_is_accepted_or_refused_with_its_reason",
@@ -127,6 +127,15 @@ TABLE: dict[str, tuple[str, ...]] = {
     "act: a wrong file, or 20 GB": (
         f"{UPLOAD}::test_what_is_no_meter_file_is_rejected_in_one_sentence_with_nothing_to_accept",
         f"{UPLOAD}::test_files_are_refused_by_their_length_before_a_byte_of_them_is_read",
+    ),
+    "act: a person added with a taken id, an unknown role or site, twice": (
+        f"{PEOPLE}::test_what_is_nobody_to_add_is_one_sentence_and_changes_nothing",
+        f"{PEOPLE}::test_a_form_without_its_tag_and_one_that_is_sent_twice_add_nobody_twice",
+        f"{PEOPLE}::test_an_id_that_was_somebodys_is_nobody_elses",
+    ),
+    "act: people of other sites placed or let go, the last admin": (
+        f"{PEOPLE}::test_an_admin_of_some_sites_adds_and_places_people_there_alone",
+        f"{PEOPLE}::test_nobody_withdraws_themselves_and_the_last_admin_of_all_sites_stays",
     ),
     "act: two people edit one site file": (
         "tests/web/test_site_file_page.py::test_of_two_editors_the_later_is_told_and_neither_text_is_lost",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.sites.edit_people import expect_admin, with_roles
+from assets.sites.edit_people import expect_admin, with_words
 from assets.sites.edit_site import kept_texts, text_tag
 from assets.stores.web.audit_events import newest_events
 from data_quality.contracts.errors import BadInput
@@ -92,7 +92,7 @@ def test_what_is_no_role_or_of_an_older_file_changes_nothing(asking: Asking) -> 
 def test_roles_with_comments_or_anchors_are_left_to_a_person(roles: str) -> None:
     text = f"people:\n  - person_id: vera\n    name: Vera\n    roles: {roles}\n"
     with pytest.raises(BadInput, match="by hand"):
-        with_roles(text, "vera", (Role.ADMIN,))
+        with_words(text, "vera", "roles", (Role.ADMIN,))
 
 
 def test_an_admin_of_some_sites_does_not_stand_for_the_last_of_all() -> None:

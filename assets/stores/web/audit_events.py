@@ -48,7 +48,7 @@ def newest_events(
 ) -> list[Row]:
     """Lines, the newest first; of one person, about some sites, as of then, or all.
 
-    about: a route and a subject.
+    about: a route and a subject; of whatever subject where that is empty.
     """
     columns = audit_events.c
     query = _EVENTS.select(as_of_utc=as_of_utc).order_by(None).order_by(columns.id.desc()).limit(most)
@@ -59,5 +59,6 @@ def newest_events(
         of_site = (columns.subject.startswith(f"{each} ", autoescape=True) for each in sites)
         query = query.where(sa.or_(columns.subject.in_(sites), *of_site))
     if about is not None:
-        query = query.where(columns.route == about[0], columns.subject == about[1])
+        query = query.where(columns.route == about[0])
+        query = query.where(columns.subject == about[1]) if about[1] else query
     return list(store.rows(query))

@@ -111,6 +111,13 @@ def sees_site(person: Person, site_id: str) -> bool:
     return not person.sites or site_id in person.sites
 
 
+def lets_in(admin: Person, person: Person) -> bool:
+    """True where the person is one whose access that admin decides: anybody, or for an admin of some sites who sees no
+    other.
+    """
+    return not admin.sites or (bool(person.sites) and set(admin.sites).issuperset(person.sites))
+
+
 def sees_whole_site(person: Person) -> bool:
     """True where the person sees more of a site than their own tenants' parts."""
     return any(role is not Role.TENANT for role in person.roles)

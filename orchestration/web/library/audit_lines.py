@@ -52,6 +52,10 @@ _REFUSED = ("4", "5")
 _ABOUT = {
     "web invite": "{0} invited {1}", "web reset": "{0} reset the password of {1}",
     "/people/out": "{0} ended the sign-ins of {1}", "/people/roles": "{0} changed the roles of {1}",
+    "/people/add": "{0} added {1}", "people add": "{0} added {1}",
+    "/people/sites": "{0} changed the sites of {1}", "people change": "{0} changed the rights of {1}",
+    "/people/withdraw": "{0} withdrew the access of {1}", "people withdraw": "{0} withdrew the access of {1}",
+    "/profile/access": "{0} asked for {1}",
 }  # fmt: skip
 # By the act, and whether it is about one device.
 _DEVICE = {

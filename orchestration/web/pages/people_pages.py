@@ -1,25 +1,21 @@
-"""/people: who is known and can sign in, invitations by link, roles, and the end of somebody's sign-ins."""
-
-from functools import partial
-from pathlib import Path
+"""/people: who is known and can sign in, people added, invitations by link, roles and sites, and the end of access."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from assets.sites.edit_people import expect_admin, with_roles
-from assets.sites.edit_site import as_in_file, keep_text, one_writer, site_text, text_tag
-from assets.sites.load_sites import load_people, replaced
+from assets.sites.edit_site import text_tag
 from assets.stores.web.logins import LoginStore
-from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.access.permissions import Permission, sees_site
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.people import Person, Role
-from orchestration.operations.project.check import problems_in
+from data_quality.contracts.people import Person
+from data_quality.contracts.sentence import Sentence
+from orchestration.operations.project.people import access_withdrawn, person_added, rights_changed, role_of
 from orchestration.web.draw import draw
 from orchestration.web.people.invite import invitation_link
-from orchestration.web.people.seen import known_people, people_of
+from orchestration.web.people.seen import access_asked, known_people, people_of
 from orchestration.web.request_context import MORE, Ask, Nav, requires
 from orchestration.web.web_call import WebCall
-from reports.pages.people_list import CHANGES, GIVE, PATH, Invitation, people_page
+from reports.pages.people_list import ALL_SITES, CHANGES, GIVE, PATH, Invitation, people_page
 
 router = APIRouter(include_in_schema=False)
 NAV = Nav(80, PATH, "People", Permission.PEOPLE_ADMIN, "user-round", MORE, ("home", "ops", "exec", "audit", "site"))
@@ -29,62 +25,101 @@ _SHARED = ("locale",)
 @router.get(PATH, response_class=HTMLResponse)
 def people(ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """Everybody whom the person may let in."""
-    return draw(ask, people_page(known_people(ask), ask.address, me=ask.person.person_id, seen=_file_tag(ask)))
+    return _drawn(ask)
 
 
 @router.post(PATH + "/invite", response_class=HTMLResponse)
 def invite(ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """Make an invitation as `meterloom web invite` does, and show its link this once."""
-    return _linked(ask, is_reset=False)
+    return _linked(ask, _person(ask), is_reset=False)
 
 
 @router.post(PATH + "/reset", response_class=HTMLResponse)
 def reset(ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """End a person's password and sign-ins as `meterloom web reset` does, and show the link to another this once."""
-    return _linked(ask, is_reset=True)
+    return _linked(ask, _person(ask), is_reset=True)
 
 
-def _linked(ask: Ask, *, is_reset: bool) -> Response:
-    person = _person(ask)
+def _linked(ask: Ask, person: Person, *, is_reset: bool) -> Response:
     link, until_utc = invitation_link(ask.project, person, ask.clock, by=ask.person.person_id, is_reset=is_reset)
-    page = people_page(
-        known_people(ask),
-        ask.address,
-        me=ask.person.person_id,
-        seen=_file_tag(ask),
-        invited=Invitation(person.name, link, until_utc),
-    )
-    drawn = draw(ask, page)
+    drawn = _drawn(ask, Invitation(person.name, link, until_utc))
     drawn.headers["Cache-Control"] = "no-store"
     return drawn
 
 
+def _drawn(ask: Ask, invited: Invitation | None = None) -> Response:
+    seen = text_tag(ask.project.project.people_file)
+    sites = {each: site.name for each, site in ask.project.sites.items() if sees_site(ask.person, each)}
+    address = ask.address.model_copy(update={"path": PATH})
+    people, asked = known_people(ask), access_asked(ask, people_of(ask))
+    page = people_page(people, address, me=ask.person, seen=seen, sites=sites, asked=asked, invited=invited)
+    return draw(ask, page)
+
+
+@router.post(PATH + "/add", response_class=HTMLResponse)
+def add(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
+    """Add a person as `meterloom people add` does, and show the link to their password this once."""
+    form = {name: text.strip() for name, text in ask.form.items()}
+    person_id, sites = form.get("person_id", ""), _sites(form.get("sites", ""))
+    request.state.subject = person_id
+    person_added(
+        WebCall(ask), person_id, form.get("name", ""), [role_of(form.get("role", ""))], sites,
+        _words(form.get("tenants", "")), seen=_seen(ask),
+    )  # fmt: skip
+    return _linked(ask, ask.project.people.known(person_id), is_reset=False)
+
+
 @router.post(PATH + "/roles")
 def change_roles(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
-    """Give a person a role, or take one away, in the people file; their sign-ins end with the roles they had."""
-    person, form, path = _person(ask), ask.form, ask.project.project.people_file
-    if person.person_id == ask.person.person_id:
-        raise BadInput("nobody changes their own roles: ask another admin", reason="own_work")
-    if form.get("role") not in list(Role) or form.get("change") not in CHANGES:
-        raise BadInput("name a role, and whether it is given or taken away", reason="bad_request")
-    role, is_given = Role(form["role"]), form["change"] == GIVE
-    with one_writer(path, form.get("seen", "")):
-        people = load_people(path)
-        # As the file has them now: of two admins who take the role from each other, one comes too late.
-        people.acting(ask.person.person_id, Role.ADMIN)
-        held = people.known(person.person_id)
-        roles = (*(each for each in held.roles if each is not role), *((role,) if is_given else ()))
-        expect_admin(people, held.model_copy(update={"roles": roles}))
-        text = as_in_file(with_roles(site_text(path), person.person_id, roles, file=path.name), path)
-        with replaced(path, text, partial(_checked, ask)):
-            keep_text(path, ask.project.project.data_dir / "people_texts", ask.person.person_id, ask.now_utc)
-    request.state.subject = f"{person.person_id} {'+' if is_given else '−'}{role.value}"
+    """Give a person a role, or take one away, as `meterloom people change` does."""
+    form = ask.form
+    role, change = role_of(form.get("role", "")), form.get("change")
+    if change not in CHANGES:
+        raise BadInput("name whether the role is given or taken away", reason="bad_request")
+    person_id, is_given = form.get("person", ""), change == GIVE
+    rights_changed(
+        WebCall(ask), person_id, give=[role] if is_given else [], take=[] if is_given else [role], seen=_seen(ask)
+    )
+    request.state.subject = f"{person_id} {'+' if is_given else '−'}{role.value}"
     return RedirectResponse(ask.address.href(PATH), 303)
 
 
-def _checked(ask: Ask, copy: Path) -> None:
-    if problems := problems_in(copy, WebCall(ask), is_people=True):
-        raise BadInput(f"not changed: {problems[0].message}", reason="bad_roles", mend=problems[0].mend)
+@router.post(PATH + "/sites")
+def change_sites(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
+    """Name the sites and tenants that a person sees instead of the present ones, as `meterloom people change` does."""
+    person_id, sites = ask.form.get("person", ""), _sites(ask.form.get("sites", ""))
+    tenants = _words(ask.form.get("tenants", ""))
+    rights_changed(WebCall(ask), person_id, sites=sites, tenants=tenants, seen=_seen(ask))
+    request.state.subject = person_id
+    return RedirectResponse(ask.address.href(PATH), 303)
+
+
+@router.post(PATH + "/withdraw")
+def withdraw(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
+    """End a person's access as `meterloom people withdraw` does."""
+    person_id = ask.form.get("person", "")
+    access_withdrawn(WebCall(ask), person_id, seen=_seen(ask))
+    request.state.subject = person_id
+    return RedirectResponse(ask.address.href(PATH), 303)
+
+
+def _seen(ask: Ask) -> str:
+    """The tag of the people file that the form was made of. Raises BadInput for a form without one."""
+    if seen := ask.form.get("seen", ""):
+        return seen
+    raise BadInput("this form is not complete: open the page again", reason="bad_request")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Ids with commas or spaces between them."""
+    return tuple(dict.fromkeys(text.replace(",", " ").split()))
+
+
+def _sites(text: str) -> tuple[str, ...]:
+    """Sites of a form; none for all. Raises BadInput where nothing is named: to see all sites is said as such."""
+    if not (sites := _words(text)):
+        raise BadInput(Sentence("name the sites, or {0} for all", ALL_SITES), reason="bad_request")
+    return () if sites == (ALL_SITES,) else sites
 
 
 @router.post(PATH + "/out")
@@ -94,10 +129,6 @@ def end_sign_ins(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, 
     request.state.subject = person.person_id
     LoginStore(ask.project.store).end(ask.now_utc, person_id=person.person_id)
     return RedirectResponse(ask.address.href(PATH), 303)
-
-
-def _file_tag(ask: Ask) -> str:
-    return text_tag(ask.project.project.people_file)
 
 
 def _person(ask: Ask) -> Person:

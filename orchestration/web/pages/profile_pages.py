@@ -19,12 +19,15 @@ from orchestration.operations.project.keys import key_replaced
 from orchestration.web.draw import draw
 from orchestration.web.pages.sign_in_pages import NEW, PASSWORDS, password_again, safe_next, signed_in_response
 from orchestration.web.people.invite import RESET
+from orchestration.web.people.seen import access_asked
 from orchestration.web.people.sign_in import SEEN
+from orchestration.web.problems import ACCESS
 from orchestration.web.request_context import CHANGED, LOOKS, Ask, requires
 from orchestration.web.web_call import WebCall, has_keys
 from reports.pages.board import boards
 from reports.pages.page import Form, Input, Page, PageBlock, Part, Strip
 from reports.pages.page_states import NO_KEY
+from reports.pages.people_list import asked_for
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import moment, named
 
@@ -114,6 +117,7 @@ def profile(ask: Ask = requires(None)) -> Response:
     parts = (
         Part(key="rights", blocks=(
             *reset_note(ask), Paragraph(text=rights), Paragraph(text=_key(ask)),
+            *(asked_for(each) for each in access_asked(ask, [person])),
             _form("board", "First page", (first,), "Keep"),
         )),
         *_another_key(ask),
@@ -144,6 +148,18 @@ def replace_key(request: Request, ask: Ask = requires(None)) -> Response:
     result = key_replaced(WebCall(ask), **fields).result
     assert isinstance(result, dict)  # noqa: S101 - of the operation above
     request.state.subject = f"{ask.person.person_id} {result['replaces'][7:19]} {result['fingerprint'][7:19]}"
+    return RedirectResponse("/profile", 303)
+
+
+@router.post(ACCESS)
+def ask_access(request: Request, ask: Ask = requires(None, shared=_SHARED)) -> Response:
+    """Ask for a permission: the line of the audit trail about it stands on /people of who may give it."""
+    wanted = ask.form.get("permission", "")
+    if wanted not in list(Permission):
+        raise BadInput(f"there is no permission {wanted[:40]!r}", reason="bad_request")
+    if may(ask.person, Permission(wanted)):
+        raise BadInput(Sentence("you have {0} already: open the page again", wanted), reason="exists")
+    request.state.subject = wanted
     return RedirectResponse("/profile", 303)
 
 

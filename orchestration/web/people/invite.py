@@ -21,8 +21,12 @@ def invitation_link(
     person who makes it, where one is signed in. is_reset: of somebody who has a password, which opens nothing from now
     on; their sign-ins end too.
 
-    Raises BadInput (has_password) where an invitation would replace a password unasked.
+    Raises BadInput: has_password where an invitation would replace a password unasked, missing_role for somebody
+    without a role.
     """
+    if not person.roles:
+        raise BadInput(f"{person.name} has no role, so there is nothing to see", reason="missing_role",
+                       mend="give a role first")  # fmt: skip
     until_utc = clock.now_utc() + INVITED_FOR
     with project.store.together():
         credentials = CredentialStore(project.store)

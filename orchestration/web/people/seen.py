@@ -1,26 +1,33 @@
 """People, API keys and settings as somebody may see them: what pages and API list."""
 
 import os
+from collections.abc import Sequence
+from datetime import UTC, timedelta
 
 from assets.sites.load_sites import broken_sites
 from assets.stores.api_keys import ApiKeyStore
 from assets.stores.sign import fingerprint
+from assets.stores.web.audit_events import newest_events
 from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import LoginStore
-from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.access.permissions import Permission, lets_in, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.settings import SETTINGS_FILE, load_settings
 from data_quality.contracts.settings_shown import ShownSetting, shown_settings
+from orchestration.web.problems import ACCESS
 from orchestration.web.request_context import Ask
 from reports.pages.key_list import ListedKey
-from reports.pages.people_list import KnownPerson
+from reports.pages.people_list import AskedAccess, KnownPerson
+from reports.texts.locales import moment
+
+# How long a request for access stands on the pages.
+ASKED_FOR = timedelta(days=30)
 
 
 def people_of(ask: Ask) -> list[Person]:
     """Whom the person may let in: everybody, or those of their own sites alone."""
-    mine = set(ask.person.sites)
-    return [each for each in ask.project.people.people if not mine or (each.sites and mine.issuperset(each.sites))]
+    return [each for each in ask.project.people.people if lets_in(ask.person, each)]
 
 
 def known_people(ask: Ask) -> list[KnownPerson]:
@@ -33,6 +40,18 @@ def known_people(ask: Ask) -> list[KnownPerson]:
         )
         for each in people_of(ask)
     ]  # fmt: skip
+
+
+def access_asked(ask: Ask, people: Sequence[Person]) -> list[AskedAccess]:
+    """What these people asked for in the last days and still lack, the newest first, each once."""
+    names, found = {each.person_id: each for each in people}, dict[tuple[str, str], AskedAccess]()
+    for row in newest_events(ask.project.store, most=500, about=(ACCESS, "")):
+        person, wanted, at_utc = names.get(row["person_id"]), row["subject"], row["recorded_at_utc"]
+        is_open = row["outcome"] == "303" and ask.now_utc - at_utc.astimezone(UTC) < ASKED_FOR
+        if person is not None and is_open and wanted in list(Permission) and not may(person, Permission(wanted)):
+            at_text = f"{moment(at_utc, ask.address.locale)} UTC"
+            found.setdefault((person.person_id, wanted), AskedAccess(person.name, Permission(wanted), at_text))
+    return list(found.values())
 
 
 def listed_keys(ask: Ask) -> list[ListedKey]:
