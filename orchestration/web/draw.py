@@ -20,9 +20,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.site_file.site import Site
+from orchestration.views.open_counts import open_counts
+from orchestration.views.open_findings import Look
 from orchestration.web.cache import answered, as_taken
 from orchestration.web.request_context import CHANGED, LOOKS, MORE, Ask
 from reports.pages.address import Address
@@ -302,13 +304,14 @@ OF_SITE |= {f"/board/{name}" for name in boards()}
 
 
 class Place(NamedTuple):
-    """One place of the side bar."""
+    """One place of the side bar. count: what waits there for somebody."""
 
     href: str
     text: str
     icon: str
     group: str
     is_here: bool
+    count: int = 0
 
 
 class SiteLink(NamedTuple):
@@ -362,16 +365,28 @@ def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:
     folded = {each.path for each in open_ if each.group == MORE and each.path != first and len(open_) > FEW}
     open_.sort(key=lambda each: (each.path != first, each.path in folded, each.place))
     has_headings = len(open_) - len(folded) > FEW
+    counts = _counts(ask, chosen)
     # A period of one page is no other's.
     kept = {"period": None, "grain": None, "compare": None, "as_of": None}
     return [
         Place(
             address.href(each.path, **kept), each.text, each.icon,
             MORE if each.path in folded else each.group if has_headings and each.path != first else "",
-            address.path == each.path or address.path.startswith(f"{each.path}/"),
+            address.path == each.path or address.path.startswith(f"{each.path}/"), counts.get(each.path, 0),
         )
         for each in open_
     ]  # fmt: skip
+
+
+def _counts(ask: Ask, site: Site | None) -> dict[str, int]:
+    """What waits for somebody at the site, by the places that show it; nothing for who may not see it."""
+    if site is None or not (may(ask.person, Permission.ANOMALY_READ) and sees_whole_site(ask.person)):
+        return {}
+    # A page does not fail for a count: what cannot be read is what the page itself is about.
+    with suppress(MeterloomError):
+        found = open_counts(Look(ask.project, site, ask.now_utc, with_every_site=not ask.person.sites))
+        return {"/board/ops": found.findings, "/findings": found.findings, "/tasks": found.tasks}
+    return {}
 
 
 def _sites(address: Address, found: dict[str, Site]) -> list[SiteLink]:
