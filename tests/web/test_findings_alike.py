@@ -42,7 +42,12 @@ def test_money_is_a_figure_with_its_reason_or_is_not_there() -> None:
     air = OpenFinding(site_id="plant", source="EnPI alerts", cause="air 2025-Q4 critical", severity=2, what="+6 %")
     [without] = lines(air)
     assert without.worth is None
-    money = {"loss": 38.25 * 90, "loss_days": 90, "currency": "EUR", "loss_of": "product(a@seu:air@2025,b@seu:air@2025)"}
+    money = {
+        "loss": 38.25 * 90,
+        "loss_days": 90,
+        "currency": "EUR",
+        "loss_of": "product(a@seu:air@2025,b@seu:air@2025)",
+    }
     [priced] = lines(air.model_copy(update=money), subjects={air.finding_id: "/enpi/plant/air"})
     assert priced.worth is not None
     assert (priced.worth.text, priced.worth.unit) == ("38.25", "€/day")
