@@ -56,4 +56,5 @@ def test_money_is_a_figure_with_its_reason_or_is_not_there() -> None:
     assert [verb for verb, _ in priced.acts] == ["Create task", "Mute"]
     # Without an expression of figures the number leads to what the finding is about.
     [plain] = lines(air.model_copy(update=money | {"loss_of": ""}), subjects={air.finding_id: "/enpi/plant/air"})
-    assert plain.worth is not None and plain.worth.why == "/enpi/plant/air"
+    assert plain.worth is not None
+    assert plain.worth.why == "/enpi/plant/air"
