@@ -19,6 +19,8 @@ from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.views.open_counts import open_counts
 from orchestration.views.open_findings import Look
+from orchestration.web.draw import _counts
+from orchestration.web.request_context import Ask
 from reports.pages.address import Address
 from reports.pages.devices import Override, SentCommand, override_told, state_told
 from reports.pages.findings import subject_of, total_of
@@ -164,12 +166,16 @@ def test_a_task_of_a_moment_ago_is_taken_back_by_who_made_it_and_stays_in_its_hi
 
 
 def test_the_counts_of_the_side_bar_cost_a_page_no_more_than_five_milliseconds(acted: Asking) -> None:
-    look = Look(acted.project, acted.project.site("plant"), acted.clock.now_utc(), with_every_site=True)
-    first = open_counts(look)
+    site = acted.project.site("plant")
+    ask = Ask(project=acted.project, person=acted.person, address=Address(path="/findings"), clock=acted.clock)
+    look = Look(acted.project, site, acted.clock.now_utc(), with_every_site=True)
+    found = open_counts(look)
+    wanted = {"/board/ops": found.findings, "/findings": found.findings, "/tasks": found.tasks}
+    assert _counts(ask, site) == wanted
     taken_ms = []
     for _ in range(20):
         begun = perf_counter()
-        assert open_counts(look) == first
+        assert _counts(ask, site) == wanted
         taken_ms.append((perf_counter() - begun) * 1000)
     sys.stdout.write(f"counts of the side bar, warm: {sorted(taken_ms)[10]:.2f} ms (median of 20), at most 5\n")
     assert sorted(taken_ms)[10] <= 5

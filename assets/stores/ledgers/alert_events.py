@@ -27,11 +27,6 @@ class AlertEvents(Repository):
             found[each.finding_id].append(each)
         return found
 
-    def last_act(self, site_id: str) -> int:
-        """Number of the last row of a site; 0 before the first."""
-        newest = _EVENTS.newest(self.store, "id", site_id=site_id)
-        return 0 if newest is None else int(newest["id"])
-
     def record(
         self,
         finding: OpenFinding,
