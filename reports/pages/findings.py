@@ -149,7 +149,7 @@ def loss_of(found: OpenFinding, why: str, locale: str) -> Number | None:
     if found.loss_per_day is None:
         return None
     [text] = format_alike([found.loss_per_day], found.currency, locale=locale)
-    return Number(label="Loss a day", text=text, unit=unit_text(f"{found.currency}/day"), why=why)
+    return Number(label="Loss a day", text=text, unit=Sentence("{0}/day", unit_text(found.currency)), why=why)
 
 
 def _worth(found: OpenFinding, subject: str, given: OpenFindings) -> Number | None:
@@ -296,7 +296,7 @@ def finding_page(
     severity = Sentence(SEVERITY_WORDS[finding.severity])
     source = Sentence(SOURCES.get(finding.source, finding.source))
     loss = loss_of(finding, "", address.locale)
-    a_day = Sentence("{0} {1}", loss.text, loss.unit) if loss else ""
+    a_day = Sentence("{0} {1}/day", loss.text, unit_text(finding.currency)) if loss else ""
     money = sentences((total_of(finding, address.locale) or finding.worth, a_day), ", ")
     facts = sentences((severity, source, shown.told, money), " · ")
     summary, acts = Paragraph(text=facts, tone=TONES[finding.severity]), history_table(history)

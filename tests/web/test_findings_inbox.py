@@ -127,6 +127,7 @@ def test_a_finding_moves_between_open_muted_and_closed_and_the_counts_follow(act
     rows = AlertEvents(acted.project.store).of_site("plant")[event.event_id]
     assert [(each.act, each.reason) for each in rows][-1] == ("closed", "time switch set anew")
     german = page(acted, "/findings", state="closed", locale="de")
+    assert '<bdi>551,80</bdi></span> <bdi class="unit">€/Tag</bdi>' in german
     assert "Erledigt (1)" in german
     assert "abgeschlossen von Anne" in german
     assert acted.get("/findings", headers=[PAGE], site="plant", state="gone").status == 400
