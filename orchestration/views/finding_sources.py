@@ -15,7 +15,7 @@ from assets.stores.live.live_store import FRESH, LiveReader
 from assets.stores.warehouse.marts import mart_stamp, read_mart
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.source_state import SourceState
-from data_quality.contracts.reporting.anomaly_event import KIND_TITLES, SOURCE, AnomalyEvent, AnomalyLabel
+from data_quality.contracts.reporting.anomaly_event import CAUSE_TITLES, KIND_TITLES, SOURCE, AnomalyEvent, AnomalyLabel
 from data_quality.contracts.reporting.open_finding import KEPT_FOR, OpenFinding
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.alert_rule import AlertRule, LimitRule, SourceRule
@@ -184,6 +184,8 @@ def finding_of(event: AnomalyEvent, site: Site, *, locale: str = "en") -> OpenFi
         site_id=site.site_id, source=SOURCE, cause=f"{event.meter_id} {span}", severity=event.severity,
         what=sentences((days, _energy(event)), ", "), at_utc=event.end_utc, worth=_worth(event, locale),
         stored_id=event.event_id, rule_kind="anomaly", scopes=(f"meter:{event.meter_id}",), amounts=amounts_of(event),
+        why=_cause(event), currency=event.currency, loss_days=(last.date() - start.date()).days + 1,
+        loss=event.cost if event.cost is not None and event.cost > 0 else None,
     )  # fmt: skip
 
 
@@ -228,6 +230,16 @@ def _energy(event: AnomalyEvent) -> str:
     [amount] = format_alike([round(abs(event.kwh), 1)], "kwh", locale="en")
     pattern = "{0} more than usual" if event.kwh > 0 else "{0} less than usual"
     return Sentence(pattern, Numeral(f"{amount} kWh"))
+
+
+def _cause(event: AnomalyEvent) -> str:
+    """Waste, confidence 87 %; nothing where no classifier said one."""
+    if event.cause is None or event.cause == "unknown":
+        return ""
+    cause = Sentence(CAUSE_TITLES[event.cause])
+    if event.confidence is None:
+        return cause
+    return Sentence("{0}, confidence {1} %", cause, f"{event.confidence * 100:.0f}")
 
 
 def _worth(event: AnomalyEvent, locale: str) -> str:

@@ -15,7 +15,14 @@ from assets.stores.live.live_store import FRESH, LiveReader
 from controls.ledger.device_faults import open_faults
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.open_finding import FindingEvent, FindingState, OpenFinding, Severity, standing
+from data_quality.contracts.reporting.open_finding import (
+    FindingEvent,
+    FindingState,
+    OpenFinding,
+    Severity,
+    standing,
+    tab_of,
+)
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
@@ -30,6 +37,7 @@ from orchestration.views.finding_sources import (
     stale_group_reports,
     stale_reports,
 )
+from orchestration.views.use_excess import excess_cost, excess_questions
 from reports.texts.locales import days_of, format_alike, long_date, named, unit_text
 from reports.writer import words
 
@@ -70,8 +78,8 @@ class Standing:
 
     @property
     def needs_someone(self) -> bool:
-        """Nobody muted or explained it."""
-        return self.state in ("open", "acknowledged")
+        """Nobody muted, explained or closed it."""
+        return tab_of(self.state) == "open"
 
 
 @dataclass(frozen=True)
@@ -175,20 +183,19 @@ def _alerts(look: Look) -> list[OpenFinding]:
     """Uses over their limit in the newest complete quarter."""
     project = look.project
     alerts = mart_alerts(look.site, marts_dir=project.project.marts_dir, baselines=project.baselines)
-    return [
-        OpenFinding(
-            site_id=look.site.site_id,
-            source="EnPI alerts",
-            cause=f"{seu} {each.quarter} {each.kind}",
-            severity=2,
-            what=each.message,
-            rule_kind="enpi",
-            scopes=(f"seu:{seu}",),
-            amounts={"percent": float(each.deviation_percent)},
-        )
-        for seu, mine in alerts.items()
-        for each in mine
-    ]
+    found = []
+    for seu, each in ((seu, each) for seu, mine in alerts.items() for each in mine):
+        a_day, days = excess_cost(project, look.site, each, look.now_utc)
+        loss = None if a_day is None or days is None else a_day * days
+        found.append(
+            OpenFinding(
+                site_id=look.site.site_id, source="EnPI alerts", cause=f"{seu} {each.quarter} {each.kind}", severity=2,
+                what=each.message, rule_kind="enpi", scopes=(f"seu:{seu}",),
+                amounts={"percent": float(each.deviation_percent)}, loss=loss, loss_days=days,
+                currency=look.site.currency, loss_of=excess_questions(each)[0] if loss else "",
+            )
+        )  # fmt: skip
+    return found
 
 
 def _anomalies(look: Look) -> list[OpenFinding]:
@@ -237,7 +244,9 @@ def bill_findings(look: Look) -> list[OpenFinding]:
             found.append(
                 OpenFinding(
                     site_id=look.site.site_id, source="bill audits", cause=bill["bill_id"], severity=3, what=what,
-                    worth=worth, at_utc=audits[-1]["recorded_at_utc"],
+                    worth=worth, at_utc=audits[-1]["recorded_at_utc"], why=cause, currency=look.site.currency,
+                    loss=float(delta) if delta > 0 else None,
+                    loss_days=(bill["period_end"] - bill["period_start"]).days,
                     rule_kind="bill_variance", amounts={look.site.currency: float(abs(delta))},
                 )
             )  # fmt: skip

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from itertools import groupby, takewhile
 from pathlib import Path
@@ -20,9 +20,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.site_file.site import Site
+from orchestration.views.open_counts import last_acts, open_counts
+from orchestration.views.open_findings import Look
 from orchestration.web.cache import answered, as_taken
 from orchestration.web.request_context import CHANGED, LOOKS, MORE, Ask
 from reports.pages.address import Address
@@ -305,13 +307,14 @@ OF_SITE |= {f"/board/{name}" for name in boards()}
 
 
 class Place(NamedTuple):
-    """One place of the side bar."""
+    """One place of the side bar. waiting: how many things there wait for somebody."""
 
     href: str
     text: str
     icon: str
     group: str
     is_here: bool
+    waiting: int = 0
 
 
 class SiteLink(NamedTuple):
@@ -365,16 +368,35 @@ def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:
     folded = {each.path for each in open_ if each.group == MORE and each.path != first and len(open_) > FEW}
     open_.sort(key=lambda each: (each.path != first, each.path in folded, each.place))
     has_headings = len(open_) - len(folded) > FEW
+    counts = _counts(ask, chosen)
     # A period of one page is no other's.
     kept = {"period": None, "grain": None, "compare": None, "as_of": None}
     return [
         Place(
             address.href(each.path, **kept), each.text, each.icon,
             MORE if each.path in folded else each.group if has_headings and each.path != first else "",
-            address.path == each.path or address.path.startswith(f"{each.path}/"),
+            address.path == each.path or address.path.startswith(f"{each.path}/"), counts.get(each.path, 0),
         )
         for each in open_
     ]  # fmt: skip
+
+
+def _counts(ask: Ask, site: Site | None) -> dict[str, int]:
+    """What waits for somebody at the site, by the places that show it; nothing for who may not see it.
+
+    Counted once a minute, and again as soon as somebody acted on a finding or a task.
+    """
+    if site is None or not (may(ask.person, Permission.ANOMALY_READ) and sees_whole_site(ask.person)):
+        return {}
+    # A page does not fail for a count: what cannot be read is what the page itself is about.
+    with suppress(MeterloomError):
+        project, sees_all = ask.project, not ask.person.sites
+        [acts] = project.store.rows(last_acts(site.site_id))
+        key = (site.site_id, sees_all, ask.now_utc.replace(second=0, microsecond=0), *acts.values())
+        look = partial(Look, project, site, ask.now_utc, with_every_site=sees_all)
+        found = project.cache.once("open_counts", key, lambda: open_counts(look()))
+        return {"/board/ops": found.findings, "/findings": found.findings, "/tasks": found.tasks}
+    return {}
 
 
 def _sites(address: Address, found: dict[str, Site]) -> list[SiteLink]:

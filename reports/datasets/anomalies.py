@@ -27,7 +27,9 @@ MEASURES: Mapping[str, Measure] = {
 }
 FACTS = ("meter", "kind", "cause", "begin", "end", "severity", "state", "reason", "id")
 _SUMMED = ("kwh", "cost")
-_TONES: Mapping[FindingState, Tone] = {"open": "bad", "acknowledged": "caution", "muted": "muted", "explained": "good"}
+_TONES: Mapping[FindingState, Tone] = {
+    "open": "bad", "acknowledged": "caution", "muted": "muted", "explained": "good", "closed": "good",
+}  # fmt: skip
 
 
 class AnomalyData:

@@ -40,7 +40,7 @@ from reports.recompute.figure_sources import Sources
 from reports.recompute.kept_readings import seu_of
 
 NAME = "why"
-# Units of combinations; of the others it is that of what they combine.
+# Units of combinations of one unit; of the others it is that of what they combine.
 _UNITS = {"ratio": "ratio", "deviation_percent": "percent", "percent_of": "percent"}
 
 
@@ -92,7 +92,7 @@ def _parts(question: Question, given: Asking, book: FigureBook) -> list[Figure]:
     parts = [figure for each in question.parts for figure in _parts(each, given, book)]
     units = {each.unit for each in parts}
     # A sum of euros and kWh, or of two currencies, would be a number of nothing.
-    if len(units) > 1 and question.of != "ratio":
+    if len(units) > 1 and question.of not in ("ratio", "product"):
         raise _none(f"{question.of} of {' and '.join(sorted(units))} is no number")
     is_pair = question.of in PAIRS
     if is_pair and len(parts) != 2:
@@ -107,10 +107,21 @@ def _parts(question: Question, given: Asking, book: FigureBook) -> list[Figure]:
         list(zip(roles, parts, strict=True)),
         label=label,
         kpi=question.of if is_pair else first.kpi,
-        unit=_UNITS.get(question.of, first.unit),
+        unit=_unit_of(question.of, [each.unit for each in parts]),
         scope=scope,
     )
     return [made]
+
+
+def _unit_of(of: str, units: list[str]) -> str:
+    """EUR and kwh as a ratio are EUR/kwh; that times kwh/day is EUR/day."""
+    first, last = units[0], units[-1]
+    if of == "ratio" and first != last and "/" not in first + last:
+        return f"{first}/{'day' if last == 'days' else last}"
+    top, _, per = first.partition("/")
+    if of == "product" and per and last.split("/")[0] == per:
+        return top + last.removeprefix(per)
+    return _UNITS.get(of, first)
 
 
 def _numbers(query: Query, scope: str, given: Asking, book: FigureBook) -> list[Figure]:

@@ -288,12 +288,19 @@ def override_told(override: Override, locale: str) -> str:
     who, reason = named(override.who), named(override.reason)
     if override.command is not None:
         pattern = "Set to {0} by {1} until {2}: {3}. Command: {4}, {5}"
-        state, proof = Sentence(STATES[override.command.state][0]), Sentence(override.command.proof)
+        state, proof = state_told(override.command), Sentence(override.command.proof)
         value = override.command.told(locale)
         return Sentence(pattern, value, who, override.until, reason, state, proof)
     if override.value is None:
         return Sentence("Override by {0} until {1}: {2}", who, override.until, reason)
     return Sentence("Override by {0} until {1} at {2}: {3}", who, override.until, override.value.told(locale), reason)
+
+
+def state_told(command: SentCommand) -> Text:
+    """State of a command in words; of one that expired, when."""
+    if command.state == "EXPIRED":
+        return Sentence("expired {0} before it was sent", command.until)
+    return Sentence(STATES[command.state][0])
 
 
 def state_cell(device: ListedDevice, locale: str) -> Cell:
@@ -360,8 +367,8 @@ def _last(device: ListedDevice, locale: str) -> Cell:
         return Cell(text=NONE if device.commands is None else "none in 24 h", tone="muted")
     # Hundreds are planned beforehand: what was decided on says more.
     last = next((each for each in device.commands if each.state != "PROPOSED"), device.commands[0])
-    state, tone = STATES[last.state]
-    return Cell(text=Sentence("{0} at {1}: {2}", last.told(locale), last.at, Sentence(state)), tone=tone)
+    text = Sentence("{0} at {1}: {2}", last.told(locale), last.at, state_told(last))
+    return Cell(text=text, tone=STATES[last.state][1])
 
 
 def _points(device: ListedDevice, address: Address) -> Table:

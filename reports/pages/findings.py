@@ -5,19 +5,28 @@ Widget 8: open findings, the most severe first, each with its acts; a source tha
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from typing import get_args
 
 from data_quality.contracts.model import Model
-from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, OpenFinding
+from data_quality.contracts.reporting.open_finding import (
+    SEVERITY_WORDS,
+    FindingEvent,
+    FindingState,
+    OpenFinding,
+    Tab,
+    tab_of,
+)
 from data_quality.contracts.reporting.work_order import PRIORITIES
 from data_quality.contracts.sentence import Sentence, Text, sentences
-from reports.pages.address import Address
+from reports.figures.query import read_question
+from reports.pages.address import Address, why_address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part, label_form
-from reports.pages.numbers import Number
-from reports.pages.page import Choice, Form, Input, Item, Option, Page, PageBlock, Part, Widget
+from reports.pages.numbers import Number, State
+from reports.pages.page import Cards, Choice, Form, Input, Item, Option, Page, PageBlock, Part, Widget
 from reports.pages.tasks import Task, finding_tasks, in_letters, task_form, title_of
-from reports.pages.widgets.tile import Given, Shown, number
+from reports.pages.widgets.tile import Given
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import long_date, named, short_date
+from reports.texts.locales import format_alike, long_date, named, unit_text
 
 TONES: dict[int, Tone] = {1: "bad", 2: "bad", 3: "caution", 4: "muted"}
 # What people call a source, where it has another name.
@@ -32,16 +41,17 @@ _ICONS = {
 }  # fmt: skip
 # What a finding is of, where its page is another than the finding's own.
 _ABOUT: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "bills": (("Dispute", "#form-dispute"), ("Show lines", "")), "EnPI": (("Show use", ""),),
-    "data quality": (("Review data", ""),), "unusual use": (("Show use", ""),),
+    "bills": (("Dispute", "#form-dispute"), ("Show lines", "")), "data quality": (("Review data", ""),),
 }  # fmt: skip
+# What somebody has to go and mend, so that a task is the first thing to do.
+_MENDED = ("EnPI", "unusual use")
 MOST_ROWS, MOST_ACTS = 5, 2
 
 
 class OpenFindings(Given):
     """asked: sources that were looked at; silent: those that could not be, with why. links: the page of each finding by
-    its id, subjects: that of what it is about; worths: what it is worth by its id; may_act: whether the person may
-    acknowledge and mute.
+    its id, subjects: that of what it is about; may_act: whether the person may act on findings. told: of a list, the
+    state of each by its id, in words; verbs: all that can be done with each, where two are not enough.
     """
 
     open: tuple[OpenFinding, ...] = ()
@@ -49,13 +59,14 @@ class OpenFindings(Given):
     silent: tuple[tuple[str, str], ...] = ()
     links: Mapping[str, str] = {}
     subjects: Mapping[str, str] = {}
-    worths: Mapping[str, Shown] = {}
     may_act: bool = False
+    told: Mapping[str, Text] = {}
+    verbs: Mapping[str, tuple[str, ...]] = {}
 
 
 def findings_tile(given: OpenFindings) -> Widget:
     """The gravest, newest first. None open is said as that, with who was asked."""
-    first = sorted(given.open, key=lambda each: (each.severity, -(each.at_utc.timestamp() if each.at_utc else 0.0)))
+    first = _gravest(given.open)
     sources = dict.fromkeys(SOURCES.get(each, each) for each in given.asked)
     listed = Sentence("sources: {0}", sentences([Sentence(each) for each in sources], ", "))
     numbers = [
@@ -71,6 +82,11 @@ def findings_tile(given: OpenFindings) -> Widget:
         value=Number(label="Open", text=Sentence("{0} open", len(given.open)), note=note),
         items=tuple(lines[:MOST_ROWS]), numbers=tuple(numbers), findings=given.findings,
     )  # fmt: skip
+
+
+def _gravest(found: Iterable[OpenFinding]) -> list[OpenFinding]:
+    """The most severe first, the newest of them first."""
+    return sorted(found, key=lambda each: (each.severity, -(each.at_utc.timestamp() if each.at_utc else 0.0)))
 
 
 def _lines(found: Sequence[OpenFinding], given: OpenFindings) -> Iterable[Item]:
@@ -97,40 +113,82 @@ def _together(same: Sequence[OpenFinding], given: OpenFindings) -> Item:
 
 
 def _item(found: OpenFinding, given: OpenFindings) -> Item:
-    source = SOURCES.get(found.source, found.source)
-    parts: list[Text] = [Sentence(SEVERITY_WORDS[found.severity]), Sentence(source)]
+    source, told = SOURCES.get(found.source, found.source), given.told.get(found.finding_id)
+    parts: list[Text] = [Sentence(SEVERITY_WORDS[found.severity]), Sentence(source), *([told] if told else [])]
     if found.at_utc is not None:
         parts.append(Sentence("since {0}", long_date(found.at_utc.date(), given.locale)))
     href, subject = given.links.get(found.finding_id, ""), given.subjects.get(found.finding_id, "")
     acts = [(verb, f"{subject}{form}") for verb, form in _ABOUT.get(source, ()) if subject]
-    acts += [(verb, f"{href}#form-{verb.lower()}") for verb in ("Acknowledge", "Mute") if href]
+    usual = ("Create task" if source in _MENDED else "Acknowledge", "Mute")
+    verbs = given.verbs.get(found.finding_id, usual)
+    acts += [(verb, f"{href}#form-{_KEYS.get(verb, verb.lower())}") for verb in verbs if href]
     return Item(
-        text=found.what, detail=sentences(parts, " · "), tone=TONES[found.severity], href=href,
-        worth=_worth(found, subject, given), icon=_ICONS.get(source, "triangle-alert"),
-        acts=tuple(acts[:MOST_ACTS]) if given.may_act else (),
+        text=found.what, detail=sentences([*parts, total_of(found, given.locale)], " · "), more=cause_of(found),
+        tone=TONES[found.severity], href=href, worth=_worth(found, subject, given),
+        icon=_ICONS.get(source, "triangle-alert"),
+        acts=tuple(acts if given.verbs else acts[:MOST_ACTS]) if given.may_act else (),
     )  # fmt: skip
 
 
+def cause_of(found: OpenFinding) -> Text:
+    """The likely cause in one line; of a bill its sentence says it."""
+    return Sentence("Likely cause: {0}", found.why) if found.why and found.source != BILLS else ""
+
+
+def total_of(found: OpenFinding, locale: str) -> Text:
+    """The loss and the days that it is spread over; nothing where no money is known."""
+    if found.loss is None or found.loss_days is None:
+        return ""
+    [amount] = format_alike([found.loss], found.currency, locale=locale)
+    total = f"{amount} {unit_text(found.currency)}"
+    return Sentence("{0} in {1} days", total, found.loss_days) if found.loss_days > 1 else total
+
+
+def loss_of(found: OpenFinding, why: str, locale: str) -> Number | None:
+    """What it costs a day. why: the page that the number leads to where it is no figure."""
+    if found.loss_per_day is None:
+        return None
+    [text] = format_alike([found.loss_per_day], found.currency, locale=locale)
+    return Number(label="Loss a day", text=text, unit=Sentence("{0}/day", unit_text(found.currency)), why=why)
+
+
 def _worth(found: OpenFinding, subject: str, given: OpenFindings) -> Number | None:
-    """In money: of a figure of the page, or as the source has it."""
-    if shown := given.worths.get(found.finding_id):
-        return number("Excess cost", shown, given.locale)
-    label = "Excess cost" if found.source == "anomalies" else "Difference"
-    return Number(label=label, text=found.worth, why=subject) if found.worth else None
+    """Money a day; a difference that is no loss as its source has it."""
+    here = given.address.model_copy(update={"site": found.site_id})
+    why = why_address(read_question(found.loss_of), here) if found.loss_of else subject
+    if shown := loss_of(found, why, given.locale):
+        return shown
+    return Number(label="Difference", text=found.worth, why=subject) if found.worth else None
+
+
+def subject_of(found: OpenFinding, address: Address) -> str:
+    """The page of what a finding is about; nothing where it is about nothing that has one."""
+    source, cause = found.source, found.cause.partition(" ")[0]
+    paths = {
+        BILLS: f"/bills/{cause}", "EnPI alerts": f"/enpi/{found.site_id}/{cause}", "validation": "/data",
+        "quarantine": "/data",
+    }  # fmt: skip
+    if source == ANOMALIES:
+        return use_of(found, address)
+    cleared = {"scope": None, "period": None, "as_of": None}
+    return address.href(paths[source], site=found.site_id, **cleared) if source in paths else ""
 
 
 PATH, BILLS, ANOMALIES = "/findings", "bill audits", "anomalies"
 NOBODY = "Nobody has acted on this finding yet."
-ACTS = ("acknowledge", "mute", "explain", "reopen")
-_TONES: dict[int, Tone] = {1: "bad", 2: "bad", 3: "caution", 4: "muted"}
+ACTS = ("acknowledge", "mute", "explain", "close", "reopen")
+# Verbs whose form has another name than the verb.
+_KEYS = {"Create task": "task"}
+_TABS: Mapping[str, str] = {"open": "Open ({0})", "muted": "Muted ({0})", "closed": "Closed ({0})"}
 _NEXT: dict[str, str] = {
     "acknowledge": "Acknowledge finding", "mute": "Mute finding", "explain": "Explain finding",
-    "reopen": "Reopen finding",
+    "close": "Close finding", "reopen": "Reopen finding",
 }  # fmt: skip
 _EFFECT: dict[str, str] = {
     "acknowledge": "It stays on the list, with your name.",
     "mute": "It leaves the list until that day, and is then as it was before.",
     "explain": "It leaves the list. What is reported a day later or more is open again.",
+    "close": "It leaves the list as dealt with. What is reported a day later or more is open again.",
     "reopen": "It is on the list again, as open.",
 }
 
@@ -162,28 +220,50 @@ def findings_page(
     *,
     silent: Sequence[tuple[str, str]],
     is_synthetic: bool,
+    may_act: bool,
 ) -> Page:
-    """The most severe first, newest first; muted and explained ones where they are asked for."""
-    is_all = address.part("all") == "1"
-    needs = [each for each in listed if each.state in ("open", "acknowledged")]
-    shown = sorted(
-        listed if is_all else needs,
-        key=lambda each: (each.finding.severity, -each.finding.at_utc.timestamp() if each.finding.at_utc else 0.0),
-    )
-    options = (
-        Option(text=Sentence("Needs attention ({0})", len(needs)), href=address.href(all=None), is_chosen=not is_all),
-        Option(text=Sentence("all ({0})", len(listed)), href=address.href(all="1"), is_chosen=is_all),
-    )
-    blocks: list[PageBlock] = [Choice(label="Findings", options=options), _table(shown, address.locale)]
+    """The most severe first, newest first, of the state that the address names; open ones where it names none."""
+    chosen, by_tab = address.part("state") or "open", {each: list[ListedFinding]() for each in get_args(Tab)}
+    for each in listed:
+        by_tab[tab_of(each.state)].append(each)
+    options = tuple(
+        Option(
+            text=Sentence(_TABS[tab], len(mine)), href=address.href(state=None if tab == "open" else tab),
+            is_chosen=tab == chosen,
+        )
+        for tab, mine in by_tab.items()
+    )  # fmt: skip
+    shown = [each.finding for each in by_tab[chosen]]
+    given = OpenFindings(
+        address=address, open=tuple(shown), may_act=may_act, is_synthetic=is_synthetic,
+        links={each.finding_id: address_of(each, address) for each in shown},
+        subjects={each.finding_id: href for each in shown if (href := subject_of(each, address))},
+        told={each.finding.finding_id: each.told for each in by_tab[chosen]},
+        verbs={each.finding.finding_id: tuple(map(_verb, offered(each.state, "task"))) for each in by_tab[chosen]},
+    )  # fmt: skip
+    items = tuple(_item(each, given) for each in _gravest(shown))
+    reason = "" if items else "Nothing needs attention." if chosen == "open" else "No finding is in this state."
+    state: State = "value" if items else "none"
+    widget = Widget(key="findings", title="Findings", state=state, reason=reason, items=items, span=12)
+    blocks: list[PageBlock] = [Choice(label="Findings", options=options), Cards(widgets=(widget,))]
     blocks += [
         Paragraph(text=Sentence("{0} is not available: {1}", Sentence(source), Sentence(why)), tone="caution")
         for source, why in silent
     ]
     return Page(
         title="Needs attention", address=address, is_synthetic=is_synthetic,
-        parts=(Part(key="findings", blocks=tuple(blocks)),), chips={"findings": 0},
-        whys={each.finding.finding_id: address_of(each.finding, address) for each in shown},
+        parts=(Part(key="findings", blocks=tuple(blocks)),),
     )  # fmt: skip
+
+
+def offered(state: FindingState, *more: str) -> list[str]:
+    """What can be done with a finding of a state, by the words of addresses."""
+    acts = [each for each in ACTS if (each == "reopen") == (tab_of(state) != "open")]
+    return [*acts, *more]
+
+
+def _verb(act: str) -> str:
+    return next((verb for verb, key in _KEYS.items() if key == act), act.capitalize())
 
 
 def address_of(finding: OpenFinding, address: Address) -> str:
@@ -215,8 +295,11 @@ def finding_page(
     finding = shown.finding
     severity = Sentence(SEVERITY_WORDS[finding.severity])
     source = Sentence(SOURCES.get(finding.source, finding.source))
-    facts = sentences((severity, source, shown.told, finding.worth), " · ")
-    summary, acts = Paragraph(text=facts, tone=_TONES[finding.severity]), history_table(history)
+    loss = loss_of(finding, "", address.locale)
+    a_day = Sentence("{0} {1}/day", loss.text, unit_text(finding.currency)) if loss else ""
+    money = sentences((total_of(finding, address.locale) or finding.worth, a_day), ", ")
+    facts = sentences((severity, source, shown.told, money), " · ")
+    summary, acts = Paragraph(text=facts, tone=TONES[finding.severity]), history_table(history)
     parts = [Part(key="finding", blocks=(summary, acts))]
     if anomaly is not None:
         parts = [Part(key="finding", blocks=(summary,)), anomaly_part(anomaly, address.locale)]
@@ -224,8 +307,8 @@ def finding_page(
     made, whys = finding_tasks(tasks, address)
     parts += [Part(key="tasks", blocks=tuple(made))] if made else []
     if may_act:
-        offered = [each for each in ACTS if (each == "reopen") == (shown.state not in ("open", "acknowledged"))]
-        forms = [_form(each, shown, undo) for each in offered] + ([label_form(anomaly)] if anomaly is not None else [])
+        forms = [_form(each, shown, undo) for each in offered(shown.state)]
+        forms += [label_form(anomaly)] if anomaly is not None else []
         title = in_letters(title_of(finding, anomaly.cause if anomaly is not None else None), address.locale)
         where = f"{PATH}/{finding.finding_id}/task?site={finding.site_id}"
         forms.append(task_form(where, people=people or {}, title=title, priority=PRIORITIES[finding.severity - 1]))
@@ -256,33 +339,6 @@ def _form(act: str, shown: ListedFinding, undo: str) -> Form:
         fields=tuple(fields), submit=_NEXT[act], note=_EFFECT[act],
         undoes=Sentence("The finding is {0}.", shown.told) if is_undo else "",
     )  # fmt: skip
-
-
-def _table(shown: Sequence[ListedFinding], locale: str) -> Table:
-    columns = (
-        Column(title="Severity"), Column(title="Finding", weight=4), Column(title="Amount", is_number=True),
-        Column(title="Source"), Column(title="State", weight=2), Column(title="Since"),
-    )  # fmt: skip
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=SEVERITY_WORDS[each.finding.severity], tone=_TONES[each.finding.severity]),
-                Cell(text=each.finding.what, figure_id=each.finding.finding_id),
-                Cell(text=each.finding.worth or "–"),
-                Cell(text=SOURCES.get(each.finding.source, each.finding.source)),
-                Cell(text=each.told, tone="plain" if each.event is None else "muted"),
-                Cell(text=_day(each.finding, locale)),
-            )
-        )
-        for each in shown
-    )
-    note = "" if rows else "Nothing needs attention."
-    return Table(key="findings", title="Findings", sheet="findings", columns=columns, rows=rows, note=note)
-
-
-def _day(finding: OpenFinding, locale: str) -> str:
-    """The day since when it is open, which is not broken over two lines."""
-    return short_date(finding.at_utc.date(), locale).replace(" ", "\N{NO-BREAK SPACE}") if finding.at_utc else "–"
 
 
 def history_table(history: Sequence[tuple[str, FindingEvent, str]], none: str = NOBODY) -> Table:

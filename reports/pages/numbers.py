@@ -46,7 +46,7 @@ class Number(Model):
 
     label: Text
     text: Text
-    unit: str = ""
+    unit: Text = ""
     note: Text = ""
     why: str = ""
     tone: Tone = "plain"

@@ -133,15 +133,18 @@ def task_page(
     may_act: bool,
     is_synthetic: bool,
     anomaly: AnomalyDetail | None = None,
+    is_undone: bool = False,
 ) -> Page:
-    """One task. anomaly: the event that it was made of, with its picture; seen: stamp of the last act."""
+    """One task. anomaly: the event that it was made of, with its picture; seen: stamp of the last act. is_undone:
+    whether the person made it a moment ago, and may take it back: it is cancelled then, and stays in the history.
+    """
     order = task.order
     parts = [Part(key="task", blocks=(Paragraph(text=_facts(task, address.locale), tone=TONES[order.priority]),))]
     if anomaly is not None:
         parts.append(anomaly_part(anomaly, address.locale))
     parts.append(Part(key="history", blocks=(_history(history),)))
     if may_act and order.is_open:
-        forms = tuple(_act(each, order, seen, people) for each in ACTS)
+        forms = tuple(_act(each, order, seen, people, is_undone=is_undone and each == "cancel") for each in ACTS)
         parts.append(Part(key="acts", title="Acts", blocks=forms))
     elif not may_act:
         why = "Analysts, operators and engineers act on tasks."
@@ -215,14 +218,15 @@ def _history(history: Sequence[Task]) -> Table:
     return Table(key="history", title="History", sheet="history", columns=(*columns, last), rows=rows)
 
 
-def _act(act: str, order: WorkOrder, seen: str, people: Mapping[str, str]) -> Form:
-    fields = [Input(name="reason", label="Reason", is_required=True)]
+def _act(act: str, order: WorkOrder, seen: str, people: Mapping[str, str], *, is_undone: bool) -> Form:
+    fields = [Input(name="reason", label="Reason", value="undone" if is_undone else "", is_required=True)]
     if act == "assign":
         fields = [_person(people, order.assignee), Input(name="due", label="Due", kind="date"), *fields]
     fields.append(Input(name="seen", label="", kind="hidden", value=seen))
     return Form(
         key=act, title=_LABELS[act], action=f"{PATH}/{order.order_id}/{act}?site={order.site_id}", method="post",
         fields=tuple(fields), submit=_LABELS[act],
+        undoes=Sentence("Task created: {0}", title_text(order)) if is_undone else "",
     )  # fmt: skip
 
 

@@ -137,6 +137,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "findings list": ("--site {site}", "--site tower --all"),
     "findings acknowledge": WRITES,
     "findings mute": WRITES,
+    "findings close": WRITES,
     "findings explain": WRITES,
     "findings reopen": WRITES,
     "meters list": ("--site {site}", "--site tower --on 2025-10-01"),

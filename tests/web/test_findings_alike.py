@@ -8,7 +8,6 @@ from reports.pages.address import Address
 from reports.pages.findings import OpenFindings, findings_tile
 from reports.pages.page import Item
 from reports.texts.locales import page_word
-from tests.web.widgets_golden import shown
 
 HERE = Address(path="/board/ops", site="plant")
 SILENT = Sentence("no collector runs")
@@ -43,9 +42,19 @@ def test_money_is_a_figure_with_its_reason_or_is_not_there() -> None:
     air = OpenFinding(site_id="plant", source="EnPI alerts", cause="air 2025-Q4 critical", severity=2, what="+6 %")
     [without] = lines(air)
     assert without.worth is None
-    found = shown("delta_kwh", "38.25", "EUR/day")
-    subjects = {air.finding_id: "/enpi/plant/air"}
-    [priced] = lines(air, worths={air.finding_id: found}, subjects=subjects)
+    money = {
+        "loss": 38.25 * 90,
+        "loss_days": 90,
+        "currency": "EUR",
+        "loss_of": "product(a@seu:air@2025,b@seu:air@2025)",
+    }
+    [priced] = lines(air.model_copy(update=money), subjects={air.finding_id: "/enpi/plant/air"})
     assert priced.worth is not None
-    assert (priced.worth.text, priced.worth.unit, priced.worth.why) == ("38.25", "€/day", found.why)
-    assert priced.acts[0] == ("Show use", "/enpi/plant/air")
+    assert (priced.worth.text, priced.worth.unit) == ("38.25", "€/day")
+    assert priced.worth.why == "/why?site=plant&of=product%28a%40seu%3Aair%402025%2Cb%40seu%3Aair%402025%29"
+    assert "3,442.50 € in 90 days" in page_word(priced.detail, "en")
+    assert [verb for verb, _ in priced.acts] == ["Create task", "Mute"]
+    # Without an expression of figures the number leads to what the finding is about.
+    [plain] = lines(air.model_copy(update=money | {"loss_of": ""}), subjects={air.finding_id: "/enpi/plant/air"})
+    assert plain.worth is not None
+    assert plain.worth.why == "/enpi/plant/air"

@@ -177,14 +177,22 @@ def test_an_anomaly_is_listed_with_its_money_and_acted_on_like_any_finding(acted
     page = html.unescape(acted.get("/findings", headers=[PAGE], site="plant").text)
     assert "use at night unusually high" in page
     assert "412.2 kWh more than usual" in page
-    assert re.search(r"<td[^>]*>1,103\.60 €</td>", page)
+    # 34 hours from noon on touch two days of the site.
+    assert re.search(r"<bdi>551\.80</bdi></span> <bdi class=\"unit\">€/day</bdi>", page)
+    assert "1,103.60 € in 2 days" in page
+    assert "Likely cause: Waste, confidence 87 %" in page
     german = html.unescape(acted.get("/findings", headers=[PAGE], site="plant", locale="de").text)
     assert "Verbrauch nachts ungewöhnlich hoch" in german
     one = html.unescape(acted.get(f"/findings/{event.event_id}", headers=[PAGE], site="plant").text)
     assert "/energy?site=plant&scope=meter:hvac&period=" in unquote(one)
-    assert "High · unusual use · open · 1,103.60 €" in one
+    assert "High · unusual use · open · 1,103.60 € in 2 days, 551.80 €/day" in one
     board = html.unescape(acted.get("/board/ops", headers=[PAGE], site="plant").text)
+    assert "551.80" in board
     assert "1,103.60" in board
+    [said] = [each for each in listed(acted) if each["finding_id"] == event.event_id]
+    assert (said["loss"], said["loss_days"], said["loss_per_day"], said["currency"]) == (1103.6, 2, 551.8, "EUR")
+    words = ["findings", "list", "--site", "plant", "--project", str(acted.project.project.root)]
+    assert "551.80 EUR" in CliRunner().invoke(build_app(("findings",)), words).stdout
     assert acted.get(re.search(r'href="(/energy\?[^"]*meter%3Ahvac[^"]*)"', board)[1], headers=[PAGE]).status == 200  # type: ignore[index]
     assert act(acted, event.event_id, "explain", reason="the fans were tested") == 303
     [said] = acted.json("/anomalies/events", site="plant", all="true")["events"]

@@ -13,8 +13,10 @@ from data_quality.contracts.sentence import Text
 Severity = Literal[1, 2, 3, 4]
 SEVERITY_WORDS: dict[Severity, str] = {1: "Critical", 2: "High", 3: "Medium", 4: "Info"}
 # A bill that differs is disputed or accepted as billed (ADR 47).
-FindingState = Literal["open", "acknowledged", "muted", "explained", "disputed", "accepted"]
-FindingAct = Literal["acknowledged", "muted", "explained", "reopened", "disputed", "accepted"]
+FindingState = Literal["open", "acknowledged", "muted", "explained", "closed", "disputed", "accepted"]
+FindingAct = Literal["acknowledged", "muted", "explained", "closed", "reopened", "disputed", "accepted"]
+# Where a list keeps a finding of each state.
+Tab = Literal["open", "muted", "closed"]
 # What is reported later than this after an act is another case of the same cause, and open again.
 KEPT_FOR = timedelta(hours=24)
 
@@ -22,6 +24,9 @@ KEPT_FOR = timedelta(hours=24)
 class OpenFinding(Model):
     """One finding as its source reports it now. source: who found it; cause: what it is, the same at each look.
     at_utc: when it was last reported, where that is kept. count: cases of it. worth: in money, as people read it.
+    why: the likely cause in one line, where the source says one. loss: what it cost, in the site's currency, over
+    loss_days: the local days that it covers, or of an energy use those that were compared; None where no money is
+    known, or none was lost. loss_of: expression of figures that gives the loss a day.
     kind, of: what it is and whose, where several may be alike but for that. stored_id: of what its source keeps under
     an id of its own. rule_kind, scopes, amounts: by which alert rules judge it; amounts by unit.
     """
@@ -34,6 +39,11 @@ class OpenFinding(Model):
     at_utc: datetime | None = None
     count: int = 1
     worth: Text = ""
+    why: Text = ""
+    loss: float | None = Field(None, ge=0)
+    loss_days: int | None = Field(None, ge=1)
+    currency: str = ""
+    loss_of: str = Field("", exclude=True)
     kind: Text = ""
     of: Text = ""
     stored_id: str = Field("", exclude=True)
@@ -45,6 +55,16 @@ class OpenFinding(Model):
     def finding_id(self) -> str:
         """Short, for a person types it."""
         return self.stored_id or sha256("\n".join((self.site_id, self.source, self.cause)).encode()).hexdigest()[:12]
+
+    @property
+    def loss_per_day(self) -> float | None:
+        """Its loss over the days that it covers, in its currency a day."""
+        return None if self.loss is None or self.loss_days is None else self.loss / self.loss_days
+
+
+def tab_of(state: FindingState) -> Tab:
+    """Open: somebody has to act, or acts; closed: nobody has to."""
+    return "muted" if state == "muted" else "open" if state in ("open", "acknowledged") else "closed"
 
 
 class FindingEvent(Model):

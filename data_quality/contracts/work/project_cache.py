@@ -11,6 +11,7 @@ V = TypeVar("V")
 # a walk over all would be of no use.
 PLACES = dict.fromkeys(("landing_hashes", "model_files", "whole_chains"), 16384) | {"lake_files": 2**18, "kpi_rows": 32}
 PLACES |= dict.fromkeys(("readings_to", "stale_months", "excursions", "local_days", "site_parts", "site_versions"), 64)
+PLACES |= dict.fromkeys(("use_excess", "open_counts"), 64)
 PLACES |= dict.fromkeys(("report_titles", "use_days"), 16) | {"promises": 4096, "built_marts": 4}
 PLACES |= dict.fromkeys(("expected_by", "file_stores", "lakes_tidied", "past_marts", "site_folders"), 2)
 PLACES |= dict.fromkeys(("answers", "keys_sent", "lake_sizes", "marts", "work"), 1)

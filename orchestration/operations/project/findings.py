@@ -14,9 +14,11 @@ from orchestration.views.open_findings import Look, Standing, open_findings, the
 
 FINDINGS = Table(
     "findings",
-    "id: {finding_id} | severity: {severity_word} | state: {status} | source | finding: {what} | since: {at_utc:|-}",
+    "id: {finding_id} | severity: {severity_word} | state: {status} | source | finding: {what} | loss a day: {money} "
+    "| since: {at_utc:|-}",
     empty="nothing needs attention",
     status=lambda row: f"muted until {row['until_utc']:%Y-%m-%d %H:%M}Z" if row["state"] == "muted" else row["state"],
+    money=lambda row: "-" if row["loss_per_day"] is None else f"{row['loss_per_day']:,.2f} {row['currency']}",
 )
 IdArgument = Annotated[str, Argument(metavar="ID", help="Of a finding, or how its id starts.")]
 
@@ -25,7 +27,7 @@ IdArgument = Annotated[str, Argument(metavar="ID", help="Of a finding, or how it
 def findings_list(
     call: Call,
     site: SiteOption,
-    with_all: Annotated[bool, Option("--all", help="Muted and explained ones too.")] = False,
+    with_all: Annotated[bool, Option("--all", help="Muted, explained and closed ones too.")] = False,
 ) -> Answer:
     """List what is open at a site by every source, the most severe first, with its state and who acted."""
     found = open_findings(_look(call, site, call.as_of_utc))
@@ -33,7 +35,7 @@ def findings_list(
     rows = [line(each) for each in sorted(shown, key=lambda each: (each.finding.severity, each.finding.source))]
     hidden = len(found.standing) - len(shown)
     text = [f"not asked: {source}: {why}" for source, why in found.silent]
-    text += [f"{hidden} muted or explained: --all shows them"] if hidden else []
+    text += [f"{hidden} muted, explained or closed: --all shows them"] if hidden else []
     silent = [{"source": source, "reason": why} for source, why in found.silent]
     is_grave = any(each.finding.severity == 1 for each in shown)
     result = {"site": site, "findings": rows, "asked": list(found.asked), "silent": silent}
@@ -68,6 +70,12 @@ def findings_explain(call: Call, finding: IdArgument, site: SiteOption, reason: 
     return _act(call, finding, site, "explained", reason)
 
 
+@operation("findings close", takes=ACTS, example='3f2a9c --site factory --as carla --reason "valve replaced"')
+def findings_close(call: Call, finding: IdArgument, site: SiteOption, reason: ReasonOption) -> Answer:
+    """Say that a finding is dealt with. What is reported a day later or more is open again."""
+    return _act(call, finding, site, "closed", reason)
+
+
 @operation("findings reopen", takes=ACTS, example='3f2a9c --site factory --as carla --reason "it was not the valve"')
 def findings_reopen(call: Call, finding: IdArgument, site: SiteOption, reason: ReasonOption) -> Answer:
     """Take back what was said about a finding: it is open again."""
@@ -80,6 +88,7 @@ def line(found: Standing) -> dict[str, Any]:
     return {
         "finding_id": finding.finding_id,
         **finding.model_dump(),
+        "loss_per_day": finding.loss_per_day,
         "severity_word": SEVERITY_WORDS[finding.severity],
         "state": found.state,
         "until_utc": event and event.until_utc,

@@ -34,7 +34,7 @@ def anomalies_list(
     call: Call,
     site: AnySiteOption = None,
     period: AnyPeriodOption = None,
-    with_all: Annotated[bool, Option("--all", help="Muted and explained ones too.")] = False,
+    with_all: Annotated[bool, Option("--all", help="Muted, explained and closed ones too.")] = False,
 ) -> Answer:
     """List stored events of a site, or of all, by time, with energy, cost and what people did about them."""
     sites = [call.project.site(site)] if site else list(call.project.sites.values())
@@ -46,7 +46,7 @@ def anomalies_list(
         for name, ids in event_ids(call.project, one, list(own), as_of_utc=as_of_utc, clock=call.clock).items():
             own[name]["figures"] = ids
     hidden = len(rows) - len(shown)
-    text = f"{hidden} muted or explained: --all shows them" if hidden else ""
+    text = f"{hidden} muted, explained or closed: --all shows them" if hidden else ""
     return Answer({"site": site, "period": period, "events": shown}, EVENTS, text)
 
 

@@ -1,4 +1,4 @@
-"""Acts on a finding for programs: acknowledge, mute, explain, reopen and label, by the operations of the commands."""
+"""Acts on a finding for programs: acknowledge, mute, explain, close, reopen, label, as the commands do."""
 
 from typing import Annotated, Literal
 
@@ -20,14 +20,14 @@ from orchestration.web.web_call import WebCall
 router = APIRouter(prefix=BASE)
 _ACTS = {
     "acknowledge": findings.findings_acknowledge, "explain": findings.findings_explain,
-    "reopen": findings.findings_reopen,
+    "close": findings.findings_close, "reopen": findings.findings_reopen,
 }  # fmt: skip
 
 
 class SentAct(Model):
     """An act that needs a reason alone."""
 
-    act: Literal["acknowledge", "explain", "reopen"]
+    act: Literal["acknowledge", "explain", "close", "reopen"]
     reason: str = Field(max_length=1000)
 
 

@@ -1,7 +1,7 @@
 """Tiles of open findings by the sources that look for them, and of the state of reports."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 from assets.stores.ledgers.workflow_instances import WorkflowInstances
 from assets.stores.published.publications import PublicationStore
@@ -19,21 +19,19 @@ from orchestration.workflows.steps import DAY_KPIS, day_text
 from reports.datasets.base import period_key
 from reports.evidence.lifecycle import lives_at
 from reports.figures.trace import stale_revisions
-from reports.pages.findings import ANOMALIES, PATH, OpenFindings, address_of, findings_tile, use_of
+from reports.pages.findings import PATH, OpenFindings, address_of, findings_tile, subject_of
 from reports.pages.page import Widget
 from reports.pages.report_library import Wanted
 from reports.pages.tasks import PATH as TASKS
 from reports.pages.tasks import Tasks, tasks_tile
 from reports.pages.widgets import report_status
 from reports.pages.widgets.report_status import ReportLine, ReportStatus
-from reports.pages.widgets.tile import Shown
 from reports.texts.locales import named
 
 
 def findings_of(shows: Sequence[Show]) -> Widget:
     """Widget 8, of these sites together; a source that cannot be asked is named, and hides nothing else."""
     found: list[OpenFinding] = []
-    worths: dict[str, Shown] = {}
     silent: dict[tuple[str, str], None] = {}
     sources: tuple[str, ...] = ()
     for show in shows:
@@ -43,45 +41,17 @@ def findings_of(shows: Sequence[Show]) -> Widget:
         result = open_findings(look)
         mine = [each.finding for each in result.standing if each.needs_someone]
         found += mine
-        priced = ((each.finding_id, _excess_cost(show, each)) for each in mine if each.source == "EnPI alerts")
-        worths |= {each: worth for each, worth in priced if worth is not None}
         silent |= dict.fromkeys(result.silent)
         sources = result.asked
     data = OpenFindings(
         address=shows[0].address, open=tuple(found), asked=sources, silent=tuple(silent),
         links={each.finding_id: address_of(each, shows[0].address) for each in found},
-        subjects={each.finding_id: href for each in found if (href := _subject(each, shows[0]))}, worths=worths,
+        subjects={each.finding_id: href for each in found if (href := subject_of(each, shows[0].address))},
         may_act=may(shows[0].ask.person, Permission.ANOMALY_UPDATE),
         link=shows[0].address.href(PATH, scope=None, period=None) if len(shows) == 1 else "",
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip
     return findings_tile(data)
-
-
-def _excess_cost(show: Show, found: OpenFinding) -> Shown | None:
-    """Money a day: what a use took beyond its expectation in the quarter, at the mean price of its own energy then."""
-    seu, quarter, _ = found.cause.split()
-    start = date(int(quarter[:4]), 3 * int(quarter[-1]) - 2, 1)
-    period = Period(label=quarter, start=start, end=months_after(start, 3), time_zone=show.site.time_zone)
-    scope, currency = f"seu:{seu}", show.site.currency
-    cost, energy = (show.over(kpi, scope, period)[0] for kpi in ("cost", "consumption_kwh"))
-    price = show.pair("ratio", cost, energy, f"{currency}/kwh", f"price of {scope}")
-    excess = show.pair("product", show.against(seu, "delta_kwh", period), price, currency, f"excess cost of {scope}")
-    days = show.judged("enpi", "compared_days", scope, period)
-    return show.pair("ratio", excess, days, f"{currency}/day", f"excess cost a day of {scope}")
-
-
-def _subject(found: OpenFinding, show: Show) -> str:
-    """The page of what a finding is about; none where it is about nothing that has one."""
-    source, cause = found.source, found.cause.partition(" ")[0]
-    paths = {
-        "bill audits": f"/bills/{cause}", "EnPI alerts": f"/enpi/{found.site_id}/{cause}", "validation": "/data",
-        "quarantine": "/data",
-    }  # fmt: skip
-    if source == ANOMALIES:
-        return use_of(found, show.address)
-    cleared = {"scope": None, "period": None, "as_of": None}
-    return show.address.href(paths[source], site=found.site_id, **cleared) if source in paths else ""
 
 
 def tasks_at(shows: Sequence[Show]) -> Widget:

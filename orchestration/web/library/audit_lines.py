@@ -34,6 +34,7 @@ _READ = 400
 _FINDING = {
     "acknowledged": "{0} acknowledged a finding of {1}: {2}", "muted": "{0} muted a finding of {1}: {2}",
     "explained": "{0} explained a finding of {1}: {2}", "reopened": "{0} reopened a finding of {1}: {2}",
+    "closed": "{0} closed a finding of {1}: {2}",
     "disputed": "{0} disputed a bill of {1}: {2}", "accepted": "{0} accepted a bill of {1}: {2}",
 }  # fmt: skip
 _STEP = {

@@ -10,7 +10,7 @@ from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.anomaly_event import SOURCE, AnomalyEvent, Cause
-from data_quality.contracts.reporting.open_finding import FindingAct, OpenFinding
+from data_quality.contracts.reporting.open_finding import FindingAct, OpenFinding, Tab
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, parse_day, zone
 from orchestration.views.anomaly_shown import shown_anomaly
@@ -37,12 +37,18 @@ def look_at(ask: Ask, site: Site) -> Look:
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def findings(ask: Ask = requires(Permission.ANOMALY_READ, takes=("all",))) -> Response:
-    """The list of a site."""
+def findings(ask: Ask = requires(Permission.ANOMALY_READ, takes=("state",))) -> Response:
+    """The list of a site, of one state. Raises BadInput for a state that there is not."""
     site = whole_site(ask)
+    if (state := ask.address.part("state")) not in ("", *get_args(Tab)):
+        raise BadInput(f"state is one of {', '.join(get_args(Tab))}, got {state[:20]!r}", reason="bad_address")
     found = open_findings(look_at(ask, site))
     listed = [_listed(ask, site, each) for each in found.standing]
-    return draw(ask, findings_page(listed, ask.address, silent=found.silent, is_synthetic=site.is_simulated))
+    page = findings_page(
+        listed, ask.address, silent=found.silent, is_synthetic=site.is_simulated,
+        may_act=may(ask.person, Permission.ANOMALY_UPDATE),
+    )  # fmt: skip
+    return draw(ask, page)
 
 
 @router.get(PATH + "/{finding_id}", response_class=HTMLResponse)

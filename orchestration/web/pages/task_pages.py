@@ -17,6 +17,7 @@ from orchestration.web.approvals import answered, approvals_waiting
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import MORE, Ask, Nav, requires
+from reports.pages.address import is_fresh
 from reports.pages.anomaly import AnomalyDetail
 from reports.pages.tasks import ACTS, APPROVALS, PATH, as_proposed, task_href, task_page, tasks_page
 
@@ -76,6 +77,8 @@ def task(order_id: str, ask: Ask = requires(Permission.ANOMALY_READ)) -> Respons
         history[-1], history, ask.address, seen=stamp_of(order), people=work_orders.people_of(ask.project, site),
         may_act=may(ask.person, Permission.ANOMALY_UPDATE), is_synthetic=site.is_simulated,
         anomaly=_anomaly_of(ask, order.source_id),
+        is_undone=len(records) == 1 and order.person_id == ask.person.person_id
+        and order.recorded_at_utc is not None and is_fresh(order.recorded_at_utc, ask.now_utc),
     )  # fmt: skip
     return draw(ask, page)
 
