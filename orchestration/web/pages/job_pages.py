@@ -14,6 +14,7 @@ from orchestration.operations.answer import CHECK_FAILED
 from orchestration.views.due_reports import last_whole
 from orchestration.web.api.acts_api import ACTS, job_of
 from orchestration.web.draw import draw_problem
+from orchestration.web.library.report_lines import report_title
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, requires
@@ -22,6 +23,8 @@ from reports.pages.address import Address
 from reports.pages.advice import PATH as ADVICE
 from reports.pages.energy_uses import FORECASTS
 from reports.pages.page import Form, Lack
+from reports.pages.report_library import NEW, NEW_REPORT, Wanted, span_text
+from reports.pages.report_library import PATH as REPORTS
 
 router = APIRouter()
 PATH = "/job"
@@ -33,21 +36,22 @@ _SHORTEST_S = 8.0
 
 
 class PageJob(NamedTuple):
-    """A job of a page. command: its act of the API; name: of what it makes; none: there is nothing of it yet; submit:
-    words of its button; about_s: how long it takes.
+    """A job of a page. command: its act of the API; name: of what it makes; about_s: how long it takes; none: there is
+    nothing of it yet; submit: words of its button, of a page without a form of its own.
     """
 
     command: str
     name: str
-    none: str
-    submit: str
     about_s: float
+    none: str = ""
+    submit: str = ""
 
 
 # By the page that has the button, and shows what came of it.
 PAGE_JOBS = {
-    FORECASTS: PageJob("forecast issue", "Forecasts", "No forecast is issued yet.", "Issue forecast", 120.0),
-    ADVICE: PageJob("advise run", "Recommendations", "No recommendation is known yet.", "Find recommendations", 40.0),
+    FORECASTS: PageJob("forecast issue", "Forecasts", 120.0, "No forecast is issued yet.", "Issue forecast"),
+    ADVICE: PageJob("advise run", "Recommendations", 40.0, "No recommendation is known yet.", "Find recommendations"),
+    NEW: PageJob("report", NEW_REPORT, 40.0),
 }
 _ACTS = {page: next(act for act in ACTS if act.name == job.command) for page, job in PAGE_JOBS.items()}
 
@@ -70,21 +74,44 @@ def lack(ask: Ask, site: Site, otherwise: Lack = "") -> Lack:
 
 @router.get(PATH, response_class=HTMLResponse)
 def job(ask: Ask = requires(Permission.READ, takes=("job",), shared=("locale",))) -> Response:
-    """A job of one's own that a page started: its progress, then the page, or why nothing came of it."""
+    """A job of one's own that a page started: its progress, then what it made, or why nothing came of it."""
     found = work_of(ask.project).job(ask.address.part("job"), ask.person.person_id)
-    page = next((each for each, of in PAGE_JOBS.items() if " ".join(found.words).startswith(of.command)), "")
+    words = " ".join(found.words)
+    page = next((page for page, of in PAGE_JOBS.items() if words.startswith(f"{of.command} ")), "")
     if not page:
         raise BadInput(f"no page started job {found.job_id!r}", reason="no_job")
-    started = PAGE_JOBS[page]
+    name, back = _asked(ask, page, found)
     if found.state in ("queued", "running"):
         passed_s = (ask.now_utc - found.asked_at_utc).total_seconds()
-        raise BeingBuilt(found, Sentence(started.name), max(started.about_s - passed_s, _SHORTEST_S))
-    site_id = next(each.partition("=")[2] for each in found.words if each.startswith("--site="))
-    back = Address(path=page, site=site_id, locale=ask.address.locale).href()
-    if not (faults := _faults(found)):
-        return RedirectResponse(back, 303)
-    links = ((Sentence("Back to {0}", Sentence(started.name)), back),)
-    return draw_problem(ask, status=422, title=started.name, detail=Stored(" ".join(faults)), links=links)
+        raise BeingBuilt(found, name, max(PAGE_JOBS[page].about_s - passed_s, _SHORTEST_S))
+    if faults := _faults(found):
+        links = ((Sentence("Back to {0}", Sentence(PAGE_JOBS[page].name)), back),)
+        return draw_problem(ask, status=422, title=name, detail=Stored(" ".join(faults)), links=links)
+    if page == NEW:
+        made, subject = found.future.result().result, _said(found, "site") or _said(found, "organisation")
+        library = Address(path=REPORTS, site=subject, locale=ask.address.locale)
+        back = library.href(report=f"{made['report_id']}@{made['revision']}")
+    return RedirectResponse(back, 303)
+
+
+def waiting(ask: Ask, job: Job) -> Response:
+    """Leads to the page of a job that was begun."""
+    return RedirectResponse(Address(path=PATH, locale=ask.address.locale).href(job=job.job_id), 303)
+
+
+def _said(job: Job, option: str) -> str:
+    """What the command was told by an option; nothing where it was not."""
+    return next((each.partition("=")[2] for each in job.words if each.startswith(f"--{option}=")), "")
+
+
+def _asked(ask: Ask, page: str, job: Job) -> tuple[Sentence, str]:
+    """The name of what a job makes, and the address that it was started from."""
+    subject, locale = _said(job, "site") or _said(job, "organisation"), ask.address.locale
+    if page != NEW:
+        return Sentence(PAGE_JOBS[page].name), Address(path=page, site=subject, locale=locale).href()
+    wanted = Wanted(job.words[1], subject, _said(job, "period"))
+    span = span_text(wanted.period, ask.subjects[subject].time_zone, locale)
+    return Sentence("Report {0} of {1}", report_title(ask, wanted.report), span), wanted.href(ask.address)
 
 
 def _faults(job: Job) -> list[str]:
@@ -92,7 +119,9 @@ def _faults(job: Job) -> list[str]:
     if (fault := job.future.exception()) is not None:
         return [str(fault)]
     outcome = job.future.result()
-    blocked = [each["message"] for each in outcome.result.get("findings") or () if each["severity"] == "blocking"]
+    # A report is made with its findings, which stand on it.
+    findings = () if outcome.result.get("report_id") else outcome.result.get("findings") or ()
+    blocked = [each["message"] for each in findings if each["severity"] == "blocking"]
     is_ended = job.state == "done" and outcome.exit_code != CHECK_FAILED
     return blocked or ([] if is_ended else [outcome.message.removeprefix("error: ") or "the command printed nothing"])
 
@@ -105,8 +134,7 @@ def _started(page: str) -> Callable[..., Response]:
             site = whole_site(ask)
             if lack(ask, site):
                 raise BadInput(Sentence("{0} has no readings yet", site.name), reason="no_readings")
-            begun = job_of(ask, _ACTS[page], _values(ask, site, page))
-        return RedirectResponse(Address(path=PATH, locale=ask.address.locale).href(job=begun.job_id), 303)
+            return waiting(ask, job_of(ask, _ACTS[page], _values(ask, site, page)))
 
     answer.__doc__ = f"Start `meterloom {PAGE_JOBS[page].command}`; the same one that still runs is that one."
     return answer
@@ -123,5 +151,5 @@ def _values(ask: Ask, site: Site, page: str) -> dict[str, Any]:
     raise BadInput(Sentence("{0} has no whole month of readings yet", site.name), reason="no_readings")
 
 
-for _page, _job in PAGE_JOBS.items():
+for _page, _job in ((page, job) for page, job in PAGE_JOBS.items() if job.submit):
     router.add_api_route(f"{_page}/run", _started(_page), methods=["POST"], name=_job.command)
