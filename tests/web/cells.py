@@ -352,6 +352,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("POST", "/api/v1/ems/carbon/factors"): Cell("/api/v1/ems/carbon/factors?tenant={site}", about="site"),
     ("GET", "/devices"): Cell(f"/devices{_SITE}", about="site"),
     ("GET", "/devices/{device_id}"): Cell(f"/devices/none{_SITE}", about="site"),
+    ("POST", "/devices/run"): Cell(f"/devices/run{_SITE}", about="site", body="{{}}"),
     ("POST", "/devices/stop"): Cell(f"/devices/stop{_SITE}", about="site", body="{{}}"),
     ("POST", "/devices/holiday"): Cell(f"/devices/holiday{_SITE}", about="site", body="{{}}"),
     ("POST", "/devices/mode"): Cell(f"/devices/mode{_SITE}", about="site", body="{{}}"),

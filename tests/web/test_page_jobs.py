@@ -8,30 +8,36 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from controls.ledger.rows import read_commands
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.time import FixedClock
+from data_quality.contracts.time import FixedClock, SystemClock
+from orchestration.open_project import OpenProject
 from orchestration.web.pages.job_pages import PAGE_JOBS
 from orchestration.web.work import Job, work_of
 from reports.texts.locales import moment
+from tests.controls.planning.examples import DAY, HOME
+from tests.orchestration.test_plan_site import SUN_KWH, TARIFF, USED_KWH, by_hour, home, write
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking, make_project, plant_of_the_web
 from tests.web.why_world import posted
 
-PEOPLE = "people: [{person_id: ben, name: Ben, roles: [analyst]}, {person_id: vera, name: Vera, roles: [viewer]}]\n"
+PEOPLE = """\
+people: [{person_id: ben, name: Ben, roles: [analyst, operator]}, {person_id: vera, name: Vera, roles: [auditor]}]
+"""
 CLOCK = FixedClock(plant.NOON + timedelta(days=1))
 BUTTONS = [page for page, job in PAGE_JOBS.items() if job.submit]
 
 
-def person(role: Role, name: str) -> Person:
-    return Person(person_id=name.lower(), name=name, roles=(role,))
+def person(name: str, *roles: Role) -> Person:
+    return Person(person_id=name.lower(), name=name, roles=roles)
 
 
 def opened(folder: Path, *, has_readings: bool = True) -> Iterator[Asking]:
-    site = plant_of_the_web(forecast_targets=("main",))
+    site = plant_of_the_web(forecast_targets=("main",), assets=HOME.assets[:1])
     project = make_project(folder, site, has_marts=False, has_readings=has_readings)
     (folder / "people.yaml").write_text(PEOPLE)
-    yield Asking(project, CLOCK, person(Role.ANALYST, "Ben"))
+    yield Asking(project, CLOCK, person("Ben", Role.ANALYST, Role.OPERATOR))
     project.close()
 
 
@@ -42,7 +48,7 @@ def ben(tmp_path: Path) -> Iterator[Asking]:
 
 
 def seen_by(asking: Asking, role: Role) -> Asking:
-    return Asking(asking.project, asking.clock, person(role, "Vera"))
+    return Asking(asking.project, asking.clock, person("Vera", role))
 
 
 def begun(asking: Asking, page: str) -> tuple[str, Job]:
@@ -59,10 +65,11 @@ def test_who_may_start_the_job_is_shown_its_button_and_nobody_a_command(ben: Ask
     shown = html.unescape(ben.get(page, [PAGE], site="plant").text)
     assert f'action="{page}/run?site=plant"' in shown
     assert job.submit in shown
-    viewer = seen_by(ben, Role.VIEWER)
+    viewer = seen_by(ben, Role.AUDITOR)
     told = html.unescape(viewer.get(page, [PAGE], site="plant").text)
     assert (job.none[:-1] in told, f"{page}/run" in told) == (True, False)
-    assert "meterloom " not in shown + told
+    # The program that runs beside the pages is started in a shell.
+    assert "meterloom " not in (shown + told).replace("meterloom up", "")
     # There are readings: nobody is sent to upload some.
     engineer = seen_by(ben, Role.ENGINEER).get(page, [PAGE], site="plant").text
     assert not any("Upload files" in each for each in (shown, told, engineer))
@@ -97,6 +104,46 @@ def test_the_forecast_that_was_issued_stands_on_the_page(ben: Asking) -> None:
     assert (f"issued {issued}" in shown, "/forecast/run" in shown) == (True, False)
 
 
+def test_a_plan_that_cannot_be_made_says_what_it_lacks_and_leads_to_where_that_is_made(ben: Asking) -> None:
+    where, job = begun(ben, "/devices")
+    assert job.words == ("plan", "--site=plant")
+    assert job.wait(120) is not None
+    told = html.unescape(ben.get(where, [PAGE]).text).partition("<main")[2]
+    assert ben.get(where, [PAGE]).status == 422, told
+    for href, text in (("/devices?site=plant", "Back to Plan and devices"), ("/forecast?site=plant", "Forecasts")):
+        assert f'href="{href}">{text}' in told, told
+    assert ben.project.plans.latest("plant", None) is None
+
+
+def test_a_plan_is_made_by_the_button_nothing_is_sent_and_one_that_is_over_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "sites").mkdir()
+    for name, text in (("meterloom", "{}"), ("people", PEOPLE)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    write(tmp_path, home(tariffs=[TARIFF | {"valid_to": "2100-01-01"}]))
+    project, now_utc = OpenProject(str(tmp_path)), SystemClock().now_utc()
+    today_utc = now_utc.replace(hour=0, minute=0, second=0, microsecond=0)
+    for target, course in (("house", USED_KWH), ("pv", SUN_KWH)):
+        made = by_hour(target, course)
+        rows = tuple(each.model_copy(update={"time_utc": each.time_utc - DAY + today_utc}) for each in made.rows)
+        stored = made.model_copy(update={"rows": rows, "issued_at_utc": today_utc})
+        project.forecasts.add(stored, FixedClock(today_utc))
+    otto = Asking(project, FixedClock(now_utc), person("Ben", Role.OPERATOR))
+    answer = posted(otto, "/devices/run?site=home", form={})
+    where = answer.headers["location"]
+    outcome = work_of(project).job(where.partition("job=")[2], "ben").wait(200)
+    assert outcome is not None
+    assert outcome.exit_code == 0, outcome.message
+    opened = otto.get(where, [PAGE])
+    assert (opened.status, opened.headers["location"]) == (303, "/devices?site=home")
+    shown = otto.get("/devices", [PAGE], site="home").text
+    assert ("Why this plan" in shown, "/devices/run" in shown) == (True, False)
+    assert read_commands(project.store, "home") == []
+    later = Asking(project, FixedClock(now_utc + timedelta(days=3)), otto.person)
+    over = later.get("/devices", [PAGE], site="home").text
+    assert ("This plan is over." in over, "/devices/run?site=home" in over) == (True, True)
+    project.close()
+
+
 def test_a_job_of_which_nothing_came_says_why_and_leads_back(ben: Asking) -> None:
     # Who asked was taken out of the people file before the job began.
     (ben.project.project.root / "people.yaml").write_text(PEOPLE.replace("person_id: ben", "person_id: otto"))
@@ -110,7 +157,7 @@ def test_a_job_of_which_nothing_came_says_why_and_leads_back(ben: Asking) -> Non
 
 def test_without_readings_no_job_begins_and_the_act_is_to_send_files(tmp_path: Path) -> None:
     for ben in opened(tmp_path / "plant", has_readings=False):
-        for page in BUTTONS:
+        for page in (each for each in BUTTONS if each != "/devices"):
             assert f"{page}/run" not in ben.get(page, [PAGE], site="plant").text
             assert "Upload files" in seen_by(ben, Role.ENGINEER).get(page, [PAGE], site="plant").text
             refused = posted(ben, f"{page}/run?site=plant", form={}, accept="text/html")

@@ -1,6 +1,6 @@
 """Jobs that a page starts by a button: acts of the API in a process of their own, with its permission and command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter
@@ -21,6 +21,7 @@ from orchestration.web.request_context import Ask, requires
 from orchestration.web.work import BeingBuilt, Job, work_of
 from reports.pages.address import Address
 from reports.pages.advice import PATH as ADVICE
+from reports.pages.devices import PATH as DEVICES
 from reports.pages.energy_uses import FORECASTS
 from reports.pages.page import Form, Lack
 from reports.pages.report_library import NEW, NEW_REPORT, Wanted, span_text
@@ -51,18 +52,21 @@ class PageJob(NamedTuple):
 PAGE_JOBS = {
     FORECASTS: PageJob("forecast issue", "Forecasts", 120.0, "No forecast is issued yet.", "Issue forecast"),
     ADVICE: PageJob("advise run", "Recommendations", 40.0, "No recommendation is known yet.", "Find recommendations"),
+    DEVICES: PageJob("plan", "Plan and devices", 40.0, "No plan yet.", "Make plan"),
     NEW: PageJob("report", NEW_REPORT, 40.0),
 }
 _ACTS = {page: next(act for act in ACTS if act.name == job.command) for page, job in PAGE_JOBS.items()}
 
 
-def job_form(ask: Ask, site: Site, page: str) -> Form | None:
-    """The button of the page's job; None for who may not start it, of the past, and for a site without readings."""
-    if ask.address.as_of_utc is not None or not may(ask.person, _ACTS[page].needs) or lack(ask, site):
+def job_form(ask: Ask, site: Site, page: str, title: str = "") -> Form | None:
+    """The button of the page's job; None for who may not start it, of the past, and for a site without the readings
+    that it needs. title: what stands over it, where there is something yet.
+    """
+    if ask.address.as_of_utc is not None or not may(ask.person, _ACTS[page].needs) or _is_without(ask, site, page):
         return None
     job, action = PAGE_JOBS[page], Address(path=f"{page}/run", site=site.site_id, locale=ask.address.locale)
     return Form(
-        key="run", title=job.none, action=action.href(), method="post", fields=(), submit=job.submit,
+        key="run", title=title or job.none, action=action.href(), method="post", fields=(), submit=job.submit,
         note="It takes a few minutes; the page opens by itself.",
     )  # fmt: skip
 
@@ -70,6 +74,11 @@ def job_form(ask: Ask, site: Site, page: str) -> Form | None:
 def lack(ask: Ask, site: Site, otherwise: Lack = "") -> Lack:
     """Readings where none of the site was ever taken in, else what the page has none of."""
     return "readings" if ask.project.lake.span(site.site_id) is None else otherwise
+
+
+def _is_without(ask: Ask, site: Site, page: str) -> bool:
+    # Prices and devices may be enough for a plan: its command says what it lacks.
+    return page != DEVICES and bool(lack(ask, site))
 
 
 @router.get(PATH, response_class=HTMLResponse)
@@ -85,13 +94,24 @@ def job(ask: Ask = requires(Permission.READ, takes=("job",), shared=("locale",))
         passed_s = (ask.now_utc - found.asked_at_utc).total_seconds()
         raise BeingBuilt(found, name, max(PAGE_JOBS[page].about_s - passed_s, _SHORTEST_S))
     if faults := _faults(found):
-        links = ((Sentence("Back to {0}", Sentence(PAGE_JOBS[page].name)), back),)
+        links = ((Sentence("Back to {0}", Sentence(PAGE_JOBS[page].name)), back), *_ways(ask, found))
         return draw_problem(ask, status=422, title=name, detail=Stored(" ".join(faults)), links=links)
     if page == NEW:
         made, subject = found.future.result().result, _said(found, "site") or _said(found, "organisation")
         library = Address(path=REPORTS, site=subject, locale=ask.address.locale)
         back = library.href(report=f"{made['report_id']}@{made['revision']}")
     return RedirectResponse(back, 303)
+
+
+def _ways(ask: Ask, job: Job) -> Iterator[tuple[str, str]]:
+    """Pages where what a plan lacks is made or sent."""
+    found = () if job.future.exception() else job.future.result().result.get("findings") or ()
+    codes = {code for each in found for code in str(each["facts"].get("codes") or each["code"]).split(",")}
+    here = Address(path=PATH, site=_said(job, "site"), locale=ask.address.locale)
+    if any("_forecast" in each for each in codes):
+        yield "Forecasts", here.href(FORECASTS)
+    if any(each.startswith("prices_") or each == "no_readings" for each in codes):
+        yield "Upload files", f"{here.href('/data')}#upload"
 
 
 def waiting(ask: Ask, job: Job) -> Response:
@@ -132,7 +152,7 @@ def _started(page: str) -> Callable[..., Response]:
     def answer(ask: Ask = requires(_ACTS[page].needs, shared=("site", "locale"))) -> Response:
         with led_on(_WAYS):
             site = whole_site(ask)
-            if lack(ask, site):
+            if _is_without(ask, site, page):
                 raise BadInput(Sentence("{0} has no readings yet", site.name), reason="no_readings")
             return waiting(ask, job_of(ask, _ACTS[page], _values(ask, site, page)))
 
