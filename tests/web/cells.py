@@ -110,6 +110,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ),
     ("GET", "/forecast"): Cell(f"/forecast{_SITE}", about="site"),
     ("POST", "/forecast/run"): Cell(f"/forecast/run{_SITE}", about="site", body="{{}}"),
+    ("POST", "/enpi/run"): Cell(f"/enpi/run{_SITE}", about="site", body='{{"seu": "compressors"}}'),
     ("POST", "/advice/run"): Cell(f"/advice/run{_SITE}", about="site", body="{{}}"),
     ("GET", "/job"): Cell("/job?job=none", about=""),
     ("GET", "/packs"): Cell(f"/packs{_SITE}", about="site"),

@@ -1,6 +1,7 @@
 """Buttons that start a job: who is shown one, what it starts, and the act of a page that shows nothing yet."""
 
 import html
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,8 @@ people: [{person_id: ben, name: Ben, roles: [analyst, operator]}, {person_id: ve
 """
 CLOCK = FixedClock(plant.NOON + timedelta(days=1))
 BUTTONS = [page for page, job in PAGE_JOBS.items() if job.submit]
+# By the address of its button the page that has it, where that is one of several.
+SHOWN = {"/enpi": "/enpi/plant/cooling"}
 
 
 def person(name: str, *roles: Role) -> Person:
@@ -34,7 +37,9 @@ def person(name: str, *roles: Role) -> Person:
 
 
 def opened(folder: Path, *, has_readings: bool = True) -> Iterator[Asking]:
-    site = plant_of_the_web(forecast_targets=("main",), assets=HOME.assets[:1])
+    [hvac] = [each for each in plant.plant_site().seus if each.seu_id == "hvac"]
+    cooling = hvac.model_copy(update={"seu_id": "cooling", "name": "Cooling"})
+    site = plant_of_the_web(forecast_targets=("main",), assets=HOME.assets[:1], seus=(hvac, cooling))
     project = make_project(folder, site, has_marts=False, has_readings=has_readings)
     (folder / "people.yaml").write_text(PEOPLE)
     yield Asking(project, CLOCK, person("Ben", Role.ANALYST, Role.OPERATOR))
@@ -51,9 +56,9 @@ def seen_by(asking: Asking, role: Role) -> Asking:
     return Asking(asking.project, asking.clock, person("Vera", role))
 
 
-def begun(asking: Asking, page: str) -> tuple[str, Job]:
+def begun(asking: Asking, page: str, **form: str) -> tuple[str, Job]:
     """Where the button leads, and the job that it began."""
-    answer = posted(asking, f"{page}/run?site=plant", form={})
+    answer = posted(asking, f"{page}/run?site=plant", form=form)
     assert answer.status == 303, answer.text
     where = answer.headers["location"]
     return where, work_of(asking.project).job(where.partition("job=")[2], asking.person.person_id)
@@ -62,16 +67,17 @@ def begun(asking: Asking, page: str) -> tuple[str, Job]:
 @pytest.mark.parametrize("page", BUTTONS)
 def test_who_may_start_the_job_is_shown_its_button_and_nobody_a_command(ben: Asking, page: str) -> None:
     job = PAGE_JOBS[page]
-    shown = html.unescape(ben.get(page, [PAGE], site="plant").text)
+    place = SHOWN.get(page, page)
+    shown = html.unescape(ben.get(place, [PAGE], site="plant").text)
     assert f'action="{page}/run?site=plant"' in shown
     assert job.submit in shown
     viewer = seen_by(ben, Role.AUDITOR)
-    told = html.unescape(viewer.get(page, [PAGE], site="plant").text)
+    told = html.unescape(viewer.get(place, [PAGE], site="plant").text)
     assert (job.none[:-1] in told, f"{page}/run" in told) == (True, False)
     # The program that runs beside the pages is started in a shell.
     assert "meterloom " not in (shown + told).replace("meterloom up", "")
     # There are readings: nobody is sent to upload some.
-    engineer = seen_by(ben, Role.ENGINEER).get(page, [PAGE], site="plant").text
+    engineer = seen_by(ben, Role.ENGINEER).get(place, [PAGE], site="plant").text
     assert not any("Upload files" in each for each in (shown, told, engineer))
     assert posted(viewer, f"{page}/run?site=plant", form={}).status == 403
     assert work_of(ben.project).newest(tuple(job.command.split())) is None
@@ -144,6 +150,46 @@ def test_a_plan_is_made_by_the_button_nothing_is_sent_and_one_that_is_over_is_ma
     project.close()
 
 
+def test_a_baseline_is_fitted_by_the_button_and_the_page_of_the_use_leads_to_its_review(ben: Asking) -> None:
+    form = html.unescape(ben.get("/enpi/plant/cooling", [PAGE]).text).partition('id="form-run"')[2]
+    # There are three months of readings and so no whole year.
+    assert re.search(r'name="train"[^>]*value=""', form)
+    where, job = begun(ben, "/enpi", seu="cooling", train="2025-Q1")
+    assert " ".join(job.words) == "baseline fit --site=plant --seu=cooling --train=2025-01-01/2025-04-01 --as ben"
+    outcome = job.wait(400)
+    assert outcome is not None
+    assert outcome.exit_code == 0, outcome
+    opened = ben.get(where, [PAGE])
+    assert (opened.status, opened.headers["location"]) == (303, "/enpi/plant/cooling")
+    shown = html.unescape(ben.get("/enpi/plant/cooling", [PAGE]).text)
+    assert ("Review baseline v1" in shown, "/enpi/run" in shown) == (True, False)
+    [version] = [each for each in ben.project.baselines.versions("plant") if each.baseline.seu_id == "cooling"]
+    assert (version.fitted_by, version.status.value) == ("ben", "provisional")
+
+
+def test_too_few_days_are_told_as_such_and_the_site_file_keeps_no_period_without_readings(ben: Asking) -> None:
+    before = (ben.project.project.sites_dir / "plant.yaml").read_text()
+    for seu, train, status, says in (
+        ("cooling", "2024", 400, "Musterwerk Süd has readings from 1 January 2025 to 31 March 2025"),
+        ("cooling", "soon", 400, "cannot read period 'soon'"), ("none", "2025-Q1", 404, "none"), ("", "", 404, ""),
+    ):  # fmt: skip
+        form = {"seu": seu, "train": train}
+        refused = posted(ben, "/enpi/run?site=plant", form=form, accept="text/html")
+        assert (refused.status, says in html.unescape(refused.text)) == (status, True), refused.text
+    assert work_of(ben.project).newest(("baseline", "fit")) is None
+    assert (ben.project.project.sites_dir / "plant.yaml").read_text() == before
+    where, job = begun(ben, "/enpi", seu="cooling", train="2025-01-01/2025-01-03")
+    assert job.wait(400) is not None
+    told = ben.get(where, [PAGE])
+    shown = html.unescape(told.text)
+    assert (told.status, 'href="/enpi/plant/cooling">Back to Performance' in shown) == (422, True), shown
+    assert "2 usable days do not determine 2 coefficients." in shown
+    # The command wrote the period into the site file: from now on that is the one.
+    shown = html.unescape(ben.get("/enpi/plant/cooling", [PAGE]).text).partition('id="form-run"')[2]
+    assert "The site file names its training period: 1–" in shown
+    assert 'name="train"' not in shown
+
+
 def test_a_job_of_which_nothing_came_says_why_and_leads_back(ben: Asking) -> None:
     # Who asked was taken out of the people file before the job began.
     (ben.project.project.root / "people.yaml").write_text(PEOPLE.replace("person_id: ben", "person_id: otto"))
@@ -157,7 +203,7 @@ def test_a_job_of_which_nothing_came_says_why_and_leads_back(ben: Asking) -> Non
 
 def test_without_readings_no_job_begins_and_the_act_is_to_send_files(tmp_path: Path) -> None:
     for ben in opened(tmp_path / "plant", has_readings=False):
-        for page in (each for each in BUTTONS if each != "/devices"):
+        for page in ("/forecast", "/advice"):
             assert f"{page}/run" not in ben.get(page, [PAGE], site="plant").text
             assert "Upload files" in seen_by(ben, Role.ENGINEER).get(page, [PAGE], site="plant").text
             refused = posted(ben, f"{page}/run?site=plant", form={}, accept="text/html")

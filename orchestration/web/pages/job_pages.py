@@ -1,6 +1,7 @@
 """Jobs that a page starts by a button: acts of the API in a process of their own, with its permission and command."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter
@@ -9,9 +10,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence, Stored
-from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.site_file.site import Seu, Site
+from data_quality.contracts.time import parse_period
 from orchestration.operations.answer import CHECK_FAILED
-from orchestration.views.due_reports import last_whole
+from orchestration.views.due_reports import last_whole, local_days
 from orchestration.web.api.acts_api import ACTS, job_of
 from orchestration.web.draw import draw_problem
 from orchestration.web.library.report_lines import report_title
@@ -22,16 +24,19 @@ from orchestration.web.work import BeingBuilt, Job, work_of
 from reports.pages.address import Address
 from reports.pages.advice import PATH as ADVICE
 from reports.pages.devices import PATH as DEVICES
-from reports.pages.energy_uses import FORECASTS
-from reports.pages.page import Form, Lack
+from reports.pages.energy_uses import ENPI, FORECASTS, use_address
+from reports.pages.page import Form, Input, Lack
 from reports.pages.report_library import NEW, NEW_REPORT, Wanted, span_text
 from reports.pages.report_library import PATH as REPORTS
+from reports.recompute.kept_readings import seu_of
+from reports.texts.locales import long_date, named, period_text
 
 router = APIRouter()
 PATH = "/job"
 _WAYS = {
     "busy": "Wait until one of them is done, then start this one again.",
     "no_readings": "Upload the meters' files first.",
+    "bad_period": "Choose a training period within these days.",
 }
 _SHORTEST_S = 8.0
 
@@ -53,20 +58,21 @@ PAGE_JOBS = {
     FORECASTS: PageJob("forecast issue", "Forecasts", 120.0, "No forecast is issued yet.", "Issue forecast"),
     ADVICE: PageJob("advise run", "Recommendations", 40.0, "No recommendation is known yet.", "Find recommendations"),
     DEVICES: PageJob("plan", "Plan and devices", 40.0, "No plan yet.", "Make plan"),
+    ENPI: PageJob("baseline fit", "Performance", 90.0, "There is no baseline yet.", "Fit baseline"),
     NEW: PageJob("report", NEW_REPORT, 40.0),
 }
 _ACTS = {page: next(act for act in ACTS if act.name == job.command) for page, job in PAGE_JOBS.items()}
 
 
-def job_form(ask: Ask, site: Site, page: str, title: str = "") -> Form | None:
+def job_form(ask: Ask, site: Site, page: str, title: str = "", fields: tuple[Input, ...] = ()) -> Form | None:
     """The button of the page's job; None for who may not start it, of the past, and for a site without the readings
-    that it needs. title: what stands over it, where there is something yet.
+    that it needs. title: what stands over it, where there is something yet; fields: what the person may say.
     """
     if ask.address.as_of_utc is not None or not may(ask.person, _ACTS[page].needs) or _is_without(ask, site, page):
         return None
     job, action = PAGE_JOBS[page], Address(path=f"{page}/run", site=site.site_id, locale=ask.address.locale)
     return Form(
-        key="run", title=title or job.none, action=action.href(), method="post", fields=(), submit=job.submit,
+        key="run", title=title or job.none, action=action.href(), method="post", fields=fields, submit=job.submit,
         note="It takes a few minutes; the page opens by itself.",
     )  # fmt: skip
 
@@ -127,6 +133,10 @@ def _said(job: Job, option: str) -> str:
 def _asked(ask: Ask, page: str, job: Job) -> tuple[Sentence, str]:
     """The name of what a job makes, and the address that it was started from."""
     subject, locale = _said(job, "site") or _said(job, "organisation"), ask.address.locale
+    if page == ENPI and (seu_id := _said(job, "seu")):
+        use = seu_of(whole_site(ask.of(site=subject)), seu_id)
+        back = use_address(Address(path=page, locale=locale), subject, use.seu_id)
+        return Sentence("Baseline of {0}", named(use.name)), back
     if page != NEW:
         return Sentence(PAGE_JOBS[page].name), Address(path=page, site=subject, locale=locale).href()
     wanted = Wanted(job.words[1], subject, _said(job, "period"))
@@ -160,8 +170,38 @@ def _started(page: str) -> Callable[..., Response]:
     return answer
 
 
+def fit_form(ask: Ask, site: Site, seu: Seu) -> Form | None:
+    """The button that fits a use's first baseline, and the training period: that of the site file, else what the person
+    says, at first the last whole year of readings.
+    """
+    use = Input(name="seu", label="", kind="hidden", value=seu.seu_id)
+    if seu.baseline is not None:
+        days = period_text(seu.baseline.start, seu.baseline.end, ask.address.locale)
+        title = Sentence("There is no baseline yet. The site file names its training period: {0}", days)
+        return job_form(ask, site, ENPI, title, (use,))
+    last = last_whole(ask.project, [site], ask.project.reports.known_at(ask.clock), months=12)
+    hint = "A whole year, as 2025 or 2025-03-01/2026-03-01"
+    train = Input(name="train", label="Training period", value=last, is_required=True, hint=hint)
+    return job_form(ask, site, ENPI, fields=(use, train))
+
+
+def _trained(ask: Ask, site: Site) -> dict[str, Any]:
+    """The use and its training period, which lies within the readings: it is written into the site file."""
+    seu = seu_of(site, ask.form.get("seu", ""))
+    if seu.baseline is not None:
+        return {"seu": seu.seu_id}
+    span = parse_period(ask.form.get("train", "").strip(), site.time_zone)
+    first, last = local_days(ask.project, site, 1) or (span.start, span.start)
+    if span.start < first or span.end > last + timedelta(days=1):
+        days = (long_date(each, ask.address.locale) for each in (first, last))
+        raise BadInput(Sentence("{0} has readings from {1} to {2}", site.name, *days), reason="bad_period")
+    return {"seu": seu.seu_id, "train": f"{span.start}/{span.end}"}
+
+
 def _values(ask: Ask, site: Site, page: str) -> dict[str, Any]:
     """What the command is asked beside the site: advice of the last whole year, quarter or month of readings."""
+    if page == ENPI:
+        return _trained(ask, site)
     if page != ADVICE:
         return {}
     now_utc = ask.project.reports.known_at(ask.clock)
