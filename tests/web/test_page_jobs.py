@@ -97,6 +97,22 @@ def test_the_button_waits_with_one_job_and_then_the_page_opens(ben: Asking) -> N
     assert seen_by(ben, Role.VIEWER).get(where, [PAGE]).status == 404
 
 
+def test_advice_that_finds_nothing_says_which_readings_it_examined(ben: Asking) -> None:
+    # A weekend is too short for what is looked for.
+    words = ("advise", "run", "--site=plant", "--period=2025-01-04/2025-01-06", "--as", "ben")
+    job = work_of(ben.project).ask(words, person_id="ben", now_utc=CLOCK.now_utc())
+    outcome = job.wait(120)
+    assert outcome is not None
+    assert outcome.result == {"recommendations": []}, outcome
+    assert ben.get("/job", [PAGE], job=job.job_id).headers["location"] == "/advice?site=plant"
+    for each, is_asked in ((ben, True), (seen_by(ben, Role.VIEWER), False)):
+        shown = html.unescape(each.get("/advice", [PAGE], site="plant").text)
+        assert re.search("Readings of 4–.*2025 were examined: nothing to recommend was found.", shown), shown
+        assert ("No recommendation is known yet" in shown, "/advice/run" in shown) == (False, is_asked)
+    german = html.unescape(ben.get("/advice", [PAGE], site="plant", locale="de").text)
+    assert "Es gibt nichts zu empfehlen." in german
+
+
 def test_the_forecast_that_was_issued_stands_on_the_page(ben: Asking) -> None:
     where, job = begun(ben, "/forecast")
     outcome = job.wait(400)

@@ -82,6 +82,17 @@ def lack(ask: Ask, site: Site, otherwise: Lack = "") -> Lack:
     return "readings" if ask.project.lake.span(site.site_id) is None else otherwise
 
 
+def looked_at(ask: Ask, site: Site) -> Sentence | None:
+    """Which readings the newest run of advice looked at and found nothing in; None where none was begun here, or it did
+    not end well.
+    """
+    job = work_of(ask.project).newest((*PAGE_JOBS[ADVICE].command.split(), f"--site={site.site_id}"))
+    if job is None or job.state != "done" or _faults(job) or ask.address.as_of_utc is not None:
+        return None
+    span = span_text(_said(job, "period"), site.time_zone, ask.address.locale)
+    return Sentence("Readings of {0} were examined: nothing to recommend was found.", span)
+
+
 def _is_without(ask: Ask, site: Site, page: str) -> bool:
     # Prices and devices may be enough for a plan: its command says what it lacks.
     return page != DEVICES and bool(lack(ask, site))
