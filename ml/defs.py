@@ -102,6 +102,7 @@ def core_seu__baseline(
             "dagster/row_count": len(report.fitted),
             "baselines": table(["baseline", "version", "status", "R²", "CV(RMSE) %"], rows),
             "refused": refusals(report.refused),
+            FINDINGS: findings_metadata(report.refused.values()),
             "registry": address_of(project.project.mlflow_uri),
             **pictures,
         }

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from data_quality.contracts.reporting.recommendation import NEXT_STATES, Recommendation, RecommendationState
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from reports.advice_words import title_of
@@ -60,10 +60,11 @@ class AdviceDetail(NamedTuple):
 
 def advice_page(
     site: Site, known: Sequence[Recommendation], shown: Sequence[Recommendation], scopes: Mapping[str, str],
-    address: Address, *, run: Form | None, lacks: Lack,
+    address: Address, *, run: Form | None, looked: Text, lacks: Lack,
 ) -> Page:  # fmt: skip
     """Cards, the largest saving of money first. known: all of the site; shown: those that are asked for; scopes: names
-    of what each is about, by id. run: the button that has them looked for; lacks: what the site has none of yet.
+    of what each is about, by id. run: the button that has them looked for; looked: what a run looked at and found none
+    in; lacks: what the site has none of yet.
     """
     at = max(int(address.part("page") or 1), 1)
     cards = shown[(at - 1) * CARDS_A_PAGE : at * CARDS_A_PAGE]
@@ -72,7 +73,8 @@ def advice_page(
         blocks += _worths(cards, scopes, address)
         blocks.append(Cards(widgets=tuple(_card(site, each, scopes, address) for each in cards)))
     else:
-        none = "No recommendation of this kind." if known else "No recommendation is known yet. Analysts find them."
+        none = looked or "No recommendation is known yet. Analysts find them."
+        none = "No recommendation of this kind." if known else none
         blocks.append(Paragraph(text=none, tone="muted") if known or run is None else run)
     parts = [Part(key="advice", blocks=tuple(blocks))]
     if compared := [each for each in known if each.measured is not None]:

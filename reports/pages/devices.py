@@ -7,7 +7,7 @@ from typing import Literal
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.address import Address
-from reports.pages.page import Cards, Item, Page, PageBlock, Part, Strip, Widget
+from reports.pages.page import Cards, Form, Item, Page, PageBlock, Part, Strip, Widget
 from reports.pages.widgets.live_kw import age_words
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import format_alike, named, unit_text
@@ -183,10 +183,10 @@ class ModeNow(Model):
 
 
 def devices_page(
-    devices: Sequence[ListedDevice], mode: ModeNow, address: Address, *, plan: Sequence[Widget],
+    devices: Sequence[ListedDevice], mode: ModeNow, address: Address, *, plan: Sequence[Widget], run: Form | None,
     acts: Sequence[PageBlock], changes: Sequence[Change], is_synthetic: bool,
 ) -> Page:  # fmt: skip
-    """All devices of a site, below its mode and its plan. plan: its tiles; without them a sentence."""
+    """All devices of a site, below its mode and its plan. plan: its tiles; run: the button that has one made."""
     listed = Part(key="devices", blocks=tuple(_listed(devices, address)))
     if not (devices or plan or changes):
         # Nothing can be planned, sent or stopped.
@@ -195,7 +195,7 @@ def devices_page(
         )
     parts = [
         Part(key="mode", blocks=tuple(mode_blocks(mode))),
-        Part(key="plan", blocks=(Cards(widgets=tuple(plan)),) if plan else (_plan(mode),)),
+        Part(key="plan", blocks=_plan(mode, plan, run)),
         listed,
     ]
     if acts:
@@ -257,9 +257,14 @@ def _tone_of(mode: str) -> Tone:
     return "good" if mode in ("PARTIAL", "FULL") else "plain"
 
 
-def _plan(mode: ModeNow) -> Paragraph:
-    text = mode.plan or "No plan yet. Create one with 'meterloom plan'."
-    return Paragraph(text=text, tone="caution" if mode.is_plan_bad else "plain")
+def _plan(mode: ModeNow, plan: Sequence[Widget], run: Form | None) -> tuple[PageBlock, ...]:
+    """Its tiles and the button; of no plan a sentence, where the button does not say it."""
+    buttons = () if run is None else (run,)
+    if plan:
+        return (Cards(widgets=tuple(plan)), *buttons)
+    text = mode.plan or "No plan yet. Operators and engineers make one."
+    told = Paragraph(text=text, tone="caution" if mode.is_plan_bad else "plain")
+    return (told, *buttons) if mode.plan else buttons or (told,)
 
 
 def _hindrances(device: ListedDevice, mode: ModeNow, address: Address) -> list[PageBlock]:

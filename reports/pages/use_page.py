@@ -12,7 +12,7 @@ from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, Role, day_ticks, ticks_of
 from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseData, day_charts, use_address
 from reports.pages.numbers import Number
-from reports.pages.page import Cards, Choice, Item, Look, Option, Page, Part, Widget
+from reports.pages.page import Cards, Choice, Form, Item, Look, Option, Page, Part, Widget
 from reports.pages.report_library import span_text
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import format_alike, named, period_text, quarter_text, short_date, unit_text, written
@@ -23,11 +23,13 @@ GRAINS = {"month": "Month", "day": "Day"}
 LOOKS: dict[str, Look] = {"good": "good", "caution": "warn", "bad": "bad", "muted": "muted", "plain": "good"}
 
 
-def use_page(data: UseData, address: Address) -> Page:
-    """Figures of the span, how it ran, what it is held against, what happened; then quarters and three years."""
+def use_page(data: UseData, address: Address, run: Form | None = None) -> Page:
+    """Figures of the span, how it ran, what it is held against, what happened; then quarters and three years. run: the
+    button that fits the first baseline.
+    """
     rows = [_figures(data, address), _performance(data, address), _evidence(data, address), _history(data, address)]
     kept = [tuple(each for each in row if each is not None) for row in rows]
-    blocks = tuple(Cards(widgets=row) for row in kept if row)
+    blocks = (*([] if run is None else [run]), *(Cards(widgets=row) for row in kept if row))
     csv = address.href(f"{ENPI}/{data.site.site_id}/{data.seu.seu_id}/quarters.csv")
     links = [("CSV of the quarters", csv), ("All uses", address.href(ENPI, period=None, grain=None))]
     return Page(
@@ -216,9 +218,10 @@ def _model(data: UseData, address: Address) -> Widget:
     version, locale = data.version, address.locale
     common = {"key": "model", "title": "Baseline model", "span": 4 if version else 12}
     if version is None:
-        mend = f"meterloom baseline fit --site {data.site.site_id} --seu {data.seu.seu_id}"
-        reason = "There is no baseline yet. Fit one; another person approves it."
-        return Widget(**common, state="value", reason=reason, command=mend)
+        reason = "There is no baseline yet. Analysts fit one; another person approves it."
+        if data.versions:
+            reason = "No version of the baseline is approved. Another person than who fitted it approves one."
+        return Widget(**common, state="value", reason=reason)
     fit, stats = version.baseline, version.baseline.statistics
     last = fit.train_end - timedelta(days=1)
     trained = f"{short_date(fit.train_start, locale)} – {short_date(last, locale)}"

@@ -64,7 +64,7 @@ def test_every_device_has_its_row_those_with_a_template_first(devices: Asking) -
     assert page.index(">Battery<") < page.index(">Press<")
     assert "Plans are calculated. Nothing is sent to devices." in page
     assert "No control agent has run at this site." in page
-    assert "No plan yet." in page
+    assert ("No plan yet." in page, 'action="/devices/run?site=plant"' in page) == (True, True)
     assert "Car &lt;i&gt;charger" in devices.get("/devices", [PAGE], site="plant").text
 
 
@@ -88,7 +88,7 @@ def test_a_switch_is_on_or_off_and_other_states_are_numbers() -> None:
 
 
 def test_a_site_without_devices_offers_nothing_to_stop() -> None:
-    page = devices_page([], ModeNow(mode="SIMULATION"), Address(path="/devices", site="plant"), plan=(),
+    page = devices_page([], ModeNow(mode="SIMULATION"), Address(path="/devices", site="plant"), plan=(), run=None,
                         acts=(Paragraph(text="Stop"),), changes=(), is_synthetic=False)  # fmt: skip
     assert [part.key for part in page.parts] == ["devices"]
     [table] = page.parts[0].blocks

@@ -227,12 +227,14 @@ def test_the_rule_by_the_sign_of_the_deviation_is_no_signature(seen: Asking, loc
     assert page_word("signed", locale) not in shown
 
 
-def test_without_a_baseline_the_page_says_how_to_get_one(seen: Asking) -> None:
+def test_without_a_baseline_the_page_says_who_makes_one(seen: Asking) -> None:
     nothing = {"version": None, "whole": None, "newest": None, "months": (), "quarters": (), "trend": {}, "before": {}}
     found = replace(use_of(seen), **nothing, days=UseDays(), training=UseDays())
     text = use_page(found, HERE).model_dump_json()
     assert "No quarter can be assessed" in text
-    assert "meterloom baseline fit --site plant --seu hvac" in text
+    assert "No version of the baseline is approved." in text
+    text = use_page(replace(found, versions=()), HERE).model_dump_json()
+    assert "There is no baseline yet. Analysts fit one; another person approves it." in text
 
 
 @pytest.mark.parametrize(

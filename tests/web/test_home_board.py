@@ -91,7 +91,8 @@ def test_the_owner_is_led_home_where_only_what_the_site_has_is_shown(asking: Ask
         "home_power", "cost_today", "self_sufficiency_today", "solar_today", "car", "plan_ahead", "plan_why", "today",
         "open_findings",
     ]  # fmt: skip
-    assert "meterloom plan --site plant" in text_of(page)
+    assert '<a href="/devices?site=plant">Make plan</a>' in page
+    assert "meterloom " not in text_of(page)
     assert 'href="/board/ops' not in page
 
 

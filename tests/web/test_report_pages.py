@@ -225,19 +225,35 @@ def test_an_analyst_has_a_report_made_and_the_draft_opens(keyless: Asking) -> No
     first, second = (order_report(ben, "data_quality", "2025-02") for _ in range(2))
     assert first.status == 303
     assert first.headers["location"] == second.headers["location"]
-    job = first.headers["location"].partition("job=")[2]
+    place, _, job = first.headers["location"].partition("?job=")
+    assert place == "/job"
     known = work_of(ben.project).job(job, "ben")
-    making = ben.get("/reports/new", [PAGE], job=job)
+    making = ben.get(place, [PAGE], job=job)
     assert (making.status, "the page opens by itself" in making.text, "refresh" in making.headers) == (202, True, True)
     assert known.wait(120) is not None
     assert known.state == "done", known.future.result().message
-    opened = ben.get("/reports/new", [PAGE], job=job)
-    assert opened.status == 303
-    assert "report=data_quality%2Fplant%2F2025-02%401" in opened.headers["location"]
+    # The address of before leads there too.
+    for each in (place, "/reports/new"):
+        opened = ben.get(each, [PAGE], job=job)
+        assert opened.status == 303
+        assert "report=data_quality%2Fplant%2F2025-02%401" in opened.headers["location"]
     shown = page(ben, site="plant", report="data_quality/plant/2025-02@1")
     assert "You made this report, and do not approve your own work." in shown
     # Nobody else is told of the job.
     assert as_of(keyless, "anna").get("/reports/new", [PAGE], job=job).status == 403
+
+
+def test_a_report_that_cannot_be_made_says_why_and_leads_back_to_the_form_as_it_was_filled_in(keyless: Asking) -> None:
+    ben = as_of(keyless, "ben")
+    # Who asked was taken out of the people file before the job began.
+    (keyless.project.project.root / "people.yaml").write_text(
+        "people: [{person_id: anna, name: Anna, roles: [viewer]}]"
+    )
+    where = order_report(ben, "data_quality", "2025-02").headers["location"]
+    assert work_of(ben.project).job(where.partition("job=")[2], "ben").wait(120) is not None
+    told = html.unescape(ben.get(where, [PAGE]).text)
+    assert "'ben'" in told
+    assert 'href="/reports/new?site=plant&period=2025-02&report=data_quality">Back to New report' in told
 
 
 @pytest.mark.parametrize(

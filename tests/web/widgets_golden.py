@@ -207,7 +207,7 @@ def homes() -> Iterator[tuple[str, Widget]]:
         yield f"plan_ahead {name}", plan_ahead.view(each)
         yield f"plan_why {name}", plan_ahead.why(each)
     for name, has_devices in (("none", True), ("not set up", False)):
-        nothing_ = plan_ahead.PlanAhead(**AT, site_id="plant", has_devices=has_devices)
+        nothing_ = plan_ahead.PlanAhead(**AT, has_devices=has_devices)
         yield f"plan_ahead {name}", plan_ahead.view(nothing_)
         yield f"plan_why {name}", plan_ahead.why(nothing_)
 
@@ -230,7 +230,7 @@ def planned() -> plan_ahead.PlanAhead:
         prices=(2.1, 2.1), why="not charging on Mon 13:00 would cost 0.4 CZK more",
     )  # fmt: skip
     return plan_ahead.PlanAhead(
-        **AT, site_id="plant", currency="CZK", cost=82.1, cost_without=110.4, made="5 January 2026, 13:00",
+        **AT, currency="CZK", cost=82.1, cost_without=110.4, made="5 January 2026, 13:00",
         edges=tuple(NOW + timedelta(minutes=15 * at) for at in range(4)), now_at=1, past=(NOW - timedelta(minutes=15),),
         prices=(None, 2.1, 3.2, 5.0), bands=("mid", "cheap", "mid", "dear"), lanes=lanes, spells=(spell,),
         measured=measured, remarks=("the tank is taken as half full",),

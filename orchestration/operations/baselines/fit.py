@@ -108,7 +108,7 @@ def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answ
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         config = {"core_seu__baseline": {"config": {"fitted_by": who, **({"seu": seu} if seu else {})}}}
-        runner.run("baseline", partition=known.site_id, config=config)
+        refused = runner.run("baseline", partition=known.site_id, config=config).findings
         # A new version makes the EnPIs of its months stale: recomputed before anybody looks.
         runner.build_marts(month_ranges(project.stage("enpi").stale()), job="enpi", say=call.say)
     # The newest version of each baseline.
@@ -116,8 +116,9 @@ def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answ
     found = [version for version in newest.values() if seu in (None, version.baseline.seu_id)]
     missing = [s.seu_id for s in known.seus if seu in (None, s.seu_id)]
     missing = [name for name in missing if name not in {v.baseline.seu_id for v in found}]
-    text = "\n".join([*(version_text(version) for version in found), *(f"{name}: no baseline" for name in missing)])
-    result = {"baselines": [details(version) for version in found], "without_baseline": missing}
+    lines = [*(version_text(version) for version in found), *(f"{name}: no baseline" for name in missing)]
+    text = "\n".join([*lines, *finding_lines(refused)])
+    result = {"baselines": [details(version) for version in found], "without_baseline": missing, "findings": refused}
     return Answer(result, text=f"{text}\n{call.then(known.site_id)}", exit_code=DONE if found else CHECK_FAILED)
 
 

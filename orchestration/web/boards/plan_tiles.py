@@ -23,7 +23,9 @@ from orchestration.views.site_control import scopes
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.request_context import Ask
 from orchestration.web.web_call import has_keys
+from reports.pages.address import Address
 from reports.pages.device_acts import Actor
+from reports.pages.devices import PATH as DEVICES
 from reports.pages.devices import override_told
 from reports.pages.hand_acts import hand_acts
 from reports.pages.page import Act
@@ -77,11 +79,18 @@ def ahead(now: SiteNow) -> plan_ahead.PlanAhead:
     return now.once("plan ahead", lambda: _ahead(now))
 
 
+def _next(now: SiteNow) -> tuple[Text, str]:
+    """Where a plan is made, for a person who may, else whom to ask."""
+    if not may(now.show.ask.person, Permission.DISPATCH_OVERRIDE):
+        return "Operators and engineers make one.", ""
+    return "Make plan", Address(path=DEVICES, site=now.site.site_id, locale=now.show.address.locale).href()
+
+
 def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
     plan, common = newest(now), now.common() | {"reason": "", "findings": ()}
     has_devices = any(energy_of_kind(each.kind) not in ("other", "grid") for each in now.site.assets)
     if plan is None:
-        return plan_ahead.PlanAhead(**common, site_id=now.site.site_id, has_devices=has_devices)
+        return plan_ahead.PlanAhead(**common | {"next": _next(now)}, has_devices=has_devices)
     from controls.planning.plan_inputs import left_out, not_measured
     from controls.planning.plan_picture import picture_of_plan, price_bands
     from controls.planning.summary import blocks
@@ -105,7 +114,7 @@ def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
     prices = (*known, *drawn.import_price_per_kwh)
     bands = dict(zip(_known(prices), price_bands(_known(prices)), strict=True))
     return plan_ahead.PlanAhead(
-        **common, site_id=now.site.site_id, currency=plan.currency, cost=plan.paid,
+        **common, currency=plan.currency, cost=plan.paid,
         cost_without=plan.no_battery_cost, made=moment(plan.created_at_utc.astimezone(local), now.show.address.locale),
         edges=tuple(each.astimezone(local) for each in drawn.edges_utc), now_at=plan.step_at(at_utc),
         is_over=plan.steps[-1].end_utc <= at_utc, past=tuple(each.astimezone(local) for each in past_utc),

@@ -19,7 +19,7 @@ from orchestration.views.advice_sentences import told_sentences, worded
 from orchestration.views.advice_wording import shown_wordings
 from orchestration.web.api.advice_api import NEEDS, WAY_ON, acted, is_done, of_site, words_of
 from orchestration.web.draw import draw
-from orchestration.web.pages.job_pages import job_form, lack
+from orchestration.web.pages.job_pages import job_form, lack, looked_at
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import MORE, Ask, Nav, requires
@@ -60,8 +60,9 @@ def recommendations(ask: Ask = requires(Permission.ANOMALY_READ, takes=TAKES)) -
         ask.project.store, shown, person_id=ask.person.person_id, now_utc=ask.now_utc, as_of_utc=address.as_of_utc
     )
     scopes = {each.recommendation_id: scope_name(site, each.scope) for each in known}
-    here, run = address.model_copy(update={"site": site.site_id}), job_form(ask, site, PATH)
-    return draw(ask, advice_page(site, known, shown, scopes, here, run=run, lacks=lack(ask, site)))
+    here, looked = address.model_copy(update={"site": site.site_id}), looked_at(ask, site) or ""
+    run = job_form(ask, site, PATH, looked)
+    return draw(ask, advice_page(site, known, shown, scopes, here, run=run, looked=looked, lacks=lack(ask, site)))
 
 
 @router.get(PATH + "/{recommendation_id}", response_class=HTMLResponse)

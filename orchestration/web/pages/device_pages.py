@@ -6,21 +6,21 @@ from starlette.responses import HTMLResponse, Response
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import did_you_mean
-from data_quality.contracts.site_file.site import Site
 from orchestration.views.device_list import Devices
 from orchestration.web.boards import plan_tiles
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.plan_tiles import actor_of
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.draw import draw
+from orchestration.web.pages.job_pages import job_form
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, requires
 from reports.pages.board import COLUMNS
 from reports.pages.device_acts import device_acts, site_acts
 from reports.pages.devices import PATH, ListedDevice, device_page, devices_page
 from reports.pages.hand_acts import hand_acts
-from reports.pages.page import Widget
 from reports.pages.widgets import plan_ahead
+from reports.pages.widgets.plan_ahead import OVER
 
 router = APIRouter()
 NAV = Nav(43, PATH, "Plan and devices", Permission.DISPATCH_READ, "calendar-clock", "Analyse", ("ops", "home"))
@@ -34,19 +34,16 @@ def devices(ask: Ask = requires(Permission.DISPATCH_READ, shared=("site", "local
     address = ask.address.model_copy(update={"site": site.site_id})
     mode = found.mode
     acts = site_acts(mode, found.requests, actor_of(ask, site), address)
-    page = devices_page(
-        found.listed, mode, address, plan=plan_of(ask, site), acts=acts, changes=found.changes(),
-        is_synthetic=site.is_simulated,
-    )  # fmt: skip
-    return draw(ask, page)
-
-
-def plan_of(ask: Ask, site: Site) -> list[Widget]:
-    """The newest plan and its reasons; none where no plan is stored."""
     now = SiteNow(Show(ask, site, ask.project.sources(keeps=False)))
     ahead = plan_tiles.ahead(now).model_copy(update={"pause": plan_tiles.pause_now(now)})
     made = (plan_ahead.view(ahead), plan_ahead.why(ahead))
-    return [each.model_copy(update={"span": COLUMNS}) for each in made if each.state == "value"]
+    plan = [each.model_copy(update={"span": COLUMNS}) for each in made if each.state == "value"]
+    run = None if plan and not ahead.is_over else job_form(ask, site, PATH, OVER if plan else "")
+    page = devices_page(
+        found.listed, mode, address, plan=plan, run=run, acts=acts, changes=found.changes(),
+        is_synthetic=site.is_simulated,
+    )  # fmt: skip
+    return draw(ask, page)
 
 
 @router.get(PATH + "/{device_id}", response_class=HTMLResponse)

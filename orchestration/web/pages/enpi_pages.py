@@ -14,6 +14,7 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.draw import draw_kept
+from orchestration.web.pages.job_pages import fit_form
 from orchestration.web.queries import stamp_of_uses
 from orchestration.web.request_context import Ask, Nav, requires
 from orchestration.web.requested_number import asking
@@ -48,10 +49,14 @@ def uses(request: Request, ask: Ask = requires(Permission.BASELINE_READ)) -> Res
 @router.get("/enpi/{site}/{seu}", response_class=HTMLResponse)
 def use(request: Request, site: str, seu: str, ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES)) -> Response:
     """One use."""
-    stamp = stamp_of_uses(ask, [ask.of(site=site).site()])
-    return draw_kept(
-        request, ask, stamp, lambda: _with_review(use_page(data := _use_data(ask, site, seu), ask.address), data)
-    )
+    known = ask.of(site=site).site()
+
+    def page() -> Page:
+        data = _use_data(ask, site, seu)
+        run = None if data.versions else fit_form(ask, known, data.seu)
+        return _with_review(use_page(data, ask.address, run), data)
+
+    return draw_kept(request, ask, stamp_of_uses(ask, [known]), page)
 
 
 @router.get("/enpi/{site}/{seu}/quarters.csv")

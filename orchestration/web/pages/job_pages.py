@@ -1,6 +1,7 @@
 """Jobs that a page starts by a button: acts of the API in a process of their own, with its permission and command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter
@@ -9,56 +10,69 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence, Stored
-from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.site_file.site import Seu, Site
+from data_quality.contracts.time import parse_period
 from orchestration.operations.answer import CHECK_FAILED
-from orchestration.views.due_reports import last_whole
+from orchestration.views.due_reports import last_whole, local_days
 from orchestration.web.api.acts_api import ACTS, job_of
 from orchestration.web.draw import draw_problem
+from orchestration.web.library.report_lines import report_title
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, requires
 from orchestration.web.work import BeingBuilt, Job, work_of
 from reports.pages.address import Address
 from reports.pages.advice import PATH as ADVICE
-from reports.pages.energy_uses import FORECASTS
-from reports.pages.page import Form, Lack
+from reports.pages.devices import PATH as DEVICES
+from reports.pages.energy_uses import ENPI, FORECASTS, use_address
+from reports.pages.page import Form, Input, Lack
+from reports.pages.report_library import NEW, NEW_REPORT, Wanted, span_text
+from reports.pages.report_library import PATH as REPORTS
+from reports.recompute.kept_readings import seu_of
+from reports.texts.locales import long_date, named, period_text
 
 router = APIRouter()
 PATH = "/job"
 _WAYS = {
     "busy": "Wait until one of them is done, then start this one again.",
     "no_readings": "Upload the meters' files first.",
+    "bad_period": "Choose a training period within these days.",
 }
 _SHORTEST_S = 8.0
 
 
 class PageJob(NamedTuple):
-    """A job of a page. command: its act of the API; name: of what it makes; none: there is nothing of it yet; submit:
-    words of its button; about_s: how long it takes.
+    """A job of a page. command: its act of the API; name: of what it makes; about_s: how long it takes; none: there is
+    nothing of it yet; submit: words of its button, of a page without a form of its own.
     """
 
     command: str
     name: str
-    none: str
-    submit: str
     about_s: float
+    none: str = ""
+    submit: str = ""
 
 
 # By the page that has the button, and shows what came of it.
 PAGE_JOBS = {
-    FORECASTS: PageJob("forecast issue", "Forecasts", "No forecast is issued yet.", "Issue forecast", 120.0),
-    ADVICE: PageJob("advise run", "Recommendations", "No recommendation is known yet.", "Find recommendations", 40.0),
+    FORECASTS: PageJob("forecast issue", "Forecasts", 120.0, "No forecast is issued yet.", "Issue forecast"),
+    ADVICE: PageJob("advise run", "Recommendations", 40.0, "No recommendation is known yet.", "Find recommendations"),
+    DEVICES: PageJob("plan", "Plan and devices", 40.0, "No plan yet.", "Make plan"),
+    ENPI: PageJob("baseline fit", "Performance", 90.0, "There is no baseline yet.", "Fit baseline"),
+    NEW: PageJob("report", NEW_REPORT, 40.0),
 }
 _ACTS = {page: next(act for act in ACTS if act.name == job.command) for page, job in PAGE_JOBS.items()}
 
 
-def job_form(ask: Ask, site: Site, page: str) -> Form | None:
-    """The button of the page's job; None for who may not start it, of the past, and for a site without readings."""
-    if ask.address.as_of_utc is not None or not may(ask.person, _ACTS[page].needs) or lack(ask, site):
+def job_form(ask: Ask, site: Site, page: str, title: str = "", fields: tuple[Input, ...] = ()) -> Form | None:
+    """The button of the page's job; None for who may not start it, of the past, and for a site without the readings
+    that it needs. title: what stands over it, where there is something yet; fields: what the person may say.
+    """
+    if ask.address.as_of_utc is not None or not may(ask.person, _ACTS[page].needs) or _is_without(ask, site, page):
         return None
     job, action = PAGE_JOBS[page], Address(path=f"{page}/run", site=site.site_id, locale=ask.address.locale)
     return Form(
-        key="run", title=job.none, action=action.href(), method="post", fields=(), submit=job.submit,
+        key="run", title=title or job.none, action=action.href(), method="post", fields=fields, submit=job.submit,
         note="It takes a few minutes; the page opens by itself.",
     )  # fmt: skip
 
@@ -68,23 +82,77 @@ def lack(ask: Ask, site: Site, otherwise: Lack = "") -> Lack:
     return "readings" if ask.project.lake.span(site.site_id) is None else otherwise
 
 
+def looked_at(ask: Ask, site: Site) -> Sentence | None:
+    """Which readings the newest run of advice looked at and found nothing in; None where none was begun here, or it did
+    not end well.
+    """
+    job = work_of(ask.project).newest((*PAGE_JOBS[ADVICE].command.split(), f"--site={site.site_id}"))
+    if job is None or job.state != "done" or _faults(job) or ask.address.as_of_utc is not None:
+        return None
+    span = span_text(_said(job, "period"), site.time_zone, ask.address.locale)
+    return Sentence("Readings of {0} were examined: nothing to recommend was found.", span)
+
+
+def _is_without(ask: Ask, site: Site, page: str) -> bool:
+    # Prices and devices may be enough for a plan: its command says what it lacks.
+    return page != DEVICES and bool(lack(ask, site))
+
+
 @router.get(PATH, response_class=HTMLResponse)
 def job(ask: Ask = requires(Permission.READ, takes=("job",), shared=("locale",))) -> Response:
-    """A job of one's own that a page started: its progress, then the page, or why nothing came of it."""
+    """A job of one's own that a page started: its progress, then what it made, or why nothing came of it."""
     found = work_of(ask.project).job(ask.address.part("job"), ask.person.person_id)
-    page = next((each for each, of in PAGE_JOBS.items() if " ".join(found.words).startswith(of.command)), "")
+    words = " ".join(found.words)
+    page = next((page for page, of in PAGE_JOBS.items() if words.startswith(f"{of.command} ")), "")
     if not page:
         raise BadInput(f"no page started job {found.job_id!r}", reason="no_job")
-    started = PAGE_JOBS[page]
+    name, back = _asked(ask, page, found)
     if found.state in ("queued", "running"):
         passed_s = (ask.now_utc - found.asked_at_utc).total_seconds()
-        raise BeingBuilt(found, Sentence(started.name), max(started.about_s - passed_s, _SHORTEST_S))
-    site_id = next(each.partition("=")[2] for each in found.words if each.startswith("--site="))
-    back = Address(path=page, site=site_id, locale=ask.address.locale).href()
-    if not (faults := _faults(found)):
-        return RedirectResponse(back, 303)
-    links = ((Sentence("Back to {0}", Sentence(started.name)), back),)
-    return draw_problem(ask, status=422, title=started.name, detail=Stored(" ".join(faults)), links=links)
+        raise BeingBuilt(found, name, max(PAGE_JOBS[page].about_s - passed_s, _SHORTEST_S))
+    if faults := _faults(found):
+        links = ((Sentence("Back to {0}", Sentence(PAGE_JOBS[page].name)), back), *_ways(ask, found))
+        return draw_problem(ask, status=422, title=name, detail=Stored(" ".join(faults)), links=links)
+    if page == NEW:
+        made, subject = found.future.result().result, _said(found, "site") or _said(found, "organisation")
+        library = Address(path=REPORTS, site=subject, locale=ask.address.locale)
+        back = library.href(report=f"{made['report_id']}@{made['revision']}")
+    return RedirectResponse(back, 303)
+
+
+def _ways(ask: Ask, job: Job) -> Iterator[tuple[str, str]]:
+    """Pages where what a plan lacks is made or sent."""
+    found = () if job.future.exception() else job.future.result().result.get("findings") or ()
+    codes = {code for each in found for code in str(each["facts"].get("codes") or each["code"]).split(",")}
+    here = Address(path=PATH, site=_said(job, "site"), locale=ask.address.locale)
+    if any("_forecast" in each for each in codes):
+        yield "Forecasts", here.href(FORECASTS)
+    if any(each.startswith("prices_") or each == "no_readings" for each in codes):
+        yield "Upload files", f"{here.href('/data')}#upload"
+
+
+def waiting(ask: Ask, job: Job) -> Response:
+    """Leads to the page of a job that was begun."""
+    return RedirectResponse(Address(path=PATH, locale=ask.address.locale).href(job=job.job_id), 303)
+
+
+def _said(job: Job, option: str) -> str:
+    """What the command was told by an option; nothing where it was not."""
+    return next((each.partition("=")[2] for each in job.words if each.startswith(f"--{option}=")), "")
+
+
+def _asked(ask: Ask, page: str, job: Job) -> tuple[Sentence, str]:
+    """The name of what a job makes, and the address that it was started from."""
+    subject, locale = _said(job, "site") or _said(job, "organisation"), ask.address.locale
+    if page == ENPI and (seu_id := _said(job, "seu")):
+        use = seu_of(whole_site(ask.of(site=subject)), seu_id)
+        back = use_address(Address(path=page, locale=locale), subject, use.seu_id)
+        return Sentence("Baseline of {0}", named(use.name)), back
+    if page != NEW:
+        return Sentence(PAGE_JOBS[page].name), Address(path=page, site=subject, locale=locale).href()
+    wanted = Wanted(job.words[1], subject, _said(job, "period"))
+    span = span_text(wanted.period, ask.subjects[subject].time_zone, locale)
+    return Sentence("Report {0} of {1}", report_title(ask, wanted.report), span), wanted.href(ask.address)
 
 
 def _faults(job: Job) -> list[str]:
@@ -92,7 +160,9 @@ def _faults(job: Job) -> list[str]:
     if (fault := job.future.exception()) is not None:
         return [str(fault)]
     outcome = job.future.result()
-    blocked = [each["message"] for each in outcome.result.get("findings") or () if each["severity"] == "blocking"]
+    # A report is made with its findings, which stand on it.
+    findings = () if outcome.result.get("report_id") else outcome.result.get("findings") or ()
+    blocked = [each["message"] for each in findings if each["severity"] == "blocking"]
     is_ended = job.state == "done" and outcome.exit_code != CHECK_FAILED
     return blocked or ([] if is_ended else [outcome.message.removeprefix("error: ") or "the command printed nothing"])
 
@@ -103,17 +173,46 @@ def _started(page: str) -> Callable[..., Response]:
     def answer(ask: Ask = requires(_ACTS[page].needs, shared=("site", "locale"))) -> Response:
         with led_on(_WAYS):
             site = whole_site(ask)
-            if lack(ask, site):
+            if _is_without(ask, site, page):
                 raise BadInput(Sentence("{0} has no readings yet", site.name), reason="no_readings")
-            begun = job_of(ask, _ACTS[page], _values(ask, site, page))
-        return RedirectResponse(Address(path=PATH, locale=ask.address.locale).href(job=begun.job_id), 303)
+            return waiting(ask, job_of(ask, _ACTS[page], _values(ask, site, page)))
 
     answer.__doc__ = f"Start `meterloom {PAGE_JOBS[page].command}`; the same one that still runs is that one."
     return answer
 
 
+def fit_form(ask: Ask, site: Site, seu: Seu) -> Form | None:
+    """The button that fits a use's first baseline, and the training period: that of the site file, else what the person
+    says, at first the last whole year of readings.
+    """
+    use = Input(name="seu", label="", kind="hidden", value=seu.seu_id)
+    if seu.baseline is not None:
+        days = period_text(seu.baseline.start, seu.baseline.end, ask.address.locale)
+        title = Sentence("There is no baseline yet. The site file names its training period: {0}", days)
+        return job_form(ask, site, ENPI, title, (use,))
+    last = last_whole(ask.project, [site], ask.project.reports.known_at(ask.clock), months=12)
+    hint = "A whole year, as 2025 or 2025-03-01/2026-03-01"
+    train = Input(name="train", label="Training period", value=last, is_required=True, hint=hint)
+    return job_form(ask, site, ENPI, fields=(use, train))
+
+
+def _trained(ask: Ask, site: Site) -> dict[str, Any]:
+    """The use and its training period, which lies within the readings: it is written into the site file."""
+    seu = seu_of(site, ask.form.get("seu", ""))
+    if seu.baseline is not None:
+        return {"seu": seu.seu_id}
+    span = parse_period(ask.form.get("train", "").strip(), site.time_zone)
+    first, last = local_days(ask.project, site, 1) or (span.start, span.start)
+    if span.start < first or span.end > last + timedelta(days=1):
+        days = (long_date(each, ask.address.locale) for each in (first, last))
+        raise BadInput(Sentence("{0} has readings from {1} to {2}", site.name, *days), reason="bad_period")
+    return {"seu": seu.seu_id, "train": f"{span.start}/{span.end}"}
+
+
 def _values(ask: Ask, site: Site, page: str) -> dict[str, Any]:
     """Options of the command beside the site: advice of the last whole year, quarter or month of readings."""
+    if page == ENPI:
+        return _trained(ask, site)
     if page != ADVICE:
         return {}
     now_utc = ask.project.reports.known_at(ask.clock)
@@ -123,5 +222,5 @@ def _values(ask: Ask, site: Site, page: str) -> dict[str, Any]:
     raise BadInput(Sentence("{0} has no whole month of readings yet", site.name), reason="no_readings")
 
 
-for _page, _job in PAGE_JOBS.items():
+for _page, _job in ((page, job) for page, job in PAGE_JOBS.items() if job.submit):
     router.add_api_route(f"{_page}/run", _started(_page), methods=["POST"], name=_job.command)

@@ -1,7 +1,7 @@
 """/reports/new: make a report of a site or organisation and a period, as `meterloom report` does."""
 
 from fastapi import APIRouter
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
@@ -10,40 +10,29 @@ from data_quality.contracts.sentence import Sentence, Stored
 from data_quality.contracts.time import parse_period
 from orchestration.views.due_reports import MARKS, last_whole
 from orchestration.web.draw import draw
-from orchestration.web.library.report_lines import report_title
+from orchestration.web.pages.job_pages import job, waiting
 from orchestration.web.request_context import Ask, requires
-from orchestration.web.work import BeingBuilt, Job, work_of
+from orchestration.web.work import work_of
 from reports.content.template_periods import MONTHS, check_period
 from reports.content.templates import read_template, template_files
 from reports.gates import refuse_future
 from reports.make_report import refuse_empty
-from reports.pages.address import Address
 from reports.pages.page import Page
-from reports.pages.report_library import NEW, PATH, Wanted, new_report_page, span_text
+from reports.pages.report_library import NEW, Wanted, new_report_page
 from reports.texts.locales import chosen
 
 router = APIRouter()
 _FORMATS = "pdf,xlsx,json"
-_SHARED, _LONGEST_S, _SHORTEST_S = ("site", "period", "locale"), 40.0, 8.0
+_SHARED = ("site", "period", "locale")
 
 
 @router.get(NEW, response_class=HTMLResponse)
 def new(ask: Ask = requires(Permission.REPORT_RUN, takes=("report", "job"), shared=_SHARED)) -> Response:
-    """The form; of a report that is being made its progress, then the draft."""
+    """The form; a job that an older address names is on the page of jobs."""
     part = ask.address.part
-    if not part("job"):
-        return draw(ask, _page(ask, _prefilled(ask, Wanted(part("report"), ask.address.site, ask.address.period))))
-    job = work_of(ask.project).job(part("job"), ask.person.person_id)
-    wanted = _wanted(job)
-    if job.state in ("queued", "running"):
-        passed_s = (ask.now_utc - job.asked_at_utc).total_seconds()
-        raise BeingBuilt(job, _named(ask, wanted), max(_LONGEST_S - passed_s, _SHORTEST_S))
-    if job.state == "failed":
-        fault = job.future.exception() or job.future.result().message.removeprefix("error: ")
-        return draw(ask, _page(ask, wanted, Stored(fault)), status=422)
-    made = job.future.result().result
-    there = Address(path=PATH, site=wanted.subject, locale=ask.address.locale)
-    return RedirectResponse(there.href(report=f"{made['report_id']}@{made['revision']}"), 303)
+    if part("job"):
+        return job(ask)
+    return draw(ask, _page(ask, _prefilled(ask, Wanted(part("report"), ask.address.site, ask.address.period))))
 
 
 @router.post(NEW)
@@ -58,12 +47,11 @@ def make(ask: Ask = requires(Permission.REPORT_RUN, shared=("locale",))) -> Resp
         if fault.reason == "bad_period" and (last := _prefilled(ask, wanted._replace(period="")).period):
             mend = Sentence("ask for {0}, the last whole one", last)
         return draw(ask, _page(ask, wanted, message, mend), status=422)
-    about = "--site" if ask.subjects[wanted.subject].organisation is None else "--organisation"
+    about = "site" if ask.subjects[wanted.subject].organisation is None else "organisation"
     me = ask.person.person_id
-    made_for = ("report", wanted.report, about, wanted.subject, "--period", wanted.period)
-    words = (*made_for, "--format", _FORMATS, "--as", me)
-    job = work_of(ask.project).ask(words, person_id=me, now_utc=ask.now_utc)
-    return RedirectResponse(Address(path=NEW, locale=ask.address.locale).href(job=job.job_id), 303)
+    made_for = (f"--{about}={wanted.subject}", f"--period={wanted.period}", f"--format={_FORMATS}")
+    words = ("report", wanted.report, *made_for, "--as", me)
+    return waiting(ask, work_of(ask.project).ask(words, person_id=me, now_utc=ask.now_utc))
 
 
 def _prefilled(ask: Ask, wanted: Wanted) -> Wanted:
@@ -76,13 +64,6 @@ def _prefilled(ask: Ask, wanted: Wanted) -> Wanted:
     months = MARKS.get(report) or MONTHS[templates[report].periods[0]]
     now_utc = ask.project.reports.known_at(ask.clock)
     return Wanted(report, subject, last_whole(ask.project, subjects[subject].sites, now_utc, months=months))
-
-
-def _named(ask: Ask, wanted: Wanted) -> Sentence:
-    """The report and its period, in words."""
-    title = report_title(ask, wanted.report)
-    span = span_text(wanted.period, ask.subjects[wanted.subject].time_zone, ask.address.locale)
-    return Sentence("Report {0} of {1}", title, span)
 
 
 def _refuse(ask: Ask, wanted: Wanted) -> None:
@@ -99,11 +80,6 @@ def _refuse(ask: Ask, wanted: Wanted) -> None:
     refuse_future(span, ask.project.reports.known_at(ask.clock), name=f"report {wanted.report!r}")
     if subject.organisation is None:
         refuse_empty(template, ask.project.lake, subject.sites[0], span)
-
-
-def _wanted(job: Job) -> Wanted:
-    _, report, _, subject, _, period, *_ = job.words
-    return Wanted(report, subject, period)
 
 
 def _page(ask: Ask, wanted: Wanted, fault: str = "", mend: str = "") -> Page:

@@ -13,7 +13,7 @@ from reports.pages.pause_acts import PauseNow, pause_acts, pause_told
 from reports.pages.widgets.tile import Given, nothing
 from reports.texts.locales import format_alike, named
 
-KEY, TITLE = "plan_ahead", "Plan for the next hours"
+KEY, TITLE, OVER = "plan_ahead", "Plan for the next hours", "This plan is over."
 WHY_KEY, WHY_TITLE = "plan_why", "Why this plan"
 _EVERY_H = 2
 # So many reasons are shown, those with the most money in them; the others are behind a fold.
@@ -60,7 +60,6 @@ class PlanAhead(Given):
     them.
     """
 
-    site_id: str
     has_devices: bool = True
     edges: tuple[datetime, ...] = ()
     now_at: int | None = None
@@ -89,7 +88,7 @@ def view(given: PlanAhead) -> Widget:
         return found.model_copy(update={"acts": acts, "reason": sentences((away, found.reason), ". ")})
     cost, without = format_alike([given.cost, given.cost_without], given.currency, locale=given.locale)
     cost_line: Text = Sentence("{0} {2}; {1} {2} with nothing planned", cost, without, given.currency)
-    cost_line = sentences((away, cost_line, "This plan is over." if given.is_over else ""), ". ")
+    cost_line = sentences((away, cost_line, OVER if given.is_over else ""), ". ")
     return Widget(
         key=KEY, title=TITLE, state="value", is_synthetic=given.is_synthetic, link=given.link,
         age=Sentence("calculated {0}", given.made), chart=_chart(given), reason=cost_line, acts=acts,
@@ -126,8 +125,8 @@ def _does(spell: Spell, given: PlanAhead) -> Text:
 
 
 def _without(key: str, title: str, given: PlanAhead) -> Widget:
-    text = Sentence("No plan is stored. The plan job makes one; by hand: meterloom plan --site {0}", given.site_id)
-    return nothing(key, title, given, given.reason or text, is_set_up=given.has_devices)
+    reason = given.reason or "No plan is stored. The plan job makes one by itself."
+    return nothing(key, title, given, reason, is_set_up=given.has_devices)
 
 
 def _chart(given: PlanAhead) -> Chart:
