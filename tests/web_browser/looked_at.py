@@ -1,13 +1,17 @@
 """Pages under test in a browser, and what must hold of each of them."""
 
+import html
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import BrowserContext, Page, Response
 
+# Address of each; behind ">" the beginning of a link on that page, whose address it is. token: of an invitation.
 PAGES = {
     "login": "/login",
+    "invitation": "/invitation/{token}",
     "home": "/board/home?site=works",
     "ops": "/board/ops?site=works",
     "site": "/board/site?site=works&scope=tenant:law&period=2026-03",
@@ -20,14 +24,21 @@ PAGES = {
     "gap": "/energy?site=works&period=2026-04-09&grain=quarter",
     "enpi": "/enpi?site=works",
     "bills": "/bills?site=works",
+    "bill": "/bills?site=works > /bills/",
+    "upload_bill": "/upload/bill?site=works",
     "data": "/data?site=works&period=2026-04",
     "findings": "/findings?site=works",
+    "finding": "/findings?site=works > /findings/",
     "tasks": "/tasks?site=works",
+    "task": "/tasks/o1?site=works",
     "advice": "/advice?site=works",
+    "recommendation": "/advice/a1?site=works",
     "demand_response": "/demand-response?site=works",
+    "event": "/demand-response/d1?site=works",
     "forecast": "/forecast?site=works",
     "live": "/live?site=works",
     "reports": "/reports?site=works",
+    "new_report": "/reports/new?site=works",
     "packs": "/packs?site=works&period=2025",
     "pack": "/packs/gri_2016?site=works&period=2025",
     "check": "/check",
@@ -41,6 +52,9 @@ PAGES = {
     "people": "/people",
     "profile": "/profile",
     "notices": "/profile/notices",
+    "password": "/profile/password",
+    "no_connection": "/no-connection",
+    "no_job": "/job?job=none",
     "keys": "/keys",
     "settings": "/settings",
     "site_file": "/settings/sites/works",
@@ -61,8 +75,8 @@ AXE = "([within, options]) => axe.run(within, options).then((found) => found.vio
 # Numbers what can be opened: all that unfolds in the page itself at once, each list that would cover another alone.
 TURNS = """() => {
   const folded = [...document.querySelectorAll("details:not([open])")].filter((each) => each.checkVisibility());
-  const turns = [folded.filter((each) => !each.matches(".menu, .choice")),
-    ...folded.filter((each) => each.matches(".menu, .choice")).map((each) => [each])].filter((each) => each.length);
+  const turns = [folded.filter((each) => !each.matches(".menu, .choice, .act")),
+    ...folded.filter((each) => each.matches(".menu, .choice, .act")).map((each) => [each])].filter((each) => each.length);
   turns.forEach((all, at) => all.forEach((each) => { each.dataset.turn = at; each.removeAttribute("name"); }));
   return turns.length;
 }"""
@@ -110,6 +124,10 @@ class Watched:
 
     def drawn(self, path: str) -> int:
         """Open a page and wait until its charts stand there; the status of the answer."""
+        list_path, _, link = path.partition(" > ")
+        if link:
+            listed = self.page.request.get(list_path).text()
+            path = html.unescape(re.findall(f'href="({re.escape(link)}[^"]+)"', listed)[0])
         answer = self.page.goto(path)
         for chart in self.page.locator("[data-chart]").all():
             chart.locator(".drawing :is(svg, canvas)").first.wait_for(timeout=10_000)

@@ -5,6 +5,7 @@ is contacted, everybody can read it, and whoever opens it first waits for few by
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
+from assets.stores.web.credentials import CredentialStore
 from tests.web_browser.conftest import Site
 from tests.web_browser.emptiness import SCREEN_SIZES, layout_faults
 from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults, opened_faults, overflow_px, too_heavy
@@ -19,12 +20,13 @@ def test_a_page_is_quiet_own_and_readable_at_both_sizes_in_light_and_dark(
 ) -> None:
     watched = Watched(context)
     page, found = watched.page, []
+    invited = CredentialStore(site.project.store).invite("lena", site.clock) if name == "invitation" else ""
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
-        status = watched.drawn(PAGES[name])
-        assert status == (404 if name in ("refused", "nowhere") else 200), page.inner_text("main")
+        status = watched.drawn(PAGES[name].format(token=invited))
+        assert status == (404 if name in ("refused", "nowhere", "no_job") else 200), page.inner_text("main")
         assert page.locator("h1").count() == 1
-        assert page.locator(".places").count() == (name not in ("login", "check"))
+        assert page.locator(".places").count() == (name not in ("login", "invitation", "check", "no_connection"))
         if size == "wide":
             found += too_heavy(watched, name)
         for scheme in ("light", "dark"):
