@@ -75,8 +75,9 @@ AXE = "([within, options]) => axe.run(within, options).then((found) => found.vio
 # Numbers what can be opened: all that unfolds in the page itself at once, each list that would cover another alone.
 TURNS = """() => {
   const folded = [...document.querySelectorAll("details:not([open])")].filter((each) => each.checkVisibility());
-  const turns = [folded.filter((each) => !each.matches(".menu, .choice, .act")),
-    ...folded.filter((each) => each.matches(".menu, .choice, .act")).map((each) => [each])].filter((each) => each.length);
+  const covers = (each) => each.matches(".menu, .choice, .act");
+  const turns = [folded.filter((each) => !covers(each)), ...folded.filter(covers).map((each) => [each])]
+    .filter((each) => each.length);
   turns.forEach((all, at) => all.forEach((each) => { each.dataset.turn = at; each.removeAttribute("name"); }));
   return turns.length;
 }"""
