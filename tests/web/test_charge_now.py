@@ -23,7 +23,7 @@ from controls.simulator.served_template import simulated_unit
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.command import CommandState, Mode
 from data_quality.contracts.settings import Settings
-from data_quality.contracts.site_file.site import Asset
+from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import SystemClock
 from orchestration.open_project import OpenProject
 from tests.web.asking import PAGE
@@ -72,16 +72,18 @@ def _proven_at(project: OpenProject, command_id: str) -> datetime:
 
 
 @contextmanager
-def charging(tmp_path: Path) -> Iterator[tuple[Asking, ModbusServer]]:
-    """An operator in PARTIAL, a charger that speaks Modbus, and an agent at work that has read it."""
+def charging(tmp_path: Path, site_of: Callable[[Asset], Site] | None = None) -> Iterator[tuple[Asking, ModbusServer]]:
+    """An operator in PARTIAL, a charger that speaks Modbus, and an agent at work that has read it. site_of: the site of
+    the charger, which then has its readings.
+    """
     clock, template = SystemClock(), load_template("sim_ev_charger")
     unit = simulated_unit(template, monotonic=time.monotonic)
     server = ModbusServer([unit]).start()
     car = Asset(asset_id="car", name="Car", kind="ev_charger", template="sim_ev_charger", params={"max_kw": 7.4},
                 address=f"127.0.0.1:{server.port}/{template.unit_id}")  # fmt: skip
-    site = plant_of_the_web(assets=(car,))
+    site = site_of(car) if site_of else plant_of_the_web(assets=(car,))
     folder = tmp_path / "project"
-    make_project(folder, site, has_marts=False, has_readings=False).close()
+    make_project(folder, site, has_marts=False, has_readings=site_of is not None).close()
     (folder / "people.yaml").write_text(PEOPLE)
     project = OpenProject(str(folder))
     store = open_store(project.project.store_url, project.store.public_keys)

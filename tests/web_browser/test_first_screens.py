@@ -12,7 +12,7 @@ from data_quality.contracts.time import Period
 from orchestration.web import queries
 from orchestration.web.pages import board_pages
 from orchestration.web.queries import Age
-from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults, overflow_px
+from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults
 
 # Tiles that hold the answer: of each its name, its value or why there is none, and what belongs to it must be seen.
 ANSWERS = {
@@ -119,19 +119,6 @@ def test_signing_in_needs_keys_alone_and_no_script(chromium, site, olga) -> None
     page.keyboard.press("Enter")
     page.wait_for_url("**/board/ops")
     context.close()
-
-
-@pytest.mark.parametrize("name", [each for each in PAGES if each != "refused"])
-def test_twice_enlarged_or_as_narrow_as_320_nothing_scrolls_sideways(name: str, context: BrowserContext) -> None:
-    watched = Watched(context)
-    page = watched.page
-    # A window of 1280 by 720 at 200 % shows half of its width; one of 640 at 200 % is as narrow as the narrowest phone.
-    for width, height in ((640, 360), (320, 640)):
-        page.set_viewport_size({"width": width, "height": height})
-        watched.drawn(PAGES[name])
-        assert overflow_px(page) <= 0, width
-    if name in ("ops", "energy"):
-        assert axe_faults(page) == []
 
 
 def test_a_finding_is_acknowledged_with_a_reason_in_ten_seconds(context: BrowserContext) -> None:

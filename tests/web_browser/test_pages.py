@@ -1,11 +1,17 @@
-"""Every page at two sizes, light and dark: nothing complains, no other host is contacted, everybody can read it."""
+"""Every page at two sizes, light and dark, narrow, enlarged and with all that unfolds: nothing complains, no other host
+is contacted, everybody can read it, and whoever opens it first waits for few bytes.
+"""
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
+from assets.stores.web.credentials import CredentialStore
 from tests.web_browser.conftest import Site
 from tests.web_browser.emptiness import SCREEN_SIZES, layout_faults
-from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults, overflow_px
+from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults, opened_faults, overflow_px, too_heavy
+
+# A window of 1280 by 720 at 200 % shows half of its width; one of 640 at 200 % is as narrow as the narrowest phone.
+ENLARGED = ((640, 360), (320, 640))
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -14,12 +20,15 @@ def test_a_page_is_quiet_own_and_readable_at_both_sizes_in_light_and_dark(
 ) -> None:
     watched = Watched(context)
     page, found = watched.page, []
+    invited = CredentialStore(site.project.store).invite("lena", site.clock) if name == "invitation" else ""
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
-        status = watched.drawn(PAGES[name])
-        assert status == (404 if name in ("refused", "nowhere") else 200), page.inner_text("main")
+        status = watched.drawn(PAGES[name].format(token=invited))
+        assert status == (404 if name in ("refused", "nowhere", "no_job") else 200), page.inner_text("main")
         assert page.locator("h1").count() == 1
-        assert page.locator(".places").count() == (name not in ("login", "check"))
+        assert page.locator(".places").count() == (name not in ("login", "invitation", "check", "no_connection"))
+        if size == "wide":
+            found += too_heavy(watched, name)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             found += [f"{size} {scheme}: {fault}" for fault in axe_faults(page)]
@@ -27,6 +36,14 @@ def test_a_page_is_quiet_own_and_readable_at_both_sizes_in_light_and_dark(
         page.emulate_media(color_scheme="light")
         page.set_viewport_size(dict(zip(("width", "height"), SCREEN_SIZES[size], strict=True)))
         found += [f"{size}: {fault}" for fault in layout_faults(page)]
+        if size == "wide":
+            found += [f"{size} light: {fault}" for fault in opened_faults(page)]
+    for width, height in ENLARGED:
+        page.set_viewport_size({"width": width, "height": height})
+        assert overflow_px(page) <= 0, width
+    page.emulate_media(color_scheme="dark")
+    found += [f"320 px: {fault}" for fault in (axe_faults(page) if name in ("ops", "energy") else [])]
+    found += [f"320 px dark: {fault}" for fault in opened_faults(page)]
     assert found == []
     assert watched.complaints == []
     assert watched.hosts == {site.url.split("/")[2]}
