@@ -18,7 +18,7 @@ from data_quality.contracts.time import Period, zone
 from reports.pages.address import Address, PageGrain, why_of
 from reports.pages.chart import PARTS, Chart, ChartRow, Role
 from reports.pages.numbers import Number
-from reports.pages.page import Cards, Page, PageBlock, Part, Widget
+from reports.pages.page import Cards, Form, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
 from reports.texts.locales import day_of_month, format_alike, period_text, short_date, unit_text
 from reports.writer import words
@@ -171,7 +171,7 @@ class EnergyGiven:
     age: str = ""
     made: str = ""
     findings: tuple[Finding, ...] = ()
-    problem: tuple[Paragraph, ...] = ()
+    problem: tuple[Paragraph | Form, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     is_synthetic: bool = False
 
@@ -200,7 +200,7 @@ def energy_page(given: EnergyGiven) -> Page:
         made=given.made,
         findings=given.findings,
         links=(*csv_link, *given.links),
-        lacks="readings" if given.problem and not given.links else "",
+        lacks="readings" if given.problem and not (given.links or isinstance(given.problem[0], Form)) else "",
         whys={each.figure_id: each.why for each in given.points if each.figure_id and each.why},
         is_synthetic=given.is_synthetic,
     )

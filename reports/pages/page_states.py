@@ -6,6 +6,7 @@ from typing import NamedTuple
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
+from reports.pages.page import Form
 from reports.report_content import Paragraph
 from reports.texts.locales import period_text
 
@@ -13,9 +14,9 @@ NO_KEY = "Acts of this project are signed, and you have no key. An administrator
 
 
 class State(NamedTuple):
-    """Sentences in place of what is not there, and where to go from here: text, address."""
+    """Sentences, or a button, in place of what is not there, and where to go from here: text, address."""
 
-    paragraphs: tuple[Paragraph, ...]
+    paragraphs: tuple[Paragraph | Form, ...]
     links: tuple[tuple[str, str], ...] = ()
 
 
@@ -28,13 +29,12 @@ def no_readings(site_id: str) -> State:
     )
 
 
-def no_marts(site_id: str) -> State:
-    """There are readings, and no numbers made of them."""
-    return _state(
-        "There are readings, and no mart is published yet.",
-        "The job kpi makes them by itself after readings came in while 'meterloom up' runs; "
-        f"'meterloom kpis --site {site_id} --period PERIOD' makes those of a period now.",
-    )
+def no_marts(run: Form | None) -> State:
+    """There are readings, and no numbers made of them. run: the button that has them made."""
+    if run is not None:
+        return State((run,))
+    why = "There are readings, and nothing is calculated of them yet."
+    return _state(why, "It is calculated by itself after readings came in; engineers can start it on this page.")
 
 
 def nothing_in(address: Address, period: Period, nearest: str) -> State:

@@ -115,6 +115,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/forecast"): Cell(f"/forecast{_SITE}", about="site"),
     ("POST", "/forecast/run"): Cell(f"/forecast/run{_SITE}", about="site", body="{{}}"),
     ("POST", "/enpi/run"): Cell(f"/enpi/run{_SITE}", about="site", body='{{"seu": "compressors"}}'),
+    ("POST", "/energy/run"): Cell(f"/energy/run{_SITE}", about="site", body="{{}}"),
     ("POST", "/advice/run"): Cell(f"/advice/run{_SITE}", about="site", body="{{}}"),
     ("GET", "/job"): Cell("/job?job=none", about=""),
     ("GET", "/packs"): Cell(f"/packs{_SITE}", about="site"),

@@ -283,7 +283,7 @@ def test_partial_readings_are_told_with_their_share(project: OpenProject) -> Non
 def test_without_marts_and_without_readings_the_page_says_what_to_do(tmp_path: Path) -> None:
     project = make_project(tmp_path / "a", plant_of_the_web(), has_marts=False)
     found = given(project, period="2025-03", grain="day")
-    assert "There are readings, and no mart is published yet." in problem_text(found)
+    assert "There are readings, and nothing is calculated of them yet." in problem_text(found)
     assert found.age == "no data yet"
     project.close()
     bare = make_project(tmp_path / "b", plant_of_the_web(), has_marts=False, has_readings=False)

@@ -24,7 +24,7 @@ from tests.web.marts_world import Asking, make_project, plant_of_the_web
 from tests.web.why_world import posted
 
 PEOPLE = """\
-people: [{person_id: ben, name: Ben, roles: [analyst, operator]}, {person_id: vera, name: Vera, roles: [auditor]}]
+people: [{person_id: ben, name: Ben, roles: [analyst, engineer]}, {person_id: vera, name: Vera, roles: [auditor]}]
 """
 CLOCK = FixedClock(plant.NOON + timedelta(days=1))
 BUTTONS = [page for page, job in PAGE_JOBS.items() if job.submit]
@@ -42,7 +42,7 @@ def opened(folder: Path, *, has_readings: bool = True) -> Iterator[Asking]:
     site = plant_of_the_web(forecast_targets=("main",), assets=HOME.assets[:1], seus=(hvac, cooling))
     project = make_project(folder, site, has_marts=False, has_readings=has_readings)
     (folder / "people.yaml").write_text(PEOPLE)
-    yield Asking(project, CLOCK, person("Ben", Role.ANALYST, Role.OPERATOR))
+    yield Asking(project, CLOCK, person("Ben", Role.ANALYST, Role.ENGINEER))
     project.close()
 
 
@@ -206,6 +206,17 @@ def test_too_few_days_are_told_as_such_and_the_site_file_keeps_no_period_without
     assert 'name="train"' not in shown
 
 
+def test_readings_that_nothing_is_calculated_of_are_calculated_by_the_button(ben: Asking) -> None:
+    where, job = begun(ben, "/energy")
+    assert job.words == ("kpis", "--period=2025-03", "--site=plant")
+    outcome = job.wait(400)
+    assert outcome is not None
+    assert outcome.exit_code == 0, outcome.message
+    assert ben.get(where, [PAGE]).headers["location"] == "/energy?site=plant"
+    shown = html.unescape(ben.get("/energy", [PAGE], site="plant", period="2025-01").text)
+    assert ("/energy/run" in shown, "nothing is calculated" in shown, "kWh" in shown) == (False, False, True)
+
+
 def test_a_job_of_which_nothing_came_says_why_and_leads_back(ben: Asking) -> None:
     # Who asked was taken out of the people file before the job began.
     (ben.project.project.root / "people.yaml").write_text(PEOPLE.replace("person_id: ben", "person_id: otto"))
@@ -219,9 +230,11 @@ def test_a_job_of_which_nothing_came_says_why_and_leads_back(ben: Asking) -> Non
 
 def test_without_readings_no_job_begins_and_the_act_is_to_send_files(tmp_path: Path) -> None:
     for ben in opened(tmp_path / "plant", has_readings=False):
-        for page in ("/forecast", "/advice"):
-            assert f"{page}/run" not in ben.get(page, [PAGE], site="plant").text
-            assert "Upload files" in seen_by(ben, Role.ENGINEER).get(page, [PAGE], site="plant").text
+        for page in ("/forecast", "/advice", "/enpi", "/energy"):
+            place = SHOWN.get(page, page)
+            assert f"{page}/run" not in ben.get(place, [PAGE], site="plant").text
+            if page in ("/forecast", "/advice"):
+                assert "Upload files" in ben.get(page, [PAGE], site="plant").text
             refused = posted(ben, f"{page}/run?site=plant", form={}, accept="text/html")
             told = html.unescape(refused.text)
             assert (refused.status, "has no readings yet" in told) == (422, True), told

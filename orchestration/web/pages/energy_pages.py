@@ -33,6 +33,7 @@ from orchestration.web.energy.energy_given import (
     typical_of,
     values_of,
 )
+from orchestration.web.pages.job_pages import job_form
 from orchestration.web.queries import age_of, header_of, period_of, scope_of, scopes_of, stale_finding, stamp_of
 from orchestration.web.request_context import Ask, Nav, requires
 from reports.datasets.of_uses.enpi_findings import overlapping
@@ -158,8 +159,10 @@ def _state_of(question: EnergyQuery, fault: BadInput) -> State:
         return _no_hours(question)
     if fault.reason != "mart_missing":
         raise fault
-    site_id = question.site.site_id
-    return no_marts(site_id) if _has_readings(question) else no_readings(site_id)
+    site = question.site
+    if not _has_readings(question):
+        return no_readings(site.site_id)
+    return no_marts(job_form(question.ask, site, PATH))
 
 
 def _nothing(question: EnergyQuery) -> State:

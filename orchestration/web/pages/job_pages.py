@@ -14,7 +14,7 @@ from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import parse_period
 from orchestration.operations.answer import CHECK_FAILED
 from orchestration.views.due_reports import last_whole, local_days
-from orchestration.web.api.acts_api import ACTS, job_of
+from orchestration.web.api.acts_api import ACTS, Act, job_of
 from orchestration.web.draw import draw_problem
 from orchestration.web.library.report_lines import report_title
 from orchestration.web.problems import led_on
@@ -24,6 +24,7 @@ from orchestration.web.work import BeingBuilt, Job, work_of
 from reports.pages.address import Address
 from reports.pages.advice import PATH as ADVICE
 from reports.pages.devices import PATH as DEVICES
+from reports.pages.energy import PATH as ENERGY
 from reports.pages.energy_uses import ENPI, FORECASTS, use_address
 from reports.pages.page import Form, Input, Lack
 from reports.pages.report_library import NEW, NEW_REPORT, Wanted, span_text
@@ -59,9 +60,12 @@ PAGE_JOBS = {
     ADVICE: PageJob("advise run", "Recommendations", 40.0, "No recommendation is known yet.", "Find recommendations"),
     DEVICES: PageJob("plan", "Plan and devices", 40.0, "No plan yet.", "Make plan"),
     ENPI: PageJob("baseline fit", "Performance", 90.0, "There is no baseline yet.", "Fit baseline"),
+    ENERGY: PageJob("kpis", "Energy", 60.0, "There are readings, and nothing is calculated of them yet.", "Calculate"),
     NEW: PageJob("report", NEW_REPORT, 40.0),
 }
-_ACTS = {page: next(act for act in ACTS if act.name == job.command) for page, job in PAGE_JOBS.items()}
+# No act of the API: whoever may send readings has them calculated by that.
+_CALCULATE = Act("", "reports.kpis", "kpis", Permission.READINGS_PUSH, is_job=True)
+_ACTS = {page: next((act for act in ACTS if act.name == job.command), _CALCULATE) for page, job in PAGE_JOBS.items()}
 
 
 def job_form(ask: Ask, site: Site, page: str, title: str = "", fields: tuple[Input, ...] = ()) -> Form | None:
@@ -213,6 +217,9 @@ def _values(ask: Ask, site: Site, page: str) -> dict[str, Any]:
     """Options of the command beside the site: advice of the last whole year, quarter or month of readings."""
     if page == ENPI:
         return _trained(ask, site)
+    if page == ENERGY:
+        # All months that are not calculated are, whichever is asked for.
+        return {"period": f"{(local_days(ask.project, site, 1) or (ask.now_utc,))[-1]:%Y-%m}"}
     if page != ADVICE:
         return {}
     now_utc = ask.project.reports.known_at(ask.clock)
