@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 import pytest
 
+from assets.stores import transactions
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.ledger.modes import set_mode
@@ -44,6 +46,7 @@ from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
 
 __all__ = ["project"]
+SQLITE_PRAGMAS = transactions._sqlite_pragmas
 OLGA = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR,))
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore")]
 
@@ -220,11 +223,24 @@ def in_time(house: House) -> None:
     assert house.plan() == 0
 
 
+def impatient(connection: sqlite3.Connection, record: Any) -> None:
+    """As the store opens a connection, but that it waits a twentieth of a second for whoever holds the lock."""
+
+    class Hurried:
+        def execute(self, pragma: str) -> None:
+            connection.execute(re.sub(r"(?<=busy_timeout=)\d+", "50", pragma))
+
+    connection.isolation_level = None
+    SQLITE_PRAGMAS(Hurried(), record)
+
+
 def locked(house: House) -> None:
     assert house.plan() == 0
     house.project.close()
     held = sqlite3.connect(house.project.project.store_url.removeprefix("sqlite:///"), isolation_level=None)
     house.open = held.close
+    # The whole wait is for test_faults_of_the_world: to wait at every place says no more.
+    house.patch.setattr(transactions, "_sqlite_pragmas", impatient)
     held.execute("PRAGMA locking_mode = EXCLUSIVE")
     held.execute("BEGIN EXCLUSIVE")
 

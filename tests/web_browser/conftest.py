@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,9 +39,16 @@ class Site(NamedTuple):
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A real server over the small project, which people sign in to."""
+    """A real server over the small project, which people sign in to. Made by the first worker, copied by others."""
     folder = tmp_path_factory.mktemp("browser") / "project"
-    make_small_project(folder)
+    of_run = tmp_path_factory.getbasetemp()
+    of_run = of_run.parent if "PYTEST_XDIST_WORKER" in os.environ else of_run
+    with (of_run / "small_project.lock").open("w") as one_worker:
+        flock(one_worker, LOCK_EX)
+        if not (of_run / "small_project").is_dir():
+            make_small_project(of_run / "being_made")
+            (of_run / "being_made").rename(of_run / "small_project")
+    shutil.copytree(of_run / "small_project", folder)
     with serving(folder, NOW) as found:
         yield found
 

@@ -69,7 +69,7 @@ factors:
 """.replace("MORE", "letters " * 40)
 PEOPLE = """\
 people:
-  - {person_id: olga, name: Olga Operator, roles: [operator, reviewer, auditor, engineer, admin]}
+  - {person_id: olga, name: Olga Operator, roles: [operator, reviewer, auditor, engineer, analyst, admin]}
   - {person_id: rosa, name: Rosa Auditor, roles: [viewer, auditor]}
   - {person_id: lena, name: Lena Law, roles: [tenant], tenants: [law], sites: [works]}
 """

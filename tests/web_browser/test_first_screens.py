@@ -12,7 +12,7 @@ from data_quality.contracts.time import Period
 from orchestration.web import queries
 from orchestration.web.pages import board_pages
 from orchestration.web.queries import Age
-from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults
+from tests.web_browser.looked_at import PAGES, SIZES, Watched
 
 # Tiles that hold the answer: of each its name, its value or why there is none, and what belongs to it must be seen.
 ANSWERS = {
@@ -150,19 +150,3 @@ def test_who_wants_no_motion_is_shown_none(name: str, context: BrowserContext) -
     watched.page.emulate_media(reduced_motion="reduce")
     watched.drawn(PAGES[name])
     assert watched.page.evaluate(MOVING) == 0
-
-
-SIDEWAYS = """() => [...document.querySelectorAll('main .box:not(:has(.plain))')]
-  .filter((box) => box.checkVisibility()).map((box) => Math.max(box.scrollWidth - box.clientWidth, 0))"""
-
-
-@pytest.mark.parametrize("name", ["tasks", "enpi", "use", "audit", "data", "devices", "device", "settings"])
-def test_rows_of_a_table_fit_a_phone_and_their_box_does_not_scroll_sideways(name: str, context: BrowserContext) -> None:
-    watched = Watched(context)
-    width, height = SIZES["phone"]
-    watched.page.set_viewport_size({"width": width, "height": height})
-    watched.drawn(PAGES[name])
-    sideways_px = watched.page.evaluate(SIDEWAYS)
-    assert sideways_px
-    assert set(sideways_px) == {0}
-    assert axe_faults(watched.page) == []

@@ -10,6 +10,10 @@ from tests.web_browser.conftest import Site
 from tests.web_browser.emptiness import SCREEN_SIZES, layout_faults
 from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults, opened_faults, overflow_px, too_heavy
 
+# On a phone their tables fit, and the box around one does not scroll sideways.
+FITTING = ("tasks", "enpi", "use", "audit", "data", "devices", "device", "settings")
+SIDEWAYS = """() => [...document.querySelectorAll('main .box:not(:has(.plain))')]
+  .filter((box) => box.checkVisibility()).map((box) => Math.max(box.scrollWidth - box.clientWidth, 0))"""
 # A window of 1280 by 720 at 200 % shows half of its width; one of 640 at 200 % is as narrow as the narrowest phone.
 ENLARGED = ((640, 360), (320, 640))
 
@@ -33,6 +37,8 @@ def test_a_page_is_quiet_own_and_readable_at_both_sizes_in_light_and_dark(
             page.emulate_media(color_scheme=scheme)
             found += [f"{size} {scheme}: {fault}" for fault in axe_faults(page)]
         assert overflow_px(page) <= 0
+        if size == "phone" and name in FITTING:
+            assert set(page.evaluate(SIDEWAYS)) == {0}
         page.emulate_media(color_scheme="light")
         page.set_viewport_size(dict(zip(("width", "height"), SCREEN_SIZES[size], strict=True)))
         found += [f"{size}: {fault}" for fault in layout_faults(page)]
