@@ -1,4 +1,4 @@
-"""How many findings and tasks of a site wait for somebody, for the side bar of every page."""
+"""Numbers of open findings and tasks of a site, for the side bar of every page."""
 
 from functools import lru_cache
 from typing import Any, NamedTuple

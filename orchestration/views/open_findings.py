@@ -57,7 +57,8 @@ _DONE = {"hold": "held back", "exclude": "excluded"}
 @dataclass(frozen=True)
 class Look:
     """At one site, now or as known at an instant. locale: of dates and amounts within sentences. with_every_site: with
-    what is of no single site too, such as an ingest that fails: for who may see every site.
+    what is of no single site too, such as an ingest that fails: for who may see every site. with_money: with the loss
+    of a use over its limit, which is asked of the figures.
     """
 
     project: "OpenProject"
@@ -66,6 +67,7 @@ class Look:
     as_of_utc: datetime | None = None
     locale: str = "en"
     with_every_site: bool = False
+    with_money: bool = True
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def _alerts(look: Look) -> list[OpenFinding]:
     alerts = mart_alerts(look.site, marts_dir=project.project.marts_dir, baselines=project.baselines)
     found = []
     for seu, each in ((seu, each) for seu, mine in alerts.items() for each in mine):
-        a_day, days = excess_cost(project, look.site, each, look.now_utc)
+        a_day, days = excess_cost(project, look.site, each, look.now_utc) if look.with_money else (None, None)
         loss = None if a_day is None or days is None else a_day * days
         found.append(
             OpenFinding(

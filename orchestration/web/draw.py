@@ -393,7 +393,7 @@ def _counts(ask: Ask, site: Site | None) -> dict[str, int]:
         project, sees_all = ask.project, not ask.person.sites
         [acts] = project.store.rows(last_acts(site.site_id))
         key = (site.site_id, sees_all, ask.now_utc.replace(second=0, microsecond=0), *acts.values())
-        look = partial(Look, project, site, ask.now_utc, with_every_site=sees_all)
+        look = partial(Look, project, site, ask.now_utc, with_every_site=sees_all, with_money=False)
         found = project.cache.once("open_counts", key, lambda: open_counts(look()))
         return {"/board/ops": found.findings, "/findings": found.findings, "/tasks": found.tasks}
     return {}
