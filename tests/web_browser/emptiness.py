@@ -31,10 +31,11 @@ SCREENS = {
     "plan_and_devices": "/devices?site=home",
     "reports": "/reports",
 }
-# A table's row, an entry of a list and a label with its value are whole lines: what lies between belongs to both.
+# A table's row, an entry of a list and a label with its value are whole lines: what lies between belongs to both. So is
+# a line of text in a card of three columns, where nothing could stand beside it.
 HOLES = """() => {
   const CELL = 6, OUTER = ".card, .box, .chart, .steps";
-  const WHOLE = "tr, svg, canvas, img, input, select, textarea, button, .btn, .drawing, dl > div, .items > li";
+  const WHOLE = "tr, svg, canvas, img, input, select, textarea, button, .btn, .drawing, dl > div, .items > li, .c3 > :is(p, .card-head)";
   const shown = (box) => box.width > 1 && box.height > 1;
   const boxes = (card) => {
     const found = [...card.querySelectorAll(WHOLE)].map((each) => each.getBoundingClientRect());
@@ -127,6 +128,12 @@ class Hole(NamedTuple):
     share: float
 
 
+def card_holes(page: Page) -> list[tuple[str, float]]:
+    """Each card of a page, in reading order, and the share of it that its largest empty rectangle takes."""
+    found: list[tuple[str, float]] = page.evaluate(HOLES)
+    return found
+
+
 def layout_faults(page: Page) -> list[str]:
     """Cards of a page that are more than a third empty below their content, and text that is cut."""
     found: list[str] = page.evaluate(FAULTS, MOST)
@@ -139,7 +146,7 @@ def holes(context: BrowserContext, screen: str, size: str, path: str) -> Iterato
     if watched.drawn(path) != 200:
         raise SystemExit(f"{path} is no page")
     watched.page.wait_for_timeout(300)
-    for card, share in watched.page.evaluate(HOLES):
+    for card, share in card_holes(watched.page):
         yield Hole(screen, size, card, share)
     for fault in layout_faults(watched.page):
         sys.stdout.write(f"{screen:16} {size:5} {fault}\n")

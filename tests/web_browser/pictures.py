@@ -17,7 +17,8 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_instant
 from orchestration.starter.project_files import make_project
 from tests.web_browser.conftest import chromium_path, serving
-from tests.web_browser.looked_at import SIZES, Watched
+from tests.web_browser.emptiness import SCREEN_SIZES
+from tests.web_browser.looked_at import Watched
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 LARGEST_BYTES = 180_000
@@ -56,11 +57,10 @@ OF_NEW = (("start", "/start"),)
 MODES = (("wide", "light"), ("wide", "dark"), ("phone", "light"), ("phone", "dark"))
 # Of a sheet, in px: what stands between its pictures, and how high each is.
 BETWEEN, HIGH = 12, 480
-EVERYBODY = Person(
-    person_id="anna", name="Anna Approver", roles=(Role.OPERATOR, Role.REVIEWER, Role.AUDITOR), home_board="ops"
-)
-
-ENGINEER = EVERYBODY.model_copy(update={"roles": (Role.ENGINEER,)})
+# Who may do everything: the pictures show every act.
+ANNA = Person(person_id="anna", name="Anna Approver", roles=tuple(Role), home_board="ops")
+# Who looks at a board that is the board of a role.
+ROLES = {"site": Role.TENANT, "audit": Role.AUDITOR}
 
 
 def main(project: Path, instant: str) -> None:
@@ -94,7 +94,7 @@ def _sheets(browser: Browser, url: str, screens: Sequence[tuple[str, str]]) -> N
 
 
 def _drawn(browser: Browser, url: str, path: str, size: str, scheme: str) -> bytes:
-    width, height = SIZES[size]
+    width, height = SCREEN_SIZES[size]
     context = browser.new_context(
         base_url=url, viewport={"width": width, "height": height}, color_scheme=scheme, timezone_id="Europe/Berlin"
     )

@@ -4,8 +4,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.web_browser.conftest import Site
-from tests.web_browser.emptiness import SCREEN_SIZES, layout_faults
+from tests.web_browser.emptiness import MOST, SCREEN_SIZES, card_holes, layout_faults
 from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults, overflow_px
+
+# The ten screens of the design.
+SCREENS = ("home", "ops", "exec", "energy", "use", "bills", "why", "data", "devices", "reports")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -27,6 +30,8 @@ def test_a_page_is_quiet_own_and_readable_at_both_sizes_in_light_and_dark(
         page.emulate_media(color_scheme="light")
         page.set_viewport_size(dict(zip(("width", "height"), SCREEN_SIZES[size], strict=True)))
         found += [f"{size}: {fault}" for fault in layout_faults(page)]
+        if name in SCREENS:
+            found += [f"{size}: {card}: {share:.0%} empty" for card, share in card_holes(page) if share > MOST]
     assert found == []
     assert watched.complaints == []
     assert watched.hosts == {site.url.split("/")[2]}
