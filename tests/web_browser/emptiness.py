@@ -31,11 +31,13 @@ SCREENS = {
     "plan_and_devices": "/devices?site=home",
     "reports": "/reports",
 }
-# A table's row, an entry of a list and a label with its value are whole lines: what lies between belongs to both. So is
-# a line of text in a card of three columns, where nothing could stand beside it.
+# A table's row, an entry of a list and a label with its value are whole lines: what lies between belongs to both. So
+# are a title's line, and a line of text in a card of three columns, where nothing could stand beside it. A reason why
+# there is no value fills what it stands in.
 HOLES = """() => {
   const CELL = 6, OUTER = ".card, .box, .chart, .steps";
-  const WHOLE = "tr, svg, canvas, img, input, select, textarea, button, .btn, .drawing, dl > div, .items > li, .c3 > :is(p, .card-head)";
+  const WHOLE = "tr, caption, svg, canvas, img, input, select, textarea, button, .btn, .drawing, dl > div, "
+    + ".items > li, .card-head, .reason, .c3 > p";
   const shown = (box) => box.width > 1 && box.height > 1;
   const boxes = (card) => {
     const found = [...card.querySelectorAll(WHOLE)].map((each) => each.getBoundingClientRect());
@@ -130,8 +132,7 @@ class Hole(NamedTuple):
 
 def card_holes(page: Page) -> list[tuple[str, float]]:
     """Each card of a page, in reading order, and the share of it that its largest empty rectangle takes."""
-    found: list[tuple[str, float]] = page.evaluate(HOLES)
-    return found
+    return [(str(card).replace("\N{NO-BREAK SPACE}", " "), float(share)) for card, share in page.evaluate(HOLES)]
 
 
 def layout_faults(page: Page) -> list[str]:
