@@ -115,7 +115,8 @@ def _drawn(browser: Browser, url: str, path: str, size: str, scheme: str) -> byt
 
 def _keep(name: str, drawn: Image.Image, colours: int = 256) -> None:
     made = io.BytesIO()
-    drawn.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(made, "PNG", optimize=True)
+    few = drawn.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    few.save(made, "PNG", optimize=True)
     size = len(made.getvalue())
     if size > LARGEST_BYTES:
         raise SystemExit(f"{name}.png: {size} bytes, {LARGEST_BYTES} at most")
