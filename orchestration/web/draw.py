@@ -44,6 +44,8 @@ TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".webmanifest": "application/manifest+json",
 }
+# The files below static/charts are sent as one, the one that all kinds need first.
+CHARTS, BASE = "charts.js", "base.js"
 # Files that name others, and how they do.
 NAMING = {".css": rb'(url\(")([^"]+)("\))', ".webmanifest": rb'("src": ")([^"]+)(")'}
 router = APIRouter()
@@ -61,20 +63,24 @@ class StaticFile(NamedTuple):
 @lru_cache
 def static_files() -> dict[str, StaticFile]:
     """All of them by their path below the folder, read once."""
-    found: dict[str, StaticFile] = {}
+    whole = b"\n".join(path.read_bytes() for path in sorted(FOLDER.glob("charts/*.js"), key=lambda it: it.name != BASE))
+    found = {CHARTS: _static(CHARTS, whole)}
     # Last those that name other files.
-    for path in sorted(FOLDER.rglob("*"), key=lambda each: (each.suffix in NAMING, each.as_posix())):
+    for path in sorted(FOLDER.glob("*"), key=lambda each: (each.suffix in NAMING, each.as_posix())):
         if path.suffix not in TYPES:
             continue
-        whole, name, packed = path.read_bytes(), path.relative_to(FOLDER).as_posix(), path.with_name(f"{path.name}.br")
+        whole, packed = path.read_bytes(), path.with_name(f"{path.name}.br")
         if path.suffix in NAMING:
             whole = re.sub(
                 NAMING[path.suffix], lambda it: it[1] + found[it[2].decode()].address.encode() + it[3], whole
             )
-        address = f"/static/{hashlib.sha256(whole).hexdigest()[:16]}/{name}"
-        brotli = packed.read_bytes() if packed.exists() else None
-        found[name] = StaticFile(address, TYPES[path.suffix], gzip.compress(whole, 9, mtime=0), brotli)
+        found[path.name] = _static(path.name, whole, packed.read_bytes() if packed.exists() else None)
     return found
+
+
+def _static(name: str, whole: bytes, brotli: bytes | None = None) -> StaticFile:
+    address = f"/static/{hashlib.sha256(whole).hexdigest()[:16]}/{name}"
+    return StaticFile(address, TYPES[Path(name).suffix], gzip.compress(whole, 9, mtime=0), brotli)
 
 
 def static_address(name: str) -> str:
@@ -97,8 +103,6 @@ def static_file(digest: str, name: str, request: Request) -> Response:
 
 # Of a page that shows nothing yet, by what it lacks: what is added to the site's file.
 ADDED = {"device": "Add device", "source": "Add source", "forecast": "Add forecast", "load": "Add sheddable load"}
-# Kinds that are drawn by the file of another, or on a narrow screen as another.
-FILES = {"stack": ("bars",), "band": ("line",), "cumulative": ("line",), "tree": ("tree", "ranked")}
 
 
 def draw(ask: Ask | None, page: Page, *, status: int = 200, banner: str = "") -> Response:
@@ -182,8 +186,7 @@ def _scripts(page: Page) -> list[str]:
     widgets = list(_widgets(blocks))
     charts = [block for block in blocks if isinstance(block, Chart)]
     charts += [each.chart for each in widgets if each.chart is not None]
-    files = sorted({f"charts/{name}.js" for each in charts for name in FILES.get(each.kind, (each.kind,))})
-    names = ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
+    names = ["echarts.custom.min.js", CHARTS] if charts else []
     has_points = any(block.kind == "points" and any(each.rows for each in block.sources) for block in blocks)
     names += ["sign.js"] if any(each.public_key for each in _forms(blocks)) else []
     names += ["drop.js"] if any(block.kind in ("upload", "way") for block in blocks) else []
@@ -222,7 +225,7 @@ def _widgets(blocks: Iterable[PageBlock]) -> Iterable[Widget]:
 
 
 def chart_json(chart: Chart, word: Callable[[str], str]) -> Markup:
-    """Chart as charts/base.js draws it, as JSON that no markup can be hidden in."""
+    """Chart as static/charts/base.js draws it, as JSON that no markup can be hidden in."""
     text = json.dumps(chart_data(chart, word), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")

@@ -238,20 +238,24 @@ def _own(given: EnergyGiven) -> dict[str, str | None]:
 
 
 def _figures(given: EnergyGiven) -> Cards:
-    """A card a figure of the whole period; what it is compared with stands in that of the use."""
-    others = tuple(_number(given, key, label) for key, label in BESIDE.items() if key in given.totals)
-    # The change rests on the readings of what is compared: their note stands once.
-    others = (*others[:1], *(each.model_copy(update={"note": _more(each, others[0])}) for each in others[1:]))
+    """A card a figure of the whole period, with what it is compared with."""
     found = []
     for key, title in LABELS.items():
         if key not in given.totals:
             continue
-        value, more = _number(given, key, title), others if key in COMPARED else ()
+        value, more = _number(given, key, title), _compared(given, key)
         if given.totals[key].value is None:
             found.append(Widget(key=key, title=title, state="none", reason=value.note, value=value, numbers=more))
         else:
             found.append(Widget(key=key, title=title, state="value", value=value, numbers=more))
     return Cards(widgets=tuple(each.model_copy(update={"span": 12 // len(found)}) for each in found))
+
+
+def _compared(given: EnergyGiven, kpi: str) -> tuple[Number, ...]:
+    """The same of the other days, and the change. It rests on their readings too: their note stands once."""
+    keys = {f"{key}/{kpi}": label for key, label in BESIDE.items()}
+    others = tuple(_number(given, key, label) for key, label in keys.items() if key in given.totals)
+    return (*others[:1], *(each.model_copy(update={"note": _more(each, others[0])}) for each in others[1:]))
 
 
 def _more(change: Number, compared: Number) -> Text:
@@ -261,7 +265,7 @@ def _more(change: Number, compared: Number) -> Text:
 
 def _number(given: EnergyGiven, key: str, label: Text) -> Number:
     figure, locale = given.totals[key], given.address.locale
-    [text] = format_alike([figure.value], figure.unit, locale=locale, signed=key == "change")
+    [text] = format_alike([figure.value], figure.unit, locale=locale, signed=key.startswith("change/"))
     return Number(
         label=label, text=text, unit=unit_text(figure.unit), figure_id=figure.figure_id,
         note=sentences([given.notes.get(key, ""), *_said(figure)]),
@@ -269,8 +273,6 @@ def _number(given: EnergyGiven, key: str, label: Text) -> Number:
     )  # fmt: skip
 
 
-# Cards that say what the time before had.
-COMPARED = ("consumption_kwh", "register_kwh")
 LABELS = {
     "consumption_kwh": "Used",
     "register_kwh": "Energy",

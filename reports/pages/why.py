@@ -121,16 +121,15 @@ def why_page(shown: Explained, address: Address, *, may_keep: bool = False) -> P
     inputs, links = _inputs(shown, address)
     # Where nothing is known of parts, what it is made of stands first.
     first, last = (inputs, []) if arose is None else (arose, [[inputs]])
-    rows = [[first.model_copy(update={"span": 8}), facts], [readings], [_formula(shown)], *last]
-    blocks = tuple(Cards(widgets=tuple(row)) for row in rows)
-    parts = [Part(key="calculation", blocks=(_lineage(shown, address), *blocks))]
-    if may_keep and not shown.kept and not shown.is_past:
-        parts.append(Part(key="keep", blocks=(_keep(address),)))
+    keep = (_keep(address),) if may_keep and not shown.kept and not shown.is_past else ()
+    formula = _formula(shown).model_copy(update={"span": 8 if keep else 12})
+    rows = [[first.model_copy(update={"span": 8}), facts], [readings], *last, [formula]]
+    blocks = (*(Cards(widgets=tuple(row)) for row in rows), *keep)
     is_equal = shown.found.is_equal
     return Page(
         title=Sentence("{0}, {1}", _label(figure, shown, is_head=True), _when(shown, address)),
         address=address,
-        parts=tuple(parts),
+        parts=(Part(key="calculation", blocks=(_lineage(shown, address), *blocks)),),
         age=Sentence(
             "{0} · {1} · as known at {2}",
             _shown(figure, address),
@@ -267,7 +266,6 @@ def _formula(shown: Explained) -> Widget:
         state="value",
         items=tuple(items),
         reason=reason,
-        span=12,
     )
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from reports.svg.markup import element, label, picture, wrapped
 
 # Of each column: how many nodes are drawn, and how wide they are.
-MOST, _WIDE = 7, (212.0, 226.0, 236.0, 262.0)
+MOST, _WIDE = 5, (212.0, 226.0, 236.0, 262.0)
 _BESIDE, _BELOW, _HEAD, _EDGE, _PAD, _LINE, _LARGE = 52.0, 12.0, 30.0, 2.0, 12.0, 17.0, 28.0
 _LOWEST = 96.0
 # On a phone: all columns below one another.

@@ -84,7 +84,7 @@ def classed(root: ET.Element, *kinds: str) -> list[ET.Element]:
 
 @settings(max_examples=40, deadline=None)
 @given(inputs=st.integers(0, 40), files=st.integers(0, 40), name=NAMES)
-def test_a_lineage_draws_seven_nodes_a_column_at_most_and_counts_the_others(inputs, files, name) -> None:
+def test_a_lineage_draws_five_nodes_a_column_at_most_and_counts_the_others(inputs, files, name) -> None:
     root = lineage(inputs, files, name=name)
     boxes = classed(root, "node", "node on")
     others = [int(found[1]) for each in root.iter() if (found := re.fullmatch(r"and (\d+) others", each.text or ""))]

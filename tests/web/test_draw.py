@@ -14,7 +14,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import NAV
-from orchestration.web.draw import FOLDER, draw_problem, html_of, static_address, static_files
+from orchestration.web.draw import BASE, CHARTS, FOLDER, draw_problem, html_of, static_address, static_files
 from orchestration.web.request_context import Ask
 from reports.pages import board as boards
 from reports.pages.address import Address
@@ -167,13 +167,13 @@ def test_a_chart_of_rows_that_do_not_fit_its_axis_is_none(wrong: dict) -> None:
         Chart(**given | wrong)
 
 
-def test_only_a_page_with_a_chart_is_sent_the_library_and_the_files_of_its_kinds() -> None:
+def test_only_a_page_with_a_chart_is_sent_the_library_and_the_script_of_all_kinds() -> None:
     sources = [
         each["src"].rpartition("/static/")[2].partition("/")[2]
         for each in Seen(html_of(None, page("x"))).of("script")
         if "src" in each
     ]
-    assert sources == [LIBRARY, "charts/base.js", "charts/bars.js", "charts/flow.js", "live.js"]
+    assert sources == [LIBRARY, "charts.js", "live.js"]
     assert all("defer" in each for each in Seen(html_of(None, page("x"))).of("script") if "src" in each)
 
 
@@ -240,10 +240,11 @@ def test_the_build_names_no_host() -> None:
 
 def test_what_every_page_takes_is_small() -> None:
     files = static_files()
-    kinds = [name for name in files if name.startswith("charts/") and name != "charts/base.js"]
+    kinds = [each for each in FOLDER.glob("charts/*.js") if each.name != BASE]
     assert len(kinds) == 9
-    assert all(len((FOLDER / name).read_text().splitlines()) <= 60 for name in kinds)
-    ours = sum(len(files[name].packed) for name in (*kinds, "charts/base.js", "live.js", "app.css", "charts.css"))
+    assert all(len(each.read_text().splitlines()) <= 60 for each in kinds)
+    assert all(each.read_bytes() in gzip.decompress(files[CHARTS].packed) for each in kinds)
+    ours = sum(len(files[name].packed) for name in (CHARTS, "live.js", "app.css", "charts.css"))
     assert len(files["app.css"].packed) <= 9_000
     assert len(files["icons.svg"].packed) <= 4_000
     assert len(files["inter.woff2"].packed) <= 37_000

@@ -139,8 +139,8 @@ def test_a_register_has_its_total_comparison_heat_map_and_what_is_to_be_known_of
     found = given(project, scope=EXPORT, period="2025-03-24/2025-03-31", grain="day", compare="previous")
     total = sum(by_hand(EXPORT, "day")[f"2025-03-{day}"] for day in range(24, 31))
     before = sum(by_hand(EXPORT, "day")[f"2025-03-{day}"] for day in range(17, 24))
-    assert (found.totals["register_kwh"].value, found.totals["compared"].value) == (total, before)
-    assert set(found.totals) == {"register_kwh", "compared", "change"}
+    assert (found.totals["register_kwh"].value, found.totals["compared/register_kwh"].value) == (total, before)
+    assert set(found.totals) == {"register_kwh", "compared/register_kwh", "change/register_kwh"}
     assert [each.before for each in found.points] == [by_hand(EXPORT, "day")[f"2025-03-{day}"] for day in range(17, 24)]
     assert {each.key for each in charts_of(found)} == {"energy", "heat", "typical"}
     assert sum(len(day) for day in found.heat.values()) == 6 * 24 + 23 - 12

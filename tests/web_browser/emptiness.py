@@ -31,10 +31,13 @@ SCREENS = {
     "plan_and_devices": "/devices?site=home",
     "reports": "/reports",
 }
-# A table's row, an entry of a list and a label with its value are whole lines: what lies between belongs to both.
+# A table's row, an entry of a list and a label with its value are whole lines: what lies between belongs to both. So
+# are a title's line, and a line of text in a card of three columns, where nothing could stand beside it. A reason why
+# there is no value fills what it stands in.
 HOLES = """() => {
   const CELL = 6, OUTER = ".card, .box, .chart, .steps";
-  const WHOLE = "tr, svg, canvas, img, input, select, textarea, button, .btn, .drawing, dl > div, .items > li";
+  const WHOLE = "tr, caption, svg, canvas, img, input, select, textarea, button, .btn, .drawing, dl > div, "
+    + ".items > li, .card-head, .reason, .c3 > p";
   const shown = (box) => box.width > 1 && box.height > 1;
   const boxes = (card) => {
     const found = [...card.querySelectorAll(WHOLE)].map((each) => each.getBoundingClientRect());
@@ -127,6 +130,11 @@ class Hole(NamedTuple):
     share: float
 
 
+def card_holes(page: Page) -> list[tuple[str, float]]:
+    """Each card of a page, in reading order, and the share of it that its largest empty rectangle takes."""
+    return [(str(card).replace("\N{NO-BREAK SPACE}", " "), float(share)) for card, share in page.evaluate(HOLES)]
+
+
 def layout_faults(page: Page) -> list[str]:
     """Cards of a page that are more than a third empty below their content, and text that is cut."""
     found: list[str] = page.evaluate(FAULTS, MOST)
@@ -139,7 +147,7 @@ def holes(context: BrowserContext, screen: str, size: str, path: str) -> Iterato
     if watched.drawn(path) != 200:
         raise SystemExit(f"{path} is no page")
     watched.page.wait_for_timeout(300)
-    for card, share in watched.page.evaluate(HOLES):
+    for card, share in card_holes(watched.page):
         yield Hole(screen, size, card, share)
     for fault in layout_faults(watched.page):
         sys.stdout.write(f"{screen:16} {size:5} {fault}\n")

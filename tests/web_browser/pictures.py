@@ -17,7 +17,8 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_instant
 from orchestration.starter.project_files import make_project
 from tests.web_browser.conftest import chromium_path, serving
-from tests.web_browser.looked_at import SIZES, Watched
+from tests.web_browser.emptiness import SCREEN_SIZES
+from tests.web_browser.looked_at import Watched
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 LARGEST_BYTES = 180_000
@@ -56,11 +57,14 @@ OF_NEW = (("start", "/start"),)
 MODES = (("wide", "light"), ("wide", "dark"), ("phone", "light"), ("phone", "dark"))
 # Of a sheet, in px: what stands between its pictures, and how high each is.
 BETWEEN, HIGH = 12, 480
-EVERYBODY = Person(
-    person_id="anna", name="Anna Approver", roles=(Role.OPERATOR, Role.REVIEWER, Role.AUDITOR), home_board="ops"
+# All roles but that of a tenant, who sees a part: the pictures show every act. Boards of a role are looked at by that.
+ANNA = Person(
+    person_id="anna", name="Anna Approver", roles=tuple(each for each in Role if each != Role.TENANT), home_board="ops"
 )
-
-ENGINEER = EVERYBODY.model_copy(update={"roles": (Role.ENGINEER,)})
+OF_ROLE = {
+    "site": Person(person_id="lea", name="Lea Lawyer", roles=(Role.TENANT,), sites=("tower",), tenants=("law",)),
+    "audit": Person(person_id="carl", name="Carl Auditor", roles=(Role.AUDITOR,)),
+}
 
 
 def main(project: Path, instant: str) -> None:
@@ -68,18 +72,21 @@ def main(project: Path, instant: str) -> None:
     now = parse_instant(instant)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
-        with serving(project, now, person=EVERYBODY) as site:
-            for name, *how in PICTURES:
-                _keep(f"pages_{name}", _drawn(browser, site.url, *how))
-            _sheets(browser, site.url, SCREENS)
+        for person in (ANNA, *OF_ROLE.values()):
+            with serving(project, now, person=person) as site:
+                for name, *how in PICTURES:
+                    if OF_ROLE.get(name, ANNA) is person:
+                        _keep(f"pages_{name}", Image.open(io.BytesIO(_drawn(browser, site.url, *how))))
+                if person is ANNA:
+                    _sheets(browser, site.url, SCREENS)
         make_project(Path(folder) / "plant")
-        with serving(Path(folder) / "plant", now, person=ENGINEER) as site:
+        with serving(Path(folder) / "plant", now, person=ANNA) as site:
             _sheets(browser, site.url, OF_NEW)
         browser.close()
 
 
 def _sheets(browser: Browser, url: str, screens: Sequence[tuple[str, str]]) -> None:
-    """The four modes of each screen beside one another, in a palette of 128 colours."""
+    """The four modes of each screen beside one another."""
     for name, path in screens:
         drawn = [Image.open(io.BytesIO(_drawn(browser, url, path, *mode))).convert("RGB") for mode in MODES]
         small = [each.resize((each.width * HIGH // each.height, HIGH), Image.Resampling.LANCZOS) for each in drawn]
@@ -88,13 +95,11 @@ def _sheets(browser: Browser, url: str, screens: Sequence[tuple[str, str]]) -> N
         for each in small:
             sheet.paste(each, (left, 0))
             left += each.width + BETWEEN
-        made = io.BytesIO()
-        sheet.quantize(128, dither=Image.Dither.NONE).save(made, "PNG", optimize=True)
-        _keep(f"screens_{name}", made.getvalue())
+        _keep(f"screens_{name}", sheet, colours=128)
 
 
 def _drawn(browser: Browser, url: str, path: str, size: str, scheme: str) -> bytes:
-    width, height = SIZES[size]
+    width, height = SCREEN_SIZES[size]
     context = browser.new_context(
         base_url=url, viewport={"width": width, "height": height}, color_scheme=scheme, timezone_id="Europe/Berlin"
     )
@@ -108,11 +113,15 @@ def _drawn(browser: Browser, url: str, path: str, size: str, scheme: str) -> byt
     return made
 
 
-def _keep(name: str, made: bytes) -> None:
-    if len(made) > LARGEST_BYTES:
-        raise SystemExit(f"{name}.png: {len(made)} bytes, {LARGEST_BYTES} at most")
-    (IMAGES / f"{name}.png").write_bytes(made)
-    sys.stdout.write(f"{name}.png {len(made)} bytes\n")
+def _keep(name: str, drawn: Image.Image, colours: int = 256) -> None:
+    made = io.BytesIO()
+    few = drawn.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    few.save(made, "PNG", optimize=True)
+    size = len(made.getvalue())
+    if size > LARGEST_BYTES:
+        raise SystemExit(f"{name}.png: {size} bytes, {LARGEST_BYTES} at most")
+    (IMAGES / f"{name}.png").write_bytes(made.getvalue())
+    sys.stdout.write(f"{name}.png {size} bytes\n")
 
 
 if __name__ == "__main__":

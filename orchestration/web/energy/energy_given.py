@@ -118,15 +118,16 @@ def totals_of(book: FigureBook, query: EnergyQuery, age: Age) -> tuple[dict[str,
     if mine.days <= 0:
         notes[kpi] = "no whole day of it is read yet: nothing to compare"
         return found, notes
-    compared = _spans(book, query, theirs, (kpi,))
-    own = [found[kpi]] if mine == period else _spans(book, query, mine, (kpi,))
-    if compared and own:
-        found["compared"] = compared[0]
-        pair = [("actual", own[0]), ("expected", compared[0])]
-        found["change"] = book.derive("change", "deviation_percent", pair, label="change", kpi="change", unit="percent")
-        notes["compared"] = period_text(theirs.start, theirs.end, ask.address.locale, is_short=True)
+    own = dict(found) if mine == period else {each.kpi: each for each in _spans(book, query, mine, tuple(found))}
+    for each in _spans(book, query, theirs, tuple(found)):
+        if each.kpi not in own:
+            continue
+        pair, path = [("actual", own[each.kpi]), ("expected", each)], f"change/{each.kpi}"
+        found[f"compared/{each.kpi}"] = each
+        found[path] = book.derive(path, "deviation_percent", pair, label="change", kpi="change", unit="percent")
+        notes[f"compared/{each.kpi}"] = period_text(theirs.start, theirs.end, ask.address.locale, is_short=True)
         if mine != period:
-            notes["change"] = Sentence("of the {0} days with readings", mine.days)
+            notes[path] = Sentence("of the {0} days with readings", mine.days)
     return found, notes
 
 
