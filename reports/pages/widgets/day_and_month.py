@@ -56,6 +56,10 @@ def today(given: Today) -> Widget:
                 more=more, chart=_chart(given) if given.hours else None)  # fmt: skip
 
 
+# A limit further away would press the day flat: the tile of the peak has the share of it.
+_NEAR = 0.5
+
+
 def _expected(given: Today) -> Number:
     if given.expected is None:
         return Number(label="Expected of the same hours", text=MISSING, note=given.no_forecast)
@@ -81,8 +85,8 @@ def _chart(given: Today) -> Chart:
     elif given.sources:
         rows = [measured.model_copy(update={"style": "none", "label": "Used"})]
         rows += [ChartRow(label=each.label, energy=each.energy, values=each.values) for each in given.sources]
-    limit = None
-    if given.limit is not None:
+    limit, known = None, [value for row in rows for value in (*row.values, *row.high) if value is not None]
+    if given.limit is not None and max(known, default=0.0) >= given.limit[0] * _NEAR:
         # The energy of an hour at that power.
         [text] = format_alike([given.limit[0]], "kw", locale=given.locale)
         limit = Limit(label=Sentence("limit {0} kW", text), value=given.limit[0])
