@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 15_412,
-    "assets": 61_149,
+    "data_quality": 15_440,
+    "assets": 61_176,
     "dbt_project": 2_317,
-    "ml": 23_384,
-    "controls": 38_454,
-    "reports": 33_417,
-    "orchestration": 47_768,
+    "ml": 23_385,
+    "controls": 38_469,
+    "reports": 33_669,
+    "orchestration": 48_448,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
