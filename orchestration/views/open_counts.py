@@ -1,12 +1,8 @@
 """Numbers of open findings and tasks of a site, for the side bar of every page."""
 
-from functools import lru_cache
-from typing import Any, NamedTuple
-
-import sqlalchemy as sa
+from typing import NamedTuple
 
 from assets.stores.ledgers.work_orders import WorkOrders
-from assets.stores.schema.tables_findings import alert_events, work_orders
 from orchestration.views.open_findings import Look, open_findings
 
 
@@ -15,16 +11,6 @@ class OpenCounts(NamedTuple):
 
     findings: int
     tasks: int
-
-
-# Every page asks it, and to put the question costs more than to answer it.
-@lru_cache(maxsize=256)
-def last_acts(site_id: str) -> sa.Select[Any]:
-    """Question for the numbers of the last acts on findings and on tasks: counts hold until there is another."""
-    newest = (
-        sa.select(sa.func.max(each.c.id)).where(each.c.site_id == site_id) for each in (alert_events, work_orders)
-    )
-    return sa.select(*(each.scalar_subquery().label(name) for name, each in zip("ft", newest, strict=True)))
 
 
 def open_counts(look: Look) -> OpenCounts:

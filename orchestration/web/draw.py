@@ -20,10 +20,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
+from assets.stores.ledgers.alert_events import last_acts
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.site_file.site import Site
-from orchestration.views.open_counts import last_acts, open_counts
+from orchestration.views.open_counts import open_counts
 from orchestration.views.open_findings import Look
 from orchestration.web.cache import answered, as_taken
 from orchestration.web.request_context import CHANGED, LOOKS, MORE, Ask

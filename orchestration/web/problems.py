@@ -180,7 +180,7 @@ def answer(request: Request, problem: Problem) -> Response:
 
 
 def who_gives_roles(project: OpenProject, person: Person) -> str:
-    """Who may give that person a role, in a sentence; a tenant is told no names. Empty where no file says who."""
+    """Sentence of those who may give that person a role, without names for a tenant; empty where no file says them."""
     try:
         people = project.people.people
     except BadInput:

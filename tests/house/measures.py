@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 15_440,
-    "assets": 61_176,
+    "assets": 61_190,
     "dbt_project": 2_317,
     "ml": 23_385,
     "controls": 38_469,
     "reports": 33_669,
-    "orchestration": 48_448,
+    "orchestration": 48_445,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

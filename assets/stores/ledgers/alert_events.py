@@ -2,9 +2,13 @@
 
 from collections import defaultdict
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
 
 from assets.stores.journal import Ledger
-from assets.stores.schema.tables_findings import alert_events
+from assets.stores.schema.tables_findings import alert_events, work_orders
 from assets.stores.transactions import Repository
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
@@ -73,3 +77,13 @@ class AlertEvents(Repository):
 def stamp(event: FindingEvent | None) -> str:
     """Stamp of the last event in a form, which tells whether somebody acted since."""
     return "" if event is None else event.recorded_at_utc.isoformat()
+
+
+# Every page asks it, and to put the question costs more than to answer it.
+@lru_cache(maxsize=256)
+def last_acts(site_id: str) -> sa.Select[Any]:
+    """Question for the numbers of the last acts on findings and on tasks: counts hold until there is another."""
+    newest = (
+        sa.select(sa.func.max(each.c.id)).where(each.c.site_id == site_id) for each in (alert_events, work_orders)
+    )
+    return sa.select(*(each.scalar_subquery().label(name) for name, each in zip("ft", newest, strict=True)))

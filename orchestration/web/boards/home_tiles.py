@@ -17,6 +17,7 @@ from data_quality.contracts.units import unit_of
 from orchestration.operations.control.dispatch_holiday import kept_while_away
 from orchestration.views.control_stamp import holiday_stamp
 from orchestration.web.boards import plan_tiles
+from orchestration.web.boards.plan_acts import pause_now
 from orchestration.web.boards.site_now import BoardQuery, SiteNow, Tile, main_meters
 from reports.pages.holiday_acts import HolidayNow
 from reports.pages.page import Widget
@@ -139,7 +140,7 @@ def _power(query: BoardQuery) -> Widget:
 
 
 def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
-    held = {"holiday": holiday_now(now), "pause": plan_tiles.pause_now(now, place="home")}
+    held = {"holiday": holiday_now(now), "pause": pause_now(now, place="home")}
     return plan_tiles.ahead(now).model_copy(update=held)
 
 

@@ -7,29 +7,16 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assets.tariffs.price_in_force import prices_in_force
-from controls.ledger.device_holds import open_holds
-from controls.ledger.modes import current_mode
 from data_quality.contracts.access.permissions import Permission, may
-from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan
-from data_quality.contracts.people import Role
 from data_quality.contracts.sentence import Sentence, Stored, Text
-from data_quality.contracts.site_file.site import Asset, Site
+from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import zone
 from orchestration.operations.control.dispatch_holiday import kept_while_away
-from orchestration.views.control_stamp import control_stamp
-from orchestration.views.device_list import Devices
-from orchestration.views.site_control import scopes
+from orchestration.web.boards.plan_acts import car_acts
 from orchestration.web.boards.site_now import SiteNow
-from orchestration.web.request_context import Ask
-from orchestration.web.web_call import has_keys
 from reports.pages.address import Address
-from reports.pages.device_acts import Actor
 from reports.pages.devices import PATH as DEVICES
-from reports.pages.devices import override_told
-from reports.pages.hand_acts import hand_acts
-from reports.pages.page import Act
-from reports.pages.pause_acts import PauseNow
 from reports.pages.widgets import car, plan_ahead
 from reports.pages.widgets.home_power import energy_of_kind
 from reports.texts.locales import moment, named
@@ -226,54 +213,3 @@ def _spell(block: Any, assets: dict[str, Asset], now: SiteNow) -> plan_ahead.Spe
         end=clock(block.end_utc), verb=block.verb, kwh=abs(block.kwh), prices=block.prices, why=block.otherwise,
         money=block.money, is_over=block.end_utc <= now.show.as_of_utc,
     )  # fmt: skip
-
-
-def car_acts(ask: Ask, site: Site, device_id: str) -> tuple[tuple[Act, ...], Text]:
-    """Charge the car now or back to plan, and what a person has set; nothing to whom does not see commands."""
-    # Without a people file that can be read nobody acts, and the board is shown all the same.
-    if not may(ask.person, Permission.DISPATCH_READ) or not ask.project.names:
-        return (), ""
-    found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
-    device = found.device(device_id)
-    message = "" if device.override is None else override_told(device.override, ask.address.locale)
-    address = ask.address.model_copy(update={"site": site.site_id})
-    return hand_acts(device, found.mode, actor_of(ask, site, device_id), address, place="home"), message
-
-
-def actor_of(ask: Ask, site: Site, device_id: str = "") -> Actor:
-    """Person who looks, and their rights there."""
-    people = ask.project.people.people
-    others = [each for each in people if Role.ENGINEER in each.roles and each.person_id != ask.person.person_id]
-    return Actor(
-        person_id=ask.person.person_id,
-        may_stop=may(ask.person, Permission.DISPATCH_STOP),
-        may_override=may(ask.person, Permission.DISPATCH_OVERRIDE),
-        may_mode=may(ask.person, Permission.DISPATCH_MODE),
-        needs_key=has_keys(ask.project.people),
-        public_key=ask.project.people.public_keys.get(ask.person.person_id, ""),
-        is_alone=not others,
-        seen=control_stamp(ask.project.store, site.site_id, device_id),
-    )
-
-
-def pause_now(now: SiteNow, place: str = "") -> PauseNow:
-    """Pause of the plan that holds, and who looks; nothing to who sees no commands, nor of the past."""
-    ask, site, at_utc = now.show.ask, now.site, now.show.ask.now_utc
-    if ask.address.as_of_utc is not None or not may(ask.person, Permission.DISPATCH_READ) or not ask.project.names:
-        return PauseNow()
-    store, local = ask.project.store, zone(site.time_zone)
-    held = next(
-        (each for each in open_holds(store, site.site_id, at_utc) if not each.device_id and each.until_utc), None
-    )
-    mode = current_mode(store, site.site_id, now_utc=at_utc)
-    names = {each.asset_id: each for each in site.assets}
-    found = PauseNow(
-        devices=tuple(dict.fromkeys(_name(device_id, names) for device_id, _ in scopes(site))),
-        mode=mode.name, is_sent=mode >= Mode.PARTIAL, actor=actor_of(ask, site), place=place,
-    )  # fmt: skip
-    if held is None or held.until_utc is None:
-        return found
-    until, who = held.until_utc.astimezone(local), held.person_id or ""
-    is_today = until.date() == at_utc.astimezone(local).date()
-    told = f"{until:%H:%M}" if is_today else moment(until, ask.address.locale)
-    return found.model_copy(update={"until": told, "who": ask.project.names.get(who, who), "reason": held.reason})

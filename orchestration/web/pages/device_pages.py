@@ -9,7 +9,7 @@ from data_quality.contracts.model_faults import did_you_mean
 from orchestration.views.device_list import Devices
 from orchestration.web.boards import plan_tiles
 from orchestration.web.boards.board_figures import Show
-from orchestration.web.boards.plan_tiles import actor_of
+from orchestration.web.boards.plan_acts import actor_of, pause_now
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.draw import draw
 from orchestration.web.pages.job_pages import job_form
@@ -35,7 +35,7 @@ def devices(ask: Ask = requires(Permission.DISPATCH_READ, shared=("site", "local
     mode = found.mode
     acts = site_acts(mode, found.requests, actor_of(ask, site), address)
     now = SiteNow(Show(ask, site, ask.project.sources(keeps=False)))
-    ahead = plan_tiles.ahead(now).model_copy(update={"pause": plan_tiles.pause_now(now)})
+    ahead = plan_tiles.ahead(now).model_copy(update={"pause": pause_now(now)})
     made = (plan_ahead.view(ahead), plan_ahead.why(ahead))
     plan = [each.model_copy(update={"span": COLUMNS}) for each in made if each.state == "value"]
     run = None if plan and not ahead.is_over else job_form(ask, site, PATH, OVER if plan else "")

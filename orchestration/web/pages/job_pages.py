@@ -93,7 +93,7 @@ def looked_at(ask: Ask, site: Site) -> Sentence | None:
     job = work_of(ask.project).newest((*PAGE_JOBS[ADVICE].command.split(), f"--site={site.site_id}"))
     if job is None or job.state != "done" or _faults(job) or ask.address.as_of_utc is not None:
         return None
-    span = span_text(_said(job, "period"), site.time_zone, ask.address.locale)
+    span = span_text(_option(job, "period"), site.time_zone, ask.address.locale)
     return Sentence("Readings of {0} were examined: nothing to recommend was found.", span)
 
 
@@ -118,7 +118,7 @@ def job(ask: Ask = requires(Permission.READ, takes=("job",), shared=("locale",))
         links = ((Sentence("Back to {0}", Sentence(PAGE_JOBS[page].name)), back), *_ways(ask, found))
         return draw_problem(ask, status=422, title=name, detail=Stored(" ".join(faults)), links=links)
     if page == NEW:
-        made, subject = found.future.result().result, _said(found, "site") or _said(found, "organisation")
+        made, subject = found.future.result().result, _option(found, "site") or _option(found, "organisation")
         library = Address(path=REPORTS, site=subject, locale=ask.address.locale)
         back = library.href(report=f"{made['report_id']}@{made['revision']}")
     return RedirectResponse(back, 303)
@@ -128,7 +128,7 @@ def _ways(ask: Ask, job: Job) -> Iterator[tuple[str, str]]:
     """Pages where what a plan lacks is made or sent."""
     found = () if job.future.exception() else job.future.result().result.get("findings") or ()
     codes = {code for each in found for code in str(each["facts"].get("codes") or each["code"]).split(",")}
-    here = Address(path=PATH, site=_said(job, "site"), locale=ask.address.locale)
+    here = Address(path=PATH, site=_option(job, "site"), locale=ask.address.locale)
     if any("_forecast" in each for each in codes):
         yield "Forecasts", here.href(FORECASTS)
     if any(each.startswith("prices_") or each == "no_readings" for each in codes):
@@ -140,21 +140,21 @@ def waiting(ask: Ask, job: Job) -> Response:
     return RedirectResponse(Address(path=PATH, locale=ask.address.locale).href(job=job.job_id), 303)
 
 
-def _said(job: Job, option: str) -> str:
-    """What the command was told by an option; nothing where it was not."""
+def _option(job: Job, option: str) -> str:
+    """Value of an option of the command; empty where it has none."""
     return next((each.partition("=")[2] for each in job.words if each.startswith(f"--{option}=")), "")
 
 
 def _asked(ask: Ask, page: str, job: Job) -> tuple[Sentence, str]:
     """The name of what a job makes, and the address that it was started from."""
-    subject, locale = _said(job, "site") or _said(job, "organisation"), ask.address.locale
-    if page == ENPI and (seu_id := _said(job, "seu")):
+    subject, locale = _option(job, "site") or _option(job, "organisation"), ask.address.locale
+    if page == ENPI and (seu_id := _option(job, "seu")):
         use = seu_of(whole_site(ask.of(site=subject)), seu_id)
         back = use_address(Address(path=page, locale=locale), subject, use.seu_id)
         return Sentence("Baseline of {0}", named(use.name)), back
     if page != NEW:
         return Sentence(PAGE_JOBS[page].name), Address(path=page, site=subject, locale=locale).href()
-    wanted = Wanted(job.words[1], subject, _said(job, "period"))
+    wanted = Wanted(job.words[1], subject, _option(job, "period"))
     span = span_text(wanted.period, ask.subjects[subject].time_zone, locale)
     return Sentence("Report {0} of {1}", report_title(ask, wanted.report), span), wanted.href(ask.address)
 
