@@ -95,7 +95,7 @@ def _sheets(browser: Browser, url: str, screens: Sequence[tuple[str, str]]) -> N
         for each in small:
             sheet.paste(each, (left, 0))
             left += each.width + BETWEEN
-        _keep(f"screens_{name}", sheet, colours=128)
+        _keep(f"screens_{name}", sheet)
 
 
 def _drawn(browser: Browser, url: str, path: str, size: str, scheme: str) -> bytes:
@@ -113,9 +113,10 @@ def _drawn(browser: Browser, url: str, path: str, size: str, scheme: str) -> byt
     return made
 
 
-def _keep(name: str, drawn: Image.Image, colours: int = 256) -> None:
+def _keep(name: str, drawn: Image.Image) -> None:
     made = io.BytesIO()
-    few = drawn.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    # Rare colours stay what they are: the mean of many greys is none of theirs.
+    few = drawn.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.save(made, "PNG", optimize=True)
     size = len(made.getvalue())
     if size > LARGEST_BYTES:
