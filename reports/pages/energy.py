@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.sentence import Numeral, Sentence, Text, sentences
 from data_quality.contracts.time import Period, zone
 from reports.pages.address import Address, PageGrain, why_of
 from reports.pages.chart import PARTS, Chart, ChartRow, Role
@@ -288,7 +288,7 @@ def _said(figure: Figure) -> list[str]:
     if figure.value is None:
         return [words(figure.status)]
     is_partial = figure.coverage is not None and figure.coverage < 1
-    read = [Sentence("{0} of readings", f"{figure.coverage:.1%}")] if is_partial else []
+    read = [Sentence("{0} of readings", Numeral(f"{figure.coverage:.1%}"))] if is_partial else []
     return [*read, *(Sentence(words(code)) for code in figure.findings if code != "gap" or not is_partial)]
 
 
@@ -350,8 +350,8 @@ def _note(given: EnergyGiven) -> str:
 
 def _reading_state(each: Point) -> str:
     is_partial = each.coverage is not None and each.coverage < 1
-    read = Sentence("{0} of readings", f"{each.coverage:.1%}") if is_partial else ""
-    estimated = Sentence("{0} estimated", f"{each.estimated_share:.1%}") if each.estimated_share else ""
+    read = Sentence("{0} of readings", Numeral(f"{each.coverage:.1%}")) if is_partial else ""
+    estimated = Sentence("{0} estimated", Numeral(f"{each.estimated_share:.1%}")) if each.estimated_share else ""
     codes = [Sentence(words(code)) for code in each.codes if code not in ("gap", "estimated")]
     return sentences((read, estimated, *codes), ", ")
 

@@ -280,6 +280,7 @@ def test_partial_readings_are_told_with_their_share(project: OpenProject) -> Non
     cards = [each for part in page.parts for b in part.blocks if b.kind == "cards" for each in b.widgets]
     [used] = [each.value for each in cards if each.title == "Used"]
     assert "% of readings" in used.note
+    assert "\N{NO-BREAK SPACE}% der Messwerte" in page_word(used.note, "de")
 
 
 def test_without_marts_and_without_readings_the_page_says_what_to_do(tmp_path: Path) -> None:
