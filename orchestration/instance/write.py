@@ -4,7 +4,6 @@ import os
 import uuid
 from pathlib import Path
 
-from assets.stores.whole_file import whole_file
 from data_quality.contracts.settings import Project
 
 # Dagster announces at every start that what we use is in beta; a user can do nothing about it.
@@ -26,6 +25,9 @@ def write_instance(project: Project, home: Path | None = None) -> Path:
     target = home / "dagster.yaml"
     # Untouched where nothing changed: processes that run may be reading it.
     if not target.exists() or target.read_text(encoding="utf-8") != text:
+        # Here, since the first page of help loads this file and nothing of the stores.
+        from assets.stores.whole_file import whole_file
+
         # Of a name of its own: services that start together all write it.
         with whole_file(target, unfinished=home / f".tmp-{uuid.uuid4().hex}") as temporary:
             temporary.write_text(text, encoding="utf-8")
