@@ -256,7 +256,7 @@ def _life(chosen: Chosen, locale: str) -> tuple[LifeMark, ...]:
     text = Sentence("{0}, {1}", moment(chosen.made_at_utc.astimezone(here), locale), _maker(life))
     blocking = sum(each.is_blocking for each in content.findings)
     warnings = sum(each.severity == "warning" for each in content.findings)
-    found = Sentence("{0} blocking, {1} warnings", blocking, warnings)
+    found = Sentence("Blocking: {0}, warnings: {1}", blocking, warnings)
     marks = [
         LifeMark(name="Created", text=text, more=Sentence("{0} figures", len(content.figures)), look="good"),
         LifeMark(name="Checked", text="automatically", more=found, look="warn" if blocking else "good"),

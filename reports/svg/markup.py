@@ -122,7 +122,8 @@ def rings_svg(title: str, rings: Sequence[Ring], energy: str = "measured") -> st
     """The rings side by side. energy: whose colour their parts have, where it is one's."""
     description = "; ".join(f"{ring.name}: {ring.text}" for ring in rings)
     inside = [part for at, ring in enumerate(rings) for part in _drawn(ring, (at + 0.5) * _SIZE, energy)]
-    return picture(_SIZE * max(len(rings), 1), 128.0, title=title, description=description, kind="rings", inside=inside)
+    height = 112.0 + 16 * max(len(wrapped(ring.name, _SIZE - 4)) for ring in rings)
+    return picture(_SIZE * len(rings), height, title=title, description=description, kind="rings", inside=inside)
 
 
 def _drawn(ring: Ring, x: float, energy: str) -> Iterator[str]:
@@ -133,8 +134,8 @@ def _drawn(ring: Ring, x: float, energy: str) -> Iterator[str]:
         part = around * min(max(ring.share, 0.0), 1.0)
         yield _circle(x, kind=f"ring-part e-{energy}", dashes=f"{part:.3f} {around - part:.3f}")
     yield label(x, 55.0, ring.text, anchor="middle", kind="strong")
-    if ring.name:
-        yield label(x, 116.0, ring.name, anchor="middle", kind="soft", room=_SIZE - 4)
+    for at, line in enumerate(wrapped(ring.name, _SIZE - 4)):
+        yield label(x, 114.0 + 16 * at, line, anchor="middle", kind="soft")
 
 
 def _circle(x: float, *, kind: str, dashes: str = "") -> str:

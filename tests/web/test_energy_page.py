@@ -184,7 +184,7 @@ def test_a_typical_day_is_the_mean_of_hours_read_in_full_by_work_days_and_weeken
 def test_an_unfinished_period_is_compared_by_its_whole_days(project: OpenProject) -> None:
     """The readings end with March: a period into April is held against as many days as it has."""
     found = given(project, period="2025-03-29/2025-04-05", grain="day", compare="previous")
-    assert found.notes["change/consumption_kwh"] == "of the 3 days with readings"
+    assert found.notes["change/consumption_kwh"] == "3,844.7 kWh in the 3 days with readings"
     compared = found.totals["compared/consumption_kwh"]
     assert compared.end - compared.start == timedelta(days=3)
     # Days that have not begun are not in the chart; one that has and is not read is a gap.

@@ -90,7 +90,7 @@ def shares(now: SiteNow) -> renewable.Renewable:
         return renewable.Renewable(**common)
     last = rows.filter(pl.col("period_start") == rows["period_start"].max())
     found = {each.kpi: shown for each in now.show.figures(last) if (shown := now.show.shown(each)) is not None}
-    label = f"{last['period_start'][0]:%Y-%m}"
+    label = month_year(last["period_start"][0], now.show.address.locale)
     return renewable.Renewable(**common, shares=tuple(found.items()), span=label)
 
 

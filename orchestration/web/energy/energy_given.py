@@ -29,7 +29,7 @@ from reports.figures.kpi_list import COLUMNS, OF_DAYS, add_rows, hours_of, span_
 from reports.figures.register_figures import add_energy
 from reports.pages.address import PageGrain, before, why_of
 from reports.pages.energy import MOST_HEAT_DAYS, Point, same_slot, slot_of
-from reports.texts.locales import period_text
+from reports.texts.locales import format_alike, period_text, unit_text
 
 KPI = "consumption_kwh"
 _SATURDAY = 5
@@ -127,7 +127,8 @@ def totals_of(book: FigureBook, query: EnergyQuery, age: Age) -> tuple[dict[str,
         found[path] = book.derive(path, "deviation_percent", pair, label="change", kpi="change", unit="percent")
         notes[f"compared/{each.kpi}"] = period_text(theirs.start, theirs.end, ask.address.locale, is_short=True)
         if mine != period:
-            notes[path] = Sentence("of the {0} days with readings", mine.days)
+            [value] = format_alike([own[each.kpi].value], each.unit, locale=ask.address.locale)
+            notes[path] = Sentence("{0} {1} in the {2} days with readings", value, unit_text(each.unit), mine.days)
     return found, notes
 
 

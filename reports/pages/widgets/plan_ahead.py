@@ -86,8 +86,12 @@ def view(given: PlanAhead) -> Widget:
     if not given.edges:
         found = _without(KEY, TITLE, given)
         return found.model_copy(update={"acts": acts, "reason": sentences((away, found.reason), ". ")})
-    cost, without = format_alike([given.cost, given.cost_without], given.currency, locale=given.locale)
-    cost_line: Text = Sentence("{0} {2}; {1} {2} with nothing planned", cost, without, given.currency)
+    saved = given.cost_without - given.cost
+    cost, change = format_alike([given.cost, abs(saved)], given.currency, locale=given.locale)
+    pattern = (
+        "{0} {2}, {1} {2} less than without control" if saved >= 0 else "{0} {2}, {1} {2} more than without control"
+    )
+    cost_line: Text = Sentence(pattern, cost, change, given.currency)
     cost_line = sentences((away, cost_line, OVER if given.is_over else ""), ". ")
     return Widget(
         key=KEY, title=TITLE, state="value", is_synthetic=given.is_synthetic, link=given.link,

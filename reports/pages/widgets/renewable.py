@@ -4,7 +4,7 @@ from reports.pages.numbers import Picture
 from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
 from reports.svg.markup import Ring, rings_svg
-from reports.texts.locales import MISSING
+from reports.texts.locales import MISSING, page_word
 
 NAMES = {
     "self_consumption_rate": "Own generation used here",
@@ -49,4 +49,5 @@ def view(given: Renewable) -> Widget:
 def _ring(kpi: str, shown: Shown | None, locale: str) -> Ring:
     value = None if shown is None else shown.figure.value
     made = number(NAMES[kpi], shown, locale)
-    return Ring(NAMES[kpi], None if value is None else float(value), MISSING if value is None else f"{made.text} %")
+    name = page_word(NAMES[kpi], locale)
+    return Ring(name, None if value is None else float(value), MISSING if value is None else f"{made.text} %")

@@ -6,7 +6,6 @@
     const names = Math.min(170, chart.place.clientWidth * 0.4);
     // Two lines of a name have room.
     const most = Math.floor(names / 3.6);
-    const inLines = (name) => (name.length * 2 > most ? name.replace(/ (?=\S+$)/, "\n") : name);
     const text = (row, at) => chart.lines[at].cells[row.at + 1].textContent.trim();
     const series = told.rows.map((row, place) => ({
       type: "bar", emphasis: { disabled: true }, itemStyle: { color: draw.ink(row), borderRadius: 3 },
@@ -34,7 +33,7 @@
         grid: { top: 4, bottom: 4, left: draw.isRtl() ? 64 : names + 18, right: draw.isRtl() ? names + 18 : 64 },
         yAxis: draw.places(told, {
           inverse: true, position: draw.isRtl() ? "right" : "left", axisLine: { show: false },
-          axisLabel: { ...draw.words(12, "ink"), width: names + 8, lineHeight: 14, overflow: "break", interval: 0, formatter: (name) => inLines(name.length > most ? `${name.slice(0, most - 1)}…` : name) },
+          axisLabel: { ...draw.words(12, "ink"), width: names + 8, lineHeight: 14, overflow: "break", interval: 0, formatter: (name) => (name.length > most ? `${name.slice(0, most - 1)}…` : name) },
         }),
         xAxis: draw.values({ inverse: draw.isRtl(), max: ({ max }) => Math.max(max, 0), position: "bottom", axisLabel: { show: false }, splitLine: { show: false } }),
         series,

@@ -13,8 +13,8 @@
     };
     const text = (at, row) => chart.lines[at].cells[row + 1].textContent.trim();
     const label = (at) => ({
-      position: "right", ...draw.words(12, "ink"), width: 280, overflow: "truncate",
-      formatter: () => `${x[at]}  ${text(at, 0)} ${energy.unit}${change.values[at] === null ? "" : `  ${text(at, 2)} %`}`,
+      position: "right", ...draw.words(12, "ink"), width: 280, overflow: "break", lineHeight: 15,
+      formatter: () => `${x[at]} \u00a0${text(at, 0)}\u00a0${energy.unit}${change.values[at] === null ? "" : `\u00a0 ${text(at, 2)}\u00a0%`}`,
     });
     const nodes = x.map((_, at) => ({ name: String(at), at, itemStyle: { color: ink(at) }, label: label(at) }));
     const links = x.flatMap((_, at) => (above[at] < 0 || !energy.values[at] ? [] : [{
