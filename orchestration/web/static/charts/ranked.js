@@ -3,7 +3,7 @@
 (() => {
   charts.kinds.ranked = (told, draw, chart) => {
     const side = draw.isRtl() ? "left" : "right";
-    const names = Math.min(170, chart.place.clientWidth * 0.4);
+    const names = Math.min(Math.max(170, chart.place.clientWidth * 0.25), chart.place.clientWidth * 0.4);
     // Two lines of a name have room.
     const most = Math.floor(names / 3.6);
     const text = (row, at) => chart.lines[at].cells[row.at + 1].textContent.trim();

@@ -13,7 +13,7 @@
     };
     const text = (at, row) => chart.lines[at].cells[row + 1].textContent.trim();
     const label = (at) => ({
-      position: "right", ...draw.words(12, "ink"), width: 280, overflow: "break", lineHeight: 15,
+      position: "right", ...draw.words(12, "ink"), width: 300, overflow: "break", lineHeight: 15,
       formatter: () => `${x[at]} \u00a0${text(at, 0)}\u00a0${energy.unit}${change.values[at] === null ? "" : `\u00a0 ${text(at, 2)}\u00a0%`}`,
     });
     const nodes = x.map((_, at) => ({ name: String(at), at, itemStyle: { color: ink(at) }, label: label(at) }));
@@ -29,7 +29,7 @@
       },
       option: {
         series: [{
-          type: "sankey", left: 4, right: 290, top: 6, bottom: 6, nodeWidth: 12, nodeGap: 14, nodeAlign: "left", draggable: false,
+          type: "sankey", left: 4, right: 312, top: 6, bottom: 6, nodeWidth: 12, nodeGap: 14, nodeAlign: "left", draggable: false,
           layoutIterations: 0, emphasis: { disabled: true }, data: nodes, links, itemStyle: { borderWidth: 0, borderRadius: 3 }, lineStyle: { curveness: 0.5 },
         }],
       },
