@@ -171,7 +171,8 @@ def _card(site: Site, of: Recommendation, scopes: Mapping[str, str], address: Ad
     sure = Sentence("confidence {0}, difficulty {1} of 5", Sentence(of.confidence_label), of.difficulty)
     kwh = _saving("Energy", of.savings_kwh, "kwh", None, locale)
     energy = Sentence("{0} kWh", kwh.text) if of.savings_money is not None and of.savings_kwh else ""
-    worth = worth.model_copy(update={"note": sentences([worth.note, energy, sure], " · ")})
+    days = period_text(of.start, of.end, locale, is_short=True)
+    worth = worth.model_copy(update={"note": sentences([days, worth.note, energy, sure], " · ")})
     return Widget(
         key=f"advice-{of.recommendation_id}", title=title_of(of, scopes[of.recommendation_id]), state="value",
         value=worth, numbers=tuple(each for each in numbers if each), hint=Sentence(state), span=4,
