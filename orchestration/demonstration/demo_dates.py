@@ -1,8 +1,11 @@
 """Years, quarters and months that the demo makes for data that end before a day."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
-from data_quality.contracts.time import months_after
+from data_quality.contracts.time import months_after, zone
+
+# Of the daily digest: the local time of its workflow, and five minutes.
+DIGEST_DUE = timedelta(hours=7, minutes=5)
 
 
 def factory_span(until: date) -> tuple[date, date]:
@@ -24,6 +27,13 @@ def last_months(until: date) -> tuple[tuple[date, date], ...]:
     """First day and day after of the last two finished months."""
     end = until.replace(day=1)
     return tuple((months_after(end, -months), months_after(end, 1 - months)) for months in (2, 1))
+
+
+def digest_day(until: date, time_zone: str, now_utc: datetime) -> date:
+    """Day of the newest digest that is due, `until` at the latest: an act recorded ahead of now would be the recorded
+    time of all acts until then.
+    """
+    return min(until, (now_utc - DIGEST_DUE).astimezone(zone(time_zone)).date())
 
 
 def tower_span(until: date, *, quick: bool) -> tuple[date, date]:

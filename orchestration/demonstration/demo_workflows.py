@@ -15,6 +15,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.time import Clock, FixedClock, local_midnight_utc
 from orchestration.advice_asset import last_year
+from orchestration.demonstration.demo_dates import DIGEST_DUE, digest_day
 from orchestration.demonstration.demo_event import run_event
 from orchestration.open_project import OpenProject
 from orchestration.resources import ProjectResource
@@ -43,15 +44,18 @@ def demand_response(
 
 
 def run_workflows(project: ProjectResource, clock: Clock, say: Callable[[str], None], *, until: date) -> dict[str, Any]:
-    """Text of the digest of the day before `until`, and the id of the order; an order is made once."""
+    """Text of the newest digest that is due by the clock, up to that of the day before `until`, and the id of the
+    order; an order is made once.
+    """
     carla = load_people(project.project.people_file).acting("carla", Role.OPERATOR)
     with closing(OpenProject(str(project.project.root))) as opened:
         site = opened.site(SITE)
-        morning = FixedClock(local_midnight_utc(until, site.time_zone) + timedelta(hours=7, minutes=5))
+        day = digest_day(until, site.time_zone, clock.now_utc())
+        morning = FixedClock(local_midnight_utc(day, site.time_zone) + DIGEST_DUE)
         at = At(opened, workflow_named(opened, "daily_digest"), site, morning)
         for each in look(at):
             advance(at, each)
-        text = digest_of(opened, site, until - timedelta(days=1), site.locale, morning.now_utc())
+        text = digest_of(opened, site, day - timedelta(days=1), site.locale, morning.now_utc())
         say(f"digest: {text}")
         order_id = None
         if known := list(recent(AnomalyLedger(opened.store).standing(SITE))):

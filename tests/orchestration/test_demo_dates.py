@@ -13,8 +13,10 @@ from controls.simulator.worlds.anchor import ANCHOR, anchored, check_until, toda
 from controls.simulator.worlds.factory import truth_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import FixedClock, months_after
+from data_quality.contracts.time import FixedClock, local_midnight_utc, months_after
 from orchestration.demonstration.demo_dates import (
+    DIGEST_DUE,
+    digest_day,
     factory_span,
     last_months,
     last_quarters,
@@ -128,3 +130,19 @@ def test_a_year_of_the_home_holds_the_twelve_whole_months_of_a_what_if_on_any_da
     read = today - timedelta(days=YEAR_HISTORY_DAYS)
     first_whole = read if read.day == 1 else months_after(read.replace(day=1), 1)
     assert first_whole <= months_after(today.replace(day=1), -12)
+
+
+@pytest.mark.parametrize(
+    ("now", "day"),
+    [
+        ("2026-11-30T05:17:00", "2026-11-29"),
+        ("2026-11-30T06:05:00", "2026-11-30"),
+        ("2027-03-01T00:00:00", "2026-11-30"),
+    ],
+)
+def test_the_digest_of_the_demo_is_never_recorded_ahead_of_now(now: str, day: str) -> None:
+    """Berlin: 07:05 is 06:05 UTC in winter."""
+    now_utc = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    found = digest_day(date(2026, 11, 30), "Europe/Berlin", now_utc)
+    assert found == date.fromisoformat(day)
+    assert local_midnight_utc(found, "Europe/Berlin") + DIGEST_DUE <= now_utc
