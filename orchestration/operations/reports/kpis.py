@@ -49,7 +49,7 @@ def marts_then(call: Call, sites: Sequence[Site], name: str) -> tuple[Path, date
 
 def _unwritten(call: Call, sites: Sequence[Site]) -> tuple[Path, datetime]:
     """Those of a project that cannot be written: as published, or made of the same readings in the user's cache."""
-    from orchestration.warehouse.stale import stale_partitions
+    from orchestration.warehouse.fresh import stale_partitions
 
     stale, site_ids = stale_partitions(call.project), {site.site_id for site in sites}
     now_utc = call.project.reports.known_at(call.clock)
