@@ -3,7 +3,7 @@
 A KPI that cannot be known is a figure without a value whose status is the finding that says why.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache, partial
@@ -323,11 +323,18 @@ def row_of(figure: Figure, sources: Sources, figures: Mapping[str, Figure]) -> d
             sources.site(site_id), scope, figure.start, figure.end, figure.trace.as_of_utc
         )
     ]
+    # Of tariffs, or of the price stream, that price a day of the figure for one of the scope's carriers.
+    tariffs = [
+        name
+        for site_id, scope in (behind if figure.kpi in PRICED else ())
+        for carrier in carriers_of(sources.site(site_id), scope)
+        for name in price_sources(sources.site(site_id), carrier, figure.start, figure.end)
+    ]
     return {
         **figure.model_dump(include=FIGURE_FIELDS),
         "hour_start_utc": figure.trace.parameters.get("hour_start_utc", ""),
         "finding": "" if figure.status == "ok" else figure.status,
-        "tariffs": _tariffs(behind, figure, sources) if figure.kpi in PRICED else [],
+        "tariffs": list(dict.fromkeys(tariffs)),
         "factors": list(dict.fromkeys(each.factor_id for each in versions)),
         "factor_versions": [each.model_dump(include=VERSION_FIELDS) for each in versions],
     }
@@ -340,17 +347,6 @@ def _leaves(figure: Figure, figures: Mapping[str, Figure]) -> Iterator[Figure]:
     for given in figure.trace.inputs:
         if given.kind == "figure":
             yield from _leaves(figures[given.id], figures)
-
-
-def _tariffs(behind: Iterable[tuple[str, str]], figure: Figure, sources: Sources) -> list[str]:
-    """Ids of the tariffs, or of the price stream, that price a day of the figure for one of the scope's carriers."""
-    found = [
-        name
-        for site_id, scope in behind
-        for carrier in carriers_of(sources.site(site_id), scope)
-        for name in price_sources(sources.site(site_id), carrier, figure.start, figure.end)
-    ]
-    return list(dict.fromkeys(found))
 
 
 # How the days of a KPI become that of their span; of no other does it follow from its days.
@@ -391,7 +387,8 @@ def _of_days(days: pl.DataFrame, period: Period) -> pl.DataFrame | None:
     read = {row["period_start"]: hours[row["period_start"]] * (row["coverage"] or 0.0) for row in rows}
     if len(rows) < period.days and "gap" not in codes:
         codes.append("gap")
-    whole = COMBINATIONS[OF_DAYS[first["kpi"]]]([("day", _exact(row)) for row in rows])
+    exact = [Decimal(repr(row["value"])) if row["exact"] is None else row["exact"] for row in rows]
+    whole = COMBINATIONS[OF_DAYS[first["kpi"]]]([("day", each) for each in exact])
     row: dict[str, Any] = {
         **first,
         "grain": f"{period.start}/{period.end}",
@@ -406,11 +403,6 @@ def _of_days(days: pl.DataFrame, period: Period) -> pl.DataFrame | None:
         "is_synthetic": any(row["is_synthetic"] for row in rows),
     }
     return pl.DataFrame([row], schema=days.schema)
-
-
-def _exact(row: Mapping[str, Any]) -> Decimal | None:
-    exact: Decimal | None = row["exact"]
-    return exact if exact is not None else Decimal(repr(row["value"]))
 
 
 def _weighed(rows: list[dict[str, Any]], weights: Mapping[Any, float]) -> float | None:

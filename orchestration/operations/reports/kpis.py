@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, parse_period, zone
+from data_quality.contracts.time import parse_period, zone
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
@@ -83,13 +83,9 @@ def _finding_text(row: Mapping[str, Any]) -> str:
     return ", ".join(row["findings"]) or str(row["finding"])
 
 
-def _half(row: Mapping[str, Any]) -> str:
-    half = row["uncertainty"]["plus_minus"]
-    return "" if half is None else f"{half:,.3f}"
-
-
 KPIS = Table("rows", _SHOWN, since=_since, note=_finding_text)
-WITH_BANDS = Table("rows", _SHOWN.replace("unit |", "±: {half} | unit |"), since=_since, note=_finding_text, half=_half)
+_WITH_HALF = _SHOWN.replace("unit |", "±: {uncertainty.plus_minus:,.3f|} | unit |")
+WITH_BANDS = Table("rows", _WITH_HALF, since=_since, note=_finding_text)
 
 
 @operation("kpis", example="--site factory --period 2025-Q1 --grain month", writes=True)
@@ -118,8 +114,16 @@ def kpis(
     if known is not None:
         refuse_without_readings(call.project.lake, known, span, name="kpis", as_of_utc=call.as_of_utc)
     marts_dir, as_of_utc = marts_then(call, sites, site or "all sites")
-    content = stored(call, known, span, grain, marts_dir, as_of_utc, scope)
-    figures = [figure for figure in content.figures if not portfolio or _is_of_portfolio(figure)]
+    make = partial(
+        kpi_portfolio if known is None else partial(kpi_list, known), span, grain=grain, sources=call.sources,
+        marts_dir=marts_dir, as_of_utc=as_of_utc, scope=scope,
+    )  # fmt: skip
+    # Kept with their traces, so that each can be walked back.
+    content = keep_figures(call, lambda revision: make(revision=revision), known)
+    figures: Sequence[Figure] = content.figures
+    if portfolio:
+        # Without what its KPIs were worked out from: figures of sites, and steps between.
+        figures = [each for each in figures if each.scope.startswith("portfolio") and each.kpi in kpi_catalogue()]
     by_id = {figure.figure_id: figure for figure in content.figures}
     rows = [row_of(figure, call.sources, by_id) for figure in figures]
     if uncertainty:
@@ -131,37 +135,6 @@ def kpis(
     simulated = "; some readings are simulated" if any(row["is_synthetic"] for row in rows) else ""
     shown = partial(kpi_tables, rows, grain=grain, time_zone=known.time_zone if known else "UTC")
     return Answer({"rows": rows}, shown, f"{days}{simulated}; --long gives figure ids and coverage")
-
-
-def _is_of_portfolio(figure: Figure) -> bool:
-    """False for what a portfolio's KPI was worked out from: figures of sites, and steps between."""
-    return figure.scope.startswith("portfolio") and figure.kpi in kpi_catalogue()
-
-
-def stored(
-    call: Call,
-    site: Site | None,
-    span: Period,
-    grain: Grain,
-    marts_dir: Path,
-    as_of_utc: datetime,
-    scope: str | None,
-) -> ReportContent:
-    """The marts' values as figures with their traces, kept so that each can be walked back."""
-
-    def build(revision: int) -> ReportContent:
-        make = kpi_portfolio if site is None else partial(kpi_list, site)
-        return make(
-            span,
-            grain=grain,
-            sources=call.sources,
-            marts_dir=marts_dir,
-            as_of_utc=as_of_utc,
-            revision=revision,
-            scope=scope,
-        )
-
-    return keep_figures(call, build, site)
 
 
 # Of a file, and of a terminal that does not say.

@@ -127,10 +127,13 @@ def _verdict(found: TraceReport) -> list[str]:
         verdict = f"DIFFERS by {exact_text(found.difference, figure.unit)}: recomputed {recomputed}, stored {value}"
     last = figure.end - timedelta(days=1)
     known = f"as known at {figure.trace.as_of_utc:%Y-%m-%d %H:%M:%S}Z"
+    # Those of `kpis` are named by their codes.
+    label = figure.label.replace(figure.kpi, kpi_catalogue().get(figure.kpi, {}).get("title", figure.kpi))
+    named = label if figure.scope in label else f"{label} of {figure.scope}"
     with_care = [f"to be read with: {', '.join(map(words, figure.findings))}"] if figure.findings else []
     return [
         verdict,
-        f"{_named(figure)}, {figure.start}{f' to {last}' if last != figure.start else ''} (local days)",
+        f"{named}, {figure.start}{f' to {last}' if last != figure.start else ''} (local days)",
         f"computed by {figure.trace.computation}, {known}{'; readings are simulated' if figure.is_synthetic else ''}",
         *with_care,
         *_uncertainty(found),
@@ -146,12 +149,6 @@ def _uncertainty(found: TraceReport) -> list[str]:
     not_in = f"; not in it: {left_out}" if left_out else ""
     half, low, high = format_alike([band.half, band.low, band.high], found.figure.unit)
     return [f"uncertainty: ± {half}, from {low} to {high} at {band.coverage:.0%}{not_in}"]
-
-
-def _named(figure: Figure) -> str:
-    # Those of `kpis` are named by their codes.
-    label = figure.label.replace(figure.kpi, kpi_catalogue().get(figure.kpi, {}).get("title", figure.kpi))
-    return label if figure.scope in label else f"{label} of {figure.scope}"
 
 
 def _today(changes: list[VersionChange]) -> list[str]:
@@ -282,7 +279,17 @@ def _repeated(call: Call, operation: Operation, trace: Trace) -> Any:
     named = trace.parameters
     if not may_repeat(operation):
         raise _no_such_command(operation.name)
-    values = _options(call, operation, json.loads(named["question"]))
+    arguments = json.loads(named["question"])
+    known = {each.name: each for each in number_parameters(operation)}
+    needed = {name for name, each in known.items() if each.is_required}
+    try:
+        # As its options read them today.
+        if not needed <= arguments.keys() <= known.keys():
+            raise _no_such_command(operation.name)
+        read = {name: reader(known[name].kind).validate_json(text) for name, text in arguments.items()}
+    except ValidationError as fault:
+        raise _no_such_command(operation.name) from fault
+    values = {name: placed(value, lambda path: _at(call, path)) for name, value in read.items()}
     as_of = trace.as_of_utc.isoformat() if "as_of_" in operation.takes else None
     clock, person = FixedClock(trace.as_of_utc), named.get("person")
     if not operation.takes or not may_repeat_in(operation):
@@ -293,19 +300,6 @@ def _repeated(call: Call, operation: Operation, trace: Trace) -> Any:
         sites = tuple(json.loads(named.get("sites", "[]")))
         own_call = RunCall(call.project, clock, as_of=as_of, person=person, sites=sites)
     return plain(operation.function(own_call, **operation.question.filled(values)).result)
-
-
-def _options(call: Call, operation: Operation, arguments: dict[str, str]) -> dict[str, Any]:
-    """Arguments of the command, as its options read them today. Raises BadInput where they read them no more."""
-    known = {each.name: each for each in number_parameters(operation)}
-    needed = {name for name, each in known.items() if each.is_required}
-    try:
-        if not needed <= arguments.keys() <= known.keys():
-            raise _no_such_command(operation.name)
-        read = {name: reader(known[name].kind).validate_json(text) for name, text in arguments.items()}
-    except ValidationError as fault:
-        raise _no_such_command(operation.name) from fault
-    return {name: placed(value, lambda path: _at(call, path)) for name, value in read.items()}
 
 
 def _operation(module: str, name: str) -> Operation:
