@@ -108,7 +108,7 @@ def freshen_marts(project: OpenProject, *, clock: Clock, doing: Doing) -> bool:
         from orchestration.warehouse.local_build import PARTS, make_marts
 
         stage, ranges = waiting.pop(0)
-        text = f"{_sites_of(ranges)}: making the {TITLES[stage]} of {_months_of(ranges)}"
+        text = _text_of(stage, ranges)
         try:
             for number, part in enumerate(make_marts(project, stage, ranges, clock=clock)):
                 doing(text, part, done=done * PARTS + number, of=(done + 1 + len(waiting)) * PARTS)
@@ -116,8 +116,12 @@ def freshen_marts(project: OpenProject, *, clock: Clock, doing: Doing) -> bool:
             if len(ranges) == 1:
                 red.append(fault)
                 # What rests on a site's marts is not made of those that it lacks.
-                waiting = [(later, _without(split_key(ranges[0][0])[1], those)) for later, those in waiting]
-                waiting = [(later, those) for later, those in waiting if those]
+                site_id = split_key(ranges[0][0])[1]
+                waiting = [
+                    (later, others)
+                    for later, those in waiting
+                    if (others := [each for each in those if split_key(each[0])[1] != site_id])
+                ]
             # What is wrong with one site is no reason for the others to wait: each that is left is asked alone.
             left = project.stage(stage).stale() if len(ranges) > 1 else {}
             waiting = [(stage, [each]) for each in ranges if left.keys() & {*months_of_range(*each)}] + waiting
@@ -151,15 +155,8 @@ def builds_of(months: Iterable[str], sites: Mapping[str, Site]) -> list[list[tup
     return builds
 
 
-def _without(site_id: str, ranges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [each for each in ranges if split_key(each[0])[1] != site_id]
-
-
-def _sites_of(ranges: Sequence[tuple[str, str]]) -> str:
-    names = [split_key(first)[1] for first, _ in ranges]
-    return names[0] if len(names) == 1 else f"{len(names)} sites"
-
-
-def _months_of(ranges: Sequence[tuple[str, str]]) -> str:
+def _text_of(stage: str, ranges: Sequence[tuple[str, str]]) -> str:
     begins, ends = min(split_key(first)[0] for first, _ in ranges), max(split_key(last)[0] for _, last in ranges)
-    return f"{begins:%Y-%m}" + ("" if begins == ends else f" to {ends:%Y-%m}")
+    months = f"{begins:%Y-%m}" + ("" if begins == ends else f" to {ends:%Y-%m}")
+    sites = split_key(ranges[0][0])[1] if len(ranges) == 1 else f"{len(ranges)} sites"
+    return f"{sites}: making the {TITLES[stage]} of {months}"

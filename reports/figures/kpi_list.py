@@ -230,7 +230,15 @@ def _rows(site: Site, period: Period, grain: Grain, read: ReadMart, scope: str |
         # Twelve rolling months are filed under the first of them.
         twelve = {year - back for year in years for back in (0, 1)}
         parts.append(of_site("mart_scope__rolling_kpi", years=twelve, where=is_last).select(COLUMNS))
-    parts.append(_compared(site, partial(of_site, years=years)).filter(inside & (pl.col("grain") == grain)))
+    # Differences of the site's uses to their baselines; nothing where no EnPI is published. A use that the site file
+    # has dropped keeps its rows in the marts.
+    none = pl.DataFrame(schema=BASELINE | {"grain": pl.String(), "period_start": pl.Date(), "period_end": pl.Date()})
+    rows = if_published(lambda: of_site("mart_seu__kpi_values", years=years), lambda _: none)
+    if rows is not none:
+        carriers = {f"seu:{seu.seu_id}": seu.carrier.value for seu in site.seus}
+        carrier = pl.col("scope").replace_strict(carriers, default="electricity")
+        rows = rows.with_columns(carrier=carrier, findings=pl.col("finding")).select(*COLUMNS, *BASELINE)
+    parts.append(rows.filter(inside & (pl.col("grain") == grain)))
     # Diagonal: rows that compare with nothing lack the baseline's columns.
     return pl.concat(parts, how="diagonal").with_columns(hour_start_utc=pl.lit(None, dtype=pl.Datetime("us", "UTC")))
 
@@ -238,18 +246,6 @@ def _rows(site: Site, period: Period, grain: Grain, read: ReadMart, scope: str |
 def years_of(period: Period) -> set[int]:
     """The calendar years that the period touches."""
     return set(range(period.start.year, (period.end - timedelta(days=1)).year + 1))
-
-
-def _compared(site: Site, read: Callable[[str], pl.DataFrame]) -> pl.DataFrame:
-    """Differences of the site's uses to their baselines; nothing where no EnPI is published."""
-    carriers = {f"seu:{seu.seu_id}": seu.carrier.value for seu in site.seus}
-    none = pl.DataFrame(schema=BASELINE | {"grain": pl.String(), "period_start": pl.Date(), "period_end": pl.Date()})
-    rows = if_published(lambda: read("mart_seu__kpi_values"), lambda _: none)
-    if rows is none:
-        return none
-    # A use that the site file has dropped keeps its rows in the marts.
-    carrier = pl.col("scope").replace_strict(carriers, default="electricity")
-    return rows.with_columns(carrier=carrier, findings=pl.col("finding")).select(*COLUMNS, *BASELINE)
 
 
 def hours_of(

@@ -32,32 +32,24 @@ from reports.writer import words
 
 def marts_then(call: Call, sites: Sequence[Site], name: str) -> tuple[Path, datetime]:
     """Folder of the marts and the instant that they are as known at. name: of the sites, for the progress line."""
-    if call.as_of_utc is None:
-        call.doing(f"{name}: looking for what changed", is_brief=True)
-        if call.project.store.read_only is not None:
-            return _unwritten(call, sites)
-        from orchestration.warehouse.fresh import freshen_marts
+    from orchestration.warehouse.fresh import freshen_marts, stale_partitions
+    from orchestration.warehouse.marts_as_of import marts_as_of
 
-        freshen_marts(call.project, clock=call.clock, doing=call.doing)
+    project = call.project
+    if call.as_of_utc is not None:
+        call.doing(f"looking for the marts of {name} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
+        return marts_as_of(project, sites, call.as_of_utc), call.as_of_utc
+    call.doing(f"{name}: looking for what changed", is_brief=True)
+    if project.store.read_only is None:
+        freshen_marts(project, clock=call.clock, doing=call.doing)
         # After the marts were made: their instant must not lie before what they hold.
-        return call.project.project.marts_dir, call.project.reports.known_at(call.clock)
-    from orchestration.warehouse.marts_as_of import marts_as_of
-
-    call.doing(f"looking for the marts of {name} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
-    return marts_as_of(call.project, sites, call.as_of_utc), call.as_of_utc
-
-
-def _unwritten(call: Call, sites: Sequence[Site]) -> tuple[Path, datetime]:
-    """Those of a project that cannot be written: as published, or made of the same readings in the user's cache."""
-    from orchestration.warehouse.fresh import stale_partitions
-
-    stale, site_ids = stale_partitions(call.project), {site.site_id for site in sites}
-    now_utc = call.project.reports.known_at(call.clock)
-    if not site_ids & {month.partition("|")[0] for months in stale.values() for month in months}:
-        return call.project.project.marts_dir, now_utc
-    from orchestration.warehouse.marts_as_of import marts_as_of
-
-    return marts_as_of(call.project, sites, now_utc), now_utc
+        return project.project.marts_dir, project.reports.known_at(call.clock)
+    # Of a project that cannot be written: as published, or made of the same readings in the user's cache.
+    stale, site_ids = stale_partitions(project), {site.site_id for site in sites}
+    now_utc = project.reports.known_at(call.clock)
+    if site_ids & {month.partition("|")[0] for months in stale.values() for month in months}:
+        return marts_as_of(project, sites, now_utc), now_utc
+    return project.project.marts_dir, now_utc
 
 
 def keep_figures(call: Call, build: Callable[[int], ReportContent], site: Site | None) -> ReportContent:
