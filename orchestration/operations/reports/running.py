@@ -36,8 +36,8 @@ def running(
     known = call.project.site(site)
     at_utc = parse_instant(at, known.time_zone) if at is not None else None
     marts_dir, as_of_utc = marts_then(call, [known], site)
-    found = running_now(partial(read_mart, marts_dir), site, at_utc)
-    found = with_coarse_source(found, known, call.sources, as_of_utc)
+    read = partial(read_mart, marts_dir)
+    found = with_coarse_source(running_now(read, site, at_utc), known, read)
     start, end = span_behind(known, found.at_utc)
     month = Period(label="", start=start, end=end, time_zone=known.time_zone)
     is_synthetic = call.sources.has_synthetic(known, month, as_of_utc)
