@@ -13,8 +13,7 @@ import dagster as dg
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.instance.by_bucket import is_by_bucket
-from orchestration.instance.first_month import partitions_begin
+from orchestration.instance.by_bucket import is_by_bucket, partitions_begin
 from orchestration.month_keys import (
     BUCKETS,
     bucket_of,

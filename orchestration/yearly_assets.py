@@ -59,9 +59,9 @@ def core_project__benchmark(
 ) -> dg.MaterializeResult:
     """Sites of an organisation beside their peers by energy per floor area, with the rank of the year."""
     from assets.kpi.benchmark.compare import Benchmark
+    from orchestration.operations.operation import RunCall
     from orchestration.operations.reports.benchmark import BenchmarkOptions
     from orchestration.operations.reports.benchmark import benchmark as benchmark_of
-    from orchestration.operations.run_call import RunCall
     from orchestration.views.benchmarks import benchmark_subjects, keep_benchmark
 
     year, rows, findings = context.partition_time_window.start.year, list[list[object]](), list[Finding]()

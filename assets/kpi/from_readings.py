@@ -33,7 +33,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import KpiDefinition
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_after
+from data_quality.contracts.time import months_after
 
 # KPIs in which an emission factor stands.
 FACTORED = ("emission_kgco2e", "emission_kgco2e_per_m2")
@@ -92,20 +92,6 @@ def streams_behind(kpi: str, *, site: Site, scope: str) -> tuple[str, ...]:
 # KPIs in which the highest quarter hour stands: a source that reads less often hides it.
 PEAKS = ("peak_15min_kw", "load_factor", "demand_factor")
 COARSE = "coarse_source"
-
-
-def is_coarse(
-    readings: pl.DataFrame, *, site: Site, scope: str, period: Period, minutes: int = CANONICAL_MINUTES
-) -> bool:
-    """True where a reading of the scope's meters, or of what virtual ones are made of, took more minutes than that.
-
-    readings: LAKE_SCHEMA rows of the site, the newest of each key.
-    """
-    rows = readings.filter(
-        pl.col("meter_id").is_in(list(streams_for(site, scope_meters(site, scope))))
-        & pl.col("interval_start_utc").is_between(period.start_utc, period.end_utc, closed="left")
-    )
-    return bool((rows["source_minutes"] > minutes).any())
 
 
 UNREAD = "no_readings"

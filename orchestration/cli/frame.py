@@ -31,7 +31,6 @@ from orchestration.operations.operation import (
     Call,
     Operation,
     Option,
-    Parameter,
     parameters_of,
 )
 
@@ -94,7 +93,17 @@ def _with_shared_options(operation: Operation, *, is_group: bool = False) -> Cal
     question = operation.question
     hidden = {each.name for each in fields(Shared)} - {*operation.takes, *EVERYWHERE}
     shared = [each for each in parameters_of("shared", Shared, None) if each.name not in hidden]
-    flat = [_typed(each) for each in (*question.parameters, *shared)]
+    flat: list[tuple[str, Any, Any]] = []
+    for each in (*question.parameters, *shared):
+        hint, option = each.kind, each.option
+        if option is not None:
+            parts = typing.get_args(hint)
+            inner = [hint, *parts, *(deep for part in parts for deep in typing.get_args(part))]
+            word = next((word for kind, word in VALUES.items() if kind in inner), None)
+            make = typer.Argument if isinstance(option, Argument) else typer.Option
+            more = {"metavar": word} | option.kept
+            hint = Annotated[hint, make(*option.names, help=option.help or None, **more)]
+        flat.append((each.name, hint, each.default))
     if "project_" in hidden:
         # A script names its project to every command alike; one that reads none has nothing against it.
         hidden_option = typer.Option("--project", envvar=PROJECT_VARIABLE, hidden=True)
@@ -116,18 +125,6 @@ def _with_shared_options(operation: Operation, *, is_group: bool = False) -> Cal
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     run.__doc__ = operation.function.__doc__
     return run
-
-
-def _typed(parameter: Parameter) -> tuple[str, Any, Any]:
-    """A parameter as Typer knows it: name, annotation, default."""
-    option, kind = parameter.option, parameter.kind
-    if option is None:
-        return parameter.name, kind, parameter.default
-    inner = [kind, *typing.get_args(kind), *(deep for each in typing.get_args(kind) for deep in typing.get_args(each))]
-    word = next((word for each, word in VALUES.items() if each in inner), None)
-    make = typer.Argument if isinstance(option, Argument) else typer.Option
-    more = {"metavar": word} | option.kept
-    return parameter.name, Annotated[kind, make(*option.names, help=option.help or None, **more)], parameter.default
 
 
 def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> None:
@@ -261,13 +258,14 @@ def _tabular(table: Table, answer: Answer) -> str:
     if not is_terminal:
         # A file has no width: nothing may be cut, least of all a figure's id.
         console = Console(highlight=False, no_color=True, width=FILE_WIDTH)
-    are_numbers, titles = _are_numbers(cells), [as_shown(title, sys.stdout) for title in table.columns]
+    titles, columns = [as_shown(title, sys.stdout) for title in table.columns], list(zip(*cells, strict=True))
+    are_numbers = [any(map(str.strip, each)) and all(map(_NUMBER.fullmatch, each)) for each in columns]
     widths = _widths(titles, cells, are_numbers, console.width)
-    columns = [
+    heads = [
         Column(Text(title, justify="right" if is_number else "left"), overflow="fold", width=width)
         for title, is_number, width in zip(titles, are_numbers, widths, strict=True)
     ]
-    printed = RichTable(*columns, box=None, pad_edge=False)
+    printed = RichTable(*heads, box=None, pad_edge=False)
     for row in cells:
         # As texts: a name may hold what the terminal, or the table's own markup, would act upon. Numbers are moved to
         # the right here: Rich would drop the blanks behind one, which keep the place of a footnote's mark.
@@ -277,11 +275,6 @@ def _tabular(table: Table, answer: Answer) -> str:
         console.print(printed)
     # Blanks at the ends of lines mean nothing to a reader and something to a comparison.
     return captured.get() if is_terminal else "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
-
-
-def _are_numbers(cells: Sequence[Sequence[str]]) -> list[bool]:
-    columns = list(zip(*cells, strict=True))
-    return [any(map(str.strip, column)) and all(map(_NUMBER.fullmatch, column)) for column in columns]
 
 
 def _widths(

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -23,116 +23,86 @@ from orchestration.instance.write import BETA_NOTICES
 from orchestration.operations.answer import BUG, CHECK_FAILED, DONE, Answer
 from orchestration.operations.operation import OPERATIONS, Call, Operation
 
-# First words, and the modules of `orchestration` that hold them, in the order of the help.
-MODULES: dict[str, tuple[str, ...]] = {
-    "demo": ("cli.project.demo",),
-    "init": ("cli.project.init",),
-    "next": ("operations.project.next",),
-    "up": ("cli.project.up",),
-    "serve": ("cli.project.serve",),
-    "check": ("operations.project.check",),
-    "findings": ("operations.project.findings",),
-    "alerts": ("operations.project.alerts",),
-    "advise": ("operations.project.advise", "operations.project.advise_trial"),
-    "orders": ("operations.project.orders",),
-    "workflows": ("operations.project.workflows",),
-    "notices": ("operations.project.notices",),
-    "doctor": ("operations.project.doctor",),
-    "health": ("operations.project.health",),
-    "support-bundle": ("operations.project.support_bundle",),
-    "backup": ("operations.project.backup",),
-    "retention": ("operations.project.retention",),
-    "erase": ("operations.project.erase",),
-    "migrate": ("operations.project.migrate",),
-    "upgrade": ("operations.project.migrate",),
-    "restore": ("operations.project.restore",),
-    "grafana": ("operations.project.grafana",),
-    "sniff": ("operations.readings.sniff",),
-    "ingest": ("operations.readings.ingest",),
-    "pull": ("operations.readings.pull",),
-    "quarantine": ("operations.readings.quarantine",),
-    "quality": ("operations.readings.quality",),
-    "readings": ("operations.readings.readings",),
-    "export": ("operations.exports.espi", "operations.exports.brick", "operations.exports.openadr"),
-    "import": ("operations.exports.import_brick",),
-    "sources": ("operations.readings.sources",),
-    "lake": ("operations.readings.lake",),
-    "kpis": ("operations.reports.kpis",),
-    "running": ("operations.reports.running",),
-    "disclosure": ("operations.reports.disclosure",),
-    "benchmark": ("operations.reports.benchmark",),
-    "meters": ("operations.readings.meters", "operations.readings.meter_file"),
-    "tariff": ("operations.bills.tariff", "operations.bills.carriers", "operations.bills.tariff_change"),
-    "bill": (
-        "operations.bills.bill",
-        "operations.bills.reconcile",
-        "operations.bills.stored_bill",
-        "operations.bills.bill_acts",
-        "operations.bills.bill_confirm",
-    ),
-    "carbon": (
-        "operations.carbon.carbon",
-        "operations.carbon.chp",
-        "operations.carbon.footprint",
-        "operations.carbon.group",
-    ),
-    "factors": ("operations.carbon.factors",),
-    "seu": ("operations.baselines.seu",),
+# First words, and the modules that hold them, below `orchestration.operations` or in `cli`, in the order of the help.
+_MODULES = {
+    "demo": "cli.project.demo",
+    "init": "cli.project.init",
+    "next": "project.next",
+    "up": "cli.project.up",
+    "serve": "cli.project.serve",
+    "check": "project.check",
+    "findings": "project.findings",
+    "alerts": "project.alerts",
+    "advise": "project.advise project.advise_trial",
+    "orders": "project.orders",
+    "workflows": "project.workflows",
+    "notices": "project.notices",
+    "doctor": "project.doctor",
+    "health": "project.health",
+    "support-bundle": "project.support_bundle",
+    "backup": "project.backup",
+    "retention": "project.retention",
+    "erase": "project.erase",
+    "migrate": "project.migrate",
+    "upgrade": "project.migrate",
+    "restore": "project.restore",
+    "grafana": "project.grafana",
+    "sniff": "readings.sniff",
+    "ingest": "readings.ingest",
+    "pull": "readings.pull",
+    "quarantine": "readings.quarantine",
+    "quality": "readings.quality",
+    "readings": "readings.readings",
+    "export": "exports.espi exports.brick exports.openadr",
+    "import": "exports.import_brick",
+    "sources": "readings.sources",
+    "lake": "readings.lake",
+    "kpis": "reports.kpis",
+    "running": "reports.running",
+    "disclosure": "reports.disclosure",
+    "benchmark": "reports.benchmark",
+    "meters": "readings.meters readings.meter_file",
+    "tariff": "bills.tariff bills.carriers bills.tariff_change",
+    "bill": "bills.bill bills.reconcile bills.stored_bill bills.bill_acts bills.bill_confirm",
+    "carbon": "carbon.carbon carbon.chp carbon.footprint carbon.group",
+    "factors": "carbon.factors",
+    "seu": "baselines.seu",
     "baseline": (
-        "operations.baselines.fit",
-        "operations.baselines.best",
-        "operations.baselines.year_rule",
-        "operations.baselines.savings",
-        "operations.baselines.adjust",
-        "operations.baselines.lifecycle",
-        "operations.baselines.baseline",
+        "baselines.fit baselines.best baselines.year_rule baselines.savings baselines.adjust "
+        "baselines.lifecycle baselines.baseline"
     ),
-    "enpi": ("operations.baselines.enpi",),
-    "conformance": ("operations.project.conformance",),
-    "forecast": (
-        "operations.control.forecast_stateless",
-        "operations.control.forecast",
-        "operations.control.stored_forecasts",
-        "operations.control.forecast_features",
-    ),
-    "anomalies": (
-        "operations.readings.anomalies",
-        "operations.readings.anomaly_events",
-        "operations.readings.anomaly_learning",
-    ),
-    "nilm": ("operations.readings.nilm", "operations.readings.nilm_stored"),
-    "models": ("operations.control.models",),
-    "weather": ("operations.control.weather",),
-    "plan": ("operations.control.plan",),
-    "plans": ("operations.control.stored_plans",),
-    "rooms": ("operations.control.rooms",),
-    "replay": ("operations.control.replay",),
-    "simulate": ("operations.control.simulate",),
-    "what-if": ("operations.control.what_if",),
-    "what-ifs": ("operations.control.what_ifs",),
-    "dispatch": (
-        "operations.control.dispatch",
-        "operations.control.dispatch_set",
-        "operations.control.dispatch_holiday",
-    ),
-    "devices": ("operations.control.devices",),
-    "dr": (
-        "operations.demand_response.dr_plan",
-        "operations.demand_response.dr_baseline",
-        "operations.demand_response.dr_event",
-        "operations.demand_response.dr_listen",
-    ),
-    "experiment": ("operations.control.experiment",),
-    "offer": ("operations.control.offer",),
-    "agent": ("cli.project.agent",),
-    "report": ("operations.reports.report",),
-    "reports": ("operations.reports.reports",),
-    "trace": ("operations.reports.trace",),
-    "pack": ("operations.reports.pack",),
-    "verify": ("operations.reports.verify",),
-    "keys": ("operations.project.keys",),
-    "people": ("operations.project.people",),
-    "web": ("cli.project.web",),
+    "enpi": "baselines.enpi",
+    "conformance": "project.conformance",
+    "forecast": "control.forecast_stateless control.forecast control.stored_forecasts control.forecast_features",
+    "anomalies": "readings.anomalies readings.anomaly_events readings.anomaly_learning",
+    "nilm": "readings.nilm readings.nilm_stored",
+    "models": "control.models",
+    "weather": "control.weather",
+    "plan": "control.plan",
+    "plans": "control.stored_plans",
+    "rooms": "control.rooms",
+    "replay": "control.replay",
+    "simulate": "control.simulate",
+    "what-if": "control.what_if",
+    "what-ifs": "control.what_ifs",
+    "dispatch": "control.dispatch control.dispatch_set control.dispatch_holiday",
+    "devices": "control.devices",
+    "dr": "demand_response.dr_plan demand_response.dr_baseline demand_response.dr_event demand_response.dr_listen",
+    "experiment": "control.experiment",
+    "offer": "control.offer",
+    "agent": "cli.project.agent",
+    "report": "reports.report",
+    "reports": "reports.reports",
+    "trace": "reports.trace",
+    "pack": "reports.pack",
+    "verify": "reports.verify",
+    "keys": "project.keys",
+    "people": "project.people",
+    "web": "cli.project.web",
+}
+MODULES: dict[str, tuple[str, ...]] = {
+    word: tuple(each if each.startswith("cli.") else f"operations.{each}" for each in modules.split())
+    for word, modules in _MODULES.items()
 }
 # First words that are groups of commands.
 GROUPS = {
@@ -181,89 +151,17 @@ GROUPS = {
 
 
 # What one wants -> the commands for it, in the order of the help.
-PANELS: dict[str, tuple[str, ...]] = {
-    "Get data in": (
-        "init",
-        "next",
-        "sniff",
-        "ingest",
-        "pull",
-        "quarantine",
-        "readings",
-        "sources",
-        "meters",
-        "factors",
-        "tariff",
-        "weather",
-    ),
-    "Look": (
-        "findings",
-        "kpis",
-        "running",
-        "benchmark",
-        "enpi",
-        "seu",
-        "quality",
-        "anomalies",
-        "bill",
-        "carbon",
-        "forecast",
-        "models",
-    ),
-    "Prove": (
-        "baseline",
-        "nilm",
-        "report",
-        "disclosure",
-        "reports",
-        "trace",
-        "pack",
-        "export",
-        "import",
-        "verify",
-        "keys",
-        "conformance",
-    ),
-    "Act": (
-        "advise",
-        "plan",
-        "plans",
-        "dr",
-        "rooms",
-        "replay",
-        "simulate",
-        "what-if",
-        "what-ifs",
-        "experiment",
-        "dispatch",
-        "devices",
-        "offer",
-    ),
+_PANELS = {
+    "Get data in": "init next sniff ingest pull quarantine readings sources meters factors tariff weather",
+    "Look": "findings kpis running benchmark enpi seu quality anomalies bill carbon forecast models",
+    "Prove": "baseline nilm report disclosure reports trace pack export import verify keys conformance",
+    "Act": "advise plan plans dr rooms replay simulate what-if what-ifs experiment dispatch devices offer",
     "Run": (
-        "demo",
-        "up",
-        "serve",
-        "web",
-        "people",
-        "agent",
-        "check",
-        "alerts",
-        "orders",
-        "workflows",
-        "notices",
-        "doctor",
-        "health",
-        "support-bundle",
-        "lake",
-        "backup",
-        "restore",
-        "retention",
-        "erase",
-        "migrate",
-        "upgrade",
-        "grafana",
+        "demo up serve web people agent check alerts orders workflows notices doctor health support-bundle "
+        "lake backup restore retention erase migrate upgrade grafana"
     ),
 }
+PANELS = {title: tuple(words.split()) for title, words in _PANELS.items()}
 
 
 class Root(Group):
@@ -377,7 +275,12 @@ def glanced(name: str, modules: Iterable[str]) -> list[Operation]:
         path = Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py")
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef) and name in map(_words, node.decorator_list):
-                return [Operation(name, "", _help_only(ast.get_docstring(node)))]
+
+                def nothing(call: Call) -> Answer:
+                    raise OurFault("a command of which only the help was read was called")
+
+                nothing.__doc__ = ast.get_docstring(node)
+                return [Operation(name, "", nothing)]
     return []
 
 
@@ -388,11 +291,3 @@ def _words(decorator: ast.expr) -> str:
     )
     argument = decorator.args[0] if is_ours and isinstance(decorator, ast.Call) else None
     return str(argument.value) if isinstance(argument, ast.Constant) else ""
-
-
-def _help_only(text: str | None) -> Callable[[Call], Answer]:
-    def nothing(call: Call) -> Answer:
-        raise OurFault("a command of which only the help was read was called")
-
-    nothing.__doc__ = text
-    return nothing

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from assets.stores.backup.store_copy import dump_schema
-from assets.stores.revisions import Standing, as_copies, behind, copy_path, file_revisions, server_revisions, standing
+from assets.stores.revisions import as_copies, behind, copy_path, file_revisions, server_revisions, standing
 from assets.stores.transactions import connect_store
 from data_quality.contracts.database import address_of
 from data_quality.contracts.errors import Unreachable
@@ -100,18 +100,13 @@ def schema_plan(project: Project) -> SchemaPlan:
         store.close()
     if found.refusal:
         return SchemaPlan(found.present or "", "", (), "", found.refusal)
-    steps = (*_of_store(found), *library_steps(project))
+    before = [found.present or "", *(each.revision for each in found.steps)]
+    own = [SchemaStep(STORE, was, each.revision, each.sentence) for was, each in zip(before, found.steps, strict=False)]
+    steps = (*own, *library_steps(project))
     newest = found.steps[-1].revision if found.steps else found.present or ""
     if found.present and file == project.store_url:
         copy = str(project.data_dir / f"store.{found.present}.dump")
     return SchemaPlan(found.present or "", newest, steps, copy, "")
-
-
-def _of_store(found: Standing) -> list[SchemaStep]:
-    before = [found.present or "", *(each.revision for each in found.steps)]
-    return [
-        SchemaStep(STORE, was, each.revision, each.sentence) for was, each in zip(before, found.steps, strict=False)
-    ]
 
 
 def library_steps(project: Project) -> list[SchemaStep]:
@@ -127,20 +122,17 @@ def library_steps(project: Project) -> list[SchemaStep]:
         if spec is None or not spec.submodule_search_locations:
             continue
         versions = Path(spec.submodule_search_locations[0]) / library.folder
-        for name, present in _kept_by(library, project):
+        # Each database that has tables: its name for people, and its revisions.
+        if url := project.settings.database.of(library.name):
+            kept = [(address_of(url), present)] if (present := server_revisions(url)) else []
+        else:
+            files = [project.data_dir / library.name / name for name in library.files]
+            kept = [(file.name, file_revisions(file)) for file in files if file.exists()]
+        for name, present in kept:
             if differs := behind(present, versions, name):
                 message = f"{name} is of revision {differs[0]}, the installed version wants {differs[1]}"
                 found.append(SchemaStep(f"{library.name} schema", *differs, message))
     return found
-
-
-def _kept_by(library: Library, project: Project) -> list[tuple[str, set[str]]]:
-    """Each database of a library that has tables: its name for people, and its revisions."""
-    if url := project.settings.database.of(library.name):
-        present = server_revisions(url)
-        return [(address_of(url), present)] if present else []
-    files = [project.data_dir / library.name / name for name in library.files]
-    return [(file.name, file_revisions(file)) for file in files if file.exists()]
 
 
 def take_steps(project: Project, plan: SchemaPlan, doing: Callable[[str], object]) -> None:

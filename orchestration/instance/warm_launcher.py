@@ -1,5 +1,9 @@
-"""Runs of dispatch and plan start as forks of a process that has the graph loaded: at once instead of in seconds.
+"""Dispatch and plan wait for no report, whoever asked for either: Dagster's run queue with lanes, and a warm launcher.
 
+Each run has a lane: dispatch, plan, or bulk for all others. common.yaml limits each of them, all together to fewer than
+may run at once. The lane is set here and not in the jobs: what the UI materialises has none of our jobs.
+
+Runs of dispatch and plan start as forks of a process that has the graph loaded: at once instead of in seconds.
 Dagster's daemon keeps that process, the fork server of multiprocessing; its graph is that of the daemon's start. All
 other runs start as Dagster's own launcher starts them.
 """
@@ -11,17 +15,43 @@ from multiprocessing import forkserver
 from multiprocessing.synchronize import Event
 from threading import Thread
 
-from dagster import DagsterInstance, DagsterRunStatus, DefaultRunLauncher
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, DefaultRunLauncher
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.launcher import LaunchRunContext
+from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+from dagster._core.storage.tags import PRIORITY_TAG
 
-from orchestration.instance.run_queue import BULK, lane_of
-
+LANE_TAG = "meterloom/lane"
+BULK = "bulk"
+# By job and by the asset of each: the lane of a run, and its place in the queue; bulk runs have 0.
+PRIORITIES = {"dispatch": 20, "plan": 10}
+ASSETS = {"core_site__released_commands": "dispatch", "core_site__plan": "plan"}
 WARM_TAG = "meterloom/warm"
 # How often a run looks whether somebody ended it, seconds.
 LOOK_S = 1.0
 ENDED = {DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED, DagsterRunStatus.FAILURE}
 _FORKS = multiprocessing.get_context("forkserver")
+
+
+class ControlFirst(QueuedRunCoordinator):
+    """As Dagster's own; each run is given its lane and its priority as it is queued."""
+
+    def submit_run(self, context: SubmitRunContext) -> DagsterRun:
+        """Queue a run."""
+        run = context.dagster_run
+        lane = lane_of(run)
+        tags = {LANE_TAG: lane} | ({PRIORITY_TAG: str(PRIORITIES[lane])} if lane in PRIORITIES else {})
+        # Before it is queued: the daemon may take it up at once.
+        self._instance.add_run_tags(run.run_id, tags)
+        return super().submit_run(context)
+
+
+def lane_of(run: DagsterRun) -> str:
+    """dispatch, plan or bulk: by its job, or where the UI materialises assets without one, by these."""
+    if run.job_name in PRIORITIES:
+        return run.job_name
+    lanes = {ASSETS.get(key.to_user_string(), BULK) for key in run.asset_selection or ()}
+    return lanes.pop() if len(lanes) == 1 else BULK
 
 
 def warm_up() -> None:

@@ -140,25 +140,23 @@ class Call:
     @cached_property
     def places(self) -> Project:
         """The project's settings and paths, for who needs none of its stores. Raises BadInput where there is none."""
-        self._expect_project()
-        return load_project(self.folder, os.environ)
-
-    @cached_property
-    def project(self) -> "OpenProject":
-        """The project folder. Raises BadInput where there is none."""
-        self._expect_project()
-        # Stores and their engines: stateless operations never ask for a project.
-        from orchestration.open_project import OpenProject
-
-        return OpenProject(str(self.folder))
-
-    def _expect_project(self) -> None:
         if not (self.folder / SETTINGS_FILE).exists():
             raise BadInput(
                 f"no Meterloom project in {self.folder} (it has no {SETTINGS_FILE})",
                 reason="no_project",
                 mend="make one with 'meterloom init DIR', or name one with --project",
             )
+        return load_project(self.folder, os.environ)
+
+    @cached_property
+    def project(self) -> "OpenProject":
+        """The project folder. Raises BadInput where there is none."""
+        # Stores and their engines: stateless operations never ask for a project.
+        from orchestration.open_project import OpenProject
+
+        # Readings, bills and keys of a project are nobody else's.
+        self.places.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return OpenProject.of(self.places)
 
     @property
     def sees_every_site(self) -> bool:
@@ -224,6 +222,23 @@ class Call:
 
     def doing(self, text: str, part: str = "", *, done: int = 0, of: int | None = None, is_brief: bool = False) -> None:
         """Show the work in progress, where somebody watches. part: more of it; done, of: equal parts of the whole."""
+
+
+class RunCall(Call):
+    """A call in a run of the graph, where nobody acts; or a question that is asked again, as it was asked."""
+
+    def __init__(
+        self,
+        project: "OpenProject",
+        clock: Clock,
+        *,
+        as_of: str | None = None,
+        person: str | None = None,
+        sites: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(project.project.root, as_of=as_of, person=person)
+        # The project of who calls, in the place of the cached property.
+        self.project, self.clock, self.sites = project, clock, sites
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from orchestration.doctor.role_files import (
     write_role,
 )
 from orchestration.environment import SMALL
-from orchestration.instance.first_month import FROM_READINGS
+from orchestration.instance.by_bucket import FROM_READINGS
 from orchestration.instance.start_lock import free
 from orchestration.instance.write import CODE_WORKSPACE, WORKSPACE, instance_environment
 from orchestration.supervised import parent_watch

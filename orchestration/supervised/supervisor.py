@@ -25,8 +25,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from orchestration.doctor.ports import Listener
 from orchestration.doctor.role_files import health_port, roles_dir
-from orchestration.instance.by_bucket import decide
-from orchestration.instance.first_month import FROM_READINGS
+from orchestration.instance.by_bucket import FROM_READINGS, decide
 from orchestration.instance.repartition import prepare_databases, tell_what_stands
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment

@@ -1,18 +1,56 @@
-"""Marts, baselines and reports made again in this process where the lake has become newer."""
+"""Months of marts and quarterly reports that are older than the lake, and made again in this process."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
 from assets.kpi.enpi.stale_baselines import stale_baselines
+from assets.stores.warehouse.warehouse import built_with, target_of
 from data_quality.contracts.errors import RunFailed
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.instance.write import enter
-from orchestration.month_keys import month_ranges, months_of_range, split_key
+from orchestration.month_keys import month_ranges, months_of_range, site_quarter_key, split_key
 from orchestration.open_project import OpenProject
-from orchestration.warehouse.stale import stale_partitions, stale_reports
+
+
+def stale_partitions(project: OpenProject) -> dict[str, set[str]]:
+    """`SITE|YYYY-MM` that the jobs kpi and enpi must compute again, by job; nothing else needs a run."""
+    kpi, enpi = project.stage("kpi"), project.stage("enpi")
+    found = {"kpi": set(kpi.stale()), "enpi": set(enpi.stale())}
+    # EnPIs rest on the KPI tables of the same warehouse: where those are gone they come first.
+    if found["enpi"]:
+        here = built_with(target_of(project.project))
+        lost = {name for name in found["enpi"] if here.get(f"kpi|{name.split('|')[0]}") != kpi.fingerprint}
+        found["kpi"] |= lost
+    return found
+
+
+def stale_reports(project: OpenProject) -> dict[str, list[str]]:
+    """Partition key of each quarterly report that is stale while its marts are not, with what it rests on now."""
+    from reports.figures.trace import stale_revisions
+    from reports.lifecycle.changes import newest_stale
+
+    sources, found = project.sources(), dict[str, list[str]]()
+    stale = list(newest_stale(project.reports, stale_revisions(project.reports, sources), name="enpi_quarter"))
+    if not stale:
+        return found
+    waiting = {name.partition("|")[0] for months in stale_partitions(project).values() for name in months}
+    sites = project.sites
+    for revision, changes in stale:
+        first_day = quarter_start(revision.period)
+        # A report over marts that are about to change would be stale as soon as it is made.
+        if first_day is not None and revision.site_id in sites and revision.site_id not in waiting:
+            found[site_quarter_key(revision.site_id, first_day)] = sorted(f"{each.id} {each.now}" for each in changes)
+    return found
+
+
+def quarter_start(period: str) -> date | None:
+    """First day of a period label `2025-Q1`; None for a report over anything else, which no partition stands for."""
+    year, _, quarter = period.partition("-Q")
+    return date(int(year), int(quarter) * 3 - 2, 1) if year.isdigit() and quarter in {"1", "2", "3", "4"} else None
 
 
 def refresh(project: OpenProject, *, say: Callable[[str], None]) -> dict[str, list[str]]:
@@ -70,7 +108,7 @@ def freshen_marts(project: OpenProject, *, clock: Clock, doing: Doing) -> bool:
         from orchestration.warehouse.local_build import PARTS, make_marts
 
         stage, ranges = waiting.pop(0)
-        text = f"{_sites_of(ranges)}: making the {TITLES[stage]} of {_months_of(ranges)}"
+        text = _text_of(stage, ranges)
         try:
             for number, part in enumerate(make_marts(project, stage, ranges, clock=clock)):
                 doing(text, part, done=done * PARTS + number, of=(done + 1 + len(waiting)) * PARTS)
@@ -78,8 +116,12 @@ def freshen_marts(project: OpenProject, *, clock: Clock, doing: Doing) -> bool:
             if len(ranges) == 1:
                 red.append(fault)
                 # What rests on a site's marts is not made of those that it lacks.
-                waiting = [(later, _without(split_key(ranges[0][0])[1], those)) for later, those in waiting]
-                waiting = [(later, those) for later, those in waiting if those]
+                site_id = split_key(ranges[0][0])[1]
+                waiting = [
+                    (later, others)
+                    for later, those in waiting
+                    if (others := [each for each in those if split_key(each[0])[1] != site_id])
+                ]
             # What is wrong with one site is no reason for the others to wait: each that is left is asked alone.
             left = project.stage(stage).stale() if len(ranges) > 1 else {}
             waiting = [(stage, [each]) for each in ranges if left.keys() & {*months_of_range(*each)}] + waiting
@@ -113,15 +155,8 @@ def builds_of(months: Iterable[str], sites: Mapping[str, Site]) -> list[list[tup
     return builds
 
 
-def _without(site_id: str, ranges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [each for each in ranges if split_key(each[0])[1] != site_id]
-
-
-def _sites_of(ranges: Sequence[tuple[str, str]]) -> str:
-    names = [split_key(first)[1] for first, _ in ranges]
-    return names[0] if len(names) == 1 else f"{len(names)} sites"
-
-
-def _months_of(ranges: Sequence[tuple[str, str]]) -> str:
+def _text_of(stage: str, ranges: Sequence[tuple[str, str]]) -> str:
     begins, ends = min(split_key(first)[0] for first, _ in ranges), max(split_key(last)[0] for _, last in ranges)
-    return f"{begins:%Y-%m}" + ("" if begins == ends else f" to {ends:%Y-%m}")
+    months = f"{begins:%Y-%m}" + ("" if begins == ends else f" to {ends:%Y-%m}")
+    sites = split_key(ranges[0][0])[1] if len(ranges) == 1 else f"{len(ranges)} sites"
+    return f"{sites}: making the {TITLES[stage]} of {months}"

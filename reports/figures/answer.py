@@ -4,7 +4,7 @@ The figure stands in a book of revision 0 with every figure that it is made of; 
 stored one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -14,12 +14,14 @@ from urllib.parse import unquote
 import polars as pl
 
 from assets.kpi.claims.mv_savings import project_of
-from assets.kpi.running_cost.month_to_date import running_figures, span_behind
+from assets.kpi.running_cost.month_to_date import span_behind
+from assets.kpi.scope_quarters import Energy, register_energy
+from assets.sites.scopes import register_scopes
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.warehouse.marts import ReadMart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure
+from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of, parse_instant, parse_period
 from reports.assess import baselines_in_force, project_baselines
@@ -30,16 +32,18 @@ from reports.datasets.enpi import EnpiData
 from reports.datasets.project import ProjectData
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
-from reports.figures.kpi_list import HOURLY, OF_DAYS, Grain, add_rows, hours_of, kpi_rows, span_rows
+from reports.figures.kpi_list import HOURLY, OF_DAYS, Grain, add_rows, hours_of, inputs_of, kpi_rows, span_rows
 from reports.figures.query import GRAINS, PAIRS, ROWS, Query, Question
-from reports.figures.register_figures import register_figure
-from reports.figures.running import running_book
+from reports.figures.running import running_book, running_now
 from reports.recompute.computations import RUNNING
 from reports.recompute.event_again import FIELDS
 from reports.recompute.figure_sources import Sources
+from reports.recompute.hours_again import QUARTER
 from reports.recompute.kept_readings import seu_of
 
 NAME = "why"
+# More days than these are read of a register for no single number.
+MOST_DAYS = 3700
 # Units of combinations of one unit; of the others it is that of what they combine.
 _UNITS = {"ratio": "ratio", "deviation_percent": "percent", "percent_of": "percent"}
 
@@ -65,8 +69,12 @@ def figures_of(question: Question, given: Asking, *, revision: int = 0) -> tuple
     """
     if isinstance(question, Query) and question.grain == "running":
         return _running(question, given, revision)
+    more = {"at_utc", "baseline", "confidence"} if isinstance(question, Query) else set[str]()
+    details = question.model_dump(mode="json", include=more, exclude_defaults=True)
+    # One word of the id, in which a stroke parts.
+    name = ";".join([str(question), *map(str, details.values())]).replace("/", "~")
     book = FigureBook(
-        report_id="/".join([NAME, given.site.site_id, _name(question)]),
+        report_id="/".join([NAME, given.site.site_id, name]),
         revision=revision,
         as_of_utc=given.as_of_utc,
         is_synthetic=False,
@@ -75,13 +83,6 @@ def figures_of(question: Question, given: Asking, *, revision: int = 0) -> tuple
     if len(parts) > 1:
         raise _none(f"{str(question)[:80]} is {len(parts)} numbers, not one")
     return parts[0], book
-
-
-def _name(question: Question) -> str:
-    """The question in one word of a report's id, in which a stroke parts."""
-    more = {"at_utc", "baseline", "confidence"} if isinstance(question, Query) else set[str]()
-    details = question.model_dump(mode="json", include=more, exclude_defaults=True)
-    return ";".join([str(question), *map(str, details.values())]).replace("/", "~")
 
 
 def _parts(question: Question, given: Asking, book: FigureBook) -> list[Figure]:
@@ -176,7 +177,8 @@ def _rows(kpi: str, scope: str, span: Period, at_utc: datetime | None, grain: st
         known = kpi_rows(given.site, span, "day" if grain == "day" else "month", given.read, scope=scope)
         rows = known.filter(is_it & (pl.col("grain") == grain))
         # A hole would make the sum of what is there look like that of the whole.
-        if not rows.is_empty() and not _is_whole(rows, span):
+        starts, ends = rows["period_start"].to_list(), rows["period_end"].to_list()
+        if starts and [span.start, *ends] != [*starts, span.end]:
             raise _none(f"{kpi} of {scope}: not every {grain} of {span.label} is in the marts")
     elif kpi in OF_DAYS:
         rows = span_rows(given.site, scope, span, given.read, kpis=(kpi,))
@@ -220,18 +222,71 @@ def _grains(span: Period) -> dict[Grain, Period]:
     return found | ({"year": span} if len(months) == 12 and span.start.month == 1 else {})
 
 
-def _is_whole(rows: pl.DataFrame, span: Period) -> bool:
-    starts, ends = rows["period_start"].to_list(), rows["period_end"].to_list()
-    return [span.start, *ends] == [*starts, span.end]
+def add_energy(
+    book: FigureBook,
+    site: Site,
+    scope: str,
+    period: Period,
+    energy: Energy,
+    *,
+    hour_utc: datetime | None = None,
+    inputs: Sequence[TraceInput] = (),
+) -> Figure:
+    """The energy of local days, or of one hour of a day, kWh, at `site/scope/first day or hour/kpi` of the book."""
+    start, end = str(period.start), str(period.end)
+    named = {"site": site.site_id, "scope": scope, "kpi": REGISTER_KPI, "start": start, "end": end}
+    place = f"{start}~{end}"
+    if hour_utc is not None:
+        named["hour_start_utc"] = f"{hour_utc.replace(minute=0):%Y-%m-%dT%H:%MZ}"
+        place = f"{named['hour_start_utc']}~{start}"
+    return book.add(
+        f"{site.site_id}/{scope}/{place}/{REGISTER_KPI}",
+        energy.kwh,
+        label=f"Energy of {scope}",
+        kpi=REGISTER_KPI,
+        scope=scope,
+        start=period.start,
+        end=period.end,
+        unit="kwh",
+        computation=QUARTER,
+        parameters=named,
+        inputs=inputs,
+        status="no_readings" if energy.kwh is None else "",
+        coverage=energy.coverage,
+        estimated_share=energy.estimated_share,
+        findings=() if energy.kwh is None else energy.codes,
+    )
+
+
+def register_figure(
+    book: FigureBook, site: Site, scope: str, period: Period, at_utc: datetime | None, sources: Sources
+) -> Figure:
+    """The energy of local days, or of the hour of their first that begins then, with all its inputs.
+
+    Raises BadInput (no_number) for what is no register, for too many days, and where nothing was read.
+    """
+    if scope not in register_scopes(site):
+        raise _none(f"{scope} is no register with readings of its own")
+    if period.days > MOST_DAYS:
+        raise _none(f"{period.label} is longer than {MOST_DAYS} days")
+    meters = sources.meters(site, scope)
+    readings = sources.stream_readings(site, meters, period.start, period.end, book.as_of_utc)
+    found = register_energy(site, scope, period, readings, "" if at_utc is None else "hour")
+    energy = next((each for at, each in found.items() if at_utc is None or at.replace(minute=0) == at_utc), None)
+    if energy is None or energy.kwh is None:
+        raise _none(f"nothing was read of {scope} in {period.start}/{period.end}")
+    book.is_synthetic = book.is_synthetic or sources.has_synthetic(site, period, book.as_of_utc)
+    row = {"kpi": REGISTER_KPI, "scope": scope, "period_start": period.start, "period_end": period.end}
+    # No SQL makes it.
+    inputs = [each for each in inputs_of(site, row, sources, book.as_of_utc) if each.role != "definition"]
+    return add_energy(book, site, scope, period, energy, hour_utc=at_utc, inputs=inputs)
 
 
 def _running(query: Query, given: Asking, revision: int) -> tuple[Figure, FigureBook]:
     site = given.site
     if query.measure not in RUNNING:
         raise _none(f"there is no running figure {query.measure!r}; there are {', '.join(RUNNING)}")
-    quarters = given.read("mart_site__quarter_hour_running", site_id=site.site_id)
-    projections = given.read("mart_site__day_projection", site_id=site.site_id)
-    found = running_figures(site.site_id, quarters, projections, at_utc=query.at_utc)
+    found = running_now(given.read, site.site_id, query.at_utc)
     start, end = span_behind(site, found.at_utc)
     month = Period(label="", start=start, end=end, time_zone=site.time_zone)
     is_synthetic = given.sources.has_synthetic(site, month, given.as_of_utc)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from assets.bills.dispute.reconcile import ReconciledLine, Reconciliation
@@ -68,8 +67,17 @@ class BillFigures:
             values = (line.billed, line.recomputed)
         else:
             values = (bill.bill.amount_due, None if bill.audit is None else bill.audit.recomputed_total)
+        start, end = bill.bill.period
+        named = {"site": self.site.site_id, "start": start.isoformat(), "end": end.isoformat(), "bill": bill.bill_id}
+        source = TraceInput(kind="version", id=bill.bill_id, role="bill", sha256=bill.bill.sha256, value=bill.bill.file)
         for field, value in zip(("billed", "recomputed"), values, strict=True):
-            self._add(path, bill, "" if line is None else line.id, field, value)
+            self.book.add(
+                f"{path}/{field}", value, label="Billed" if field == "billed" else "Expected", kpi=field,
+                scope=f"bill:{path}", start=start, end=end, unit=bill.bill.currency or self.site.currency,
+                computation="bill_number", inputs=[source],
+                parameters={**named, "field": field, "line": "" if line is None else line.id},
+                status="" if value is not None else "not_made_again",
+            )  # fmt: skip
         return self._difference(path)
 
     def total(self, bills: Sequence[StandingBill], path: str) -> BillNumbers | None:
@@ -109,20 +117,6 @@ class BillFigures:
         year, month = max(found)
         newest = year * 12 + month
         return {at: mine for at, mine in sorted(found.items()) if at[0] * 12 + at[1] > newest - months}
-
-    def _add(self, path: str, bill: StandingBill, line: str, field: str, value: Decimal | None) -> Figure:
-        start, end = bill.bill.period
-        named = {
-            "site": self.site.site_id, "start": start.isoformat(), "end": end.isoformat(), "bill": bill.bill_id,
-            "field": field, "line": line,
-        }  # fmt: skip
-        source = TraceInput(kind="version", id=bill.bill_id, role="bill", sha256=bill.bill.sha256, value=bill.bill.file)
-        return self.book.add(
-            f"{path}/{field}", value, label="Billed" if field == "billed" else "Expected", kpi=field,
-            scope=f"bill:{path}", start=start, end=end, unit=bill.bill.currency or self.site.currency,
-            computation="bill_number", parameters=named, inputs=[source],
-            status="" if value is not None else "not_made_again",
-        )  # fmt: skip
 
     def _difference(self, path: str) -> BillNumbers:
         billed, expected = (self.book.at(f"{path}/{field}") for field in ("billed", "recomputed"))

@@ -3,7 +3,7 @@
 A KPI that cannot be known is a figure without a value whose status is the finding that says why.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache, partial
@@ -230,7 +230,15 @@ def _rows(site: Site, period: Period, grain: Grain, read: ReadMart, scope: str |
         # Twelve rolling months are filed under the first of them.
         twelve = {year - back for year in years for back in (0, 1)}
         parts.append(of_site("mart_scope__rolling_kpi", years=twelve, where=is_last).select(COLUMNS))
-    parts.append(_compared(site, partial(of_site, years=years)).filter(inside & (pl.col("grain") == grain)))
+    # Differences of the site's uses to their baselines; nothing where no EnPI is published. A use that the site file
+    # has dropped keeps its rows in the marts.
+    none = pl.DataFrame(schema=BASELINE | {"grain": pl.String(), "period_start": pl.Date(), "period_end": pl.Date()})
+    rows = if_published(lambda: of_site("mart_seu__kpi_values", years=years), lambda _: none)
+    if rows is not none:
+        carriers = {f"seu:{seu.seu_id}": seu.carrier.value for seu in site.seus}
+        carrier = pl.col("scope").replace_strict(carriers, default="electricity")
+        rows = rows.with_columns(carrier=carrier, findings=pl.col("finding")).select(*COLUMNS, *BASELINE)
+    parts.append(rows.filter(inside & (pl.col("grain") == grain)))
     # Diagonal: rows that compare with nothing lack the baseline's columns.
     return pl.concat(parts, how="diagonal").with_columns(hour_start_utc=pl.lit(None, dtype=pl.Datetime("us", "UTC")))
 
@@ -238,18 +246,6 @@ def _rows(site: Site, period: Period, grain: Grain, read: ReadMart, scope: str |
 def years_of(period: Period) -> set[int]:
     """The calendar years that the period touches."""
     return set(range(period.start.year, (period.end - timedelta(days=1)).year + 1))
-
-
-def _compared(site: Site, read: Callable[[str], pl.DataFrame]) -> pl.DataFrame:
-    """Differences of the site's uses to their baselines; nothing where no EnPI is published."""
-    carriers = {f"seu:{seu.seu_id}": seu.carrier.value for seu in site.seus}
-    none = pl.DataFrame(schema=BASELINE | {"grain": pl.String(), "period_start": pl.Date(), "period_end": pl.Date()})
-    rows = if_published(lambda: read("mart_seu__kpi_values"), lambda _: none)
-    if rows is none:
-        return none
-    # A use that the site file has dropped keeps its rows in the marts.
-    carrier = pl.col("scope").replace_strict(carriers, default="electricity")
-    return rows.with_columns(carrier=carrier, findings=pl.col("finding")).select(*COLUMNS, *BASELINE)
 
 
 def hours_of(
@@ -323,11 +319,18 @@ def row_of(figure: Figure, sources: Sources, figures: Mapping[str, Figure]) -> d
             sources.site(site_id), scope, figure.start, figure.end, figure.trace.as_of_utc
         )
     ]
+    # Of tariffs, or of the price stream, that price a day of the figure for one of the scope's carriers.
+    tariffs = [
+        name
+        for site_id, scope in (behind if figure.kpi in PRICED else ())
+        for carrier in carriers_of(sources.site(site_id), scope)
+        for name in price_sources(sources.site(site_id), carrier, figure.start, figure.end)
+    ]
     return {
         **figure.model_dump(include=FIGURE_FIELDS),
         "hour_start_utc": figure.trace.parameters.get("hour_start_utc", ""),
         "finding": "" if figure.status == "ok" else figure.status,
-        "tariffs": _tariffs(behind, figure, sources) if figure.kpi in PRICED else [],
+        "tariffs": list(dict.fromkeys(tariffs)),
         "factors": list(dict.fromkeys(each.factor_id for each in versions)),
         "factor_versions": [each.model_dump(include=VERSION_FIELDS) for each in versions],
     }
@@ -340,17 +343,6 @@ def _leaves(figure: Figure, figures: Mapping[str, Figure]) -> Iterator[Figure]:
     for given in figure.trace.inputs:
         if given.kind == "figure":
             yield from _leaves(figures[given.id], figures)
-
-
-def _tariffs(behind: Iterable[tuple[str, str]], figure: Figure, sources: Sources) -> list[str]:
-    """Ids of the tariffs, or of the price stream, that price a day of the figure for one of the scope's carriers."""
-    found = [
-        name
-        for site_id, scope in behind
-        for carrier in carriers_of(sources.site(site_id), scope)
-        for name in price_sources(sources.site(site_id), carrier, figure.start, figure.end)
-    ]
-    return list(dict.fromkeys(found))
 
 
 # How the days of a KPI become that of their span; of no other does it follow from its days.
@@ -391,7 +383,8 @@ def _of_days(days: pl.DataFrame, period: Period) -> pl.DataFrame | None:
     read = {row["period_start"]: hours[row["period_start"]] * (row["coverage"] or 0.0) for row in rows}
     if len(rows) < period.days and "gap" not in codes:
         codes.append("gap")
-    whole = COMBINATIONS[OF_DAYS[first["kpi"]]]([("day", _exact(row)) for row in rows])
+    exact = [Decimal(repr(row["value"])) if row["exact"] is None else row["exact"] for row in rows]
+    whole = COMBINATIONS[OF_DAYS[first["kpi"]]]([("day", each) for each in exact])
     row: dict[str, Any] = {
         **first,
         "grain": f"{period.start}/{period.end}",
@@ -406,11 +399,6 @@ def _of_days(days: pl.DataFrame, period: Period) -> pl.DataFrame | None:
         "is_synthetic": any(row["is_synthetic"] for row in rows),
     }
     return pl.DataFrame([row], schema=days.schema)
-
-
-def _exact(row: Mapping[str, Any]) -> Decimal | None:
-    exact: Decimal | None = row["exact"]
-    return exact if exact is not None else Decimal(repr(row["value"]))
 
 
 def _weighed(rows: list[dict[str, Any]], weights: Mapping[Any, float]) -> float | None:

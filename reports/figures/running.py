@@ -5,7 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from assets.kpi.from_readings import FACTORED, is_coarse
+import polars as pl
+
+from assets.kpi.from_readings import FACTORED
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures, span_behind
 from assets.stores.warehouse.marts import ReadMart
 from data_quality.contracts.site_file.site import Site
@@ -83,14 +85,13 @@ def running_now(read: ReadMart, site: str, at_utc: datetime | None) -> RunningFi
     return running_figures(site, quarters, projections, at_utc=at_utc)
 
 
-def with_coarse_source(found: RunningFigures, site: Site, sources: Sources, as_of_utc: datetime) -> RunningFigures:
+def with_coarse_source(found: RunningFigures, site: Site, read: ReadMart) -> RunningFigures:
     """The figures with a finding where the main meters are read less often than the demand's window is long."""
-    month = Period(label="", start=found.month_start, end=span_behind(site, found.at_utc)[1], time_zone=site.time_zone)
-    readings = sources.site_streams(site, month.start, month.end, as_of_utc)
-    scope = f"site:{site.site_id}"
-    if not is_coarse(readings, site=site, scope=scope, period=month, minutes=found.window_minutes):
-        return found
-    return found.with_coarse_source()
+    first, scope = found.month_start, f"site:{site.site_id}"
+    inside = pl.col("period_start").is_between(first, span_behind(site, found.at_utc)[1], closed="left")
+    days = read("mart_scope__day_kpi", site_id=site.site_id, years={first.year}, scope=scope, where=inside)
+    minutes = days.filter(pl.col("scope") == scope)["max_source_minutes"]
+    return found.with_coarse_source() if (minutes > found.window_minutes).any() else found
 
 
 def running_result(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -> dict[str, Any]:

@@ -316,7 +316,12 @@ def differing(
     spans = {lake_id: parse_span(lake_id) for lake_id in ids}
     digests = digests_of(sources.lake.store, spans.values(), as_of_utc=as_of_utc)
     today = {("lake", "", lake_id): digests[span] for lake_id, span in spans.items()}
-    today |= _baselines_today(sources)
+    # Checksums of all baseline versions, and the adjustments of those that nobody ever adjusted: two queries.
+    checksums, adjusted = model_checksums(sources.lake.store), adjusted_baselines(sources.lake.store)
+    for (name, number), sha256 in checksums.items():
+        today["version", "baseline", f"{name}@{number}"] = sha256
+        if name not in adjusted:
+            today["version", "adjustments", f"{name}@{number}"] = adjustments_sha256(())
     found = []
     for row in rows:
         kind = row["kind"]
@@ -327,17 +332,6 @@ def differing(
         if today[key] != row["sha256"]:
             found.append((row, today[key]))
     return found
-
-
-def _baselines_today(sources: Sources) -> dict[tuple[str, str, str], str]:
-    """Checksums of all baseline versions, and the adjustments of those that nobody ever adjusted; two queries."""
-    store = sources.lake.store
-    checksums, adjusted = model_checksums(store), adjusted_baselines(store)
-    found = {("version", "baseline", f"{name}@{number}"): sha256 for (name, number), sha256 in checksums.items()}
-    none = adjustments_sha256(())
-    return found | {
-        ("version", "adjustments", f"{name}@{number}"): none for name, number in checksums if name not in adjusted
-    }
 
 
 def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | None = None) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.instance.first_month import EARLIEST, FROM_READINGS, first_month, partitions_begin
+from orchestration.instance.by_bucket import EARLIEST, FROM_READINGS, first_month, partitions_begin
 from orchestration.month_keys import month_ranges, month_span, site_month_key, split_key
 from orchestration.partitions import FIRST_MONTH, SITE_MONTHS, MonthRange, request_of
 

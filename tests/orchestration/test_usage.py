@@ -131,8 +131,8 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 def _called(function: Callable[..., Any], name: str) -> list[Callable[..., Any]]:
     # Some are imported where they are needed only.
-    late = [importlib.import_module(f"orchestration.operations.{each}") for each in ("signing", "reports.delivering")]
-    named = [names[name] for names in (function.__globals__, *map(vars, late)) if name in names]
+    late = importlib.import_module("orchestration.operations.signing")
+    named = [names[name] for names in (function.__globals__, vars(late)) if name in names]
     found = getattr(named[0], "__wrapped__", named[0]) if named else None
     if isinstance(found, type):
         return [each for each in vars(found).values() if isinstance(each, FunctionType)]

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE
@@ -36,14 +36,13 @@ def init(
         raise BadInput("files to draft from follow --from, and --site is given without them", reason="bad_arguments")
     if site is not None and (answers is not None or tz is not None):
         raise BadInput("--site is a whole site file: --answers and --tz go without it", reason="bad_arguments")
+    from orchestration.starter.interview import Interview, marked
+
     _expect_consent(call.terminal, folder, is_given=yes)
     if site is not None:
         target = make_project(folder, site)
-        return Answer(
-            {"path": folder, "site_file": target, "questions": _placeholders(target)}, text=_next(folder, target)
-        )
-    from orchestration.starter.interview import Interview
-
+        result = {"path": folder, "site_file": target, "questions": list(marked(target))}
+        return Answer(result, text=_next(folder, target))
     # A person who sits there is asked; who hands over a file of answers has given them.
     ask = call.terminal.line if answers is None and call.terminal.can_ask() else None
     interview = Interview.of(answers, tz=tz, ask=ask)
@@ -76,10 +75,3 @@ def _expect_consent(terminal: Terminal, folder: Path, *, is_given: bool) -> None
         )
     if not terminal.ask(f"{what}. Add a site to it? Its files stay as they are."):
         raise BadInput("nothing was changed", reason="exists")
-
-
-def _placeholders(site_file: Path) -> list[dict[str, Any]]:
-    """Open placeholders of an existing site file."""
-    from orchestration.starter.interview import marked
-
-    return list(marked(site_file))

@@ -146,7 +146,7 @@ def _of_project(
     """The project's sites as a register, and their quarter hours. A register says what site files do not: the use."""
     import polars as pl
 
-    from assets.kpi.benchmark.own_sites import hours_through, quarters, registered
+    from assets.kpi.benchmark.own_sites import hours_through, owned_through, quarters, registered
     from assets.kpi.from_readings import scope_meters
     from assets.sites.view import site_readings
 
@@ -154,8 +154,12 @@ def _of_project(
         raise BadInput("--organisation needs --period", reason="bad_period")
     as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
     register, parts = {}, []
-    hours = {} if organisation == EVERY_SITE else hours_through(*organisation_span(call, organisation, period))
-    for name, use in _sites_of(call, organisation, period).items():
+    # Uses as the organisation names them: of all sites of the project, or of those that it owns through the period.
+    uses, hours = dict.fromkeys(call.project.sites, ""), {}
+    if organisation != EVERY_SITE:
+        owned = organisation_span(call, organisation, period)
+        uses, hours = owned_through(*owned), hours_through(*owned)
+    for name, use in uses.items():
         site = call.project.site(name)
         span = parse_period(period, site.time_zone)
         own = registered(site, use, span, hours.get(name))
@@ -166,15 +170,6 @@ def _of_project(
         )  # fmt: skip
         parts.append(quarters(site, span, readings))
     return register, pl.concat(parts)
-
-
-def _sites_of(call: Call, organisation: str, period: str) -> dict[str, str]:
-    """Sites with their use as the organisation names it: all of the project, or those it owns through the period."""
-    if organisation == EVERY_SITE:
-        return dict.fromkeys(call.project.sites, "")
-    from assets.kpi.benchmark.own_sites import owned_through
-
-    return owned_through(*organisation_span(call, organisation, period))
 
 
 def _factors(

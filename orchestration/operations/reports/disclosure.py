@@ -47,7 +47,6 @@ from reports.gates import refuse_future
 from reports.given import given_of
 from reports.make_group_report import group_given, group_report
 from reports.make_report import refuse_empty
-from reports.report_content import ReportContent
 
 PackArgument = Annotated[str, Argument(metavar="PACK", help="A name of 'disclosure list'.")]
 PACKS = Table(
@@ -107,16 +106,12 @@ def gaps(
         template = _pack_of(call, pack, span, edition, as_of)
         refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
         content = template_report(template, given_of(template, known, span, baselines=project.baselines, **shared))
-    document = told_data(_with_kept_ids(call, content))
-    return Answer({"pack": template.template, **document, "findings": content.findings}, GAPS)
-
-
-def _with_kept_ids(call: Call, content: ReportContent) -> ReportContent:
-    """The content with ids that `trace` takes for a while: no revision of it is stored."""
-    ids = kept_ids(call.project, content.figures, call.clock)
+    # Ids that `trace` takes for a while: no revision of it is stored.
+    ids = kept_ids(project, content.figures, call.clock)
     named = {each.figure_id: ids.of(each) for each in content.figures}
     data = tuple(each.model_copy(update={"figure_id": named.get(each.figure_id, "")}) for each in content.data)
-    return content.model_copy(update={"data": data})
+    document = told_data(content.model_copy(update={"data": data}))
+    return Answer({"pack": template.template, **document, "findings": content.findings}, GAPS)
 
 
 def _pack_of(call: Call, pack: str, span: Period, edition: str, as_of_utc: datetime) -> ReportTemplate:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, parse_period, zone
+from data_quality.contracts.time import parse_period, zone
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
@@ -32,32 +32,24 @@ from reports.writer import words
 
 def marts_then(call: Call, sites: Sequence[Site], name: str) -> tuple[Path, datetime]:
     """Folder of the marts and the instant that they are as known at. name: of the sites, for the progress line."""
-    if call.as_of_utc is None:
-        call.doing(f"{name}: looking for what changed", is_brief=True)
-        if call.project.store.read_only is not None:
-            return _unwritten(call, sites)
-        from orchestration.warehouse.fresh import freshen_marts
+    from orchestration.warehouse.fresh import freshen_marts, stale_partitions
+    from orchestration.warehouse.marts_as_of import marts_as_of
 
-        freshen_marts(call.project, clock=call.clock, doing=call.doing)
+    project = call.project
+    if call.as_of_utc is not None:
+        call.doing(f"looking for the marts of {name} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
+        return marts_as_of(project, sites, call.as_of_utc), call.as_of_utc
+    call.doing(f"{name}: looking for what changed", is_brief=True)
+    if project.store.read_only is None:
+        freshen_marts(project, clock=call.clock, doing=call.doing)
         # After the marts were made: their instant must not lie before what they hold.
-        return call.project.project.marts_dir, call.project.reports.known_at(call.clock)
-    from orchestration.warehouse.marts_as_of import marts_as_of
-
-    call.doing(f"looking for the marts of {name} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
-    return marts_as_of(call.project, sites, call.as_of_utc), call.as_of_utc
-
-
-def _unwritten(call: Call, sites: Sequence[Site]) -> tuple[Path, datetime]:
-    """Those of a project that cannot be written: as published, or made of the same readings in the user's cache."""
-    from orchestration.warehouse.stale import stale_partitions
-
-    stale, site_ids = stale_partitions(call.project), {site.site_id for site in sites}
-    now_utc = call.project.reports.known_at(call.clock)
-    if not site_ids & {month.partition("|")[0] for months in stale.values() for month in months}:
-        return call.project.project.marts_dir, now_utc
-    from orchestration.warehouse.marts_as_of import marts_as_of
-
-    return marts_as_of(call.project, sites, now_utc), now_utc
+        return project.project.marts_dir, project.reports.known_at(call.clock)
+    # Of a project that cannot be written: as published, or made of the same readings in the user's cache.
+    stale, site_ids = stale_partitions(project), {site.site_id for site in sites}
+    now_utc = project.reports.known_at(call.clock)
+    if site_ids & {month.partition("|")[0] for months in stale.values() for month in months}:
+        return marts_as_of(project, sites, now_utc), now_utc
+    return project.project.marts_dir, now_utc
 
 
 def keep_figures(call: Call, build: Callable[[int], ReportContent], site: Site | None) -> ReportContent:
@@ -83,13 +75,9 @@ def _finding_text(row: Mapping[str, Any]) -> str:
     return ", ".join(row["findings"]) or str(row["finding"])
 
 
-def _half(row: Mapping[str, Any]) -> str:
-    half = row["uncertainty"]["plus_minus"]
-    return "" if half is None else f"{half:,.3f}"
-
-
 KPIS = Table("rows", _SHOWN, since=_since, note=_finding_text)
-WITH_BANDS = Table("rows", _SHOWN.replace("unit |", "±: {half} | unit |"), since=_since, note=_finding_text, half=_half)
+_WITH_HALF = _SHOWN.replace("unit |", "±: {uncertainty.plus_minus:,.3f|} | unit |")
+WITH_BANDS = Table("rows", _WITH_HALF, since=_since, note=_finding_text)
 
 
 @operation("kpis", example="--site factory --period 2025-Q1 --grain month", writes=True)
@@ -118,8 +106,16 @@ def kpis(
     if known is not None:
         refuse_without_readings(call.project.lake, known, span, name="kpis", as_of_utc=call.as_of_utc)
     marts_dir, as_of_utc = marts_then(call, sites, site or "all sites")
-    content = stored(call, known, span, grain, marts_dir, as_of_utc, scope)
-    figures = [figure for figure in content.figures if not portfolio or _is_of_portfolio(figure)]
+    make = partial(
+        kpi_portfolio if known is None else partial(kpi_list, known), span, grain=grain, sources=call.sources,
+        marts_dir=marts_dir, as_of_utc=as_of_utc, scope=scope,
+    )  # fmt: skip
+    # Kept with their traces, so that each can be walked back.
+    content = keep_figures(call, lambda revision: make(revision=revision), known)
+    figures: Sequence[Figure] = content.figures
+    if portfolio:
+        # Without what its KPIs were worked out from: figures of sites, and steps between.
+        figures = [each for each in figures if each.scope.startswith("portfolio") and each.kpi in kpi_catalogue()]
     by_id = {figure.figure_id: figure for figure in content.figures}
     rows = [row_of(figure, call.sources, by_id) for figure in figures]
     if uncertainty:
@@ -131,37 +127,6 @@ def kpis(
     simulated = "; some readings are simulated" if any(row["is_synthetic"] for row in rows) else ""
     shown = partial(kpi_tables, rows, grain=grain, time_zone=known.time_zone if known else "UTC")
     return Answer({"rows": rows}, shown, f"{days}{simulated}; --long gives figure ids and coverage")
-
-
-def _is_of_portfolio(figure: Figure) -> bool:
-    """False for what a portfolio's KPI was worked out from: figures of sites, and steps between."""
-    return figure.scope.startswith("portfolio") and figure.kpi in kpi_catalogue()
-
-
-def stored(
-    call: Call,
-    site: Site | None,
-    span: Period,
-    grain: Grain,
-    marts_dir: Path,
-    as_of_utc: datetime,
-    scope: str | None,
-) -> ReportContent:
-    """The marts' values as figures with their traces, kept so that each can be walked back."""
-
-    def build(revision: int) -> ReportContent:
-        make = kpi_portfolio if site is None else partial(kpi_list, site)
-        return make(
-            span,
-            grain=grain,
-            sources=call.sources,
-            marts_dir=marts_dir,
-            as_of_utc=as_of_utc,
-            revision=revision,
-            scope=scope,
-        )
-
-    return keep_figures(call, build, site)
 
 
 # Of a file, and of a terminal that does not say.

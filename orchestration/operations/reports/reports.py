@@ -2,20 +2,26 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from assets.stores.published.publications import PublicationStore
+from assets.stores.published.publications import PUBLISHED_SYNTHETIC, PublicationStore
 from assets.stores.published.report_ledger import Revision
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role, person_text
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import OnlySiteOption
 from orchestration.operations.signing import actor
-from reports.evidence.lifecycle import Life, Outcome, lives_at, next_step
+from reports.evidence.lifecycle import Life, Outcome, life_at, lives_at, next_step
 from reports.figures.trace import stale_revisions
 from reports.lifecycle.changes import between_revisions, data_between, data_moved, data_of, parse_revision, what_changed
 from reports.make_report import RENDERERS, render_now
 from reports.report_content import ReportLife
+
+if TYPE_CHECKING:
+    from orchestration.notices.courier import Parcel
+
+PUBLISHED_FOLDER = "published"
 
 RevisionArgument = Annotated[str, Argument(metavar="REVISION", help="ID of 'reports list'; newest without @.")]
 _EXAMPLE = "enpi_quarter/factory/2025-Q1@1"
@@ -109,7 +115,7 @@ def publish(
     )
     if outcome.status is None:
         return step_answer(chosen, outcome)
-    out_dir = call.project.project.reports_dir / "published"
+    out_dir = call.project.project.reports_dir / PUBLISHED_FOLDER
     reports, names = call.project.reports, call.project.names
     _, files = render_now(outcome.content, reports, out_dir, tuple(RENDERERS), call.clock, names)
     return step_answer(chosen, outcome, files=[*files.values()])
@@ -138,11 +144,48 @@ def deliver(
     to: Annotated[list[str] | None, Option("--to", help="Only folder, mail or webhook; repeatable.")] = None,
 ) -> Answer:
     """Deliver a published revision to what section `delivery` of the settings names, or try again what waits."""
-    from orchestration.operations.reports.delivering import deliver_revision, deliver_waiting
+    from assets.stores.published.deliveries import OPENADR, DeliveryStore
+    from orchestration.notices.courier import CHANNELS, Courier
 
-    found = deliver_waiting(call) if revision is None else deliver_revision(call, revision, to)
+    project, reports = call.project, call.project.reports
+    outbox, settings = DeliveryStore(project.store), project.project.settings.delivery
+    courier = Courier(settings=settings, root=project.project.root, outbox=outbox, clock=call.clock)
+    if revision is None:
+        from orchestration.operations.exports.openadr_push import send_waiting
+
+        # Published reports first: a push of reports to OpenADR servers that is under way holds up the others alone.
+        found = [
+            courier.send(each, _parcel_of(call, reports.get(each.report_id, each.revision)))
+            for each in outbox.waiting()
+            if each.channel != OPENADR
+        ] + send_waiting(call)
+    else:
+        parcel = _parcel_of(call, parse_revision(revision, reports))
+        if unknown := [each for each in to or () if each not in CHANNELS]:
+            raise BadInput(f"unknown channel {unknown[0]!r}; there are {', '.join(CHANNELS)}", reason="unknown_channel")
+        # Asked for in full before the first is tried: what a crash leaves waits in the outbox.
+        deliveries = courier.ask(parcel, [each for each in CHANNELS if not to or each in to])
+        found = [courier.send(each, parcel) for each in deliveries]
     is_done = all(each.state == "sent" for each in found)
     return Answer({"deliveries": found}, DELIVERIES, exit_code=DONE if is_done else CHECK_FAILED)
+
+
+def _parcel_of(call: Call, revision: Revision) -> "Parcel":
+    """The published files of a revision, rendered again: the same bytes as when they were published."""
+    from orchestration.notices.courier import Parcel
+    from reports.lifecycle.revise import stored_content
+
+    project = call.project
+    name = f"{revision.report_id}@{revision.revision}"
+    life = life_at(PublicationStore(project.store), revision.report_id, revision.revision, project.names)
+    if life.published is None or life.withdrawn is not None:
+        raise BadInput(f"{name} is {life.status}; only what is published is delivered", reason="not_published")
+    stored = stored_content(project.reports, revision.report_id, revision.revision)
+    folder = project.project.reports_dir / PUBLISHED_FOLDER
+    content, files = render_now(stored, project.reports, folder, ("pdf", "xlsx"), call.clock, project.names)
+    title = f"{content.title}, {content.site_name}, {content.period}"
+    mark = " (simulated readings)" if life.status == PUBLISHED_SYNTHETIC else ""
+    return Parcel(revision.report_id, revision.revision, title + mark, tuple(files.values()))
 
 
 @operation("reports diff", example=_EXAMPLE)

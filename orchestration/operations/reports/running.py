@@ -1,13 +1,11 @@
 """`meterloom running`: a site's month to date, its demand window so far, and what the month comes to."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from assets.kpi.running_cost.month_to_date import RunningFigures, span_behind
 from assets.stores.warehouse.marts import read_mart
-from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
@@ -38,30 +36,27 @@ def running(
     known = call.project.site(site)
     at_utc = parse_instant(at, known.time_zone) if at is not None else None
     marts_dir, as_of_utc = marts_then(call, [known], site)
-    found = running_now(partial(read_mart, marts_dir), site, at_utc)
-    found = with_coarse_source(found, known, call.sources, as_of_utc)
-    return _answer(found, known.time_zone, _stored(call, known, found, as_of_utc))
-
-
-def _stored(call: Call, site: Site, found: RunningFigures, as_of_utc: datetime) -> dict[str, str]:
-    """The figures with their traces, kept so that each can be walked back: field -> figure id."""
-    start, end = span_behind(site, found.at_utc)
-    month = Period(label="", start=start, end=end, time_zone=site.time_zone)
-    is_synthetic = call.sources.has_synthetic(site, month, as_of_utc)
+    read = partial(read_mart, marts_dir)
+    found = with_coarse_source(running_now(read, site, at_utc), known, read)
+    start, end = span_behind(known, found.at_utc)
+    month = Period(label="", start=start, end=end, time_zone=known.time_zone)
+    is_synthetic = call.sources.has_synthetic(known, month, as_of_utc)
 
     def build(revision: int) -> ReportContent:
         return running_list(
-            site, found, sources=call.sources, as_of_utc=as_of_utc, revision=revision, is_synthetic=is_synthetic
+            known, found, sources=call.sources, as_of_utc=as_of_utc, revision=revision, is_synthetic=is_synthetic
         )
 
-    content = keep_figures(call, build, site)
-    return {figure.kpi: figure.figure_id for figure in content.figures}
+    content = keep_figures(call, build, known)
+    return _answer(found, known.time_zone, {figure.kpi: figure.figure_id for figure in content.figures})
 
 
 def _answer(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -> Answer:
     rows = [
-        (name, unit_text(unit), *format_alike(_both(found, key), unit), figures.get(key, ""))
-        for key, (name, unit) in ((key, (name, unit or found.currency)) for key, (name, unit) in NAMES.items())
+        (name, unit_text(unit), *format_alike([getattr(found, key), getattr(found, f"projected_{key}")], unit), id_)
+        for key, name, unit, id_ in (
+            (key, name, unit or found.currency, figures.get(key, "")) for key, (name, unit) in NAMES.items()
+        )
     ]
     at_local = found.at_utc.astimezone(zone(time_zone))
     head = (
@@ -77,7 +72,3 @@ def _answer(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -
     ]
     result = running_result(found, time_zone, figures)
     return Answer(result, (head, "", Table(rows, RUNNING), ""), "\n".join(text))
-
-
-def _both(found: RunningFigures, key: str) -> list[Any]:
-    return [getattr(found, key), getattr(found, f"projected_{key}")]

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from data_quality.contracts.access.permissions import Permission, may, sees_site, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import plain
-from orchestration.operations.reports.answer_trace import answer_trace, kept_answer
+from orchestration.operations.reports.trace import answer_trace, kept_answer
 from orchestration.web.api.operations_api import ENDPOINTS, ROOM
 from orchestration.web.request_context import Ask, requires
 from orchestration.web.requested_number import Number, requested_number, stored_number

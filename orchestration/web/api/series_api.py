@@ -69,9 +69,8 @@ def running(
     at_utc = parse_instant(at, site.time_zone) if at else None
 
     def make() -> dict[str, Any]:
-        found = running_now(marts_of(ask, site), site.site_id, at_utc)
-        sources = ask.project.sources()
-        found = with_coarse_source(found, site, sources, ask.as_known_utc)
+        read, sources = marts_of(ask, site), ask.project.sources()
+        found = with_coarse_source(running_now(read, site.site_id, at_utc), site, read)
         book = running_book(site, found, sources=sources, as_of_utc=instant_of(ask), is_synthetic=site.is_simulated)
         ids = kept_ids(ask.project, book.figures(), ask.clock)
         whole = running_result(found, site.time_zone, {each.kpi: ids.of(each) for each in book.figures()})

@@ -15,7 +15,7 @@ from assets.readings.readers.child import Limits, run_limited
 from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.errors import BadInput
 from orchestration.open_project import OpenProject
-from orchestration.operations.reports.delivering import PUBLISHED_FOLDER
+from orchestration.operations.reports.reports import PUBLISHED_FOLDER
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import sent_file
 from orchestration.web.problems import is_for_programs

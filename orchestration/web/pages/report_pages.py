@@ -15,7 +15,7 @@ from data_quality.contracts.access.permissions import Permission, sees_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from orchestration.open_project import OpenProject
-from orchestration.operations.reports.delivering import PUBLISHED_FOLDER
+from orchestration.operations.reports.reports import PUBLISHED_FOLDER
 from orchestration.views.pack_subjects import subjects_of
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import ACTS, act, acts_on
