@@ -36,10 +36,10 @@ class Board(Model):
     """A board as data. title: in English, whose words the languages have; question: what it answers to whom.
 
     tiles: keys, in reading order, and how many of twelve columns each takes; what is not set up at a site is left out.
-    tall: those of two rows. place, icon, group, homes: of its place in the side bar, as of Nav. needs: the permission of who opens it. span: of the tiles where the
-    address names none. is_of_part: tiles of the part that is chosen, compared with another span. is_of_all: of all
-    sites where none is named. is_of_home: a place of homes alone. is_of_span: its title names the span. says_late: also
-    that readings are late. below: what stands under the tiles.
+    tall: those of two rows. place, icon, group, homes: of its place in the side bar, as of Nav. needs: the permission
+    of who opens it. span: of the tiles where the address names none. is_of_part: tiles of the part that is chosen,
+    compared with another span. is_of_all: of all sites where none is named. is_of_home: a place of homes alone.
+    is_of_span: its title names the span. says_late: also that readings are late. below: what stands under the tiles.
     """
 
     title: str

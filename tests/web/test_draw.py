@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import json
 import re
-from pathlib import Path
 
 import pyarrow
 import pytest
