@@ -111,6 +111,8 @@ def test_another_organisation_file_makes_its_report_stale(asking: Asking) -> Non
     assert changed() == []
     path.write_text(path.read_text().replace("share_percent: 60", "share_percent: 61"))
     assert changed() == [("organisation group", "group")]
+    # A draft too.
+    assert "1 outdated" in shown(asking)
     path.write_text("organisation: [")
     assert changed() == [("organisation group", "group")]
 
