@@ -6,7 +6,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from controls.simulator.simulated_files import write_site
-from controls.simulator.worlds.file_faults import months_with_faults
 from data_quality.contracts.settings import Project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after
@@ -34,8 +33,8 @@ def deliver_plant(project: Project, site: Site, *, now_utc: datetime) -> list[Pa
     before = months_after(running, -1)
     # A world that ended long ago stays as it was made.
     if any((folder / f"{site.site_id}_{month:%Y-%m}_meters.csv").exists() for month in (before, running)):
-        faulty, end = months_with_faults(today), today + timedelta(days=1)
-        return write_site(folder, site, start=before, end=end, until_utc=now_utc, faulty=faulty)
+        end = today + timedelta(days=1)
+        return write_site(folder, site, start=before, end=end, until_utc=now_utc, faults_of=today)
     return []
 
 

@@ -27,8 +27,8 @@ def months_with_faults(today: date) -> tuple[date, ...]:
 
 def with_gaps(made: SimulatedSite, months: tuple[date, ...]) -> SimulatedSite:
     """The site without the readings that its meters did not send in these months."""
-    lost = pl.any_horizontal(pl.lit(value=False), *(each for month in months for each in _spells(made, month)))
-    return replace(made, meters=made.meters.filter(~lost))
+    lost = [each for month in months for each in _spells(made, month)]
+    return replace(made, meters=made.meters.filter(~pl.any_horizontal(lost))) if lost else made
 
 
 def write_portal(folder: Path, made: SimulatedSite, month: date) -> Path | None:
