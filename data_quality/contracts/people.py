@@ -40,7 +40,7 @@ class Person(Model):
     public_key: str = Field(default="", description="Ed25519 public key, base64; needed to sign")
     sites: tuple[str, ...] = Field(default=(), description="Sites that the person sees; without them all")
     tenants: tuple[str, ...] = Field(default=(), description="Tenants whose parts a person of that role sees")
-    home_board: str | None = Field(default=None, description="The board that opens first, of reports/pages/boards.yaml")
+    home_board: str | None = Field(default=None, description="The board that opens first, of reports/pages/boards")
 
     @model_validator(mode="after")
     def _tenant_has_a_part(self) -> Self:

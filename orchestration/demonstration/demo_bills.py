@@ -1,4 +1,4 @@
-"""The demo's supplier's bills: the factory's last two months, one right, one at last year's prices. Synthetic."""
+"""The demo's supplier's bills: the factory's last six months, the last one at last year's prices. Synthetic."""
 
 import csv
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from data_quality.contracts.time import Clock, local_midnight_utc
 from orchestration.demonstration.demo_dates import last_months
 from orchestration.resources import ProjectResource
 
-BILLED = "factory"
+BILLED, BILLS = "factory", 6
 
 
 def store_bills(project: ProjectResource, clock: Clock, *, until: date) -> list[Path]:
@@ -29,9 +29,10 @@ def store_bills(project: ProjectResource, clock: Clock, *, until: date) -> list[
     folder = project.project.root / "bills"
     folder.mkdir(exist_ok=True)
     paths = []
-    # How many of the dated tariffs the supplier's prices of energy are behind.
-    for behind, (start, end) in enumerate(last_months(until)):
-        made, tariff = _billed(project, site, start, end, behind)
+    months = last_months(until, BILLS)
+    for start, end in months:
+        # How many of the dated tariffs the supplier's prices of energy are behind.
+        made, tariff = _billed(project, site, start, end, int((start, end) == months[-1]))
         path = folder / f"{BILLED}_{start:%Y-%m}_synthetic.csv"
         head = {
             "Supplier": "Simulated power supply of the demo",

@@ -23,10 +23,10 @@ def last_quarters(until: date) -> tuple[date, ...]:
     return tuple(months_after(quarter_end(until), -months) for months in (12, 9, 6, 3))
 
 
-def last_months(until: date) -> tuple[tuple[date, date], ...]:
-    """First day and day after of the last two finished months."""
+def last_months(until: date, count: int) -> tuple[tuple[date, date], ...]:
+    """First day and day after of the last finished months."""
     end = until.replace(day=1)
-    return tuple((months_after(end, -months), months_after(end, 1 - months)) for months in (2, 1))
+    return tuple((months_after(end, -months), months_after(end, 1 - months)) for months in range(count, 0, -1))
 
 
 def digest_day(until: date, time_zone: str, now_utc: datetime) -> date:

@@ -22,6 +22,7 @@ from orchestration.demonstration.demo_bills import BILLED, store_bills
 from orchestration.demonstration.demo_dates import factory_span, last_quarters, tower_span
 from orchestration.demonstration.demo_dispatch import dispatch_live, sign_demo
 from orchestration.demonstration.demo_tower import (
+    TOWER,
     ingest_files,
     quarantined_files,
     report,
@@ -118,7 +119,7 @@ def run_demo(
             runner.build_marts(month_ranges(touched_months(project, after_id=0)[0]))
         with steps.step("fit and register the factory's baselines; Anna approves them"):
             fit_and_approve(project, runner, clock)
-        with steps.step("hold two supplier's bills of the factory (synthetic) against its readings"):
+        with steps.step("hold six supplier's bills of the factory (synthetic) against its readings"):
             store_bills(project, clock, until=until)
             runner.run("bill_audit", partition=BILLED)
         with steps.step("backtest, register and issue forecasts"):
@@ -145,7 +146,7 @@ def run_demo(
             advised = run_advice(project, clock, say)
         with steps.step(f"disclose the last full year, of {'all sites' if full else 'the factory'} and of the holding"):
             packs = run_disclosure(project, clock, say, until=until, full=full)
-        with steps.step("read what the factory used today"):
+        with steps.step("read what factory and tower used today"):
             read_today(project, runner, clock, until=until)
         answer = summary(project, runner, traced, commands, steps)
         answer |= {"until": until.isoformat(), "late": late, "quarantine": quarantined_files(project), "event": event}
@@ -159,7 +160,7 @@ def simulate(project: ProjectResource, clock: Clock, *, until: date, quick: bool
     """Landing files of the demo sites. Returns the tower's files: those that come late are not in the folder yet."""
     start, end = factory_span(until)
     factory, lapses = project.site("factory"), left_running("factory", until)
-    write_site(project.project.landing_dir / "factory", factory, start=start, end=end, lapses=lapses)
+    write_site(project.project.landing_dir / "factory", factory, start=start, end=end, lapses=lapses, faults_of=until)
     days = YEAR_HISTORY_DAYS if year else QUICK_HISTORY_DAYS if quick else HOME_HISTORY_DAYS
     deliver_home(project.project, project.site("home"), now_utc=clock.now_utc(), days=days)
     delivery = tower_files(project, until=until, quick=quick)
@@ -182,11 +183,15 @@ def find_anomalies(runner: Runner, *, until: date) -> None:
 
 
 def read_today(project: ProjectResource, runner: Runner, clock: Clock, *, until: date) -> None:
-    """The factory's readings from `until` to now, against the forecast that was issued before: its day has begun."""
-    now_utc, site = clock.now_utc(), project.site("factory")
+    """The factory's readings from `until` to now, against the forecast that was issued before: its day has begun; and
+    the tower's of the running month, whole files of which come when it is over.
+    """
+    now_utc, site, tower = clock.now_utc(), project.site("factory"), project.site(TOWER)
     # Data that end long ago end there.
     if now_utc - local_midnight_utc(until, site.time_zone) < timedelta(days=2):
         ingest_files(runner, site.site_id, deliver_plant(project.project, site, now_utc=now_utc))
+        folder, end = project.project.landing_dir / TOWER, until + timedelta(days=2)
+        ingest_files(runner, TOWER, write_site(folder, tower, start=until.replace(day=1), end=end, until_utc=now_utc))
         for job, months in stale_partitions(project).items():
             runner.build_marts(month_ranges(months), job=job)
         # As the night does it: its limits are what `meterloom up` judges live values by.

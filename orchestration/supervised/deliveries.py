@@ -33,7 +33,8 @@ def deliver_plant(project: Project, site: Site, *, now_utc: datetime) -> list[Pa
     before = months_after(running, -1)
     # A world that ended long ago stays as it was made.
     if any((folder / f"{site.site_id}_{month:%Y-%m}_meters.csv").exists() for month in (before, running)):
-        return write_site(folder, site, start=before, end=today + timedelta(days=1), until_utc=now_utc)
+        end = today + timedelta(days=1)
+        return write_site(folder, site, start=before, end=end, until_utc=now_utc, faults_of=today)
     return []
 
 

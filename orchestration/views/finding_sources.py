@@ -180,11 +180,14 @@ def finding_of(event: AnomalyEvent, site: Site, *, locale: str = "en") -> OpenFi
     pattern = "{0}: {1} on {2}" if start.date() == last.date() else "{0}: {1}, {2}"
     days = Sentence(pattern, named(name), kind, days_of(start.date(), last.date() + timedelta(days=1)))
     span = f"{(start - _AROUND).date()}/{(last + _AROUND).date()}"
+    why = "" if event.cause is None or event.cause == "unknown" else Sentence(CAUSE_TITLES[event.cause])
+    if why and event.confidence is not None:
+        why = Sentence("{0}, confidence {1} %", why, f"{event.confidence * 100:.0f}")
     return OpenFinding(
         site_id=site.site_id, source=SOURCE, cause=f"{event.meter_id} {span}", severity=event.severity,
         what=sentences((days, _energy(event)), ", "), at_utc=event.end_utc, worth=_worth(event, locale),
         stored_id=event.event_id, rule_kind="anomaly", scopes=(f"meter:{event.meter_id}",), amounts=amounts_of(event),
-        why=_cause(event), currency=event.currency, loss_days=(last.date() - start.date()).days + 1,
+        why=why, currency=event.currency, loss_days=(last.date() - start.date()).days + 1,
         loss=event.cost if event.cost is not None and event.cost > 0 else None,
     )  # fmt: skip
 
@@ -230,16 +233,6 @@ def _energy(event: AnomalyEvent) -> str:
     [amount] = format_alike([round(abs(event.kwh), 1)], "kwh", locale="en")
     pattern = "{0} more than usual" if event.kwh > 0 else "{0} less than usual"
     return Sentence(pattern, Numeral(f"{amount} kWh"))
-
-
-def _cause(event: AnomalyEvent) -> str:
-    """Waste, confidence 87 %; nothing where no classifier said one."""
-    if event.cause is None or event.cause == "unknown":
-        return ""
-    cause = Sentence(CAUSE_TITLES[event.cause])
-    if event.confidence is None:
-        return cause
-    return Sentence("{0}, confidence {1} %", cause, f"{event.confidence * 100:.0f}")
 
 
 def _worth(event: AnomalyEvent, locale: str) -> str:

@@ -21,11 +21,11 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from assets.stores.ledgers.alert_events import last_acts
+from assets.stores.ledgers.work_orders import WorkOrders
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.site_file.site import Site
-from orchestration.views.open_counts import open_counts
-from orchestration.views.open_findings import Look
+from orchestration.views.open_findings import Look, open_findings
 from orchestration.web.cache import answered, as_taken
 from orchestration.web.request_context import CHANGED, LOOKS, MORE, Ask
 from reports.pages.address import Address
@@ -398,9 +398,15 @@ def _counts(ask: Ask, site: Site | None) -> dict[str, int]:
         [acts] = project.store.rows(last_acts(site.site_id))
         key = (site.site_id, sees_all, ask.now_utc.replace(second=0, microsecond=0), *acts.values())
         look = partial(Look, project, site, ask.now_utc, with_every_site=sees_all, with_money=False)
-        found = project.cache.once("open_counts", key, lambda: open_counts(look()))
-        return {"/board/ops": found.findings, "/findings": found.findings, "/tasks": found.tasks}
+        return project.cache.once("open_counts", key, lambda: open_counts(look()))
     return {}
+
+
+def open_counts(look: Look) -> dict[str, int]:
+    """Open findings and tasks of a site by the places that show them; a look at every source takes some 30 ms."""
+    findings = sum(each.needs_someone for each in open_findings(look).standing)
+    tasks = sum(each.is_open for each in WorkOrders(look.project.store).standing(look.site.site_id))
+    return {"/board/ops": findings, "/findings": findings, "/tasks": tasks}
 
 
 def _sites(address: Address, found: dict[str, Site]) -> list[SiteLink]:

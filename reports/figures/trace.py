@@ -92,12 +92,19 @@ class TraceReport(Model):
 
 
 class VersionChange(Model):
-    """An input whose content differs today from what the figure was made of."""
+    """An input whose content differs today from what the figure was made of. role: of an input that is a version."""
 
     kind: str
     id: str
     then: str
     now: str
+    role: str = ""
+
+    @property
+    def name(self) -> str:
+        """The input by its role: site file tower, baseline compressors@2; readings and code by their kind."""
+        role = {"site": "site file"}.get(self.role, self.role.replace("_", " "))
+        return f"{role if self.kind == 'version' and role else self.kind} {self.id}"
 
 
 def trace_figure(figure_id: str, *, reports: Figures, sources: Sources) -> TraceReport:
@@ -280,7 +287,7 @@ def versions_today(figure: Figure, *, reports: Figures, sources: Sources) -> lis
         for given in node.trace.inputs:
             if given.kind in {"lake", "version"} and (today := today_sha256(given, sources)) != given.sha256:
                 changes[given.kind, given.id] = VersionChange(
-                    kind=given.kind, id=given.id, then=given.sha256, now=today
+                    kind=given.kind, id=given.id, then=given.sha256, now=today, role=given.role
                 )
     return list(changes.values())
 
@@ -302,7 +309,8 @@ def stale_revisions(
     for row, now in differing(reports.distinct_inputs(None if only is None else wanted), sources, as_of_utc=as_of_utc):
         # Inputs are asked for all revisions, of which as_of_utc may leave some out.
         if (key := (row["report_id"], row["revision"])) in found:
-            found[key].append(VersionChange(kind=row["kind"], id=row["id"], then=row["sha256"], now=now))
+            change = VersionChange(kind=row["kind"], id=row["id"], then=row["sha256"], now=now, role=row["role"])
+            found[key].append(change)
     return found
 
 

@@ -1,11 +1,11 @@
-"""Boards as data (boards.yaml) and as pages: their tiles, whose home they are, and what stands below the tiles."""
+"""Boards as data (boards/NAME.yaml) and as pages: their tiles, whose home they are, and what stands below the tiles."""
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, RootModel
+from pydantic import Field
 
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
@@ -14,13 +14,13 @@ from data_quality.contracts.model import Model, once
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.people import People, Person, Role
 from data_quality.contracts.quick_yaml import read_model
-from data_quality.contracts.site_file.meter import Identifier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import load_yaml, place_of
 from reports.pages.address import Address
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
 from reports.texts.locales import page_word
 
+BOARDS = Path(__file__).with_name("boards")
 COLUMNS = 12
 # What stands in homes: other kinds are of machines and halls.
 HOME_DEVICES = frozenset({"battery", "ev_charger", "pv", "tank", "heat_pump", "heating_relay", "appliance"})
@@ -35,17 +35,18 @@ _HOME_OF: Mapping[Role, str] = {
 class Board(Model):
     """A board as data. title: in English, whose words the languages have; question: what it answers to whom.
 
-    tiles: keys, in reading order, and how many of twelve columns each takes; tall: those of two rows. icon, group,
-    homes: of its place in the side bar, as of Nav. needs: the permission of who opens it. span: of the tiles where the
-    address names none. is_of_part: tiles of the part that is chosen, compared with another span. is_of_all: of all
-    sites where none is named. is_of_home: a place of homes alone. is_of_span: its title names the span. says_late: also
-    that readings are late. below: what stands under the tiles.
+    tiles: keys, in reading order, and how many of twelve columns each takes; what is not set up at a site is left out.
+    tall: those of two rows. place, icon, group, homes: of its place in the side bar, as of Nav. needs: the permission
+    of who opens it. span: of the tiles where the address names none. is_of_part: tiles of the part that is chosen,
+    compared with another span. is_of_all: of all sites where none is named. is_of_home: a place of homes alone.
+    is_of_span: its title names the span. says_late: also that readings are late. below: what stands under the tiles.
     """
 
     title: str
     question: str
     tiles: Mapping[str, Annotated[int, Field(ge=3, le=12)]] = Field(min_length=1)
     tall: tuple[str, ...] = ()
+    place: int = 5
     icon: str = "layout-dashboard"
     group: str = ""
     homes: tuple[str, ...] = ("ops",)
@@ -59,14 +60,11 @@ class Board(Model):
     below: Literal["", "proof"] = ""
 
 
-class _Boards(RootModel[dict[Identifier, Board]]):
-    model_config = ConfigDict(frozen=True)
-
-
 @cache
 def boards() -> Mapping[str, Board]:
-    """The boards of boards.yaml by name."""
-    return read_model(Path(__file__).with_name("boards.yaml"), _Boards).root
+    """The boards by the name of their file in boards, in the order of their places."""
+    found = {path.stem: read_model(path, Board) for path in sorted(BOARDS.glob("*.yaml"))}
+    return dict(sorted(found.items(), key=lambda each: each[1].place))
 
 
 def expect_boards(people: People, path: Path) -> None:

@@ -243,19 +243,15 @@ def _figures(given: EnergyGiven) -> Cards:
     for key, title in LABELS.items():
         if key not in given.totals:
             continue
-        value, more = _number(given, key, title), _compared(given, key)
+        value = _number(given, key, title)
+        others = [_number(given, f"{at}/{key}", label) for at, label in BESIDE.items() if f"{at}/{key}" in given.totals]
+        # The change rests on the readings of what it is compared with too: their note stands once.
+        more = (*others[:1], *(each.model_copy(update={"note": _more(each, others[0])}) for each in others[1:]))
         if given.totals[key].value is None:
             found.append(Widget(key=key, title=title, state="none", reason=value.note, value=value, numbers=more))
         else:
             found.append(Widget(key=key, title=title, state="value", value=value, numbers=more))
     return Cards(widgets=tuple(each.model_copy(update={"span": 12 // len(found)}) for each in found))
-
-
-def _compared(given: EnergyGiven, kpi: str) -> tuple[Number, ...]:
-    """The same of the other days, and the change. It rests on their readings too: their note stands once."""
-    keys = {f"{key}/{kpi}": label for key, label in BESIDE.items()}
-    others = tuple(_number(given, key, label) for key, label in keys.items() if key in given.totals)
-    return (*others[:1], *(each.model_copy(update={"note": _more(each, others[0])}) for each in others[1:]))
 
 
 def _more(change: Number, compared: Number) -> Text:

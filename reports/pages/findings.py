@@ -75,13 +75,27 @@ def findings_tile(given: OpenFindings) -> Widget:
     ]
     lines = list(_lines(first, given))
     rest = len(lines) - MOST_ROWS
-    note = Sentence("{0} more", rest) if rest > 0 else listed
+    losses, currencies = _losses(given.open), {each.currency for each in given.open if each.loss_per_day}
+    text: Text = Sentence("{0} open", len(given.open))
+    if losses and len(currencies) == 1:
+        [amount] = format_alike([sum(losses)], min(currencies), locale=given.locale)
+        money = f"{amount}\N{NO-BREAK SPACE}{unit_text(min(currencies))}"
+        text = sentences([text, Sentence("{0}/day", money)], " · ")
+    counted = [Sentence("{0} with a loss", len(losses))] if 0 < len(losses) < len(given.open) else []
+    note = sentences([*counted, Sentence("{0} more", rest) if rest > 0 else listed], " · ")
     return Widget(
         key="open_findings", title="Needs attention", age=given.age, link=given.link, is_synthetic=given.is_synthetic,
         state="finding" if given.open or given.silent or given.findings else "value",
-        value=Number(label="Open", text=Sentence("{0} open", len(given.open)), note=note),
+        value=Number(label="Open", text=text, note=note),
         items=tuple(lines[:MOST_ROWS]), numbers=tuple(numbers), findings=given.findings,
     )  # fmt: skip
+
+
+def _losses(found: Sequence[OpenFinding]) -> list[float]:
+    """Losses a day that may be added up: unusual use may be energy of a use that is over its limit at that site."""
+    uses = {each.site_id for each in found if each.loss_per_day and each.source == "EnPI alerts"}
+    counts = (each for each in found if each.source != ANOMALIES or each.site_id not in uses)
+    return [each.loss_per_day for each in counts if each.loss_per_day]
 
 
 def _gravest(found: Iterable[OpenFinding]) -> list[OpenFinding]:

@@ -166,7 +166,7 @@ def twin_of(revision: Revision, address: Address) -> str:
 def _summary(newest: Sequence[ReportLine]) -> str:
     waiting = sum(each.revision is not None and each.life.status in ("draft", "reviewed") for each in newest)
     due = sum(each.revision is None for each in newest)
-    outdated = sum(bool(each.changes) and each.is_out for each in newest)
+    outdated = sum(bool(each.changes) and each.life.withdrawn is None for each in newest)
     return Sentence("{0} in review · {1} due · {2} outdated", waiting, due, outdated)
 
 
@@ -273,7 +273,7 @@ def _life(chosen: Chosen, locale: str) -> tuple[LifeMark, ...]:
     if life.returned is None and life.published is None:
         marks.append(LifeMark(name="Publish", text="by a second person than the reviewer", look="muted"))
     if chosen.line.changes:
-        moved = ", ".join(f"{each.kind} {each.id}" for each in chosen.line.changes[:_NAMED_CHANGES])
+        moved = ", ".join(each.name for each in chosen.line.changes[:_NAMED_CHANGES])
         more = len(chosen.line.changes) - _NAMED_CHANGES
         changed = Sentence("{0} and {1} more", moved, more) if more > 0 else moved
         marks.append(LifeMark(name="Outdated", text=Sentence("changed since: {0}", changed), look="warn"))

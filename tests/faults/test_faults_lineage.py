@@ -309,7 +309,7 @@ def test_fault_f26_another_version_is_another_revision_and_the_old_one_stays(
     else:
         monkeypatch.setattr(calendar, "_installed", lambda name: f"999 of {name}")
     (changes,) = stale_revisions(used.reports, used.sources()).values()
-    assert [(change.kind, change.id) for change in changes] == [("version", "plant/2025")]
+    assert [change.name for change in changes] == ["calendar plant/2025"]
     new = report(used)
     assert (new.is_new, new.content.revision) == (True, 2)
     kept = stored_content(used.reports, old.report_id, 1)
@@ -321,7 +321,7 @@ def test_fault_f26_another_version_is_another_revision_and_the_old_one_stays(
         assert (traced.is_equal, traced.figure) == (not is_moved, figure)
         assert (by_path(new.content, path).value != figure.value) is is_moved
         changed = versions_today(figure, reports=used.reports, sources=used.sources())
-        assert [change.id for change in changed] == ["plant/2025"]
+        assert [change.name for change in changed] == ["calendar plant/2025"]
 
 
 def test_fault_f26_the_time_zone_database_that_is_read_is_the_one_that_is_named(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ not have is refused by it, and the refusal is recorded. Examples with `inputs/` 
 
 from typing import NamedTuple
 
+from reports.pages.board import boards
+
 
 class LeftOut(NamedTuple):
     """Reason why a command or a route is not recorded."""
@@ -291,6 +293,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/profile/notices": ("/profile/notices", "/profile/notices?locale=de"),
     "/profile": ("/profile", "/profile?locale=de"),
     "/": ("/",),
+    **{f"/board/{name}": (f"/board/{name}{SITE}",) for name in boards()},
     "/board/home": ("/board/home?site=home", "/board/home?site=home&locale=de", "/board/home?site=home&locale=ar"),
     "/board/ops": (f"/board/ops{SITE}", "/board/ops?site=tower", "/board/ops?site=home&locale=de",
                    f"/board/ops{SITE}&locale=ar"),

@@ -68,7 +68,7 @@ def test_spans_end_with_the_last_day_month_or_quarter_that_is_over(until: date) 
     start, end = factory_span(until)
     assert (start.month, start.day, end) == (1, 1, until)
     assert 731 - 1 <= (end - start).days <= 731 + 366
-    (_, middle), (also_middle, last) = last_months(until)
+    (_, middle), (also_middle, last) = last_months(until, 2)
     assert middle == also_middle
     assert last <= until < months_after(last, 1)
     quarters = last_quarters(until)
@@ -89,7 +89,7 @@ def test_the_spans_of_the_shipped_day_are_those_that_tests_and_figures_stand_on(
     assert factory_span(ANCHOR) == (date(2024, 1, 1), ANCHOR)
     assert tower_span(ANCHOR, quick=False) == (date(2025, 7, 1), ANCHOR)
     assert tower_span(ANCHOR, quick=True) == (date(2025, 11, 1), ANCHOR)
-    assert last_months(ANCHOR) == ((date(2025, 11, 1), date(2025, 12, 1)), (date(2025, 12, 1), ANCHOR))
+    assert last_months(ANCHOR, 2) == ((date(2025, 11, 1), date(2025, 12, 1)), (date(2025, 12, 1), ANCHOR))
     assert last_quarters(ANCHOR) == tuple(date(2025, month, 1) for month in (1, 4, 7, 10))
 
 

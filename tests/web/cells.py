@@ -7,6 +7,8 @@ tenant's scope must be too; empty for what is of no site.
 
 from typing import Literal, NamedTuple
 
+from reports.pages.board import boards
+
 About = Literal["", "site", "scope"]
 
 
@@ -75,11 +77,9 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("POST", "/profile/notices"): Cell("/profile/notices", about="", body="{{}}"),
     ("POST", "/profile/out"): Cell("/profile/out", about="", body="{{}}"),
     ("GET", "/"): Cell("/", about=""),
-    ("GET", "/board/ops"): Cell(f"/board/ops{_SITE}", about="site"),
+    **{("GET", f"/board/{name}"): Cell(f"/board/{name}{_SITE}", about="site") for name in boards()},
     ("GET", "/board/site"): Cell(f"/board/site{_Q}"),
-    ("GET", "/board/home"): Cell(f"/board/home{_SITE}", about="site"),
     ("GET", "/board/exec"): Cell("/board/exec", about=""),
-    ("GET", "/board/audit"): Cell(f"/board/audit{_SITE}", about="site"),
     ("POST", "/board/audit/draw"): Cell("/board/audit/draw", about="", body="{{}}"),
     ("POST", "/board/audit/verify"): Cell(f"/board/audit/verify{_SITE}", about="site", body="{{}}"),
     ("GET", "/live"): Cell(f"/live{_SITE}", about="site"),

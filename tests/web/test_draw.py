@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import json
 import re
-from pathlib import Path
 
 import pyarrow
 import pytest
@@ -16,8 +15,8 @@ from orchestration.open_project import OpenProject
 from orchestration.web.app import NAV
 from orchestration.web.draw import BASE, CHARTS, FOLDER, draw_problem, html_of, static_address, static_files
 from orchestration.web.request_context import Ask
-from reports.pages import board as boards
 from reports.pages.address import Address
+from reports.pages.board import BOARDS
 from reports.pages.chart import Chart, ChartRow, Limit, chart_data
 from reports.pages.numbers import Live, Number, Numbers, Picture
 from reports.pages.page import Act, Cards, Choice, Form, Input, Option, Page, PageBlock, Part, Steps, Widget
@@ -33,7 +32,7 @@ ANNA = Person(person_id="anna", name="Anna", roles=(Role.OPERATOR,))
 EVIL = '</script><script>alert(1)</script><b onclick="x">\'&\u202e'
 LIBRARY = "echarts.custom.min.js"
 INTER = "c8d9cbc6b869375fc91c4e04ceced18c69853c1d1eb2a721702728cdb32e0865"
-TEMPLATES, BOARDS = FOLDER.parent / "templates", Path(boards.__file__).with_name("boards.yaml")
+TEMPLATES = FOLDER.parent / "templates"
 
 
 def table(text: str, key: str = "t") -> Table:
@@ -226,7 +225,7 @@ def test_font_and_icons_come_with_their_licences() -> None:
 
 def test_every_symbol_of_the_sprite_is_used_and_every_one_that_is_used_is_there() -> None:
     there = set(re.findall(r'<symbol id="([^"]+)"', (FOLDER / "icons.svg").read_text()))
-    sources = "".join(path.read_text() for path in (*TEMPLATES.glob("*.html"), BOARDS))
+    sources = "".join(path.read_text() for path in (*TEMPLATES.glob("*.html"), *BOARDS.glob("*.yaml")))
     used = set(re.findall(r'icon\("([a-z0-9-]+)"', sources)) | set(re.findall(r'"([a-z0-9-]+)"[,}]', sources)) & there
     used |= {each.icon for each in NAV} | set(ICONS.values()) | {Act.model_fields["icon"].default}
     assert there == used

@@ -58,3 +58,21 @@ def test_money_is_a_figure_with_its_reason_or_is_not_there() -> None:
     [plain] = lines(air.model_copy(update=money | {"loss_of": ""}), subjects={air.finding_id: "/enpi/plant/air"})
     assert plain.worth is not None
     assert plain.worth.why == "/enpi/plant/air"
+
+
+def test_the_head_adds_up_losses_that_are_not_the_same_energy() -> None:
+    def lost(source: str, a_day: float, currency: str = "EUR") -> OpenFinding:
+        money = {"loss": a_day * 10, "loss_days": 10, "currency": currency}
+        return OpenFinding(site_id="plant", source=source, cause=f"{source} {a_day}", severity=2, what="+", **money)
+
+    def head(*found: OpenFinding) -> tuple[str, str]:
+        value = findings_tile(OpenFindings(address=HERE, open=found, asked=("devices",))).value
+        assert value is not None
+        return page_word(value.text, "en").replace("\N{NO-BREAK SPACE}", " "), page_word(value.note, "en")
+
+    use, night, bill = lost("EnPI alerts", 12.5), lost("anomalies", 7.25), lost("bill audits", 30.0)
+    # The night may be energy of the use that is over its limit.
+    assert head(use, night, bill, dead("hall")) == ("4 open · 42.50 €/day", "2 with a loss · sources: devices")
+    assert head(night, bill) == ("2 open · 37.25 €/day", "sources: devices")
+    assert head(bill, lost("anomalies", 3.0, "CZK")) == ("2 open", "sources: devices")
+    assert head(dead("hall")) == ("1 open", "sources: devices")

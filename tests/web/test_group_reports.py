@@ -103,16 +103,18 @@ def test_another_organisation_file_makes_its_report_stale(asking: Asking) -> Non
 
     def changed() -> list[tuple[str, str]]:
         found = stale_revisions(asking.project.reports, asking.project.sources(), only=[key])[key]
-        return [(each.kind, each.id) for each in found]
+        return [(each.name, each.id) for each in found]
 
     assert changed() == []
     # A remark is no change.
     path.write_text(f"# ours\n{path.read_text()}")
     assert changed() == []
     path.write_text(path.read_text().replace("share_percent: 60", "share_percent: 61"))
-    assert changed() == [("version", "group")]
+    assert changed() == [("organisation group", "group")]
+    # A draft too.
+    assert "1 outdated" in shown(asking)
     path.write_text("organisation: [")
-    assert changed() == [("version", "group")]
+    assert changed() == [("organisation group", "group")]
 
 
 @pytest.mark.slow

@@ -133,9 +133,12 @@ def test_what_is_not_metered_follows_the_powers_of_the_flow_and_is_unknown_when_
         watched = Watched(chromium.new_context(base_url=site.url))
         watched.page.goto("/board/home?site=plant")
         shown = watched.page.locator(".svg-flow:not(.narrow) [data-live-rest] [data-live-value]")
+        used = watched.page.locator(".svg-flow:not(.narrow) [data-live-used]")
         expect(shown).to_have_text(re.compile("^3.5"))
+        expect(used).to_have_text("4.50")
         put_powers(0.0, main=-0.5, hvac=3.0, moulding=1.2)
         expect(shown).to_have_text(re.compile("^1.3"), timeout=10_000)
+        expect(used).to_have_text(re.compile("^2.5"))
         put_powers(0.0, main=-1.8, hvac=3.0, moulding=1.2)
         expect(shown).to_have_text(re.compile("^0"), timeout=10_000)
         # The uses exceed the supply: no number, here and as the server draws it.

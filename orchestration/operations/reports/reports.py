@@ -225,7 +225,7 @@ def life_of(call: Call) -> Life:
 
     def stale(revision: Revision) -> Sequence[str]:
         changes = stale_revisions(project.reports, call.sources)[revision.report_id, revision.revision]
-        return [f"{change.kind} {change.id}" for change in changes]
+        return [change.name for change in changes]
 
     publications = PublicationStore(project.store)
     return Life(project.reports, publications, stale=stale, clock=call.clock, names=project.names)

@@ -156,7 +156,7 @@ def _today(changes: list[VersionChange]) -> list[str]:
         return ["made today it would be the same"]
     return [
         "made today it may differ:",
-        *(f"  {each.kind} {each.id} is {each.now[:16] or 'gone'}, was {each.then[:16]}" for each in changes),
+        *(f"  {each.name} is {each.now[:16] or 'gone'}, was {each.then[:16]}" for each in changes),
     ]
 
 

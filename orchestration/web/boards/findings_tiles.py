@@ -106,7 +106,7 @@ def reports_of(shows: Sequence[Show]) -> Widget:
         ReportLine(
             name=each.name, site=each.site_id, period=each.period, revision=each.revision,
             status=lives[each.report_id, each.revision].status,
-            stale=tuple(sorted({f"{it.kind} {it.id}" for it in stale.get((each.report_id, each.revision), ())})),
+            stale=tuple(sorted({it.name for it in stale.get((each.report_id, each.revision), ())})),
             href=shows[0].address.href(f"/reports/{each.name}/{each.site_id}/{each.period}@{each.revision}", site=None),
         )
         for each in newest.values()

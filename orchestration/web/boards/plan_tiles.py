@@ -66,18 +66,14 @@ def ahead(now: SiteNow) -> plan_ahead.PlanAhead:
     return now.once("plan ahead", lambda: _ahead(now))
 
 
-def _next(now: SiteNow) -> tuple[Text, str]:
-    """Where a plan is made, for a person who may, else whom to ask."""
-    if not may(now.show.ask.person, Permission.DISPATCH_OVERRIDE):
-        return "Operators and engineers make one.", ""
-    return "Make plan", Address(path=DEVICES, site=now.site.site_id, locale=now.show.address.locale).href()
-
-
 def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
     plan, common = newest(now), now.common() | {"reason": "", "findings": ()}
     has_devices = any(energy_of_kind(each.kind) not in ("other", "grid") for each in now.site.assets)
     if plan is None:
-        return plan_ahead.PlanAhead(**common | {"next": _next(now)}, has_devices=has_devices)
+        makes = may(now.show.ask.person, Permission.DISPATCH_OVERRIDE)
+        there = Address(path=DEVICES, site=now.site.site_id, locale=now.show.address.locale).href()
+        step = ("Make plan", there) if makes else ("Operators and engineers make one.", "")
+        return plan_ahead.PlanAhead(**common | {"next": step}, has_devices=has_devices)
     from controls.planning.plan_inputs import left_out, not_measured
     from controls.planning.plan_picture import picture_of_plan, price_bands
     from controls.planning.summary import blocks

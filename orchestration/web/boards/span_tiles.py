@@ -39,9 +39,7 @@ PROJECT = {
 
 def by_area(now: SiteNow, scope: str) -> Compared:
     """Widget 3: the twelve months that end with the newest whole one; which area it is stands beside it."""
-    # The month of today is not over; what is read of it makes no year whole.
-    is_over = pl.col("period_end") <= now.day + timedelta(days=0 if now.is_today else 1)
-    rows = now.show.mart("mart_scope__rolling_kpi", (pl.col("scope") == scope) & is_over, scope=scope)
+    rows = now.show.mart("mart_scope__rolling_kpi", (pl.col("scope") == scope) & _is_over(now), scope=scope)
     area = now.site.floor_area_definition
     named = {"key": "eui", "title": "Energy by floor area", "label": "Rolling 12 months"}
     common = now.common() | {"reason": "no complete month yet"} | named
@@ -51,6 +49,11 @@ def by_area(now: SiteNow, scope: str) -> Compared:
     period_words = now.words(figure)
     span = period_words if area is None else Sentence("{0}, by {1} area", period_words, area)
     return Compared(**common, now=now.show.shown(figure), span=span)
+
+
+def _is_over(now: SiteNow) -> pl.Expr:
+    """Months that are over: that of today is not, and what is read of it makes no month or year whole."""
+    return pl.col("period_end") <= now.day + timedelta(days=0 if now.is_today else 1)
 
 
 def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compare, *, key: str, title: str) -> Compared:
@@ -80,7 +83,7 @@ def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compar
 
 
 def shares(now: SiteNow) -> renewable.Renewable:
-    """Widget 10: of the newest month that is published."""
+    """Widget 10: of the newest month that is over, before the first one of the running month."""
     rows = now.show.mart(
         "mart_site__kpi_values",
         (pl.col("scope") == now.scope) & (pl.col("grain") == "month") & pl.col("kpi").is_in(list(renewable.NAMES)),
@@ -88,7 +91,9 @@ def shares(now: SiteNow) -> renewable.Renewable:
     common = now.common()
     if rows.is_empty():
         return renewable.Renewable(**common)
-    last = rows.filter(pl.col("period_start") == rows["period_start"].max())
+    whole = rows.filter(_is_over(now))
+    newest = (rows if whole.is_empty() else whole)["period_start"].max()
+    last = rows.filter(pl.col("period_start") == newest)
     found = {each.kpi: shown for each in now.show.figures(last) if (shown := now.show.shown(each)) is not None}
     label = month_year(last["period_start"][0], now.show.address.locale)
     return renewable.Renewable(**common, shares=tuple(found.items()), span=label)

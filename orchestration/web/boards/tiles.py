@@ -3,10 +3,13 @@
 import pickle
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
-from orchestration.web.boards import audit_tiles, findings_tiles, home_tiles, now_tiles, span_tiles, trial_tiles
+from orchestration.web.boards import audit_tiles, findings_tiles, span_tiles
 from orchestration.web.boards.cost_change import why_it_changed
 from orchestration.web.boards.portfolio_tiles import areas_of, compared_sites
 from orchestration.web.boards.site_now import BoardQuery, Tile
@@ -44,10 +47,14 @@ def _areas(query: BoardQuery) -> Widget:
     return compared_span.view(made[0] if len(made) == 1 else areas_of([now.site.name for now in query.sites], made))
 
 
+_MODULES = [
+    import_module(f"{__package__}.{each.name}")
+    for each in iter_modules([str(Path(__file__).parent)])
+    if each.name.endswith("_tiles")
+]
+# And those of each module here whose name ends so and that has TILES.
 TILES: Mapping[str, Tile] = {
-    **home_tiles.TILES,
-    **now_tiles.TILES,
-    **trial_tiles.TILES,
+    **{key: tile for module in _MODULES for key, tile in getattr(module, "TILES", {}).items()},
     "eui": Tile(P.READ, _areas, True),
     "open_findings": Tile(
         P.ANOMALY_READ,

@@ -28,10 +28,9 @@ from reports.pages.start import PATH as START
 from reports.texts.locales import named, period_text
 
 router = APIRouter()
-# The auditor's board stands last for everybody else.
 NAVS = tuple(
-    Nav(70 if name == "audit" else at, f"/board/{name}", each.title, each.needs, each.icon, each.group, each.homes)
-    for at, (name, each) in enumerate(boards().items())
+    Nav(each.place, f"/board/{name}", each.title, each.needs, each.icon, each.group, each.homes)
+    for name, each in boards().items()
 )
 
 

@@ -67,15 +67,20 @@
     card.classList.toggle("flow-back", kw * card.dataset.liveSign < 0);
   };
 
-  // Supply less metered uses, as home_power.py.
+  // Supply less metered uses, and supply, as home_power.py.
   const rest = (card) => {
-    let kw = 0;
-    for (const each of card.parentNode.querySelectorAll("[data-live-kw]"))
-      kw += each.classList.contains("live-gone") ? NaN : +each.dataset.liveKw;
+    let kw = 0, used = 0;
+    for (const each of card.parentNode.querySelectorAll("[data-live-kw]")) {
+      const own = each.classList.contains("live-gone") ? NaN : +each.dataset.liveKw;
+      kw += own;
+      if (each.dataset.liveFactor > 0) used += own;
+    }
     const value = Math.max(kw, 0);
     card.classList.toggle("live-gone", isNaN(kw));
     flow({ card }, value || 0);
-    say(card.querySelector("[data-live-value]"), kw > -0.05 ? number({ value, decimals: card.dataset.liveRest }) : "–");
+    const told = (value) => value > -0.05 ? number({ value: Math.max(value, 0), decimals: card.dataset.liveRest }) : "–";
+    say(card.querySelector("[data-live-value]"), told(kw));
+    say(card.parentNode.querySelector("[data-live-used]"), told(used));
   };
   const drawAll = () => {
     all().forEach(draw);

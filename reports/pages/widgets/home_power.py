@@ -55,9 +55,12 @@ class Place(NamedTuple):
 
 
 def live_flow_svg(
-    title: str, house: str, sources: Sequence[Place], uses: Sequence[Place], *, is_narrow: bool, is_mirrored: bool
-) -> str:
-    """The drawing. house: what stands between. is_narrow: of a phone; is_mirrored: for who reads from the right."""
+    title: str, house: str, sources: Sequence[Place], uses: Sequence[Place], *, is_narrow: bool, is_mirrored: bool,
+    used: tuple[str, str] = ("", ""),
+) -> str:  # fmt: skip
+    """The drawing. house: what stands between; used: its power and the unit. is_narrow: of a phone; is_mirrored: for
+    who reads from the right.
+    """
     (wide, box, hub), rows = _NARROW if is_narrow else _WIDE, max(len(sources), len(uses), 2)
     pitch = _PITCH if is_narrow else max(_PITCH, min(100.0, _LEAST_HIGH / rows))
     high, inside = rows * pitch + 2 * _EDGE, list[str]()
@@ -73,9 +76,14 @@ def live_flow_svg(
             ends = (outer, y), (inner, high / 2 - sum(widths) / 2 + sum(widths[:row]) + widths[row] / 2)
             way = _way(*(ends if is_source else ends[::-1]))
             inside.append(_drawn(each, (x, y - _BOX / 2, box), way, scale, is_narrow=is_narrow))
-    inside.append(element("rect", x=(wide - hub) / 2, y=high / 2 - 34, width=hub, height=68.0, rx=16.0, class_="box"))
-    inside.append(_icon("house", wide / 2 - 12, high / 2 - 24, 24.0))
-    inside.append(label(wide / 2, high / 2 + 20, house, anchor="middle", kind="soft", room=hub - 8))
+    tall = 86.0 if used[0] else 68.0
+    top = (high - tall) / 2
+    inside.append(element("rect", x=(wide - hub) / 2, y=top, width=hub, height=tall, rx=16.0, class_="box"))
+    inside.append(_icon("house", wide / 2 - 12, top + 10, 24.0))
+    inside.append(label(wide / 2, top + 54, house, anchor="middle", kind="soft", room=hub - 8))
+    if used[0]:
+        parts = element("tspan", text=used[0], data_live_used="1"), element("tspan", text=used[1], dx=3)
+        inside.append(element("text", *parts, x=wide / 2, y=top + 74, text_anchor="middle", class_="kw"))
     description = "; ".join(f"{each.name}: {each.text} {each.unit}" for each in (*sources, *uses))
     kind = "flow narrow" if is_narrow else "flow"
     return picture(wide, high, title=title, description=description, kind=kind, inside=inside, role="group")
@@ -159,8 +167,11 @@ def view(given: HomePower) -> Widget:
     sources = [_place(*each, given) for each in places if _is_source(each[0])]
     uses = [_place(*each, given) for each in places if not _is_source(each[0])]
     uses += [_rest(places, "Other" if uses else NAMES["other"], given)] if given.has_rest else []
+    house, used = (
+        (page_word("In use", given.locale), _used(places, given)) if given.has_rest else (given.house, ("", ""))
+    )
     drawn = [
-        live_flow_svg(title, given.house, sources, uses, is_narrow=is_narrow,
+        live_flow_svg(title, house, sources, uses, is_narrow=is_narrow, used=used,
                       is_mirrored=rules_of(given.locale).is_right_to_left)
         for is_narrow in (False, True)
     ]  # fmt: skip
@@ -211,6 +222,14 @@ def _place(point: PowerPoint, number: Number, given: HomePower) -> Place:
         text=number.text, unit=number.unit, age=page_word(live.age, given.locale), band=live.band, href=number.why,
         marks=_marks(live, given.locale) | counted | _flow_marks(factor, is_source=is_source),
     )  # fmt: skip
+
+
+def _used(places: Sequence[tuple[PowerPoint, Number]], given: HomePower) -> tuple[str, str]:
+    """Supply of the house, which is what it uses, and its unit; unknown while a value of it is."""
+    supply = [(each.kw, number.live) for each, number in places if each.gives and not each.is_part]
+    is_gone = any(live is not None and live.band == "gone" for _, live in supply)
+    [text] = format_alike([max(sum(kw for kw, _ in supply), 0.0)], "kw", locale=given.locale)
+    return MISSING if is_gone else text, unit_text("kw")
 
 
 def _rest(places: Sequence[tuple[PowerPoint, Number]], name: str, given: HomePower) -> Place:

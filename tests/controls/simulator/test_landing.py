@@ -9,6 +9,7 @@ import pytest
 from assets.readings.sniff_files import sniff_file
 from controls.simulator.physics.simulated import SimulatedSite
 from controls.simulator.simulated_files import write_files, write_site
+from controls.simulator.worlds.file_faults import months_with_faults
 from data_quality.contracts.site_file.site import Site
 
 
@@ -63,3 +64,25 @@ def test_every_file_is_accepted_by_the_reader(site_name: str, tmp_path: Path, re
     for path in write_site(tmp_path, site, start=date(2025, 3, 30), end=date(2025, 3, 31)):
         report = sniff_file(path, site=site)
         assert (report.verdict, report.rejected_rows, report.warnings) == ("accept", 0, {}), path.name
+
+
+def test_late_files_of_the_plant_have_a_gap_a_day_of_estimates_and_rows_that_are_refused(
+    factory_site: Site, tmp_path: Path
+) -> None:
+    months = months_with_faults(date(2026, 2, 20))
+    assert months == (date(2026, 1, 1), date(2026, 2, 1))
+    # Figures of the time before stand as shipped.
+    assert months_with_faults(date(2026, 1, 1)) == (date(2026, 1, 1),)
+    paths = write_site(tmp_path, factory_site, start=months[0], end=date(2026, 2, 12), faults_of=date(2026, 2, 12))
+    # The second Tuesday of February is over, the day of its estimates is not.
+    assert [path.name for path in paths if path.suffix == ".json"] == ["factory_2026-01_portal.json"]
+    january = pl.read_csv(tmp_path / "factory_2026-01_meters.csv").group_by("meter").len().sort("meter")
+    assert dict(january.iter_rows()) == dict.fromkeys(january["meter"], 31 * 96) | {
+        "conveyor": 31 * 96 - 5 * 4, "hvac_hall": 30 * 96,
+    }  # fmt: skip
+    report = sniff_file(tmp_path / "factory_2026-01_portal.json", site=factory_site)
+    assert report.rejected_rows == 6
+    again = write_site(
+        tmp_path / "again", factory_site, start=months[0], end=date(2026, 2, 12), faults_of=date(2026, 2, 12)
+    )
+    assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
