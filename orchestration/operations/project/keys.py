@@ -103,6 +103,20 @@ def key_replaced(call: Call, *, before: str, after: str, vouched: str) -> Answer
     return Answer(row, text=f"key of {who.person.name}: {row['fingerprint']}, in place of {row['replaces']}")
 
 
+def key_registered(call: Call, *, after: str, vouched: str) -> Answer:
+    """Write the first public key of who calls into the people file; its private half was made and stays elsewhere.
+
+    after: the public key; vouched: the new key's signature (`register_key`). Raises BadInput.
+    """
+    from assets.stores.sign import fingerprint
+    from reports.evidence.people_keys import register_key
+
+    me, project = call.known_person(), call.project
+    register_key(project.store, project.project.people_file, me.person_id, after=after, vouched=vouched)
+    row = {"person_id": me.person_id, "fingerprint": fingerprint(after)}
+    return Answer(row, text=f"key of {me.name}: {row['fingerprint']}")
+
+
 @operation("keys adopt", takes=ACTS, example='--as anna --reason "the keys are new; the acts before them were read"')
 def keys_adopt(
     call: Call, reason: Annotated[str, Option("--reason", help="Reason to accept what is unsigned.")]

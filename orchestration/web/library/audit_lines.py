@@ -52,6 +52,7 @@ _ROUTE = {
 _REFUSED = ("4", "5")
 _ABOUT = {
     "web invite": "{0} invited {1}", "web reset": "{0} reset the password of {1}",
+    "/profile/key/new": "{0} made their signing key: {1}",
     "/people/out": "{0} ended the sign-ins of {1}", "/people/roles": "{0} changed the roles of {1}",
     "/people/add": "{0} added {1}", "people add": "{0} added {1}",
     "/people/sites": "{0} changed the sites of {1}", "people change": "{0} changed the rights of {1}",
