@@ -112,11 +112,13 @@ class Choice(Model):
 
 
 class Input(Model):
-    """One field of a form. most_mb: of all files together that are chosen in it."""
+    """One field of a form. most_mb: of all files together that are chosen in it. checks: each option is a field of its
+    own, NAME.OPTION, that is sent where it is checked.
+    """
 
     name: str
     label: Text
-    kind: Literal["text", "date", "select", "password", "hidden", "number", "file", "textarea"] = "text"
+    kind: Literal["text", "date", "select", "password", "hidden", "number", "file", "textarea", "checks"] = "text"
     value: str = ""
     options: tuple[tuple[str, Text], ...] = ()
     is_required: bool = False

@@ -20,7 +20,7 @@ from orchestration.operations.project.keys import key_registered, key_replaced
 from orchestration.web.draw import draw
 from orchestration.web.pages.sign_in_pages import NEW, PASSWORDS, password_again, safe_next, signed_in_response
 from orchestration.web.people.invite import RESET
-from orchestration.web.people.seen import access_asked
+from orchestration.web.people.seen import access_requests
 from orchestration.web.people.sign_in import SEEN
 from orchestration.web.problems import ACCESS
 from orchestration.web.request_context import CHANGED, LOOKS, Ask, requires
@@ -28,7 +28,7 @@ from orchestration.web.web_call import WebCall, has_keys
 from reports.pages.board import boards
 from reports.pages.page import Form, Input, Page, PageBlock, Part, Strip
 from reports.pages.page_states import NO_KEY
-from reports.pages.people_list import asked_for
+from reports.pages.people_list import request_line
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import moment, named
 
@@ -118,7 +118,7 @@ def profile(ask: Ask = requires(None)) -> Response:
     parts = (
         Part(key="rights", blocks=(
             *reset_note(ask), Paragraph(text=rights), Paragraph(text=_key(ask)),
-            *(asked_for(each) for each in access_asked(ask, [person])),
+            *(request_line(each) for each in access_requests(ask, [person])),
             _form("board", "First page", (first,), "Keep"),
         )),
         *_signing_key(ask),
