@@ -1,12 +1,17 @@
 """One's own first signing key: made elsewhere, registered by its owner with the password; the file keeps all else."""
 
+import hashlib
 from collections.abc import Iterator
+from json import loads
 from pathlib import Path
 
 import pytest
 
+from assets.stores.api_keys import ApiKeyStore
+from assets.stores.audit import bad_rows
 from assets.stores.sign import KEY_DOMAIN, Signer, key_statement, load_key, new_key
 from assets.stores.web.audit_events import newest_events
+from data_quality.contracts.access.permissions import Permission
 from tests.web.asking import PAGE, Browser
 from tests.web.served import PASSWORD, Served, make_served
 
@@ -90,6 +95,26 @@ def test_a_faulty_key_or_a_wrong_password_registers_nothing(
     sent = {name: {"admin": known.public_key, "other": other}.get(text, text) for name, text in bent.items()}
     assert register(viewer, "viewer", mine, **sent) == refused
     assert keys(served) == {"admin": known.public_key}
+
+
+def test_acts_from_before_the_first_key_count_again_once_an_approver_adopts_them(served: Served) -> None:
+    text = served.project.project.people_file.read_text()
+    served.project.project.people_file.write_text(text.replace("roles: [admin]", "roles: [admin, approver]"))
+    admin, json = served.browser("admin"), [("accept", "application/json")]
+    key, store = key_for(served, "admin"), ApiKeyStore(served.project.store)
+    store.issue("viewer", name="wall", sites=["works"], scopes=[Permission.READ], days=9, clock=served.clock)
+    assert register(admin, "admin", key) == (303, "/profile")
+    assert "Adopt earlier acts" in admin.ask("/profile", headers=[PAGE]).text
+    assert bad_rows(served.project.store) != [], "nobody signed that the key was issued"
+    csrf, form = admin.token("/profile"), {"reason": "the list was read"}
+    assert admin.act("/profile/key/adopt", json, csrf=csrf, reason=" ").said["code"] == "missing_reason"
+    handed = admin.act("/profile/key/adopt", json, csrf=csrf, ask_to_sign="1", **form).said
+    action = handed["action"].encode()
+    proof = {"signature": key.sign(handed["domain"], action), "signed_sha256": hashlib.sha256(action).hexdigest()}
+    proof["signed_at_utc"] = loads(action)["at_utc"]
+    assert admin.act("/profile/key/adopt", json, csrf=csrf, **form, **proof).status == 303
+    assert bad_rows(served.project.store) == []
+    assert "Adopt earlier acts" not in admin.ask("/profile", headers=[PAGE]).text
 
 
 def test_passwords_are_not_tried_at_the_form_of_a_key(served: Served) -> None:

@@ -44,6 +44,7 @@ _STEP = {
 _ROUTE = {
     "/login": "{0} signed in", "/logout": "{0} signed out", "/invitation/{token}": "{0} accepted an invitation",
     "/profile/out": "{0} ended a sign-in", "/profile/password": "{0} changed their password",
+    "/profile/key/adopt": "{0} adopted the acts from before people had keys",
     "/keys/issue": "{0} made an API key", "/keys/revoke": "{0} revoked an API key",
     "/settings/sites/{site}": "{0} changed the site file",
     "/why/keep": "{0} kept a figure", "/upload/bill/add": "{0} uploaded a bill",

@@ -7,6 +7,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from assets.stores.audit import has_acts_to_adopt
 from assets.stores.sign import fingerprint
 from assets.stores.web.audit_events import newest_events
 from assets.stores.web.credentials import CredentialStore
@@ -16,7 +17,7 @@ from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.sentence import Sentence, Text, sentences
-from orchestration.operations.project.keys import key_registered, key_replaced
+from orchestration.operations.project.keys import key_registered, key_replaced, keys_adopt
 from orchestration.web.draw import draw
 from orchestration.web.pages.sign_in_pages import NEW, PASSWORDS, password_again, safe_next, signed_in_response
 from orchestration.web.people.invite import RESET
@@ -167,6 +168,16 @@ def _make_key(request: Request, ask: Ask) -> Response:
     return RedirectResponse("/profile", 303)
 
 
+@router.post("/profile/key/adopt")
+def adopt(ask: Ask = requires(None)) -> Response:
+    """Adopt the acts from before anybody signed, as `meterloom keys adopt` does; the browser signs."""
+    reason = ask.form.get("reason", "").strip()
+    if not reason:
+        raise BadInput("to adopt earlier acts needs a reason", reason="missing_reason")
+    keys_adopt(WebCall(ask), reason)
+    return RedirectResponse("/profile", 303)
+
+
 @router.post(ACCESS)
 def ask_access(request: Request, ask: Ask = requires(None, shared=_SHARED)) -> Response:
     """Ask for a permission: the line of the audit trail about it stands on /people of who may give it."""
@@ -237,7 +248,14 @@ def _signing_key(ask: Ask) -> tuple[Part, ...]:
     note = "The old key signs for the new one. What it signed stays valid; from then on it signs nothing."
     form = _form("key", "Replace key", (Input(name="before", label="", kind="hidden", value=mine),), "Replace key")
     more = {"note": note, "public_key": mine, "command": f"meterloom keys replace --new FOLDER --as {me}"}
-    return (Part(key="key", title="Signing key", blocks=(form.model_copy(update=more | {"takes_new_key": True}),)),)
+    forms = [form.model_copy(update=more | {"takes_new_key": True})]
+    if Role.APPROVER in ask.person.roles and has_acts_to_adopt(ask.project.store):
+        reason = Input(name="reason", label="Reason", is_required=True)
+        form = _form("key/adopt", "Adopt earlier acts", (reason,), "Adopt acts")
+        note = "Acts from before people had keys count again once an approver has read and adopted them."
+        more = {"note": note, "public_key": mine, "command": f'meterloom keys adopt --as {me} --reason "…"'}
+        forms.insert(0, form.model_copy(update=more | {"key": "adopt"}))
+    return (Part(key="key", title="Signing key", blocks=tuple(forms)),)
 
 
 def _first_key(me: str, *, is_first: bool) -> tuple[Part, ...]:
