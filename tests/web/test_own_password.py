@@ -85,6 +85,9 @@ def test_a_reset_needs_a_reason_ends_password_and_sign_ins_and_stands_on_the_pro
     assert events == [("admin", "viewer")]
     lines = [each["subject"] for each in newest_events(served.project.store) if each["route"] == "/people/reset"]
     assert lines[0] == "viewer: forgotten"
+    auditor = served.browser("auditor").ask("/audit?kind=access", headers=[PAGE])
+    assert auditor.text.count("reset the password of viewer") == 1, auditor.text
+    assert "Admin reset the password of viewer: forgotten" in auditor.text
 
 
 def test_a_reset_whose_link_is_over_leaves_nobody_in_and_the_next_link_works(served: Served) -> None:
