@@ -93,7 +93,7 @@ def key_replaced(call: Call, *, before: str, after: str, vouched: str) -> Answer
     if who.signer is None:
         raise BadInput(
             f"{who.person.name} has no public key in the people file, so none can be replaced", reason="no_public_key",
-            mend=f"meterloom keys new {person_id}",
+            mend=f"make the first on your profile page, or in a shell: meterloom keys new {person_id}",
         )  # fmt: skip
     replace_key(
         project.store, project.project.people_file, person_id, before=before, after=after, vouched=vouched,
