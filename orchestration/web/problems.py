@@ -34,7 +34,7 @@ REASONS: dict[int, frozenset[str]] = {
     status: frozenset(words.split())
     for status, words in {
         400: "bad_address bad_period bad_timestamp bad_date bad_time no_zone bad_as_of bad_request two_credentials",
-        403: "missing_role own_work foreign_form same_person wrong_signature wrong_password admin_first",
+        403: "missing_role own_work foreign_form same_person wrong_signature admin_first",
         404: "nothing_known unknown_site unknown_scope no_site no_figure no_number no_baseline no_job unknown_report "
         "unknown_revision unknown_seu unknown_baseline unknown_project unknown_plan unknown_forecast unknown_key "
         "unknown_source no_upload unknown_item unknown_meter unknown_bill unknown_device unknown_person no_finding "

@@ -75,8 +75,8 @@ def test_the_first_key_of_a_project_is_an_admin_s_since_everybody_signs_from_the
 @pytest.mark.parametrize(
     ("bent", "refused"),
     [
-        ({"present": "another password"}, (403, "wrong_password")),
-        ({"present": ""}, (403, "wrong_password")),
+        ({"present": "another password"}, (422, "wrong_password")),
+        ({"present": ""}, (422, "wrong_password")),
         ({"after": "AAAA"}, (422, "bad_key")),
         ({"after": ""}, (422, "bad_key")),
         ({"after": "admin"}, (409, "key_used")),
