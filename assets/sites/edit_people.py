@@ -84,12 +84,11 @@ def with_public_key(text: str, person_id: str, public_key: str, *, file: str = "
 def expect_admin(people: People, changed: Person) -> None:
     """Raises BadInput (last_admin) where nobody who lets people in to all sites would be left."""
     left = [changed if each.person_id == changed.person_id else each for each in people.people]
-    if any(map(_lets_everybody_in, people.people)) and not any(map(_lets_everybody_in, left)):
+    of_all = [
+        [each for each in group if Role.ADMIN in each.roles and not each.sites] for group in (people.people, left)
+    ]
+    if of_all[0] and not of_all[1]:
         raise BadInput(
             Sentence("{0} is the last admin of all sites", changed.name), reason="last_admin",
             mend=Sentence("make somebody else one first"),
         )  # fmt: skip
-
-
-def _lets_everybody_in(person: Person) -> bool:
-    return Role.ADMIN in person.roles and not person.sites

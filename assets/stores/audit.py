@@ -29,7 +29,7 @@ from assets.stores.seals import (
 from assets.stores.sign import Signature, former_keys, is_signed
 from assets.stores.tables import PROTECTED
 from assets.stores.transactions import Store
-from assets.stores.trust import ACTS, BENT, CHANGED, REMOVED, UNSEALED, Trust, add_marks
+from assets.stores.trust import ACTS, ADOPT, BENT, CHANGED, REMOVED, UNSEALED, Trust, add_marks
 from data_quality.contracts.model import Model
 
 Marks = dict[Key, tuple[str, int]]
@@ -54,6 +54,15 @@ class BadRow(Model):
 
     def __str__(self) -> str:
         return f"{self.table} {self.key}: {self.what}"
+
+
+def has_acts_to_adopt(store: Store) -> bool:
+    """True where acts stand in the store from before anybody signed, which nobody has adopted yet."""
+    position, table = row_seals.c.position, row_seals.c.table_name
+    first = sa.select(sa.func.min(position)).where(table == signatures.name).scalar_subquery()
+    earlier = sa.select(position).where(table.in_(ACTS), sa.or_(first.is_(None), position < first)).limit(1)
+    adopted = sa.select(signatures.c.kind).where(signatures.c.kind == ADOPT).limit(1)
+    return bool(store.rows(earlier)) and not store.rows(adopted)
 
 
 def bad_rows(store: Store) -> list[BadRow]:

@@ -204,7 +204,7 @@ def key_needed(person: Person, people: People) -> str:
         raise BadInput(
             f"{person.name} has no public key in the people file, and others have: an unsigned act is refused",
             reason="no_public_key",
-            mend=f"meterloom keys new {person.person_id}",
+            mend=f"make one on your profile page, or in a shell: meterloom keys new {person.person_id}",
         )
     return person.public_key
 

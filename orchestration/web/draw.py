@@ -189,7 +189,7 @@ def _scripts(page: Page) -> list[str]:
     charts += [each.chart for each in widgets if each.chart is not None]
     names = ["echarts.custom.min.js", CHARTS] if charts else []
     has_points = any(block.kind == "points" and any(each.rows for each in block.sources) for block in blocks)
-    names += ["sign.js"] if any(each.public_key for each in _forms(blocks)) else []
+    names += ["sign.js"] if any(each.public_key or each.takes_new_key for each in _forms(blocks)) else []
     names += ["drop.js"] if any(block.kind in ("upload", "way") for block in blocks) else []
     return names + (["live.js"] if page.awaits or has_points or any(_is_live(each) for each in widgets) else [])
 

@@ -34,7 +34,7 @@ REASONS: dict[int, frozenset[str]] = {
     status: frozenset(words.split())
     for status, words in {
         400: "bad_address bad_period bad_timestamp bad_date bad_time no_zone bad_as_of bad_request two_credentials",
-        403: "missing_role own_work foreign_form same_person wrong_signature",
+        403: "missing_role own_work foreign_form same_person wrong_signature admin_first",
         404: "nothing_known unknown_site unknown_scope no_site no_figure no_number no_baseline no_job unknown_report "
         "unknown_revision unknown_seu unknown_baseline unknown_project unknown_plan unknown_forecast unknown_key "
         "unknown_source no_upload unknown_item unknown_meter unknown_bill unknown_device unknown_person no_finding "
@@ -42,7 +42,7 @@ REASONS: dict[int, frozenset[str]] = {
         409: "already_approved already_rejected newer_approved already_running decided decided_already closed_period "
         "exists mart_missing stale_marts no_key_here edited_file against_publication "
         "has_password last_admin same_key key_used wrong_state overlapping_events altered_plan approval_expired "
-        "event_past not_asked id_used",
+        "key_exists event_past not_asked id_used",
         412: "changed_since signed_other signed_late",
         413: "too_large pack_too_large",
         415: "unknown_format wrong_format",

@@ -10,7 +10,7 @@ from assets.sites.load_sites import load_people, replaced
 from assets.stores.sign import Signer, fingerprint, has_signed, is_vouched, key_path, load_key, new_key
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.people import People
+from data_quality.contracts.people import People, Role
 from data_quality.contracts.yaml_file import load_yaml, with_key
 
 
@@ -20,29 +20,11 @@ def give_key(people_file: Path, person_id: str, keys_dir: Path) -> Signer:
     A private key without its public half in the file is what a broken-off run leaves: it is used, not made anew.
     Raises BadInput for a person whom the file does not name, or who has a public key there.
     """
-    people = load_people(people_file)
-    person = people.known(person_id)
-    if person.public_key:
-        raise BadInput(
-            f"{person.name} has a public key in the people file already",
-            file=str(people_file),
-            reason="key_exists",
-            mend=f"'meterloom keys list' says whether its private half is here; for another key 'meterloom keys new "
-            f"{person_id} --out FOLDER' and 'meterloom keys replace'; where the private half is lost, take the line "
-            f"public_key and {key_path(keys_dir, person_id).name} away first",
-        )
+    _expect_no_key(load_people(people_file), people_file, person_id)
     has_key = key_path(keys_dir, person_id).exists()
     signer = load_key(keys_dir, person_id) if has_key else new_key(keys_dir, person_id)
     try:
-        entries: Iterable[dict[str, object]] = load_yaml(people_file)["people"]
-        at = next(at for at, entry in enumerate(entries) if entry["person_id"] == person_id)
-        # The marks of an editor on Windows stay: the byte-order mark is no part of the first key, but of the file.
-        text = people_file.read_bytes().decode("utf-8")
-        mark, text = text[: text.startswith("\ufeff")], text.removeprefix("\ufeff")
-        place = ("people", at)
-        text = with_key(text, place, "public_key", f'"{signer.public_key}"', beside="person_id", file=str(people_file))
-        with replaced(people_file, mark + text, load_people):
-            pass
+        _write_first_key(people_file, person_id, signer.public_key)
     except BaseException:
         if not has_key:
             # Nobody knows it yet: left behind it would look like a key that counts.
@@ -50,6 +32,69 @@ def give_key(people_file: Path, person_id: str, keys_dir: Path) -> Signer:
                 key_path(keys_dir, person_id).unlink()
         raise
     return signer
+
+
+def register_key(store: Store, people_file: Path, person_id: str, *, after: str, vouched: str) -> None:
+    """Write the first public key of a person, whose private half stays with them, into the people file.
+
+    vouched: the new key's signature over the key statement with no key before. Raises BadInput: key_exists, bad_key,
+    key_used, wrong_signature; admin_first where it would be the first key of the project, from which on everybody
+    signs, and the person is no admin.
+    """
+    with one_writer(people_file, text_tag(people_file)):
+        people = load_people(people_file)
+        _expect_no_key(people, people_file, person_id)
+        if not any(people.public_keys.values()) and Role.ADMIN not in people.known(person_id).roles:
+            raise BadInput(
+                "with the first key of a project everybody has to sign, so an admin makes it", reason="admin_first",
+                mend="ask an admin to make theirs first",
+            )  # fmt: skip
+        _expect_next_key(store, people, after)
+        if not is_vouched(person_id, "", after, vouched):
+            raise BadInput(
+                "the new key did not sign that it is yours",
+                reason="wrong_signature",
+                mend="choose the file of the new key",
+            )
+        _write_first_key(people_file, person_id, after)
+
+
+def _expect_no_key(people: People, people_file: Path, person_id: str) -> None:
+    """Raises BadInput (key_exists) for a person with a public key."""
+    if people.known(person_id).public_key:
+        raise BadInput(
+            f"{people.known(person_id).name} has a public key in the people file already",
+            file=str(people_file),
+            reason="key_exists",
+            mend=f"'meterloom keys list' says whether its private half is here; for another key 'Replace key' on "
+            f"the profile, or 'meterloom keys new {person_id} --out FOLDER' and 'meterloom keys replace'; where the "
+            f"private half is lost, take the line public_key and {person_id}.key away first",
+        )
+
+
+def _expect_next_key(store: Store, people: People, after: str) -> None:
+    """Raises BadInput (bad_key, key_used) for a text that is no public key, or one that is or was somebody's."""
+    if not fingerprint(after):
+        raise BadInput("expected an Ed25519 public key, base64 of 32 bytes", reason="bad_key")
+    if after in people.public_keys.values():
+        raise BadInput("this key is another person's", reason="key_used")
+    # One that was replaced would sign for its time again; whose it was is not told.
+    if has_signed(store, after):
+        raise BadInput(
+            "this key signed here before: a key that was replaced does not come back",
+            reason="key_used", mend="make another one",
+        )  # fmt: skip
+
+
+def _write_first_key(people_file: Path, person_id: str, public_key: str) -> None:
+    entries: Iterable[dict[str, object]] = load_yaml(people_file)["people"]
+    at = next(at for at, entry in enumerate(entries) if entry["person_id"] == person_id)
+    # The marks of an editor on Windows stay: the byte-order mark is no part of the first key, but of the file.
+    text = people_file.read_bytes().decode("utf-8")
+    mark, text = text[: text.startswith("\ufeff")], text.removeprefix("\ufeff")
+    text = with_key(text, ("people", at), "public_key", f'"{public_key}"', beside="person_id", file=str(people_file))
+    with replaced(people_file, mark + text, load_people):
+        pass
 
 
 def give_keys(people_file: Path, people: People, keys_dir: Path) -> dict[str, str]:
@@ -78,18 +123,9 @@ def replace_key(
         # Raises BadInput where the change is not of the present key, or to one that cannot be the next.
         if people.known(person_id).public_key != before:
             raise BadInput("your public key was changed since: open the page again", reason="changed_since")
-        if not fingerprint(after):
-            raise BadInput("expected an Ed25519 public key, base64 of 32 bytes", reason="bad_key")
         if after == before:
             raise BadInput("the new key is the present one", reason="same_key")
-        if after in people.public_keys.values():
-            raise BadInput("this key is another person's", reason="key_used")
-        # One that was replaced would sign for its time again; whose it was is not told.
-        if has_signed(store, after):
-            raise BadInput(
-                "this key signed here before: a key that was replaced does not come back",
-                reason="key_used", mend="make another one",
-            )  # fmt: skip
+        _expect_next_key(store, people, after)
         if not is_vouched(person_id, before, after, vouched):
             raise BadInput(
                 "the new key did not sign that it replaces the present one", reason="wrong_signature",

@@ -112,11 +112,13 @@ class Choice(Model):
 
 
 class Input(Model):
-    """One field of a form. most_mb: of all files together that are chosen in it."""
+    """One field of a form. most_mb: of all files together that are chosen in it. checks: each option is a field of its
+    own, NAME.OPTION, that is sent where it is checked.
+    """
 
     name: str
     label: Text
-    kind: Literal["text", "date", "select", "password", "hidden", "number", "file", "textarea"] = "text"
+    kind: Literal["text", "date", "select", "password", "hidden", "number", "file", "textarea", "checks"] = "text"
     value: str = ""
     options: tuple[tuple[str, Text], ...] = ()
     is_required: bool = False
@@ -128,7 +130,8 @@ class Form(Model):
     """A form. method get: a question; post: an act, to which the drawing adds the token against forgery.
 
     public_key: of who signs it, with the private half, in the browser; command: what does it where no script can.
-    takes_new_key: the file of another key is chosen too, which vouches for the one that signs.
+    takes_new_key: the file of a new key is chosen, which vouches for its owner; without public_key it is the first,
+    and the browser makes it.
     is_answered: its answer is a page of its own, which nobody can open again.
     undoes: what the person did a moment ago and this takes back, as the page says it; its fields need no answer.
     """

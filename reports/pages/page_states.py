@@ -10,7 +10,7 @@ from reports.pages.page import Form
 from reports.report_content import Paragraph
 from reports.texts.locales import period_text
 
-NO_KEY = "Acts of this project are signed, and you have no key. An administrator makes one: meterloom keys new {0}"
+NO_KEY = "Acts of this project are signed, and you have no key yet. Make one on your profile."
 
 
 class State(NamedTuple):

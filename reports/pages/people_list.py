@@ -1,14 +1,15 @@
 """People of a project as who lets them in sees them: roles, sites, keys, whether they can sign in; invitations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from data_quality.contracts.access.permissions import OF_ROLE, Permission
 from data_quality.contracts.people import Person, Role, person_text
 from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.site_file.site import Site
 from reports.pages.address import Address
-from reports.pages.page import Form, Input, Page, PageBlock, Part
+from reports.pages.page import Act, Form, Input, Page, PageBlock, Part
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Paragraph
 from reports.texts.locales import named
@@ -19,7 +20,12 @@ ALL_SITES = "*"
 GIVE = "give"
 CHANGES_TEXT = ((GIVE, "Give the role"), ("take", "Take the role away"))
 CHANGES = tuple(value for value, _ in CHANGES_TEXT)
-_ROLES = tuple((each.value, each.value.capitalize()) for each in Role)
+Options = tuple[tuple[str, str], ...]
+_ROLES = Input(
+    name="role", label="Roles", kind="checks", is_required=True,
+    options=tuple((each.value, each.value.capitalize()) for each in Role),
+)  # fmt: skip
+_REPLACED = "These replace the present sites and tenants. The person signs in again."
 _WRITTEN = "Written into the people file. The person signs in again."
 
 
@@ -32,8 +38,8 @@ class KnownPerson(NamedTuple):
     signed_in: int
 
 
-class AskedAccess(NamedTuple):
-    """A permission that a person asked for and lacks. at_text: when, as people read it."""
+class AccessRequest(NamedTuple):
+    """A permission that a person requested and lacks. at_text: when, as people read it."""
 
     name: str
     permission: Permission
@@ -48,34 +54,38 @@ class Invitation(NamedTuple):
     until_utc: datetime
 
 
-# Ids are typed with commas between them: a form has each field once.
-_TENANTS = Input(name="tenants", label="Tenants", hint="For the role Tenant: ids of tenants")
 # Act, title, button and note -> of who has a password, of who has none, or (None) of everybody.
 _FORMS = {
     ("invite", "Invite person", "Make invitation link",
      "The link is shown once, and works once within 15 minutes."): False,
     ("out", "End sign-ins", "End all sign-ins", "On all devices, at once."): None,
-    ("reset", "Reset password", "Reset password",
-     "Ends the password and all sign-ins at once. The person sees this at the next sign-in, with your name."): True,
 }  # fmt: skip
+# Act, title, question and effects of what waits for a reason.
+_RESET = ("reset", "Reset password", "Reset this password?",
+          (("Ends at once", "password and all sign-ins"), ("Message", "at the person's next sign-in")))  # fmt: skip
+_WITHDRAW = ("withdraw", "Withdraw access", "Withdraw this access?",
+             (("Ends at once", "roles, password, sign-ins and API keys"), ("Stays valid", "signatures")))  # fmt: skip
 
 
 def people_page(
-    known: Sequence[KnownPerson], address: Address, *, me: Person, seen: str, sites: Mapping[str, str],
-    asked: Sequence[AskedAccess] = (), invited: Invitation | None = None,
+    known: Sequence[KnownPerson], address: Address, *, me: Person, seen: str, sites: Sequence[Site],
+    requests: Sequence[AccessRequest] = (), invited: Invitation | None = None,
 ) -> Page:  # fmt: skip
-    """Everybody, and what can be done. me: who asks; seen: the tag of the people file; sites: that the asker sees, with
-    names; asked: access that people asked for; invited: an invitation to hand on.
+    """Everybody, and what can be done. me: who asks; seen: the tag of the people file; sites: that the asker sees;
+    requests: for access; invited: an invitation to hand on.
     """
     rows = [_row(each) for each in known]
     columns = [("Person", ""), ("Roles", ""), ("Sites", ""), ("Public key", ""), ("Access", "")]
-    forms = [_new_form(address, seen, _sites_field(me, sites))]
+    places = _places(me, sites)
+    forms: list[PageBlock] = [_new_form(address, seen, places)]
     forms += [_form(*words, options, address) for words, needs in _FORMS.items() if (options := _options(known, needs))]
     others = [each for each in known if each.person.person_id != me.person_id]
     if others:
-        forms += [_roles_form(_options(others, None), address, seen), _sites_form(others, address, seen, me, sites)]
-    if present := [each for each in others if each.person.roles]:
-        forms.append(_withdraw_form(_options(present, None), address, seen))
+        options = _options(others, None)
+        forms += [_roles_form(options, address, seen), _sites_form(options, address, seen, places)]
+    present = [each for each in others if each.person.roles]
+    weighty = {_RESET: _options(known, True), _WITHDRAW: _options(present, None)}
+    acts = [_weighty(*words, options, address, seen) for words, options in weighty.items() if options]
     blocks: list[PageBlock] = [table("people", "People", columns, rows)]
     new: list[PageBlock] = []
     if invited is not None:
@@ -85,19 +95,20 @@ def people_page(
     note = "Names, roles, sites and public keys are in the people file."
     parts = (
         *([Part(key="invited", blocks=tuple(new))] if new else []),
-        *([Part(key="asked", title="Requested access", blocks=tuple(map(asked_for, asked)))] if asked else []),
-        Part(key="people", blocks=(*blocks, Paragraph(text=note, tone="muted"))),
+        *([Part(key="requests", title="Requested access", blocks=tuple(map(request_line, requests)))] * bool(requests)),
+        Part(key="people", blocks=(*blocks, Paragraph(text=note, tone="muted"), *acts)),
         Part(key="acts", title="Access", blocks=tuple(forms)),
     )
     return Page(title="People", address=address, parts=parts)
 
 
-def asked_for(asked: AskedAccess) -> Paragraph:
+def request_line(request: AccessRequest) -> Paragraph:
     """A request for access: by whom, for what, which roles give it."""
-    having = (role for role, has in OF_ROLE.items() if asked.permission in has)
+    having = (role for role, has in OF_ROLE.items() if request.permission in has)
     roles = sentences([Sentence(each.value.capitalize()) for each in having], ", ")
     pattern = "{0} asks for {1} ({2}). Roles that have it: {3}."
-    return Paragraph(text=Sentence(pattern, named(asked.name), named(asked.permission.value), asked.at_text, roles))
+    name, permission = named(request.name), named(request.permission.value)
+    return Paragraph(text=Sentence(pattern, name, permission, request.at_text, roles))
 
 
 def _row(known: KnownPerson) -> list[Cell]:
@@ -113,14 +124,13 @@ def _row(known: KnownPerson) -> list[Cell]:
     ]
 
 
-def _new_form(address: Address, seen: str, sites: Input) -> Form:
+def _new_form(address: Address, seen: str, places: tuple[Input, ...]) -> Form:
     fields = (
         _seen_field(seen),
         Input(name="name", label="Name", is_required=True),
         Input(name="person_id", label="Id", is_required=True, hint="Letters a-z, digits, _ . -; it stays the same"),
-        Input(name="role", label="Role", kind="select", options=_ROLES, is_required=True),
-        sites,
-        _TENANTS,
+        _ROLES,
+        *places,
     )
     note = "Written into the people file. The link to a first password is shown once."
     place = Address(path=f"{PATH}/add", locale=address.locale).href()
@@ -128,43 +138,49 @@ def _new_form(address: Address, seen: str, sites: Input) -> Form:
                 note=note)  # fmt: skip
 
 
-def _roles_form(options: tuple[tuple[str, str], ...], address: Address, seen: str) -> Form:
+def _roles_form(options: Options, address: Address, seen: str) -> Form:
     form = _form("roles", "Change roles", "Change roles", _WRITTEN, options, address)
-    more = (
-        _seen_field(seen),
-        Input(name="change", label="Change", kind="select", options=CHANGES_TEXT, is_required=True),
-        Input(name="role", label="Role", kind="select", options=_ROLES, is_required=True),
-    )
-    return form.model_copy(update={"fields": (*form.fields, *more)})
+    change = Input(name="change", label="Change", kind="select", options=CHANGES_TEXT, is_required=True)
+    return form.model_copy(update={"fields": (*form.fields, _seen_field(seen), change, _ROLES)})
 
 
-def _sites_form(
-    others: Sequence[KnownPerson], address: Address, seen: str, me: Person, sites: Mapping[str, str]
-) -> Form:  # fmt: skip
-    form = _form("sites", "Change sites", "Change sites", _WRITTEN, _options(others, None), address)
-    return form.model_copy(update={"fields": (*form.fields, _seen_field(seen), _sites_field(me, sites), _TENANTS)})
+def _sites_form(options: Options, address: Address, seen: str, places: tuple[Input, ...]) -> Form:
+    form = _form("sites", "Change sites", "Change sites", _REPLACED, options, address)
+    return form.model_copy(update={"fields": (*form.fields, _seen_field(seen), *places)})
 
 
-def _withdraw_form(options: tuple[tuple[str, str], ...], address: Address, seen: str) -> Form:
-    note = "Ends roles, password, sign-ins and API keys at once. What the person signed stays valid."
-    form = _form("withdraw", "Withdraw access", "Withdraw access", note, options, address)
-    return form.model_copy(update={"fields": (*form.fields, _seen_field(seen))})
+def _weighty(
+    key: str, title: str, question: str, effects: tuple[tuple[str, str], ...], options: Options, address: Address,
+    seen: str,
+) -> Act:  # fmt: skip
+    """An act behind its question, with a reason."""
+    form = _form(key, title, title, "", options, address)
+    reason = Input(name="reason", label="Reason", is_required=True)
+    form = form.model_copy(update={"fields": (*form.fields, reason, _seen_field(seen))})
+    note = "Recorded in the audit trail with your name and the reason."
+    return Act(label=title, question=question, about="", facts=effects, form=form, note=note)
 
 
 def _seen_field(seen: str) -> Input:
     return Input(name="seen", label="", kind="hidden", value=seen)
 
 
-def _sites_field(me: Person, sites: Mapping[str, str]) -> Input:
-    """The field of the sites that a person is to see; who lets people in to some alone may not name all."""
-    listed = named(", ".join(f"{each} ({name})" for each, name in sites.items()))
-    hint = Sentence("Ids with commas between them: {0}", listed)
-    if not me.sites:
-        hint = Sentence("{0} for all sites, or ids with commas between them: {1}", ALL_SITES, listed)
-    return Input(name="sites", label="Sites", is_required=True, hint=hint)
+def _places(me: Person, sites: Sequence[Site]) -> tuple[Input, ...]:
+    """The fields of sites and tenants; who lets people in to some sites alone may not name all."""
+    every = () if me.sites else ((ALL_SITES, "All sites"),)
+    options = (*every, *((each.site_id, named(each.name)) for each in sites))
+    fields = (Input(name="site", label="Sites", kind="checks", options=options, is_required=True),)
+    tenants = {
+        part.part_id: named(f"{part.name or part.part_id} ({site.name})")
+        for site in sites for part in site.premises.parts()["tenant"]
+    }  # fmt: skip
+    if not tenants:
+        return fields
+    hint = "For the role Tenant"
+    return (*fields, Input(name="tenant", label="Tenants", kind="checks", options=tuple(tenants.items()), hint=hint))
 
 
-def _options(known: Sequence[KnownPerson], has_password: bool | None) -> tuple[tuple[str, str], ...]:
+def _options(known: Sequence[KnownPerson], has_password: bool | None) -> Options:
     # Whose access was withdrawn is given a role before a password.
     who = (each for each in known if has_password is None or (each.has_password is has_password and each.person.roles))
     # Two people of one name are told apart by their ids.
@@ -172,7 +188,7 @@ def _options(known: Sequence[KnownPerson], has_password: bool | None) -> tuple[t
 
 
 def _form(
-    act: str, title: str, submit: str, note: str, options: tuple[tuple[str, str], ...], address: Address
+    act: str, title: str, submit: str, note: str, options: Options, address: Address
 ) -> Form:  # fmt: skip
     person = Input(name="person", label="Person", kind="select", options=options, is_required=True)
     place = Address(path=f"{PATH}/{act}", locale=address.locale).href()

@@ -69,6 +69,8 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/profile"): Cell("/profile", about=""),
     ("POST", "/profile/board"): Cell("/profile/board", about="", body="{{}}"),
     ("POST", "/profile/key"): Cell("/profile/key", about="", body="{{}}"),
+    ("POST", "/profile/key/adopt"): Cell("/profile/key/adopt", about="", body="{{}}"),
+    ("POST", "/profile/key/new"): Cell("/profile/key/new", about="", body="{{}}"),
     ("POST", "/profile/look"): Cell("/profile/look", about="", body="{{}}"),
     ("GET", "/profile/password"): Cell("/profile/password", about=""),
     ("POST", "/profile/password"): Cell("/profile/password", about="", body="{{}}"),

@@ -146,11 +146,12 @@ def test_the_key_of_another_does_not_sign_the_change_and_the_text_is_for_this_ke
     assert people_text(anna) == before
 
 
-def test_who_has_no_key_is_offered_none_and_makes_none_here(anna: Asking) -> None:
+def test_a_person_without_a_key_is_offered_a_first_one_and_no_replacement(anna: Asking) -> None:
     eve = Asking(anna.project, anna.clock, anna.project.people.known("eve"))
     page = eve.get("/profile", [PAGE]).text
-    assert "data-new-key-file" not in page
+    assert 'action="/profile/key/new"' in page
     assert "meterloom keys new eve" in page
+    assert 'action="/profile/key"' not in page
     assert code(posted(eve, AT, form=form_of(eve, next_key(eve)) | {"ask_to_sign": "1"}))[1] == "no_public_key"
     people = anna.project.project.people_file
     people.write_text("people: [{person_id: eve, name: Eve, roles: [viewer]}]\n")

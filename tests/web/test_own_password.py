@@ -59,9 +59,13 @@ def test_an_invitation_replaces_no_password_and_names_the_way_on(served: Served)
     assert Browser(served.app).act("/login", person="viewer", password=PASSWORD).status == 303
 
 
-def test_a_reset_ends_password_and_sign_ins_and_is_told_until_the_person_knows(served: Served) -> None:
+def test_a_reset_needs_a_reason_ends_password_and_sign_ins_and_stands_on_the_profile_until_confirmed(
+    served: Served,
+) -> None:
     admin, viewer = served.browser("admin"), served.browser("viewer")
-    answer = admin.act("/people/reset", csrf=admin.token("/people"), person="viewer")
+    refused = admin.act("/people/reset", csrf=admin.token("/people"), person="viewer", reason=" ")
+    assert (refused.status, viewer.ask(DOCS).status) == (422, 200)
+    answer = admin.act("/people/reset", csrf=admin.token("/people"), person="viewer", reason="forgotten")
     assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
     assert viewer.ask(DOCS).status == 401
     browser = served.browser()
@@ -79,12 +83,17 @@ def test_a_reset_ends_password_and_sign_ins_and_is_told_until_the_person_knows(s
     events = [(each["person_id"], each["subject"]) for each in newest_events(served.project.store)
               if each["route"] == "web reset"]  # fmt: skip
     assert events == [("admin", "viewer")]
+    lines = [each["subject"] for each in newest_events(served.project.store) if each["route"] == "/people/reset"]
+    assert lines[0] == "viewer: forgotten"
+    auditor = served.browser("auditor").ask("/audit?kind=access", headers=[PAGE])
+    assert auditor.text.count("reset the password of viewer") == 1, auditor.text
+    assert "Admin reset the password of viewer: forgotten" in auditor.text
 
 
 def test_a_reset_whose_link_is_over_leaves_nobody_in_and_the_next_link_works(served: Served) -> None:
     admin = served.browser("admin")
     served.browser("viewer")
-    answer = admin.act("/people/reset", csrf=admin.token("/people"), person="viewer")
+    answer = admin.act("/people/reset", csrf=admin.token("/people"), person="viewer", reason="forgotten")
     [link] = re.findall(r"/invitation/[\w-]+", answer.text)
     next_link, _ = invitation_link(served.project, served.project.people.known("viewer"), served.clock)
     assert served.browser().ask(link).status == 404

@@ -1,4 +1,4 @@
-"""People added, placed and let go in the browser and in the shell; and who lacks a permission is told whom to ask."""
+"""People added, placed and let go in the browser and in the shell; requests for access by who lacks a permission."""
 
 import html
 import re
@@ -25,7 +25,8 @@ from tests.web.asking import PAGE, Answer, Browser
 from tests.web.served import PASSWORD, Served, make_served, people_text
 from tests.web.test_page_words import WHOLE
 
-NEW = {"person_id": "eva", "name": 'Eva "E" <b>', "role": "analyst", "sites": "works", "tenants": ""}
+NEW = {"person_id": "eva", "name": 'Eva "E" <b>', "role": "analyst", "site": "works"}
+LEFT = "left the company"
 
 
 @pytest.fixture
@@ -33,15 +34,22 @@ def admin(served: Served) -> Browser:
     return served.browser("admin")
 
 
+def fields(form: dict[str, str]) -> dict[str, str]:
+    """Fields of a form: a checked box for each word of role, site and tenant."""
+    boxes = {name: form.get(name, "").split() for name in ("role", "site", "tenant")}
+    rest = {name: text for name, text in form.items() if name not in boxes}
+    return rest | {f"{name}.{word}": "on" for name, words in boxes.items() for word in words}
+
+
 def send(served: Served, browser: Browser, act: str, *, seen: str = "", **form: str) -> Answer:
     tag = seen or text_tag(served.project.project.people_file)
-    return browser.act(f"/people/{act}", (), csrf=browser.token("/profile"), seen=tag, **form)
+    return browser.act(f"/people/{act}", (), csrf=browser.token("/profile"), seen=tag, **fields(form))
 
 
 def code(served: Served, browser: Browser, act: str, *, seen: str = "", **form: str) -> tuple[int, str]:
     tag = seen or text_tag(served.project.project.people_file)
     json = [("accept", "application/json")]
-    answer = browser.act(f"/people/{act}", json, csrf=browser.token("/profile"), seen=tag, **form)
+    answer = browser.act(f"/people/{act}", json, csrf=browser.token("/profile"), seen=tag, **fields(form))
     return answer.status, answer.said["code"]
 
 
@@ -74,7 +82,7 @@ def test_a_person_is_added_invited_once_and_signs_in_with_a_password_of_their_ow
 
 
 @pytest.mark.parametrize(
-    ("bent", "said"),
+    ("bent", "refused"),
     [
         ({"person_id": "viewer"}, (409, "exists")),
         ({"person_id": "Eva Berger"}, (422, "bad_id")),
@@ -86,29 +94,29 @@ def test_a_person_is_added_invited_once_and_signs_in_with_a_password_of_their_ow
         ({"name": "Eva\u202eavE"}, (422, "bad_name")),
         ({"name": "x" * 81}, (422, "bad_name")),
         ({"role": "king"}, (400, "bad_request")),
-        ({"role": ""}, (400, "bad_request")),
-        ({"sites": "moon"}, (404, "unknown_site")),
-        ({"sites": "works, moon"}, (404, "unknown_site")),
-        ({"sites": ""}, (400, "bad_request")),
-        ({"sites": "* works"}, (404, "unknown_site")),
+        ({"role": ""}, (422, "no_role")),
+        ({"role": "analyst king"}, (400, "bad_request")),
+        ({"site": "moon"}, (404, "unknown_site")),
+        ({"site": "works moon"}, (404, "unknown_site")),
+        ({"site": ""}, (400, "bad_request")),
         ({"role": "tenant"}, (422, "bad_roles")),
-        ({"role": "tenant", "tenants": "moon"}, (422, "unknown_tenant")),
+        ({"role": "tenant", "tenant": "moon"}, (422, "unknown_tenant")),
         ({"seen": "0" * 32}, (412, "changed_since")),
     ],
 )
-def test_what_is_nobody_to_add_is_one_sentence_and_changes_nothing(
-    served: Served, admin: Browser, bent: dict[str, str], said: tuple[int, str]
+def test_a_faulty_form_of_a_new_person_is_one_sentence_and_changes_nothing(
+    served: Served, admin: Browser, bent: dict[str, str], refused: tuple[int, str]
 ) -> None:
     before = text_of(served)
-    assert code(served, admin, "add", **(NEW | bent)) == said
+    assert code(served, admin, "add", **(NEW | bent)) == refused
     assert text_of(served) == before
     assert not (served.project.project.data_dir / "people_texts").exists()
 
 
 def test_a_form_without_its_tag_and_one_that_is_sent_twice_add_nobody_twice(served: Served, admin: Browser) -> None:
     csrf = admin.token("/people")
-    assert admin.act("/people/add", (), csrf=csrf, **NEW).status == 400
-    form = NEW | {"csrf": csrf, "seen": text_tag(served.project.project.people_file)}
+    assert admin.act("/people/add", (), csrf=csrf, **fields(NEW)).status == 400
+    form = fields(NEW) | {"csrf": csrf, "seen": text_tag(served.project.project.people_file)}
     assert admin.act("/people/add", (), **form).status == 200
     again = admin.act("/people/add", (), **form)
     assert again.status == 409
@@ -128,30 +136,33 @@ def test_an_admin_of_some_sites_adds_and_places_people_there_alone(served: Serve
     path = served.project.project.people_file
     path.write_text(text_of(served) + "  - {person_id: sam, name: Sam, roles: [admin], sites: [works]}\n")
     sam = served.browser("sam")
-    assert code(served, sam, "add", **(NEW | {"sites": "*"})) == (422, "bad_sites")
-    assert code(served, sam, "add", **(NEW | {"sites": "other"})) == (404, "unknown_site")
-    other, nowhere = (send(served, sam, "add", **(NEW | {"sites": each})).text for each in ("other", "nowhere"))
+    assert code(served, sam, "add", **(NEW | {"site": "*"})) == (422, "bad_sites")
+    assert code(served, sam, "add", **(NEW | {"site": "other"})) == (404, "unknown_site")
+    other, nowhere = (send(served, sam, "add", **(NEW | {"site": each})).text for each in ("other", "nowhere"))
     assert re.sub("other|nowhere", "", other) == re.sub("other|nowhere", "", nowhere)
     assert send(served, sam, "add", **NEW).status == 200
-    assert code(served, sam, "sites", person="eva", sites="*") == (422, "bad_sites")
+    assert code(served, sam, "sites", person="eva", site="*") == (422, "bad_sites")
     for act in ("sites", "withdraw"):
-        assert code(served, sam, act, person="viewer", sites="works") == (404, "unknown_person")
+        assert code(served, sam, act, person="viewer", site="works", reason=LEFT) == (404, "unknown_person")
     # Sam takes nobody's last admin away: that there is one of all sites does not hang on eva.
-    assert send(served, sam, "withdraw", person="eva").status == 303
+    assert send(served, sam, "withdraw", person="eva", reason=LEFT).status == 303
 
 
 def test_sites_and_tenants_are_named_anew_and_sign_ins_end(served: Served, admin: Browser) -> None:
     worker = served.browser("worker")
-    assert send(served, admin, "sites", person="worker", sites="other, works").status == 303
+    assert send(served, admin, "sites", person="worker", site="other works").status == 303
     assert added(served, "worker").sites == ("other", "works")
     assert worker.ask("/profile").status == 401
-    assert send(served, admin, "sites", person="worker", sites="*").status == 303
+    assert send(served, admin, "sites", person="worker", site="*").status == 303
     assert added(served, "worker").sites == ()
-    assert send(served, admin, "sites", person="tenant", sites="works", tenants="law bank").status == 303
+    page = admin.ask("/people", headers=[PAGE]).text
+    for name, label in (("site.*", "All sites"), ("site.works", "Works"), ("tenant.law", "law (Works)")):
+        assert f'name="{name}">{label}</label>' in page
+    assert send(served, admin, "sites", person="tenant", site="works", tenant="law bank").status == 303
     assert added(served, "tenant").tenants == ("law", "bank")
-    assert code(served, admin, "sites", person="tenant", sites="works", tenants="") == (422, "bad_roles")
-    assert code(served, admin, "sites", person="admin", sites="works") == (403, "own_work")
-    assert code(served, admin, "sites", person="worker", sites="works", seen="0" * 32) == (412, "changed_since")
+    assert code(served, admin, "sites", person="tenant", site="works", tenant="") == (422, "bad_roles")
+    assert code(served, admin, "sites", person="admin", site="works") == (403, "own_work")
+    assert code(served, admin, "sites", person="worker", site="works", seen="0" * 32) == (412, "changed_since")
 
 
 def test_access_withdrawn_ends_all_that_a_person_comes_in_with(served: Served, admin: Browser) -> None:
@@ -161,7 +172,13 @@ def test_access_withdrawn_ends_all_that_a_person_comes_in_with(served: Served, a
     _, key = ApiKeyStore(store).issue(
         "viewer", name="wall", sites=["works"], scopes=[Permission.READ], days=9, clock=served.clock
     )
-    assert send(served, admin, "withdraw", person="viewer").status == 303
+    before = text_of(served)
+    for none in ({}, {"reason": " "}):
+        assert code(served, admin, "withdraw", person="viewer", **none) == (422, "missing_reason")
+    assert text_of(served) == before
+    assert send(served, admin, "withdraw", person="viewer", reason=LEFT).status == 303
+    event = next(each for each in newest_events(store) if each["route"] == "/people/withdraw")
+    assert (event["person_id"], event["subject"]) == ("admin", f"viewer: {LEFT}")
     assert text_of(served) == people_text().replace("roles: [viewer]}", "roles: []}", 1)
     assert viewer.ask("/profile").status == 401
     assert served.browser().act("/login", person="viewer", password=PASSWORD).status == 401
@@ -176,16 +193,16 @@ def test_access_withdrawn_ends_all_that_a_person_comes_in_with(served: Served, a
 
 
 def test_nobody_withdraws_themselves_and_the_last_admin_of_all_sites_stays(served: Served, admin: Browser) -> None:
-    assert code(served, admin, "withdraw", person="admin") == (403, "own_work")
-    assert code(served, admin, "withdraw", person="nobody") == (404, "unknown_person")
+    assert code(served, admin, "withdraw", person="admin", reason=LEFT) == (403, "own_work")
+    assert code(served, admin, "withdraw", person="nobody", reason=LEFT) == (404, "unknown_person")
     assert send(served, admin, "roles", person="viewer", change="give", role="admin").status == 303
     other = served.browser("viewer")
     tag = text_tag(served.project.project.people_file)
-    assert send(served, other, "withdraw", person="admin").status == 303
+    assert send(served, other, "withdraw", person="admin", reason=LEFT).status == 303
     assert admin.ask("/people").status == 401
-    assert code(served, other, "withdraw", person="worker", seen=tag) == (412, "changed_since")
+    assert code(served, other, "withdraw", person="worker", reason=LEFT, seen=tag) == (412, "changed_since")
     assert send(served, other, "add", **(NEW | {"role": "admin"})).status == 200
-    assert code(served, other, "sites", person="viewer", sites="works") == (403, "own_work")
+    assert code(served, other, "sites", person="viewer", site="works") == (403, "own_work")
 
 
 def shell(served: Served, *words: str) -> tuple[int, str]:
@@ -199,27 +216,30 @@ def test_the_shell_does_the_same_as_the_page(tmp_path: Path, served: Served, adm
     assert send(served, admin, "add", **NEW).status == 200
     assert shell(twin, "add", "eva", NEW["name"], "--role", "analyst", "--site", "works", "--as", "admin")[0] == 0
     assert text_of(twin) == text_of(served)
-    assert send(served, admin, "sites", person="eva", sites="*").status == 303
+    assert send(served, admin, "sites", person="eva", site="*").status == 303
     assert shell(twin, "change", "eva", "--all-sites", "--as", "admin")[0] == 0
     assert text_of(twin) == text_of(served)
-    assert send(served, admin, "withdraw", person="eva").status == 303
-    assert shell(twin, "withdraw", "eva", "--as", "admin")[0] == 0
+    assert send(served, admin, "withdraw", person="eva", reason=LEFT).status == 303
+    assert shell(twin, "withdraw", "eva", "--as", "admin", "--reason", LEFT)[0] == 0
     assert text_of(twin) == text_of(served)
     routes = [(each["person_id"], each["route"], each["subject"]) for each in newest_events(twin.project.store)]
-    assert routes == [("admin", f"people {act}", "eva") for act in ("withdraw", "change", "add")]
+    assert routes == [
+        ("admin", "people withdraw", f"eva: {LEFT}"),
+        *(("admin", f"people {act}", "eva") for act in ("change", "add")),
+    ]
     for words, said in (
         (["add", "leo", "Leo", "--role", "viewer", "--all-sites", "--as", "viewer"], "has not the role 'admin'"),
         (["add", "leo", "Leo", "--role", "viewer", "--as", "admin"], "name the sites with --site"),
         (["add", "leo", "Leo", "--role", "king", "--all-sites", "--as", "admin"], "there is no role 'king'"),
         (["change", "viewer", "--as", "admin"], "name what changes"),
-        (["withdraw", "admin", "--as", "admin"], "nobody changes their own rights"),
+        (["withdraw", "admin", "--as", "admin", "--reason", LEFT], "nobody changes their own rights"),
     ):
         code_, text = shell(twin, *words)
         assert (code_, said in text) == (2, True), text
     twin.project.close()
 
 
-def test_who_lacks_a_permission_is_told_who_gives_roles_and_asks_for_access(served: Served, admin: Browser) -> None:
+def test_a_refusal_names_who_gives_roles_and_offers_a_request_for_access(served: Served, admin: Browser) -> None:
     viewer = served.browser("viewer")
     page = viewer.ask("/audit", headers=[PAGE])
     assert page.status == 403
@@ -240,7 +260,7 @@ def test_who_lacks_a_permission_is_told_who_gives_roles_and_asks_for_access(serv
         assert again.act("/profile/access", csrf=again.token("/profile"), permission=wanted).status == said
 
 
-def test_a_tenant_is_told_no_names_and_a_project_without_admins_who_makes_one(served: Served) -> None:
+def test_a_refusal_shows_a_tenant_no_names_and_a_project_without_admins_who_makes_one(served: Served) -> None:
     tenant = served.browser("tenant")
     page = tenant.ask("/audit", headers=[PAGE])
     assert page.status == 403
@@ -252,15 +272,15 @@ def test_a_tenant_is_told_no_names_and_a_project_without_admins_who_makes_one(se
 
 
 @pytest.mark.parametrize("locale", WHOLE)
-def test_what_people_and_refusals_say_has_words_in_every_whole_language(locale: str) -> None:
+def test_sentences_of_people_and_refusals_are_translated_into_every_whole_language(locale: str) -> None:
     modules = ("orchestration/operations/project/people.py", "orchestration/web/pages/people_pages.py")
-    said = {
+    patterns = {
         pattern
         for module in (*modules, "orchestration/web/problems.py", "reports/pages/people_list.py")
         for pattern in re.findall(r'Sentence\(\s*"([^"]+)"', (ROOT / module).read_text())
     }
-    assert len(said) > 20
-    assert sorted(said - set(rules_of(locale).pages)) == []
+    assert len(patterns) > 20
+    assert sorted(patterns - set(rules_of(locale).pages)) == []
 
 
 @pytest.mark.parametrize("name", ["no", "Ö'Neill: #1", "a, b]", "{x}", "- y", "null", '"q"', "\\n", "&a *b"])

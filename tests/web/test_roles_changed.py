@@ -41,7 +41,8 @@ def asking(tmp_path: Path) -> Iterator[Asking]:
 
 def change(asking: Asking, person: str, change: str, role: str, seen: str = "") -> Answer:
     seen = seen or text_tag(asking.project.project.people_file)
-    return posted(asking, "/people/roles", form={"person": person, "change": change, "role": role, "seen": seen})
+    roles = {f"role.{each}": "on" for each in role.split()}
+    return posted(asking, "/people/roles", form={"person": person, "change": change, "seen": seen} | roles)
 
 
 def test_a_role_is_given_and_taken_away_and_the_rest_of_the_file_stays(asking: Asking) -> None:
@@ -50,12 +51,16 @@ def test_a_role_is_given_and_taken_away_and_the_rest_of_the_file_stays(asking: A
     assert file.read_text() == PEOPLE.replace("[operator]", "[operator, engineer]")
     assert change(asking, "otto", "take", "engineer").status == 303
     assert file.read_text() == PEOPLE
+    assert change(asking, "otto", "give", "engineer reviewer").status == 303
+    assert file.read_text() == PEOPLE.replace("[operator]", "[operator, engineer, reviewer]")
+    assert change(asking, "otto", "take", "engineer reviewer").status == 303
     assert change(asking, "vera", "take", "viewer").status == 303
     assert file.read_text() == PEOPLE.replace("roles:\n      - viewer\n      - analyst\n", "roles: [analyst]\n")
-    # The first and the third text are one, of one instant.
-    assert len(kept_texts(asking.project.project.data_dir / "people_texts")) == 2
+    # The text with which it began is kept once, since all this is of one instant.
+    assert len(kept_texts(asking.project.project.data_dir / "people_texts")) == 3
     said = [each["subject"] for each in newest_events(asking.project.store) if each["route"] == "/people/roles"]
-    assert said == ["vera −viewer", "otto −engineer", "otto +engineer"]
+    both = ["otto −engineer −reviewer", "otto +engineer +reviewer"]
+    assert said == ["vera −viewer", *both, "otto −engineer", "otto +engineer"]
 
 
 def test_nobody_changes_their_own_roles_and_the_last_admin_of_all_sites_stays(asking: Asking) -> None:
@@ -77,6 +82,7 @@ def test_nobody_changes_their_own_roles_and_the_last_admin_of_all_sites_stays(as
 def test_what_is_no_role_or_of_an_older_file_changes_nothing(asking: Asking) -> None:
     file = asking.project.project.people_file
     assert code(change(asking, "otto", "give", "king")) == (400, "bad_request")
+    assert code(change(asking, "otto", "give", "")) == (400, "bad_request")
     assert code(change(asking, "otto", "swap", "viewer")) == (400, "bad_request")
     assert code(change(asking, "otto", "give", "tenant")) == (422, "bad_roles")
     assert code(change(asking, "otto", "give", "viewer", seen="0" * 32)) == (412, "changed_since")

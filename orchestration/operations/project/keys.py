@@ -93,7 +93,7 @@ def key_replaced(call: Call, *, before: str, after: str, vouched: str) -> Answer
     if who.signer is None:
         raise BadInput(
             f"{who.person.name} has no public key in the people file, so none can be replaced", reason="no_public_key",
-            mend=f"meterloom keys new {person_id}",
+            mend=f"make the first on your profile page, or in a shell: meterloom keys new {person_id}",
         )  # fmt: skip
     replace_key(
         project.store, project.project.people_file, person_id, before=before, after=after, vouched=vouched,
@@ -101,6 +101,20 @@ def key_replaced(call: Call, *, before: str, after: str, vouched: str) -> Answer
     )  # fmt: skip
     row = {"person_id": person_id, "fingerprint": fingerprint(after), "replaces": fingerprint(before)}
     return Answer(row, text=f"key of {who.person.name}: {row['fingerprint']}, in place of {row['replaces']}")
+
+
+def key_registered(call: Call, *, after: str, vouched: str) -> Answer:
+    """Write the first public key of who calls into the people file; its private half was made and stays elsewhere.
+
+    after: the public key; vouched: the new key's signature (`register_key`). Raises BadInput.
+    """
+    from assets.stores.sign import fingerprint
+    from reports.evidence.people_keys import register_key
+
+    me, project = call.known_person(), call.project
+    register_key(project.store, project.project.people_file, me.person_id, after=after, vouched=vouched)
+    row = {"person_id": me.person_id, "fingerprint": fingerprint(after)}
+    return Answer(row, text=f"key of {me.name}: {row['fingerprint']}")
 
 
 @operation("keys adopt", takes=ACTS, example='--as anna --reason "the keys are new; the acts before them were read"')

@@ -5,8 +5,6 @@ Every act is of an admin, and about people of that admin's sites; the text befor
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 from assets.sites.edit_people import expect_admin, with_person, with_words
@@ -61,14 +59,16 @@ def people_change(
     return _noted(call, "people change", person, answer)
 
 
-@operation("people withdraw", takes=ACTS, example="ben --as anna")
+@operation("people withdraw", takes=ACTS, example='ben --as anna --reason "left the company"')
 def people_withdraw(
-    call: Call, person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")]
+    call: Call,
+    person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")],
+    reason: Annotated[str, Option("--reason", help="Reason, for the audit trail.")],
 ) -> Answer:
     """End a person's access: roles, password, sign-ins and API keys. Name and public key stay, so that their acts
     count.
     """
-    return _noted(call, "people withdraw", person, access_withdrawn(call, person))
+    return _noted(call, "people withdraw", f"{person}: {reason}", access_withdrawn(call, person, reason=reason))
 
 
 def role_of(text: str) -> Role:
@@ -136,15 +136,17 @@ def rights_changed(
     return Answer({"person_id": person_id, **update}, text=f"rights of {held.name} are changed")
 
 
-def access_withdrawn(call: Call, person_id: str, *, seen: str = "") -> Answer:
+def access_withdrawn(call: Call, person_id: str, *, reason: str, seen: str = "") -> Answer:
     """End a person's access, now and for good: roles in the file, and what the store holds to come in with.
 
-    Raises BadInput: own_work, unknown_person, last_admin, changed_since.
+    Raises BadInput: missing_reason, own_work, unknown_person, last_admin, changed_since.
     """
     from assets.stores.api_keys import ApiKeyStore
     from assets.stores.web.credentials import CredentialStore
     from assets.stores.web.logins import LoginStore
 
+    if not reason.strip():
+        raise BadInput(Sentence("to withdraw access needs a reason"), reason="missing_reason")
     held, seen = _other(call, person_id, seen)
     me, store, clock = call.acting(Role.ADMIN), call.project.store, call.clock
     # First the roles: whatever fails behind them, nothing is seen any more.
@@ -156,7 +158,7 @@ def access_withdrawn(call: Call, person_id: str, *, seen: str = "") -> Answer:
     keys = ApiKeyStore(store)
     theirs = [each for each in keys.recorded() if each.person_id == person_id and not each.is_revoked]
     for each in theirs:
-        keys.revoke(each.key_id, person_id=me.person_id, reason="access withdrawn", clock=clock)
+        keys.revoke(each.key_id, person_id=me.person_id, reason=reason, clock=clock)
     result = {"person_id": person_id, "sign_ins_ended": ended, "keys_revoked": [each.key_id for each in theirs]}
     return Answer(result, text=f"{held.name} has no access any more")
 
@@ -205,13 +207,10 @@ def _rewritten(
         # Of two admins who take the role from each other, one comes too late.
         people.acting(me.person_id, Role.ADMIN)
         text = as_in_file(change(people, site_text(path), path.name), path)
-        with replaced(path, text, partial(_checked, call)):
+        with replaced(path, text, lambda copy: problems_in(copy, call, is_people=True)) as problems:
+            if problems:
+                raise BadInput(f"not changed: {problems[0].message}", reason="bad_roles", mend=problems[0].mend)
             keep_text(path, project.data_dir / "people_texts", me.person_id, call.clock.now_utc())
-
-
-def _checked(call: Call, copy: Path) -> None:
-    if problems := problems_in(copy, call, is_people=True):
-        raise BadInput(f"not changed: {problems[0].message}", reason="bad_roles", mend=problems[0].mend)
 
 
 def _expect_places(call: Call, me: Person, person: Person) -> None:
@@ -259,11 +258,11 @@ def _either(site: Iterable[str] | None, *, all_sites: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(site or ()))
 
 
-def _noted(call: Call, route: str, person_id: str, answer: Answer) -> Answer:
+def _noted(call: Call, route: str, subject: str, answer: Answer) -> Answer:
     """The answer, once the audit trail has the act; one of the pages stands there by its address."""
     from assets.stores.web.audit_events import AuditEvent, note_event
 
     by = call.known_person().person_id
-    event = AuditEvent(person_id=by, method="", route=route, subject=person_id, outcome="done")
+    event = AuditEvent(person_id=by, method="", route=route, subject=subject, outcome="done")
     note_event(call.project.store, call.clock, event)
     return answer

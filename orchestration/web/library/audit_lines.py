@@ -19,6 +19,7 @@ from data_quality.contracts.sentence import Numeral, Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.web.library.report_lines import report_title
+from orchestration.web.people.invite import RESET
 from orchestration.web.request_context import Ask
 from reports.advice_words import scope_name, title_of
 from reports.evidence.lifecycle import names_then
@@ -44,6 +45,7 @@ _STEP = {
 _ROUTE = {
     "/login": "{0} signed in", "/logout": "{0} signed out", "/invitation/{token}": "{0} accepted an invitation",
     "/profile/out": "{0} ended a sign-in", "/profile/password": "{0} changed their password",
+    "/profile/key/adopt": "{0} adopted the acts from before people had keys",
     "/keys/issue": "{0} made an API key", "/keys/revoke": "{0} revoked an API key",
     "/settings/sites/{site}": "{0} changed the site file",
     "/why/keep": "{0} kept a figure", "/upload/bill/add": "{0} uploaded a bill",
@@ -52,9 +54,11 @@ _ROUTE = {
 _REFUSED = ("4", "5")
 _ABOUT = {
     "web invite": "{0} invited {1}", "web reset": "{0} reset the password of {1}",
+    "/profile/key/new": "{0} made their signing key: {1}",
     "/people/out": "{0} ended the sign-ins of {1}", "/people/roles": "{0} changed the roles of {1}",
     "/people/add": "{0} added {1}", "people add": "{0} added {1}",
     "/people/sites": "{0} changed the sites of {1}", "people change": "{0} changed the rights of {1}",
+    "/people/reset": "{0} reset the password of {1}",
     "/people/withdraw": "{0} withdrew the access of {1}", "people withdraw": "{0} withdrew the access of {1}",
     "/profile/access": "{0} asked for {1}",
 }  # fmt: skip
@@ -239,6 +243,9 @@ def _of_route(row: Mapping[str, Any], person: str) -> str:
     route, is_done = row["route"], not row["outcome"].startswith(_REFUSED)
     if not is_done:
         return Sentence("{0} was refused: {1}", person, named(f"{row['method']} {route}"))
+    if route == RESET and row["person_id"]:
+        # The page's own line has the reason too.
+        return ""
     if route in _ABOUT:
         return Sentence(_ABOUT[route], person, named(row["subject"]))
     if route in _ROUTE:

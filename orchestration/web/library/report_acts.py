@@ -120,13 +120,13 @@ def _act(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> Act:
     return Act(
         label=kind.label, question=Sentence(kind.asks, line.span), about=Sentence("{0}, revision {1}", span,
         content.revision), facts=tuple(facts), form=None if lacks_key else form,
-        note=_note(ask, public_key, lacks_key=lacks_key), is_first=name not in {"return", "withdraw"},
+        note=_note(public_key, lacks_key=lacks_key), is_first=name not in {"return", "withdraw"},
     )  # fmt: skip
 
 
-def _note(ask: Ask, public_key: str, *, lacks_key: bool) -> str:
+def _note(public_key: str, *, lacks_key: bool) -> str:
     if lacks_key:
-        return Sentence(NO_KEY, ask.person.person_id)
+        return NO_KEY
     # Its beginning tells keys apart in a sentence; the whole of it stands on the profile.
     return Sentence(_SIGNATURE, f"{fingerprint(public_key)[:19]}…") if public_key else _NO_KEYS
 

@@ -98,7 +98,7 @@ def _acts(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVersion
     people, me = ask.project.people, ask.person.person_id
     public_key = people.public_keys.get(me, "")
     if has_keys(people) and not public_key:
-        return (Paragraph(text=Sentence(NO_KEY, named(me)), tone="caution"),)
+        return (Paragraph(text=NO_KEY, tone="caution"),)
     return tuple(
         _signed(
             form, public_key, f"meterloom baseline {form.key} {version.baseline_id} --version {version.version}", me

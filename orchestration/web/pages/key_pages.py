@@ -9,7 +9,6 @@ from data_quality.contracts.access.api_key import FOR_MACHINES, ApiKey
 from data_quality.contracts.access.api_key import READS as READABLE
 from data_quality.contracts.access.permissions import Permission, permissions_of
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.sentence import Sentence
 from orchestration.operations.project.keys import keys_issue, keys_revoke
 from orchestration.web.draw import draw
 from orchestration.web.people.seen import listed_keys
@@ -19,7 +18,6 @@ from reports.pages.key_list import PATH, keys_page, make_form
 from reports.pages.page import PageBlock
 from reports.pages.page_states import NO_KEY
 from reports.report_content import Paragraph
-from reports.texts.locales import named
 
 router = APIRouter(include_in_schema=False)
 _SHARED = ("locale",)
@@ -87,7 +85,7 @@ def _make(ask: Ask) -> PageBlock:
     people, me = ask.project.people, ask.person.person_id
     public_key = people.public_keys.get(me, "")
     if has_keys(people) and not public_key:
-        return Paragraph(text=Sentence(NO_KEY, named(me)), tone="caution")
+        return Paragraph(text=NO_KEY, tone="caution")
     form = make_form(ask.address, sites=sites, scopes=scopes, chance=secrets.token_urlsafe(32))
     command = f'meterloom keys issue "…" --site {sites[0][0]} --as {me}'
     return form.model_copy(update={"public_key": public_key, "command": command}) if public_key else form

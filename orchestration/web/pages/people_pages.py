@@ -12,7 +12,7 @@ from data_quality.contracts.sentence import Sentence
 from orchestration.operations.project.people import access_withdrawn, person_added, rights_changed, role_of
 from orchestration.web.draw import draw
 from orchestration.web.people.invite import invitation_link
-from orchestration.web.people.seen import access_asked, known_people, people_of
+from orchestration.web.people.seen import access_requests, known_people, people_of
 from orchestration.web.request_context import MORE, Ask, Nav, requires
 from orchestration.web.web_call import WebCall
 from reports.pages.people_list import ALL_SITES, CHANGES, GIVE, PATH, Invitation, people_page
@@ -35,8 +35,11 @@ def invite(ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Resp
 
 
 @router.post(PATH + "/reset", response_class=HTMLResponse)
-def reset(ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
+def reset(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """End a person's password and sign-ins as `meterloom web reset` does, and show the link to another this once."""
+    if not (reason := ask.form.get("reason", "").strip()):
+        raise BadInput(Sentence("to reset a password needs a reason"), reason="missing_reason")
+    request.state.subject = f"{ask.form.get('person', '')}: {reason}"
     return _linked(ask, _person(ask), is_reset=True)
 
 
@@ -49,10 +52,10 @@ def _linked(ask: Ask, person: Person, *, is_reset: bool) -> Response:
 
 def _drawn(ask: Ask, invited: Invitation | None = None) -> Response:
     seen = text_tag(ask.project.project.people_file)
-    sites = {each: site.name for each, site in ask.project.sites.items() if sees_site(ask.person, each)}
+    sites = [site for each, site in ask.project.sites.items() if sees_site(ask.person, each)]
     address = ask.address.model_copy(update={"path": PATH})
-    people, asked = known_people(ask), access_asked(ask, people_of(ask))
-    page = people_page(people, address, me=ask.person, seen=seen, sites=sites, asked=asked, invited=invited)
+    people, requests = known_people(ask), access_requests(ask, people_of(ask))
+    page = people_page(people, address, me=ask.person, seen=seen, sites=sites, requests=requests, invited=invited)
     return draw(ask, page)
 
 
@@ -60,36 +63,37 @@ def _drawn(ask: Ask, invited: Invitation | None = None) -> Response:
 def add(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """Add a person as `meterloom people add` does, and show the link to their password this once."""
     form = {name: text.strip() for name, text in ask.form.items()}
-    person_id, sites = form.get("person_id", ""), _sites(form.get("sites", ""))
+    person_id = form.get("person_id", "")
     request.state.subject = person_id
     person_added(
-        WebCall(ask), person_id, form.get("name", ""), [role_of(form.get("role", ""))], sites,
-        _words(form.get("tenants", "")), seen=_seen(ask),
+        WebCall(ask), person_id, form.get("name", ""), [role_of(each) for each in _checked(ask, "role")], _sites(ask),
+        _checked(ask, "tenant"), seen=_seen(ask),
     )  # fmt: skip
     return _linked(ask, ask.project.people.known(person_id), is_reset=False)
 
 
 @router.post(PATH + "/roles")
 def change_roles(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
-    """Give a person a role, or take one away, as `meterloom people change` does."""
+    """Give a person roles, or take them away, as `meterloom people change` does."""
     form = ask.form
-    role, change = role_of(form.get("role", "")), form.get("change")
+    roles, change = [role_of(each) for each in _checked(ask, "role")], form.get("change")
+    if not roles:
+        raise BadInput(Sentence("check a role"), reason="bad_request")
     if change not in CHANGES:
         raise BadInput("name whether the role is given or taken away", reason="bad_request")
     person_id, is_given = form.get("person", ""), change == GIVE
     rights_changed(
-        WebCall(ask), person_id, give=[role] if is_given else [], take=[] if is_given else [role], seen=_seen(ask)
+        WebCall(ask), person_id, give=roles if is_given else [], take=[] if is_given else roles, seen=_seen(ask)
     )
-    request.state.subject = f"{person_id} {'+' if is_given else '−'}{role.value}"
+    request.state.subject = " ".join([person_id, *(f"{'+' if is_given else '−'}{each.value}" for each in roles)])
     return RedirectResponse(ask.address.href(PATH), 303)
 
 
 @router.post(PATH + "/sites")
 def change_sites(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """Name the sites and tenants that a person sees instead of the present ones, as `meterloom people change` does."""
-    person_id, sites = ask.form.get("person", ""), _sites(ask.form.get("sites", ""))
-    tenants = _words(ask.form.get("tenants", ""))
-    rights_changed(WebCall(ask), person_id, sites=sites, tenants=tenants, seen=_seen(ask))
+    person_id = ask.form.get("person", "")
+    rights_changed(WebCall(ask), person_id, sites=_sites(ask), tenants=_checked(ask, "tenant"), seen=_seen(ask))
     request.state.subject = person_id
     return RedirectResponse(ask.address.href(PATH), 303)
 
@@ -97,9 +101,9 @@ def change_sites(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, 
 @router.post(PATH + "/withdraw")
 def withdraw(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """End a person's access as `meterloom people withdraw` does."""
-    person_id = ask.form.get("person", "")
-    access_withdrawn(WebCall(ask), person_id, seen=_seen(ask))
-    request.state.subject = person_id
+    person_id, reason = ask.form.get("person", ""), ask.form.get("reason", "")
+    access_withdrawn(WebCall(ask), person_id, reason=reason, seen=_seen(ask))
+    request.state.subject = f"{person_id}: {reason.strip()}"
     return RedirectResponse(ask.address.href(PATH), 303)
 
 
@@ -110,16 +114,16 @@ def _seen(ask: Ask) -> str:
     raise BadInput("this form is not complete: open the page again", reason="bad_request")
 
 
-def _words(text: str) -> tuple[str, ...]:
-    """Ids with commas or spaces between them."""
-    return tuple(dict.fromkeys(text.replace(",", " ").split()))
+def _checked(ask: Ask, name: str) -> list[str]:
+    """Options of the form's field of that name that are checked."""
+    return [each.removeprefix(f"{name}.") for each in ask.form if each.startswith(f"{name}.")]
 
 
-def _sites(text: str) -> tuple[str, ...]:
-    """Sites of a form; none for all. Raises BadInput where nothing is named: to see all sites is said as such."""
-    if not (sites := _words(text)):
-        raise BadInput(Sentence("name the sites, or {0} for all", ALL_SITES), reason="bad_request")
-    return () if sites == (ALL_SITES,) else sites
+def _sites(ask: Ask) -> tuple[str, ...]:
+    """Sites of a form; none for all. Raises BadInput where none is checked: to see all sites is a choice of its own."""
+    if not (sites := _checked(ask, "site")):
+        raise BadInput(Sentence("check the sites, or {0}", Sentence("All sites")), reason="bad_request")
+    return () if ALL_SITES in sites else tuple(sites)
 
 
 @router.post(PATH + "/out")

@@ -7,6 +7,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from assets.stores.audit import has_acts_to_adopt
 from assets.stores.sign import fingerprint
 from assets.stores.web.audit_events import newest_events
 from assets.stores.web.credentials import CredentialStore
@@ -14,12 +15,13 @@ from assets.stores.web.logins import LoginStore
 from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.sentence import Sentence
-from orchestration.operations.project.keys import key_replaced
+from data_quality.contracts.people import Role
+from data_quality.contracts.sentence import Sentence, Text, sentences
+from orchestration.operations.project.keys import key_registered, key_replaced, keys_adopt
 from orchestration.web.draw import draw
 from orchestration.web.pages.sign_in_pages import NEW, PASSWORDS, password_again, safe_next, signed_in_response
 from orchestration.web.people.invite import RESET
-from orchestration.web.people.seen import access_asked
+from orchestration.web.people.seen import access_requests
 from orchestration.web.people.sign_in import SEEN
 from orchestration.web.problems import ACCESS
 from orchestration.web.request_context import CHANGED, LOOKS, Ask, requires
@@ -27,7 +29,7 @@ from orchestration.web.web_call import WebCall, has_keys
 from reports.pages.board import boards
 from reports.pages.page import Form, Input, Page, PageBlock, Part, Strip
 from reports.pages.page_states import NO_KEY
-from reports.pages.people_list import asked_for
+from reports.pages.people_list import request_line
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import moment, named
 
@@ -117,10 +119,10 @@ def profile(ask: Ask = requires(None)) -> Response:
     parts = (
         Part(key="rights", blocks=(
             *reset_note(ask), Paragraph(text=rights), Paragraph(text=_key(ask)),
-            *(asked_for(each) for each in access_asked(ask, [person])),
+            *(request_line(each) for each in access_requests(ask, [person])),
             _form("board", "First page", (first,), "Keep"),
         )),
-        *_another_key(ask),
+        *_signing_key(ask),
         Part(key="sign-ins", title="Sign-ins", blocks=(
             _table("Sign-ins", ("Since", "Last noted"), opened), _form("out", "Everywhere", (), "Sign out everywhere"),
         )),
@@ -148,6 +150,31 @@ def replace_key(request: Request, ask: Ask = requires(None)) -> Response:
     result = key_replaced(WebCall(ask), **fields).result
     assert isinstance(result, dict)  # noqa: S101 - of the operation above
     request.state.subject = f"{ask.person.person_id} {result['replaces'][7:19]} {result['fingerprint'][7:19]}"
+    return RedirectResponse("/profile", 303)
+
+
+@router.post("/profile/key/new")
+async def make_key(request: Request, ask: Ask = requires(None)) -> Response:
+    """Register the public half of one's own first signing key, which the browser made; the password is needed."""
+    return await to_thread.run_sync(_make_key, request, ask, limiter=PASSWORDS)
+
+
+def _make_key(request: Request, ask: Ask) -> Response:
+    # Who found a browser open, or copied its cookie, must not sign in the person's name for ever.
+    request.app.state.sign_in.expect_password(ask.person, ask.form.get("present", ""))
+    result = key_registered(WebCall(ask), after=ask.form.get("after", ""), vouched=ask.form.get("vouched", "")).result
+    assert isinstance(result, dict)  # noqa: S101 - of the operation above
+    request.state.subject = result["fingerprint"]
+    return RedirectResponse("/profile", 303)
+
+
+@router.post("/profile/key/adopt")
+def adopt(ask: Ask = requires(None)) -> Response:
+    """Adopt the acts from before anybody signed, as `meterloom keys adopt` does; the browser signs."""
+    reason = ask.form.get("reason", "").strip()
+    if not reason:
+        raise BadInput("to adopt earlier acts needs a reason", reason="missing_reason")
+    keys_adopt(WebCall(ask), reason)
     return RedirectResponse("/profile", 303)
 
 
@@ -207,19 +234,39 @@ def _key(ask: Ask) -> str:
     mine = fingerprint(people.public_keys.get(ask.person.person_id, ""))
     if mine:
         return Sentence("Public key, with which your acts are signed: {0}", named(mine))
-    return Sentence(NO_KEY, named(ask.person.person_id)) if has_keys(people) else Sentence("Public key: none")
+    return NO_KEY if has_keys(people) else Sentence("Public key: none")
 
 
-def _another_key(ask: Ask) -> tuple[Part, ...]:
-    """The form with which a person replaces their key; nothing for who has none."""
-    me = ask.person.person_id
-    mine = ask.project.people.public_keys.get(me, "")
+def _signing_key(ask: Ask) -> tuple[Part, ...]:
+    """The form with which a person makes their first key, or replaces it; nothing where an admin has to begin."""
+    me, people = ask.person.person_id, ask.project.people
+    mine = people.public_keys.get(me, "")
     if not mine:
-        return ()
+        return (
+            _first_key(me, is_first=not has_keys(people)) if has_keys(people) or Role.ADMIN in ask.person.roles else ()
+        )
     note = "The old key signs for the new one. What it signed stays valid; from then on it signs nothing."
     form = _form("key", "Replace key", (Input(name="before", label="", kind="hidden", value=mine),), "Replace key")
     more = {"note": note, "public_key": mine, "command": f"meterloom keys replace --new FOLDER --as {me}"}
-    return (Part(key="key", title="Signing key", blocks=(form.model_copy(update=more | {"takes_new_key": True}),)),)
+    forms = [form.model_copy(update=more | {"takes_new_key": True})]
+    if Role.APPROVER in ask.person.roles and has_acts_to_adopt(ask.project.store):
+        reason = Input(name="reason", label="Reason", is_required=True)
+        form = _form("key/adopt", "Adopt earlier acts", (reason,), "Adopt acts")
+        note = "Acts from before people had keys count again once an approver has read and adopted them."
+        more = {"note": note, "public_key": mine, "command": f'meterloom keys adopt --as {me} --reason "…"'}
+        forms.insert(0, form.model_copy(update=more | {"key": "adopt"}))
+    return (Part(key="key", title="Signing key", blocks=tuple(forms)),)
+
+
+def _first_key(me: str, *, is_first: bool) -> tuple[Part, ...]:
+    note: Text = "Keep a copy of the file: nobody else has it, and nobody can make it again. It signs what you decide."
+    if is_first:
+        more = "It is the first key of this project: from now on everybody signs, and an approver adopts earlier acts."
+        note = sentences([note, Sentence(more)], " ")
+    present = Input(name="present", label="Current password", kind="password", is_required=True)
+    form = _form("key/new", "Make signing key", (present,), "Register key")
+    more_of = {"key": "new-key", "note": note, "takes_new_key": True, "command": f"meterloom keys new {me}"}
+    return (Part(key="key", title="Signing key", blocks=(form.model_copy(update=more_of),)),)
 
 
 def _form(key: str, title: str, fields: tuple[Input, ...], submit: str) -> Form:

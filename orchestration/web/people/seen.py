@@ -18,11 +18,11 @@ from data_quality.contracts.settings_shown import ShownSetting, shown_settings
 from orchestration.web.problems import ACCESS
 from orchestration.web.request_context import Ask
 from reports.pages.key_list import ListedKey
-from reports.pages.people_list import AskedAccess, KnownPerson
+from reports.pages.people_list import AccessRequest, KnownPerson
 from reports.texts.locales import moment
 
 # How long a request for access stands on the pages.
-ASKED_FOR = timedelta(days=30)
+REQUEST_STANDS = timedelta(days=30)
 
 
 def people_of(ask: Ask) -> list[Person]:
@@ -42,15 +42,15 @@ def known_people(ask: Ask) -> list[KnownPerson]:
     ]  # fmt: skip
 
 
-def access_asked(ask: Ask, people: Sequence[Person]) -> list[AskedAccess]:
-    """What these people asked for in the last days and still lack, the newest first, each once."""
-    names, found = {each.person_id: each for each in people}, dict[tuple[str, str], AskedAccess]()
+def access_requests(ask: Ask, people: Sequence[Person]) -> list[AccessRequest]:
+    """Permissions that these people requested in the last days and still lack, the newest first, each once."""
+    names, found = {each.person_id: each for each in people}, dict[tuple[str, str], AccessRequest]()
     for row in newest_events(ask.project.store, most=500, about=(ACCESS, "")):
         person, wanted, at_utc = names.get(row["person_id"]), row["subject"], row["recorded_at_utc"]
-        is_open = row["outcome"] == "303" and ask.now_utc - at_utc.astimezone(UTC) < ASKED_FOR
+        is_open = row["outcome"] == "303" and ask.now_utc - at_utc.astimezone(UTC) < REQUEST_STANDS
         if person is not None and is_open and wanted in list(Permission) and not may(person, Permission(wanted)):
             at_text = f"{moment(at_utc, ask.address.locale)} UTC"
-            found.setdefault((person.person_id, wanted), AskedAccess(person.name, Permission(wanted), at_text))
+            found.setdefault((person.person_id, wanted), AccessRequest(person.name, Permission(wanted), at_text))
     return list(found.values())
 
 

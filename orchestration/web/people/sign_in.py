@@ -156,15 +156,19 @@ class SignIn:
         """Set another password in place of the present one, end all sign-ins and sign in anew. Returns the new
         cookie's token. Raises BadInput (wrong_password, bad_password), TooMany.
         """
+        self.expect_password(person, present)
+        self.credentials.set_password(person.person_id, hashed(password, person.person_id), self.clock)
+        self.logins.end(self.clock.now_utc(), person_id=person.person_id)
+        return self._opened(person)
+
+    def expect_password(self, person: Person, present: str) -> None:
+        """Raises BadInput (wrong_password) for a text that is not the person's password, TooMany."""
         counted = ("wrong passwords of a browser", f"profile {person.person_id}")
         # Who found a browser open must not try passwords in it.
         self.allowances.take(*counted)
         if not is_right(self.credentials.password_of(person.person_id), present):
             raise BadInput("the present password is another one", reason="wrong_password")
         self.allowances.give_back(*counted)
-        self.credentials.set_password(person.person_id, hashed(password, person.person_id), self.clock)
-        self.logins.end(self.clock.now_utc(), person_id=person.person_id)
-        return self._opened(person)
 
     def is_reset_news(self, person_id: str) -> bool:
         """True where somebody reset the person's password, who has not said yet that they know."""

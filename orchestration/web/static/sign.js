@@ -9,10 +9,11 @@
   const base64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
   const hex = (buffer) => [...new Uint8Array(buffer)].map((each) => each.toString(16).padStart(2, "0")).join("");
   const publicKey = (form) => crypto.subtle.importKey("raw", bytes(form.dataset.publicKey), KIND, false, ["verify"]);
+  const newKeys = (isExtractable) => crypto.subtle.generateKey(KIND, isExtractable, ["sign", "verify"]);
 
   // The command stays where the browser cannot sign.
   try {
-    await publicKey(forms[0]);
+    await newKeys(false);
   } catch {
     return;
   }
@@ -51,6 +52,15 @@
     data.set("vouched", base64(vouched));
   };
 
+  // A file as `meterloom keys new` writes it: 48 bytes are one line.
+  const saveKey = async (form) => {
+    const { privateKey } = await newKeys(true);
+    const line = base64(await crypto.subtle.exportKey("pkcs8", privateKey));
+    const pem = `-----BEGIN PRIVATE KEY-----\n${line}\n-----END PRIVATE KEY-----\n`;
+    const href = URL.createObjectURL(new Blob([pem]));
+    Object.assign(document.createElement("a"), { href, download: `${form.dataset.person}.key` }).click();
+  };
+
   const send = (form, data, more) =>
     fetch(form.action, {
       method: "POST",
@@ -80,8 +90,13 @@
   };
 
   const act = async (form) => {
-    const data = new FormData(form), key = await privateKey(form);
+    const data = new FormData(form), key = form.dataset.publicKey && await privateKey(form);
     if (form.querySelector("[data-new-key-file]")) await addNewKey(form, data);
+    if (!key) {
+      const sent = await send(form, data, {});
+      if (sent.redirected) return sent.url;
+      throw new Told((await refusal(sent)).text);
+    }
     for (let left = TRIES; ; left -= 1) {
       const asked = await send(form, data, { ask_to_sign: "1" });
       if (asked.redirected) return asked.url;
@@ -101,9 +116,10 @@
   };
 
   for (const form of forms) {
-    const button = form.querySelector("button"), alert = form.querySelector("[role=alert]");
+    const button = form.querySelector("[type=submit]"), alert = form.querySelector("[role=alert]");
     form.hidden = false;
     form.parentElement.querySelectorAll("[data-unsigned]").forEach((each) => { each.hidden = true; });
+    form.querySelector("[data-make-key]")?.addEventListener("click", () => saveKey(form));
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       if (button.disabled) return;
