@@ -247,6 +247,7 @@ CELLS: dict[tuple[str, str], Cell] = {
         for act in ("acknowledge", "schedule", "dismiss", "accept", "measure")
     },
     ("GET", "/demand-response"): Cell(f"/demand-response{_SITE}", about="site"),
+    ("POST", "/demand-response"): Cell(f"/demand-response{_SITE}", about="site", body="{{}}"),
     ("GET", "/demand-response/{event_id}"): Cell(f"/demand-response/none{_SITE}", about="site"),
     **{
         ("POST", f"/demand-response/{{event_id}}/{act}"): Cell(
