@@ -107,6 +107,13 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("POST", "/people/withdraw"): Cell("/people/withdraw", about="", body="{{}}"),
     ("POST", "/profile/access"): Cell("/profile/access", about="", body="{{}}"),
     ("GET", "/audit"): Cell(f"/audit{_SITE}", about="site"),
+    ("POST", "/enpi/{site}/{seu}/propose"): Cell("/enpi/{site}/compressors/propose", about="site", body="{{}}"),
+    **{
+        ("POST", f"/enpi/{{site}}/{{seu}}/adjustments/{{adjustment}}/{act}"): Cell(
+            f"/enpi/{{site}}/compressors/adjustments/none/{act}", about="site", body="{{}}"
+        )
+        for act in ("approve", "take-back", "withdraw")
+    },
     ("GET", "/baselines/{site}/{seu}"): Cell("/baselines/{site}/compressors", about="site"),
     ("POST", "/baselines/{site}/{seu}/reject"): Cell("/baselines/{site}/compressors/reject", about="site", body="{{}}"),
     ("POST", "/baselines/{site}/{seu}/approve"): Cell(
