@@ -237,6 +237,7 @@ CELLS: dict[tuple[str, str], Cell] = {
         f"/data/quarantine/none/retry{_SITE}", about="site", body="{{}}"
     ),
     ("POST", "/data/preview"): Cell(f"/data/preview{_SITE}", about="site", body="{{}}"),
+    ("POST", "/data/map"): Cell(f"/data/map{_SITE}", about="site", body="{{}}"),
     ("POST", "/data/accept"): Cell(f"/data/accept{_SITE}", about="site", body="{{}}"),
     ("GET", "/findings"): Cell(f"/findings{_SITE}", about="site"),
     ("GET", "/findings/{finding_id}"): Cell(f"/findings/none{_SITE}", about="site"),

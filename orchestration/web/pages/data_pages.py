@@ -1,6 +1,7 @@
 """/data: the quality of a site's readings by meter and day, new files for it, and its quarantine."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,8 +17,10 @@ from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
+from orchestration.operations.options import column_map
 from orchestration.operations.readings.ingest import ingest
 from orchestration.operations.readings.quarantine import quarantine_retry
+from orchestration.web.column_maps import foreign_table, mapped
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.queries import age_of, marts_of, whole_site
@@ -27,7 +30,7 @@ from orchestration.web.work import calculate, calculation
 from reports.pages.address import span
 from reports.pages.data_days import PATH, RETRY, TAKE, DayRead, Refused, data_page, refusal_blocks
 from reports.pages.page import PageBlock
-from reports.pages.reading_upload import ACCEPT, PREVIEW, upload_blocks
+from reports.pages.reading_upload import ACCEPT, MAP, PREVIEW, upload_blocks
 from reports.texts.locales import long_date
 
 router = APIRouter()
@@ -81,12 +84,28 @@ def preview(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
     return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
 
 
+@router.post(MAP)
+def map_columns(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
+    """Read one file of a preview by the columns that the person names; nothing is stored. Raises BadInput."""
+    site, kept = whole_site(ask), ask.form.get("kept", "")
+    uploads, name = KeptUploads(ask, site.site_id), ask.form.get("file", "")
+    file = next((each for each in uploads.files(kept) if each.name == name), None)
+    if file is None:
+        raise BadInput(f"no file {name[:60]!r} is in this upload", reason="no_upload", mend="choose the file again")
+    made = mapped(foreign_table(file, site, column_map(_map_of(uploads, kept, file))), site, ask.form)
+    uploads.keep_map(kept, file, made.model_dump_json(exclude_defaults=True))
+    return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
+
+
 @router.post(ACCEPT)
 def accept(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
     """Bring the files of a preview in, as the command does; a second time changes nothing. Raises BadInput."""
     site, kept = whole_site(ask), ask.form.get("kept", "")
-    answer = ingest(WebCall(ask), KeptUploads(ask, site.site_id).files(kept), site.site_id)
-    calculate(ask, site.site_id, answer)
+    uploads, files = KeptUploads(ask, site.site_id), dict[Path | None, list[Path]]()
+    for each in uploads.files(kept):
+        files.setdefault(_map_of(uploads, kept, each), []).append(each)
+    for mapping, paths in files.items():
+        calculate(ask, site.site_id, ingest(WebCall(ask), paths, site.site_id, mapping=mapping))
     return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
 
 
@@ -95,14 +114,26 @@ def _upload(ask: Ask, site: Site, state: str) -> tuple[PageBlock, ...]:
     kept, project = ask.address.part("kept"), ask.project
     if not may(ask.person, Permission.READINGS_PUSH) or ask.address.as_of_utc is not None:
         return ()
-    previews = [
-        preview_file(each, site=site, lake=project.lake, quarantine=project.quarantine, clock=ask.clock)
-        for each in (KeptUploads(ask, site.site_id).files(kept) if kept else ())
-    ]
+    uploads, previews, foreign = KeptUploads(ask, site.site_id), [], []
+    for path in uploads.files(kept) if kept else ():
+        mapping = column_map(_map_of(uploads, kept, path))
+        found = preview_file(
+            path, site=site, lake=project.lake, quarantine=project.quarantine, clock=ask.clock, mapping=mapping
+        )
+        previews.append(found)
+        if found.report.verdict == "reject" and (mapping is not None or PROPOSED_FOR & {*found.report.reasons}):
+            foreign.append(foreign_table(path, site, mapping))
     meters = {each: site.stream_name(each) for each in site.stream_ids()}
     return upload_blocks(
-        ask.address, site.site_id, previews, kept=kept, meters=meters, time_zone=site.time_zone, calculation=state
-    )
+        ask.address, site.site_id, previews, kept=kept, meters=meters, time_zone=site.time_zone, calculation=state,
+        foreign=foreign,
+    )  # fmt: skip
+
+
+def _map_of(uploads: KeptUploads, kept: str, file: Path) -> Path | None:
+    """The column map that the person made of a kept file."""
+    place = uploads.map_of(kept, file)
+    return place if place.exists() else None
 
 
 _COLUMNS = ("scope", "period_start", "coverage", "estimated_share")
