@@ -18,7 +18,7 @@ FOREIGN = "Datum;Menge;Bemerkung\n" + "".join(
 )
 MAP = {
     "file": "export.csv", "timestamp": "Datum", "value": "Menge", "meter": "main", "of": "", "unit": "kwh",
-    "zone": "Europe/Berlin", "format": "",
+    "zone": "Europe/Berlin", "format": "%d.%m.%Y %H:%M",
 }  # fmt: skip
 
 
