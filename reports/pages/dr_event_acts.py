@@ -9,6 +9,7 @@ from reports.pages.address import Address
 from reports.pages.device_acts import Actor, signed
 from reports.pages.page import Form, Input, PageBlock
 from reports.report_content import Paragraph
+from reports.texts.locales import named
 
 PATH = "/demand-response"
 _REASON = Input(name="reason", label="Reason", is_required=True)
@@ -29,7 +30,12 @@ class EventActor(Actor):
 def record_form(site_id: str, programmes: Mapping[str, str], address: Address) -> Form:
     """The form that records an event a programme called by telephone or mail. programmes: titles by name."""
     fields = (
-        Input(name="programme", label="Programme", kind="select", options=tuple(programmes.items())),
+        Input(
+            name="programme",
+            label="Programme",
+            kind="select",
+            options=tuple((name, named(title)) for name, title in programmes.items()),
+        ),
         Input(name="day", label="Day", kind="date", is_required=True),
         Input(name="from", label="From", is_required=True, hint="14:00, by the site's clock"),
         Input(name="to", label="Until", is_required=True, hint="16:00; a time not after the begin is of the next day"),

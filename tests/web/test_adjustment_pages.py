@@ -1,6 +1,7 @@
 """Adjustments of a baseline on the use's page: proposed by one person, approved by another, withdrawn, and signed."""
 
 import html
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -75,6 +76,10 @@ def test_one_person_proposes_and_another_approves_and_withdraws_each_once(ben: A
     assert [decide(anna, "withdraw").status for _ in range(2)] == [303, 303]
     assert (record(ben).status.value, record(ben).withdrawn_because) == ("withdrawn", "looked at")
     assert "Withdraw adjustment" not in page(anna)
+    trail = re.sub(r"<[^>]+>", "", html.unescape(anna.get("/audit", [PAGE], site="plant").text))
+    for act in ("Ben proposed an adjustment of ", "Anna approved an adjustment of ", "Anna withdrew an adjustment of "):
+        assert act in trail
+    assert "POST /enpi" not in trail
 
 
 def test_a_proposal_is_taken_back_by_who_made_it(ben: Asking) -> None:
