@@ -9,7 +9,6 @@ from reports.pages.address import Address
 from reports.pages.device_acts import Actor, signed
 from reports.pages.page import Form, Input, PageBlock
 from reports.report_content import Paragraph
-from reports.texts.locales import named
 
 PATH = "/demand-response"
 _REASON = Input(name="reason", label="Reason", is_required=True)
@@ -34,7 +33,7 @@ def record_form(site_id: str, programmes: Mapping[str, str], address: Address) -
             name="programme",
             label="Programme",
             kind="select",
-            options=tuple((name, named(title)) for name, title in programmes.items()),
+            options=tuple(programmes.items()),
         ),
         Input(name="day", label="Day", kind="date", is_required=True),
         Input(name="from", label="From", is_required=True, hint="14:00, by the site's clock"),
