@@ -26,13 +26,16 @@ class EventActor(Actor):
     fault: Text = ""
 
 
-def record_form(site_id: str, programmes: Mapping[str, str], address: Address) -> Form:
-    """The form that records an event a programme called by telephone or mail. programmes: titles by name."""
+def record_form(site_id: str, programmes: Mapping[str, str], last: str, address: Address) -> Form:
+    """The form that records an event a programme called by telephone or mail. programmes: titles by name; last: the
+    programme of the last event.
+    """
     fields = (
         Input(
             name="programme",
             label="Programme",
             kind="select",
+            value=last,
             options=tuple(programmes.items()),
         ),
         Input(name="day", label="Day", kind="date", is_required=True),

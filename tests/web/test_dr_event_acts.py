@@ -169,6 +169,7 @@ FORM = {
 def test_an_event_is_recorded_by_the_form_of_its_list_once(here: Here) -> None:
     listed = html.unescape(asks(here, ANN).get("/demand-response", headers=[PAGE], site="plant").text)
     assert "Record event" in listed
+    assert '<option value="own_peak" selected' in listed
     assert "Record event" not in asks(here, DAN).get("/demand-response", headers=[PAGE], site="plant").text
     ways = [posted(asks(here, ANN), "/demand-response?site=plant", form=FORM) for _ in range(2)]
     assert [each.status for each in ways] == [303, 303]

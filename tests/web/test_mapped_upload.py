@@ -2,9 +2,11 @@
 
 import html
 import re
+from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import call_here
 from tests.web.asking import PAGE, Answer
 from tests.web.marts_world import VERA, Asking
 from tests.web.test_reading_upload import accept, engineer, preview, rows
@@ -82,3 +84,18 @@ def test_a_map_is_of_its_sender_who_may_send_readings(engineer: Asking) -> None:
     assert mapped(Asking(engineer.project, engineer.clock, VERA), refused).status == 403
     otto = Asking(engineer.project, engineer.clock, engineer.person.model_copy(update={"person_id": "otto"}))
     assert mapped(otto, refused).status == 404
+
+
+def test_a_file_in_quarantine_is_mapped_and_no_longer_waits(engineer: Asking, tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    file.write_text(FOREIGN)
+    words = ("ingest", str(file), "--site", "plant", "--project", str(engineer.project.root))
+    assert call_here(*words)[0] == 2
+    before, [item] = rows(engineer), engineer.project.quarantine.items("plant", is_open=True)
+    listed = html.unescape(engineer.get("/data", [PAGE], site="plant").text)
+    assert f"/data/quarantine/{item['item_id']}/map" in listed
+    page = shown(engineer, posted(engineer, f"/data/quarantine/{item['item_id']}/map?site=plant", form={"x": ""}))
+    page = shown(engineer, mapped(engineer, page))
+    assert accept(engineer, page) == 303
+    assert rows(engineer) == before + 96
+    assert engineer.project.quarantine.items("plant", is_open=True) == []

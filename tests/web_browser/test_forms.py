@@ -9,7 +9,7 @@ from tests.web_browser.conftest import Site, chromium, context, olga, site
 from tests.web_browser.looked_at import axe_faults, overflow_px
 
 __all__ = ["chromium", "context", "olga", "site"]
-FOREIGN = "Datum;Menge\n" + "".join(f"04.03.2026 {hour:02}:{minute:02};1,5\n" for hour in range(24) for minute in (0, 30))
+FOREIGN = "Datum;Menge\n" + "".join(f"04.03.2026 {hour:02}:00;1,5\n" for hour in range(24))
 
 
 def narrow(context: BrowserContext, path: str) -> Page:

@@ -12,6 +12,7 @@ from assets.readings.changes.holds import OF_SCALE
 from assets.readings.drafts.map_draft import PROPOSED_FOR
 from assets.readings.ingest.preview import preview_file
 from assets.sites.meter_tree import has_import
+from assets.stores.file_hashes import file_sha256
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
@@ -22,13 +23,13 @@ from orchestration.operations.readings.ingest import ingest
 from orchestration.operations.readings.quarantine import quarantine_retry
 from orchestration.web.column_maps import foreign_table, mapped
 from orchestration.web.draw import draw
-from orchestration.web.kept_uploads import KeptUploads
+from orchestration.web.kept_uploads import KeptUploads, SentFile
 from orchestration.web.queries import age_of, marts_of, whole_site
 from orchestration.web.request_context import Ask, Nav, requires
 from orchestration.web.web_call import WebCall
 from orchestration.web.work import calculate, calculation
 from reports.pages.address import span
-from reports.pages.data_days import PATH, RETRY, TAKE, DayRead, Refused, data_page, refusal_blocks
+from reports.pages.data_days import MAPPED, PATH, RETRY, TAKE, DayRead, Refused, data_page, refusal_blocks
 from reports.pages.page import PageBlock
 from reports.pages.reading_upload import ACCEPT, MAP, PREVIEW, upload_blocks
 from reports.texts.locales import long_date
@@ -105,7 +106,17 @@ def accept(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
     for each in uploads.files(kept):
         files.setdefault(_map_of(uploads, kept, each), []).append(each)
     for mapping, paths in files.items():
-        calculate(ask, site.site_id, ingest(WebCall(ask), paths, site.site_id, mapping=mapping))
+        call, items = WebCall(ask), list[dict[str, Any]]()
+        if mapping is not None:
+            sha256 = file_sha256(paths[0])
+            items = ask.project.quarantine.items(site.site_id, is_open=True, source_sha256=sha256)
+        # Of a file that waits in quarantine the items are resolved, too.
+        answer = (
+            quarantine_retry(call, items[0]["item_id"], mapping)
+            if items and items[0]["kept_path"]
+            else ingest(call, paths, site.site_id, mapping=mapping)
+        )
+        calculate(ask, site.site_id, answer)
     return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
 
 
@@ -144,11 +155,17 @@ _NONE = pl.DataFrame(
 
 @router.post("/data/quarantine/{item_id}/{act}")
 def retry(item_id: str, act: str, ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
-    """Read a refused file again, as the command does, or take what is held for its size alone. Raises BadInput."""
+    """Read a refused file again, as the command does, take what is held for its size alone, or open a preview of the
+    file, whose columns are mapped there. Raises BadInput.
+    """
     site, call = whole_site(ask), WebCall(ask)
     item = ask.project.quarantine.show(item_id)
-    if item["site_id"] != site.site_id or act not in (RETRY, TAKE):
+    if item["site_id"] != site.site_id or act not in (RETRY, TAKE, MAPPED):
         raise BadInput(f"no quarantine item {item_id!r}", reason="unknown_item")
+    if act == MAPPED and item["kept_path"]:
+        file = SentFile(item["source_name"], (ask.project.quarantine.root / item["kept_path"]).read_bytes())
+        kept = KeptUploads(ask, site.site_id).keep([file], mend=_MEND)
+        return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
     # The batch keeps who vouched for the size.
     call.person = ask.person.person_id
     answer = quarantine_retry(call, item["item_id"], accept_scale=act == TAKE)

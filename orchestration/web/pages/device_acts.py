@@ -176,7 +176,9 @@ def _end_of(ask: Ask, text: str) -> End:
 def _is_other_end(row: Mapping[str, Any], end: End) -> bool:
     """Whether the act of the row ends otherwise than the form says."""
     stands, wanted = row.get("until_utc") or row.get("expires_utc"), end(row["recorded_at_utc"])
-    return stands is not wanted if None in (stands, wanted) else abs(stands - wanted) > timedelta(seconds=1)
+    if stands is None or wanted is None:
+        return stands is not wanted
+    return bool(abs(stands - wanted) > timedelta(seconds=1))
 
 
 def _once(

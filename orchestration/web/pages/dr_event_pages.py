@@ -44,7 +44,7 @@ def events(ask: Ask = requires(Permission.DR_READ)) -> Response:
     titles, record = programme_titles(ask.project, found), None
     if may(ask.person, Permission.DR_EXECUTE) and as_of_utc is None and site.sheddable_loads:
         programmes = {name: each.title for name, each in programmes_of(ask.project.project.root).items()}
-        record = record_form(site.site_id, programmes, address)
+        record = record_form(site.site_id, programmes, found[-1].programme if found else "own_peak", address)
     return draw(ask, events_page(site, found, settled, titles, address, lacks=lacks, record=record))
 
 

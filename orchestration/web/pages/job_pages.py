@@ -119,7 +119,7 @@ def job(ask: Ask = requires(Permission.READ, takes=("job",), shared=("locale",))
         blocked = () if found.future.exception() else found.future.result().result.get("findings") or ()
         codes = {code for each in blocked for code in str(each["facts"].get("codes") or each["code"]).split(",")}
         here = Address(path=PATH, site=_option(found, "site"), locale=ask.address.locale)
-        links = [(Sentence("Back to {0}", Sentence(PAGE_JOBS[page].name)), back)]
+        links: list[tuple[str, str]] = [(Sentence("Back to {0}", Sentence(PAGE_JOBS[page].name)), back)]
         if any("_forecast" in each for each in codes):
             links.append(("Forecasts", here.href(FORECASTS)))
         if any(each.startswith("prices_") or each == "no_readings" for each in codes):
