@@ -29,7 +29,6 @@ from orchestration.views.site_control import most_by_hand, site_control, value_r
 from reports.pages.address import is_fresh
 from reports.pages.device_acts import OpenRequest
 from reports.pages.devices import (
-    MODE_WORDS,
     Change,
     ListedDevice,
     ModeNow,
@@ -38,6 +37,7 @@ from reports.pages.devices import (
     Quantity,
     SentCommand,
     StateNow,
+    act_text,
 )
 from reports.pages.widgets.live_kw import age_words
 from reports.texts.locales import moment, named
@@ -51,10 +51,6 @@ READ_BACK_S = 900.0
 NOT_PROVEN = "none"
 # How many acts a page shows, and who acts where no person did.
 LAST, AGENT = 8, "meterloom agent"
-_DONE = {
-    ("hold_events", True): "override", ("hold_events", False): "back to plan",
-    ("fault_events", True): "fault latched", ("fault_events", False): "fault acknowledged",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -117,27 +113,24 @@ class Devices:
     def changes(self, device_id: str = "") -> tuple[Change, ...]:
         """The last acts on modes, holds and latches, newest first; on one device those on it and the whole site."""
         found = [
-            (row["recorded_at_utc"], table, row)
+            row
             for table in (mode_events, hold_events, fault_events)
             for row in read_rows(self.project.store, self._newest(table, device_id))
         ]
-        found.sort(key=lambda each: (each[0], each[2]["id"]), reverse=True)
-        return tuple(self._change(table.name, row) for _, table, row in found[:LAST])
+        found.sort(key=lambda row: (row["recorded_at_utc"], row["id"]), reverse=True)
+        return tuple(map(self._change, found[:LAST]))
 
     def _newest(self, table: Any, device_id: str) -> Any:
         query = table.select().where(table.c.site_id == self.site.site_id).order_by(table.c.id.desc()).limit(LAST)
         return query.where(table.c.device_id.in_(("", device_id))) if device_id else query
 
-    def _change(self, table: str, row: Mapping[str, Any]) -> Change:
-        is_set = row.get("is_set")
-        mode = Sentence(MODE_WORDS[row["mode"]]) if table == "mode_events" else None
-        what = Sentence("mode {0}", mode) if mode else Sentence(_DONE[table, bool(is_set)])
-        who = self.name_of(row["person_id"]) if row["person_id"] else AGENT
-        if second := row.get("approved_by"):
-            who = f"{who}, {self.name_of(second)}"
-        name = next((each.name for each in self.site.assets if each.asset_id == row["device_id"]), "")
-        at, reason = self.local(row["recorded_at_utc"]), row["reason"]
-        return Change(at=at, what=what, who=who, reason=reason, on=name or row["device_id"])
+    def _change(self, row: Mapping[str, Any]) -> Change:
+        who = named(self.name_of(row["person_id"]) if row["person_id"] else AGENT)
+        second, until_utc = row.get("approved_by"), row.get("until_utc")
+        called = {"": self.site.name} | {each.asset_id: each.name or each.asset_id for each in self.site.assets}
+        place, end = named(called.get(row["device_id"], row["device_id"])), self.local(until_utc) if until_utc else ""
+        what = act_text(row, who, place, end, named(self.name_of(second)) if second else "")
+        return Change(at=self.local(row["recorded_at_utc"]), what=what, reason=row["reason"])
 
     def local(self, at_utc: datetime) -> str:
         """An instant by the site's clock; of today the time alone."""

@@ -31,24 +31,22 @@ def excess_cost(
     """Cost a day in the site's currency and its days, as the figures say; None where the marts lack a month, or where
     it is no loss. Made once until marts or baseline are others.
     """
+
+    def figures() -> tuple[float | None, int | None]:
+        # Only a use over its limit waits for what makes figures.
+        from reports.figures.answer import Asking, figures_of
+        from reports.figures.query import read_question
+
+        marts_dir, sources = project.project.marts_dir, project.sources(keeps=False)
+        asking = Asking(site, sources, marts_dir, MartReader(marts_dir), project.baselines, as_of_utc)
+        try:
+            a_day, days = (figures_of(read_question(each), asking)[0].value for each in excess_questions(alert))
+        except BadInput as fault:
+            if fault.reason not in ("no_number", "nothing_in_period", "unknown_scope", "mart_missing"):
+                raise
+            return None, None
+        return (float(a_day), int(days)) if a_day and days and a_day > 0 else (None, None)
+
     version = (alert.quarter, alert.baseline_id, alert.baseline_version, site.currency)
     key = (site.site_id, mart_stamp(project.project.marts_dir, site.site_id), alert.seu_id, version)
-    return project.cache.once("use_excess", key, lambda: _asked(project, site, alert, as_of_utc))
-
-
-def _asked(
-    project: "OpenProject", site: Site, alert: EnpiAlert, as_of_utc: datetime
-) -> tuple[float | None, int | None]:
-    # Only a use over its limit waits for what makes figures.
-    from reports.figures.answer import Asking, figures_of
-    from reports.figures.query import read_question
-
-    marts_dir = project.project.marts_dir
-    asking = Asking(site, project.sources(keeps=False), marts_dir, MartReader(marts_dir), project.baselines, as_of_utc)
-    try:
-        a_day, days = (figures_of(read_question(each), asking)[0].value for each in excess_questions(alert))
-    except BadInput as fault:
-        if fault.reason not in ("no_number", "nothing_in_period", "unknown_scope", "mart_missing"):
-            raise
-        return None, None
-    return (float(a_day), int(days)) if a_day and days and a_day > 0 else (None, None)
+    return project.cache.once("use_excess", key, figures)

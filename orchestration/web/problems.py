@@ -38,7 +38,8 @@ REASONS: dict[int, frozenset[str]] = {
         404: "nothing_known unknown_site unknown_scope no_site no_figure no_number no_baseline no_job unknown_report "
         "unknown_revision unknown_seu unknown_baseline unknown_project unknown_plan unknown_forecast unknown_key "
         "unknown_source no_upload unknown_item unknown_meter unknown_bill unknown_device unknown_person no_finding "
-        "invitation_over no_event no_order no_instance no_recommendation no_workflow unknown_disaggregation",
+        "invitation_over no_event no_order no_instance no_recommendation no_workflow unknown_disaggregation "
+        "unknown_adjustment",
         409: "already_approved already_rejected newer_approved already_running decided decided_already closed_period "
         "exists mart_missing stale_marts no_key_here edited_file against_publication "
         "has_password last_admin same_key key_used wrong_state overlapping_events altered_plan approval_expired "

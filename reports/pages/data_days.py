@@ -30,7 +30,7 @@ from reports.writer import words
 
 PATH = "/data"
 GOOD, FAIR = 0.95, 0.8
-RETRY, TAKE = "retry", "accept"
+RETRY, TAKE, MAPPED = "retry", "accept", "map"
 MOST_SHOWN = 100
 _CORRECT: Text = "Upload the corrected file"
 _FIXES: Mapping[str, Text] = {
@@ -216,16 +216,15 @@ def refusal_blocks(
 def _refusal(refused: Refused, address: Address, *, may_act: bool) -> Refusal:
     first, last = refused.lines
     lines = f":{first}" if first and first == last else f":{first}–{last}" if first else ""
-    fix = Sentence("Name its columns: {0}", named(f"meterloom sniff FILE --site {address.site} --write"))
     return Refusal(
         where=named(f"{refused.file}{lines}"), reason=words(refused.reason), rows=str(refused.rows),
-        since=refused.since, fix=fix if refused.needs_map else _FIXES.get(refused.reason, _CORRECT),
+        since=refused.since, fix="Map its columns" if refused.needs_map else _FIXES.get(refused.reason, _CORRECT),
         acts=_acts(refused, address) if may_act else (),
     )  # fmt: skip
 
 
 def _acts(refused: Refused, address: Address) -> tuple[Form, ...]:
-    labels: dict[str, Text] = {RETRY: "Read again"}
+    labels: dict[str, Text] = ({MAPPED: "Map columns"} if refused.needs_map else {}) | {RETRY: "Read again"}
     if refused.may_take:
         labels = {TAKE: Sentence("Accept {0} rows", refused.rows)} | labels
     return tuple(

@@ -1,8 +1,8 @@
 """The devices of a site: how far they may be commanded, what each does now, its override, last command and fault."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
@@ -157,14 +157,38 @@ class ListedDevice(Model):
         return named(self.name or self.device_id)
 
 
+# Acts by the ledger's row, and whether they are about one device.
+_ACTS = {
+    ("paused", True): "{0} paused {1} until {2}", ("paused", False): "{0} paused the plan of {1} until {2}",
+    ("value", True): "{0} set {1} by hand until {2}", ("seen", True): "{0} found {1} set by hand until {2}",
+    ("back", True): "{0} gave {1} back to the plan", ("back", False): "{0} resumed the plan of {1}",
+    ("latched", True): "{0} latched a fault of {1}", ("latched", False): "{0} latched a fault of {1}",
+    ("fault", True): "{0} acknowledged the fault of {1}", ("fault", False): "{0} acknowledged the fault of {1}",
+}  # fmt: skip
+
+
+def act_text(row: Mapping[str, Any], who: str, place: str, end: str, second: str = "") -> Text:
+    """The sentence of an act on a device or a site. row: of modes, holds or faults; end: until when; second: who
+    approved it.
+    """
+    if "mode" in row:
+        mode = Sentence(MODE_WORDS[row["mode"]])
+        if second:
+            return Sentence("{0} set mode {1}, approved by {2}: {3}", who, mode, second, place)
+        return Sentence("{0} set mode {1}: {2}", who, mode, place)
+    is_set, is_hold = row["is_set"], "until_utc" in row
+    kind = ("paused" if is_set else "back") if is_hold else "latched" if is_set else "fault"
+    if is_hold and is_set and row["device_id"]:
+        kind = "value" if row["value"] is not None else kind if row["person_id"] else "seen"
+    return Sentence(_ACTS[kind, bool(row["device_id"])], who, place, end)
+
+
 class Change(Model):
-    """Change by a person or the agent: when by the site's clock, what, who and why. on: the device, of one."""
+    """Change by a person or the agent: when by the site's clock, the act in a sentence, and why."""
 
     at: str
     what: Text
-    who: str
     reason: str
-    on: str = ""
 
 
 class ModeNow(Model):
@@ -193,9 +217,14 @@ def devices_page(
         return Page(
             title="Plan and devices", address=address, parts=(listed,), lacks="device", is_synthetic=is_synthetic
         )
+    # Of no plan a sentence, where the button does not hold it.
+    blocks: list[PageBlock] = [Cards(widgets=tuple(plan))] if plan else []
+    if not plan and (mode.plan or run is None):
+        text = mode.plan or "No plan yet. Operators and engineers make one."
+        blocks.append(Paragraph(text=text, tone="caution" if mode.is_plan_bad else "plain"))
     parts = [
         Part(key="mode", blocks=tuple(mode_blocks(mode))),
-        Part(key="plan", blocks=_plan(mode, plan, run)),
+        Part(key="plan", blocks=(*blocks, *([] if run is None else [run]))),
         listed,
     ]
     if acts:
@@ -257,16 +286,6 @@ def _tone_of(mode: str) -> Tone:
     return "good" if mode in ("PARTIAL", "FULL") else "plain"
 
 
-def _plan(mode: ModeNow, plan: Sequence[Widget], run: Form | None) -> tuple[PageBlock, ...]:
-    """Its tiles and the button; of no plan a sentence, where the button does not say it."""
-    buttons = () if run is None else (run,)
-    if plan:
-        return (Cards(widgets=tuple(plan)), *buttons)
-    text = mode.plan or "No plan yet. Operators and engineers make one."
-    told = Paragraph(text=text, tone="caution" if mode.is_plan_bad else "plain")
-    return (told, *buttons) if mode.plan else buttons or (told,)
-
-
 def _hindrances(device: ListedDevice, mode: ModeNow, address: Address) -> list[PageBlock]:
     """The mode, an override, a latch and silence: whatever decides whether a command reaches the device."""
     found: list[tuple[str, Tone]] = []
@@ -280,7 +299,7 @@ def _hindrances(device: ListedDevice, mode: ModeNow, address: Address) -> list[P
     elif mode.site_fault:
         found.append((Sentence("The whole site is latched: {0}", named(mode.site_fault)), "bad"))
     if device.override is not None:
-        found.append((override_told(device.override, address.locale), "caution"))
+        found.append((override_text(device.override, address.locale), "caution"))
     if device.commands is not None and not device.is_heard:
         message = "The device has not answered lately. Commands are blocked until it does; check its connection."
         idle = "Neither a live source nor the control agent reads the device now."
@@ -288,12 +307,12 @@ def _hindrances(device: ListedDevice, mode: ModeNow, address: Address) -> list[P
     return [Paragraph(text=text, tone=tone) for text, tone in found]
 
 
-def override_told(override: Override, locale: str) -> str:
+def override_text(override: Override, locale: str) -> str:
     """Its words: Override by Otto until 14:00 at 7.4 kW: guests charge; and what came of the command that it sends."""
     who, reason = named(override.who), named(override.reason)
     if override.command is not None:
         pattern = "Set to {0} by {1} until {2}: {3}. Command: {4}, {5}"
-        state, proof = state_told(override.command), Sentence(override.command.proof)
+        state, proof = state_text(override.command), Sentence(override.command.proof)
         value = override.command.told(locale)
         return Sentence(pattern, value, who, override.until, reason, state, proof)
     if override.value is None:
@@ -301,7 +320,7 @@ def override_told(override: Override, locale: str) -> str:
     return Sentence("Override by {0} until {1} at {2}: {3}", who, override.until, override.value.told(locale), reason)
 
 
-def state_told(command: SentCommand) -> Text:
+def state_text(command: SentCommand) -> Text:
     """State of a command in words; of one that expired, when."""
     if command.state == "EXPIRED":
         return Sentence("expired {0} before it was sent", command.until)
@@ -372,7 +391,7 @@ def _last(device: ListedDevice, locale: str) -> Cell:
         return Cell(text=NONE if device.commands is None else "none in 24 h", tone="muted")
     # Hundreds are planned beforehand: what was decided on says more.
     last = next((each for each in device.commands if each.state != "PROPOSED"), device.commands[0])
-    text = Sentence("{0} at {1}: {2}", last.told(locale), last.at, state_told(last))
+    text = Sentence("{0} at {1}: {2}", last.told(locale), last.at, state_text(last))
     return Cell(text=text, tone=STATES[last.state][1])
 
 
@@ -415,18 +434,9 @@ def _commands(commands: Sequence[SentCommand], locale: str) -> Table:
 
 
 def _changes(changes: Sequence[Change]) -> Table:
-    columns = (
-        Column(title="When"), Column(title="What", weight=2), Column(title="Device"), Column(title="Who"),
-        Column(title="Reason", weight=3),
-    )  # fmt: skip
+    columns = (Column(title="When"), Column(title="What", weight=3), Column(title="Reason", weight=3))
     rows = tuple(
-        Row(
-            cells=(
-                Cell(text=each.at), Cell(text=each.what), Cell(text=named(each.on) if each.on else "whole site"),
-                Cell(text=named(each.who)), Cell(text=named(each.reason)),
-            )
-        )
-        for each in changes
-    )  # fmt: skip
+        Row(cells=(Cell(text=each.at), Cell(text=each.what), Cell(text=named(each.reason)))) for each in changes
+    )
     note = "" if rows else "Nobody has acted yet."
     return Table(key="changes", title="Last acts", sheet="acts", columns=columns, rows=rows, note=note)

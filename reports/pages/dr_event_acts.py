@@ -1,6 +1,6 @@
 """Acts on an event as its page offers them: propose, approve, arm, stop and settle, each to whom it is for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from data_quality.contracts.control.dr_event import DrEvent
@@ -24,6 +24,30 @@ class EventActor(Actor):
     may_approve: bool = False
     others: Text = ""
     fault: Text = ""
+
+
+def record_form(site_id: str, programmes: Mapping[str, str], last: str, address: Address) -> Form:
+    """The form that records an event a programme called by telephone or mail. programmes: titles by name; last: the
+    programme of the last event.
+    """
+    fields = (
+        Input(
+            name="programme",
+            label="Programme",
+            kind="select",
+            value=last,
+            options=tuple(programmes.items()),
+        ),
+        Input(name="day", label="Day", kind="date", is_required=True),
+        Input(name="from", label="From", is_required=True, hint="14:00, by the site's clock"),
+        Input(name="to", label="Until", is_required=True, hint="16:00; a time not after the begin is of the next day"),
+        Input(name="target_kw", label="Target, kW", kind="number", is_required=True),
+        _REASON,
+    )
+    note = "It is recorded with your name. Nothing is planned and nothing is commanded yet; opting out ends it."
+    action = address.href(PATH, site=site_id, scope=None, period=None)
+    return Form(key="record", title="Record event", action=action, method="post", fields=fields,
+                submit="Record event", note=note)  # fmt: skip
 
 
 def stamp_of(event: DrEvent) -> str:

@@ -16,7 +16,7 @@ from reports.pages.chart import Chart, ChartRow
 from reports.pages.dr_event_acts import PATH, EventActor, acts_on
 from reports.pages.energy import slot_of
 from reports.pages.numbers import Number
-from reports.pages.page import Cards, Lack, Look, Page, Part, Widget
+from reports.pages.page import Cards, Form, Lack, Look, Page, Part, Widget
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import format_number, moment, named
 
@@ -59,8 +59,11 @@ def events_page(
     address: Address,
     *,
     lacks: Lack,
+    record: Form | None = None,
 ) -> Page:
-    """Events of a site, the newest first. programmes: titles by name; lacks: what the site has none of yet."""
+    """Events of a site, the newest first. programmes: titles by name; lacks: what the site has none of yet; record:
+    the form of an event that a programme called.
+    """
     # Four columns are what a phone shows side by side; the money stands on the event's own page.
     columns = (
         Column(title="Event", weight=3), Column(title="Target", unit="kW", is_number=True), Column(title="State"),
@@ -73,9 +76,10 @@ def events_page(
     none = "" if rows else "No event was called yet. Programmes call them."
     table = Table(key="events", title="Demand response", sheet="events", columns=columns, rows=rows, note=none)
     whys = {each.event_id: event_href(each, address) for each in events}
+    blocks = (table,) if record is None else (table, record)
     return Page(
         title=Sentence("Demand response: {0}", named(site.name)), address=address, whys=whys,
-        parts=(Part(key="events", blocks=(table,)),), lacks="" if table.rows else lacks,
+        parts=(Part(key="events", blocks=blocks),), lacks="" if table.rows else lacks,
         is_synthetic=site.is_simulated,
     )  # fmt: skip
 

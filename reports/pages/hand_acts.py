@@ -3,7 +3,7 @@
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
 from reports.pages.device_acts import SPANS, Actor, command_of
-from reports.pages.devices import MODE_WORDS, PATH, ListedDevice, ModeNow, Quantity, override_told
+from reports.pages.devices import MODE_WORDS, PATH, ListedDevice, ModeNow, Quantity, override_text
 from reports.pages.page import Act, Form, Input
 from reports.texts.locales import named, unit_text
 
@@ -80,7 +80,7 @@ def _fields(device: ListedDevice, *, is_car: bool) -> tuple[Input, ...]:
 
 def _back(device: ListedDevice, actor: Actor, address: Address, place: str) -> Act:
     assert device.override is not None, "asked before"  # noqa: S101 - narrows the type
-    facts: Facts = [("Now", override_told(device.override, address.locale))]
+    facts: Facts = [("Now", override_text(device.override, address.locale))]
     facts += [("After this", "The agent ends the set-point, and takes the command of the plan.")]
     form = _form(
         device,

@@ -32,7 +32,7 @@ class HolidayNow(Model):
     seen: str = ""
 
 
-def holiday_told(now: HolidayNow) -> Text:
+def holiday_text(now: HolidayNow) -> Text:
     """Until when it is; empty without one."""
     return Sentence("Holiday until {0}", now.until) if now.until else ""
 
@@ -78,7 +78,7 @@ def _dates(now: HolidayNow, reason: str) -> tuple[Input, ...]:
 
 
 def _sentence(now: HolidayNow) -> Text:
-    return Sentence("{0}, by {1}: {2}", holiday_told(now), named(now.who), named(now.reason))
+    return Sentence("{0}, by {1}: {2}", holiday_text(now), named(now.who), named(now.reason))
 
 
 def _end(now: HolidayNow, address: Address) -> Act:

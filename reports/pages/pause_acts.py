@@ -27,7 +27,7 @@ class PauseNow(Model):
     place: str = ""
 
 
-def pause_told(now: PauseNow) -> Text:
+def pause_text(now: PauseNow) -> Text:
     """Until when the plan is paused, by whom and why; empty where it is not."""
     return (
         Sentence("Plan paused until {0} by {1}: {2}", now.until, named(now.who), named(now.reason)) if now.until else ""
@@ -65,7 +65,7 @@ def _resume(now: PauseNow, actor: Actor, address: Address) -> Act:
     form = _form("Resume plan", "resume", fields, now, actor, address)
     shown = signed(form, f"dispatch override --give-back --site {address.site}", actor)
     facts: tuple[tuple[Text, Text], ...] = (
-        ("Now", pause_told(now)),
+        ("Now", pause_text(now)),
         ("After this", "Commands of the plan are sent again."),
     )
     return Act(

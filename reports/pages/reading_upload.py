@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from pathlib import PurePath
+from typing import Any, NamedTuple
 
 from assets.readings.ingest.preview import FilePreview, RowChange
 from data_quality.contracts.errors import BadRow
@@ -15,7 +17,7 @@ from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import MISSING, format_number, named, short_date, unit_text
 from reports.writer import words
 
-PREVIEW, ACCEPT = "/data/preview", "/data/accept"
+PREVIEW, ACCEPT, MAP = "/data/preview", "/data/accept", "/data/map"
 MOST_READINGS_MB = 64
 # Names of meters that one line of a file shows.
 _SHOWN = 3
@@ -28,6 +30,16 @@ _STATES: Mapping[str, tuple[Text, Tone]] = {
 _CHANGES: Mapping[str, Text] = {"new": "new", "corrected": "correction", "unchanged": "unchanged"}
 
 
+class Foreign(NamedTuple):
+    """A table that is not read as it is. columns: of its header, none where no table was found; keys: of the column map
+    that a person made of it, or of the drafted one.
+    """
+
+    file: str
+    columns: tuple[str, ...]
+    keys: Mapping[str, Any]
+
+
 def upload_blocks(
     address: Address,
     site_id: str,
@@ -37,15 +49,18 @@ def upload_blocks(
     meters: Mapping[str, str],
     time_zone: str,
     calculation: str = "",
+    foreign: Sequence[Foreign] = (),
 ) -> tuple[PageBlock, ...]:
     """The place for files and, of those that were sent, what they would change. kept: the key of the upload; meters:
-    names by id; calculation: state of the job that makes the figures of what was accepted, empty for none.
+    names by id; calculation: state of the job that makes the figures of what was accepted, empty for none; foreign:
+    tables of them whose columns a person may map.
     """
     files = tuple(_line(each, meters, address.locale) for each in previews)
     accept = _accept(previews, site_id, kept, address) if previews else None
     shown = Upload(title="Upload", form=_choose(site_id, address), files=files, accept=accept)
     outdated = sorted({each.scope for one in previews for each in one.report.findings if each.code == "closed_period"})
     more: list[PageBlock] = [_rows(previews, meters, time_zone, address.locale)] if previews else []
+    more += [_map_form(each, site_id, kept, meters, time_zone, address) for each in foreign]
     if outdated:
         stale = Sentence(
             "Published reports become outdated: {0}. Each needs a new revision.", named(", ".join(outdated))
@@ -63,6 +78,42 @@ def _choose(site_id: str, address: Address) -> Form:
     return Form(
         key="upload", title="Drop meter files here", action=address.href(PREVIEW, site=site_id), method="post",
         fields=(field,), submit="Show preview", note="Nothing is stored before you accept it.",
+    )  # fmt: skip
+
+
+def _map_form(
+    foreign: Foreign, site_id: str, kept: str, meters: Mapping[str, str], time_zone: str, address: Address
+) -> Form:
+    """The columns of a table by what they are; what is chosen already is as the map has it."""
+    keys, values = foreign.keys, foreign.keys.get("values", {})
+    columns = tuple((each, named(one_line(each, 60))) for each in foreign.columns)
+    value = keys.get("value") or (next(iter(values)) if len(values) == 1 else "")
+    drafted: tuple[str, Text] = ("", Sentence("{0} columns as proposed", len(values)) if len(values) > 1 else "–")
+    streams = tuple((each, named(name)) for each, name in meters.items())
+
+    def column(name: str, label: str, chosen: str, none: tuple[tuple[str, Text], ...] = (), hint: Text = "") -> Input:
+        if not columns:
+            return Input(name=name, label=label, value=chosen, hint=hint)
+        return Input(name=name, label=label, kind="select", options=(*none, *columns), value=chosen, hint=hint)
+
+    fields = (
+        Input(name="kept", label="", kind="hidden", value=kept),
+        Input(name="file", label="", kind="hidden", value=foreign.file),
+        column("timestamp", "Time column", keys.get("timestamp", "")),
+        column("value", "Value column", value, (drafted,)),
+        Input(name="meter", label="Meter of the values", kind="select", options=(("", "–"), *streams),
+              value=str(values.get(value, "")).partition(".")[0] or (streams[0][0] if len(streams) == 1 else "")),
+        column("of", "Or the column of meters", keys.get("meter") or "", (("", "–"),)),
+        Input(name="unit", label="Unit", value=keys.get("unit") or keys.get("units", {}).get(value, ""),
+              hint="as kwh or kw, or the column of units"),
+        Input(name="zone", label="Time zone", value=keys.get("zone") or time_zone, hint="of times without offset"),
+        Input(name="format", label="Time format", value=keys.get("date_format") or "",
+              hint="as %d.%m.%Y %H:%M, where it is not found by itself"),
+    )  # fmt: skip
+    return Form(
+        key=f"map-{sha256(foreign.file.encode()).hexdigest()[:8]}", title=Sentence("Map columns of {0}", foreign.file),
+        action=address.href(MAP, site=site_id), method="post", fields=fields, submit="Show preview",
+        note="The file is read by this map. Nothing is stored before you accept it.",
     )  # fmt: skip
 
 

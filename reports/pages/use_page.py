@@ -9,10 +9,11 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
+from reports.pages.adjustment_acts import adjustment_span
 from reports.pages.chart import Chart, ChartRow, Limit, Role, day_ticks, ticks_of
 from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseData, day_charts, use_address
 from reports.pages.numbers import Number
-from reports.pages.page import Cards, Choice, Form, Item, Look, Option, Page, Part, Widget
+from reports.pages.page import Cards, Choice, Form, Item, Look, Option, Page, PageBlock, Part, Widget
 from reports.pages.report_library import span_text
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import format_alike, named, period_text, quarter_text, short_date, unit_text, written
@@ -23,9 +24,9 @@ GRAINS = {"month": "Month", "day": "Day"}
 LOOKS: dict[str, Look] = {"good": "good", "caution": "warn", "bad": "bad", "muted": "muted", "plain": "good"}
 
 
-def use_page(data: UseData, address: Address, run: Form | None = None) -> Page:
+def use_page(data: UseData, address: Address, run: Form | None = None, acts: tuple[PageBlock, ...] = ()) -> Page:
     """Figures of the span, how it ran, what it is held against, what happened; then quarters and three years. run: the
-    button that fits the first baseline.
+    button that fits the first baseline; acts: on the adjustments of the baseline.
     """
     rows = [_figures(data, address), _performance(data, address), _evidence(data, address), _history(data, address)]
     kept = [tuple(each for each in row if each is not None) for row in rows]
@@ -35,7 +36,10 @@ def use_page(data: UseData, address: Address, run: Form | None = None) -> Page:
     return Page(
         title=named(f"{data.seu.name}, {data.site.name}"),
         address=address,
-        parts=(Part(key="performance", blocks=(*_choices(data, address), *blocks)),),
+        parts=(
+            Part(key="performance", blocks=(*_choices(data, address), *blocks)),
+            *([Part(key="adjustments", title="Adjustments of the baseline", blocks=acts)] if acts else []),
+        ),
         age=_stands(data, address),
         state=_state(data),
         links=tuple(links),
@@ -305,16 +309,8 @@ def _happened(data: UseData, address: Address) -> Iterator[Item]:
             acts=(("Show findings", findings),),
         )  # fmt: skip
     for each in data.adjustments:
-        given, by = each.adjustment, data.person(each.proposed_by)
-        size = f"{given.kwh_per_day} kWh a day" if given.percent is None else f"{given.percent} %"
-        detail = Sentence(
-            "{0} to {1}: {2}, proposed by {3}",
-            *(short_date(day, address.locale) for day in (given.start, given.end)),
-            size,
-            by,
-        )
-        text = sentences((named(given.reason), Sentence(each.status.value)), ": ")
-        yield Item(text=text, detail=detail, icon="pen-line")
+        text = sentences((named(each.adjustment.reason), Sentence(each.status.value)), ": ")
+        yield Item(text=text, detail=adjustment_span(data, each, address.locale), icon="pen-line")
     flags = dict.fromkeys(flag for each in data.quarters for flag in each.result.review_flags)
     for flag in flags:
         labels = ", ".join(

@@ -109,6 +109,13 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("POST", "/people/withdraw"): Cell("/people/withdraw", about="", body="{{}}"),
     ("POST", "/profile/access"): Cell("/profile/access", about="", body="{{}}"),
     ("GET", "/audit"): Cell(f"/audit{_SITE}", about="site"),
+    ("POST", "/enpi/{site}/{seu}/propose"): Cell("/enpi/{site}/compressors/propose", about="site", body="{{}}"),
+    **{
+        ("POST", f"/enpi/{{site}}/{{seu}}/adjustments/{{adjustment}}/{act}"): Cell(
+            f"/enpi/{{site}}/compressors/adjustments/none/{act}", about="site", body="{{}}"
+        )
+        for act in ("approve", "take-back", "withdraw")
+    },
     ("GET", "/baselines/{site}/{seu}"): Cell("/baselines/{site}/compressors", about="site"),
     ("POST", "/baselines/{site}/{seu}/reject"): Cell("/baselines/{site}/compressors/reject", about="site", body="{{}}"),
     ("POST", "/baselines/{site}/{seu}/approve"): Cell(
@@ -232,6 +239,7 @@ CELLS: dict[tuple[str, str], Cell] = {
         f"/data/quarantine/none/retry{_SITE}", about="site", body="{{}}"
     ),
     ("POST", "/data/preview"): Cell(f"/data/preview{_SITE}", about="site", body="{{}}"),
+    ("POST", "/data/map"): Cell(f"/data/map{_SITE}", about="site", body="{{}}"),
     ("POST", "/data/accept"): Cell(f"/data/accept{_SITE}", about="site", body="{{}}"),
     ("GET", "/findings"): Cell(f"/findings{_SITE}", about="site"),
     ("GET", "/findings/{finding_id}"): Cell(f"/findings/none{_SITE}", about="site"),
@@ -249,6 +257,7 @@ CELLS: dict[tuple[str, str], Cell] = {
         for act in ("acknowledge", "schedule", "dismiss", "accept", "measure")
     },
     ("GET", "/demand-response"): Cell(f"/demand-response{_SITE}", about="site"),
+    ("POST", "/demand-response"): Cell(f"/demand-response{_SITE}", about="site", body="{{}}"),
     ("GET", "/demand-response/{event_id}"): Cell(f"/demand-response/none{_SITE}", about="site"),
     **{
         ("POST", f"/demand-response/{{event_id}}/{act}"): Cell(

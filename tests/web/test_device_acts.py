@@ -104,6 +104,19 @@ def test_a_form_of_before_a_change_is_refused_with_the_way_on(devices: Asking) -
     assert len(open_holds(devices.project.store, "plant", NOW)) == 1
 
 
+def test_the_same_form_with_another_span_is_refused(devices: Asking) -> None:
+    stamp = seen(devices, "/devices/car")
+    form = {"value": "3", "reason": "guests", "seen": stamp}
+    assert act(devices, "car/take", **form, **{"for": "1h"}).status == 303
+    assert detail(act(devices, "car/take", **form, **{"for": "4h"}))[:2] == (412, "changed_since")
+    assert [each.until_utc for each in open_holds(devices.project.store, "plant", NOW)] == [NOW + timedelta(hours=1)]
+    mode_form = {"mode": "ADVISORY", "reason": "trial", "seen": seen(devices)}
+    assert act(devices, "mode", **mode_form, expires="4h").status == 303
+    assert act(devices, "mode", **mode_form, expires="4h").status == 303
+    assert detail(act(devices, "mode", **mode_form, expires="1d"))[:2] == (412, "changed_since")
+    assert detail(act(devices, "mode", **mode_form))[:2] == (412, "changed_since")
+
+
 def test_a_refusal_leads_back_to_the_place_of_the_act(devices: Asking) -> None:
     page = posted(devices, "/devices/car/release?site=plant&locale=de", form={"reason": "x"}, accept="text/html")
     assert page.status == 412

@@ -159,3 +159,39 @@ def test_where_people_have_keys_the_yes_is_signed_in_the_browser_and_over_the_ap
     asked = posted(ann, f"{API}/{event.event_id}/arm?site=plant", body | {"ask_to_sign": "1"})
     done = posted(ann, f"{API}/{event.event_id}/arm?site=plant", body | signed(ann, asked.said))
     assert (done.status, now(here).state) == (200, "armed"), done.text
+
+
+FORM = {
+    "programme": "own_peak", "day": "2026-06-30", "from": "16:00", "to": "17:00", "target_kw": "7", "reason": "by phone"
+}  # fmt: skip
+
+
+def test_an_event_is_recorded_by_the_form_of_its_list_once(here: Here) -> None:
+    listed = html.unescape(asks(here, ANN).get("/demand-response", headers=[PAGE], site="plant").text)
+    assert "Record event" in listed
+    assert '<option value="own_peak" selected' in listed
+    assert "Record event" not in asks(here, DAN).get("/demand-response", headers=[PAGE], site="plant").text
+    ways = [posted(asks(here, ANN), "/demand-response?site=plant", form=FORM) for _ in range(2)]
+    assert [each.status for each in ways] == [303, 303]
+    [event] = DrEvents(here.project.store).standing()
+    assert (event.programme, event.target_kw, event.person_id, event.reason) == ("own_peak", 7.0, "ann", "by phone")
+    assert f"{event.end_utc - event.start_utc}" == "1:00:00"
+    assert "Record" not in shown(here, ANN)
+    assert "Propose plan" in shown(here, ANN)
+    other = posted(asks(here, ANN), "/demand-response?site=plant", form=FORM | {"target_kw": "9"})
+    assert (other.status, "is open at that time" in other.text) == (409, True), other.text
+    assert posted(asks(here, DAN), "/demand-response?site=plant", form=FORM).status == 403
+
+
+@pytest.mark.parametrize(("field", "value", "sentence"), [
+    ("from", "2 pm", "From: expected a time of day as 14:00"), ("day", "soon", "Day: expected a date"),
+    ("target_kw", "much", "Target: expected a number"), ("programme", "own", "there is no programme"),
+    ("day", "2020-01-01", "past"), ("reason", " ", "reason"),
+])  # fmt: skip
+def test_a_field_of_the_record_that_cannot_be_read_is_named_and_nothing_recorded(
+    here: Here, field: str, value: str, sentence: str
+) -> None:
+    refused = posted(asks(here, ANN), "/demand-response?site=plant", form=FORM | {field: value})
+    assert refused.status in (400, 404, 409, 422)
+    assert sentence in html.unescape(refused.text), refused.text
+    assert not DrEvents(here.project.store).standing()

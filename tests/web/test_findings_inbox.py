@@ -21,7 +21,7 @@ from orchestration.views.open_findings import Look
 from orchestration.web.draw import _counts, open_counts
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
-from reports.pages.devices import Override, SentCommand, override_told, state_told
+from reports.pages.devices import Override, SentCommand, override_text, state_text
 from reports.pages.findings import subject_of, total_of
 from reports.texts.locales import page_word
 from tests.web.asking import PAGE
@@ -184,7 +184,7 @@ def test_a_command_that_expired_says_when() -> None:
     sent = {"capability": "set_power", "value": 7.4, "unit": "kw", "at": "13:00", "proof": "not proven"}
     command = SentCommand(**sent, until="29 November 2026, 14:00", state="EXPIRED")
     held = Override(until="30 November 2026, 08:00", who="Otto", reason="guests charge", command=command)
-    told = page_word(override_told(held, "en"), "en")
+    told = page_word(override_text(held, "en"), "en")
     assert "Command: expired 29 November 2026, 14:00 before it was sent" in told
-    assert "abgelaufen, 29" in page_word(override_told(held, "de"), "de")
-    assert page_word(state_told(command.model_copy(update={"state": "VERIFIED"})), "en") == "in force"
+    assert "abgelaufen, 29" in page_word(override_text(held, "de"), "de")
+    assert page_word(state_text(command.model_copy(update={"state": "VERIFIED"})), "en") == "in force"

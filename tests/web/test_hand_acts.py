@@ -44,6 +44,8 @@ def test_the_button_sets_what_the_mode_allows_once_for_two_clicks_and_back_to_pl
     [row] = read_commands(ready.project.store, "plant")
     [hold] = open_holds(ready.project.store, "plant", NOW)
     assert (row.state, row.command.value, hold.sends) == (S.RELEASED, 2.22, row.command.command_id)
+    for other in ({"for": "2h"}, {"kwh": "1"}):
+        assert act(operator, "car/set", **{**form, **other}).status == 412
     shown = page(operator, CAR)
     assert re.search(r"Set to 2.22 kW by Otto Operator until .*: charge now. Command: released, not sent yet", shown)
     assert "Charge the car now?" not in shown

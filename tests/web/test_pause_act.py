@@ -87,6 +87,16 @@ def test_a_form_of_before_somebody_elses_act_is_refused(home: Asking) -> None:
     assert len(holds(home)) == 1
 
 
+def test_the_same_form_with_another_span_is_not_answered_as_if_it_had_acted(home: Asking) -> None:
+    stale = seen(home)
+    assert act(home, **WORDS, seen=stale).status == 303
+    answer = act(home, **{**WORDS, "for": "8h"}, seen=stale)
+    assert (answer.said["code"], answer.said["detail"]) == (
+        "changed_since", "the same act stands with another end; nothing was changed"
+    )  # fmt: skip
+    assert [each.until_utc for each in holds(home)] == [NOW + timedelta(hours=4)]
+
+
 def test_who_may_not_command_has_no_button_and_is_refused(home: Asking) -> None:
     viewer = as_(VERA, home)
     assert "Pause plan" not in page(viewer)

@@ -18,7 +18,7 @@ from assets.readings.sniff_files import REGULAR_FROM_BYTES, read_file
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from data_quality.contracts.errors import BadInput, BadRow
-from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.text import file_name
 from data_quality.contracts.time import Clock
 
@@ -50,18 +50,26 @@ class FilePreview:
     changes: tuple[RowChange, ...] = ()
 
 
-def preview_file(path: Path, *, site: Site, lake: Lake, quarantine: QuarantineStore, clock: Clock) -> FilePreview:
+def preview_file(
+    path: Path,
+    *,
+    site: Site,
+    lake: Lake,
+    quarantine: QuarantineStore,
+    clock: Clock,
+    mapping: ColumnMap | None = None,
+) -> FilePreview:
     """As ingest_file with dry_run, and with rows to look at. Nothing is written, nothing raised for a bad file."""
-    report = ingest_file(path, site=site, lake=lake, quarantine=quarantine, clock=clock, dry_run=True)
+    report = ingest_file(path, site=site, lake=lake, quarantine=quarantine, clock=clock, mapping=mapping, dry_run=True)
     if report.verdict == "reject":
         return FilePreview(report)
     now_utc = clock.now_utc()
     if path.stat().st_size >= REGULAR_FROM_BYTES:
-        with in_blocks(path, site=site, mapping=None, now_utc=now_utc) as file:
+        with in_blocks(path, site=site, mapping=mapping, now_utc=now_utc) as file:
             if file is not None:
                 return FilePreview(report, tuple(bad_rows(file.rejects, file_name(path), MOST_REFUSED)))
     try:
-        read = read_file(path, site=site, now_utc=now_utc)
+        read = read_file(path, mapping=mapping, site=site, now_utc=now_utc)
         read = join_registers(read, site=site, lake=lake, clock=clock, dry_run=True)
         read = hold_back(read, site=site, lake=lake)
     except BadInput:

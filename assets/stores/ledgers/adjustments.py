@@ -64,8 +64,7 @@ class AdjustmentStore(Repository):
                 )
             if _STEPS.rows(self.store, adjustment_id=adjustment.adjustment_id):
                 raise BadInput(f"adjustment {adjustment.adjustment_id} is proposed already", reason="proposed_already")
-            self._append(adjustment, PROPOSED, person, Role.ANALYST, adjustment.reason, clock)
-        return self.get(adjustment.adjustment_id)
+            return self._append(adjustment, PROPOSED, person, Role.ANALYST, adjustment.reason, clock)
 
     def approve(self, adjustment_id: str, person: Person, reason: str, clock: Clock) -> AdjustmentRecord:
         """Let a proposed adjustment enter expected energy from now on.
@@ -81,8 +80,7 @@ class AdjustmentStore(Repository):
                 raise BadInput(f"adjustment {adjustment_id} is {record.status.value} already", reason="decided_already")
             if record.proposed_by == person.person_id:
                 raise BadInput(f"{person.name} proposed this adjustment and cannot approve it", reason="own_work")
-            self._append(record.adjustment, APPROVED, person, Role.APPROVER, reason.strip(), clock)
-        return self.get(adjustment_id)
+            return self._append(record.adjustment, APPROVED, person, Role.APPROVER, reason.strip(), clock)
 
     def withdraw(self, adjustment_id: str, person: Person, reason: str, clock: Clock) -> AdjustmentRecord:
         """End an adjustment from now on; what was computed before keeps it, as of then.
@@ -97,8 +95,7 @@ class AdjustmentStore(Repository):
             if record.status is AdjustmentStatus.WITHDRAWN:
                 raise BadInput(f"adjustment {adjustment_id} is withdrawn already", reason="decided_already")
             role = _role_to_withdraw(record, person)
-            self._append(record.adjustment, WITHDRAWN, person, role, reason.strip(), clock)
-        return self.get(adjustment_id)
+            return self._append(record.adjustment, WITHDRAWN, person, role, reason.strip(), clock)
 
     def get(self, adjustment_id: str, *, as_of_utc: datetime | None = None) -> AdjustmentRecord:
         """One adjustment. Raises BadInput for an unknown id."""
@@ -150,11 +147,16 @@ class AdjustmentStore(Repository):
             for name, given in found.items()
         }
 
-    def _append(self, adjustment: Adjustment, step: str, person: Person, role: Role, reason: str, clock: Clock) -> None:
+    def _append(
+        self, adjustment: Adjustment, step: str, person: Person, role: Role, reason: str, clock: Clock
+    ) -> AdjustmentRecord:
         # A baseline's id begins with its site (baselines.py: baseline_id_of).
         place = {"adjustment_id": adjustment.adjustment_id, "site_id": adjustment.baseline_id.partition("/")[0]}
         by = {"person_id": person.person_id, "role": role.value, "reason": reason}
-        _STEPS.put(self.store, clock, adjustment, step=step, **place, **by)
+        before = _STEPS.rows(self.store, adjustment_id=adjustment.adjustment_id)
+        row = _STEPS.row(adjustment, step=step, **place, **by)
+        # Not read again: where people have keys, it is signed and believed only once this transaction is.
+        return _record([*before, row | {"recorded_at_utc": _STEPS.add(self.store, clock, row)}])
 
 
 def adjusted_baselines(store: Store) -> set[str]:

@@ -117,7 +117,7 @@ def _decided(call: Call, approve: str | None, withdraw: str | None, reason: str)
             return _answer(call, who, ledger.approve(approve, who.person, reason, call.clock), "in force")
     known = ledger.get(withdraw or "")
     # A proposal that nobody approved is taken back by who made it; one in force moves figures, and needs the approver.
-    is_own = known.proposed_by == call.person and known.approved_by is None
+    is_own = known.proposed_by == call.known_person().person_id and known.approved_by is None
     who = actor(call, Role.ANALYST if is_own else Role.APPROVER)
     with call.project.store.together():
         return _answer(call, who, ledger.withdraw(known.adjustment_id, who.person, reason, call.clock), "withdrawn")

@@ -48,7 +48,7 @@ def set_device(
     unit = value_range(known, device, capability)[2]
     # In a browser the sign-in says who it is: what may be sent was signed with the mode.
     who = Actor(call, person_of(call), None) if call.is_signed_in else actor_of(call)
-    end_utc = now_utc + _time_for(kwh, value, unit) if kwh is not None else end_of(call, until, "--for")
+    end_utc = now_utc + time_for(kwh, value, unit) if kwh is not None else end_of(call, until, "--for")
     if end_utc is None:
         raise BadInput("--for: expected 45m, 2h or a time, got nothing", reason="bad_time")
     if mode >= Mode.PARTIAL:
@@ -77,7 +77,7 @@ def _power_of(site: Site, device_id: str) -> str:
     return power.capability
 
 
-def _time_for(kwh: float, value: float, unit: str) -> timedelta:
+def time_for(kwh: float, value: float, unit: str) -> timedelta:
     """Duration of an energy at a power, in whole minutes. Raises BadInput."""
     if unit != "kw" or not kwh > 0 or not value > 0:
         raise BadInput("an energy needs a power above zero to charge with, and to be above zero", reason="out_of_range")

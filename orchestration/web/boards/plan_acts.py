@@ -15,7 +15,7 @@ from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.request_context import Ask
 from orchestration.web.web_call import has_keys
 from reports.pages.device_acts import Actor
-from reports.pages.devices import override_told
+from reports.pages.devices import override_text
 from reports.pages.hand_acts import hand_acts
 from reports.pages.page import Act
 from reports.pages.pause_acts import PauseNow
@@ -29,7 +29,7 @@ def car_acts(ask: Ask, site: Site, device_id: str) -> tuple[tuple[Act, ...], Tex
         return (), ""
     found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
     device = found.device(device_id)
-    message = "" if device.override is None else override_told(device.override, ask.address.locale)
+    message = "" if device.override is None else override_text(device.override, ask.address.locale)
     address = ask.address.model_copy(update={"site": site.site_id})
     return hand_acts(device, found.mode, actor_of(ask, site, device_id), address, place="home"), message
 

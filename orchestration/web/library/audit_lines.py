@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from assets.stores.erasure.record import ERASURES
+from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.published.publications import PublicationStore
@@ -26,7 +27,7 @@ from reports.evidence.lifecycle import names_then
 from reports.pages import devices, findings, report_library
 from reports.pages.address import Address
 from reports.pages.audit_trail import Kind, TrailLine
-from reports.pages.energy_uses import version_address
+from reports.pages.energy_uses import use_address, version_address
 from reports.pages.report_library import span_text
 from reports.texts.locales import long_date, named, weekday_date
 
@@ -48,6 +49,8 @@ _ROUTE = {
     "/profile/key/adopt": "{0} adopted the acts from before people had keys",
     "/keys/issue": "{0} made an API key", "/keys/revoke": "{0} revoked an API key",
     "/settings/sites/{site}": "{0} changed the site file",
+    "/demand-response": "{0} recorded an event of demand response", "/data/map": "{0} mapped columns of a meter file",
+    "/data/accept": "{0} accepted meter files",
     "/why/keep": "{0} kept a figure", "/upload/bill/add": "{0} uploaded a bill",
     "/board/audit/verify": "{0} verified evidence packs", "/board/audit/draw": "{0} recomputed random figures",
 }  # fmt: skip
@@ -62,20 +65,14 @@ _ABOUT = {
     "/people/withdraw": "{0} withdrew the access of {1}", "people withdraw": "{0} withdrew the access of {1}",
     "/profile/access": "{0} asked for {1}",
 }  # fmt: skip
-# By the act, and whether it is about one device.
-_DEVICE = {
-    ("paused", True): "{0} paused {1} until {2}", ("paused", False): "{0} paused the plan of {1} until {2}",
-    ("value", True): "{0} set {1} by hand until {2}",
-    ("", True): "{0} gave {1} back to the plan", ("", False): "{0} resumed the plan of {1}",
-    ("fault", True): "{0} acknowledged the fault of {1}", ("fault", False): "{0} acknowledged the fault of {1}",
-}  # fmt: skip
 _ERASED = {
     "recorded": "{0} erased {1}", "replayed": "{1} was erased again after a restore, as {0} had erased it",
     "finished": "{0} finished the erasure of {1}",
 }  # fmt: skip
 # Done, they stand in a ledger of their own or change nothing that anybody else sees.
 _ELSEWHERE = (
-    "/reports/", "/baselines/", "/bills/", "/findings/", "/devices/", "/profile/", "/people/", "/upload/bill/preview",
+    "/reports/", "/baselines/", "/enpi/", "/bills/", "/findings/", "/devices/", "/profile/", "/people/",
+    "/upload/bill/preview",
 )  # fmt: skip
 
 
@@ -115,6 +112,7 @@ def _baselines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) ->
     for site_id, site in sites.items():
         uses, at = {each.seu_id for each in site.seus}, Address(path="", locale=ask.address.locale)
         subjects = _subjects(ask, site)
+        yield from _adjustments(ask, site, names, subjects)
         for each in ask.project.baselines.versions(site_id, as_of_utc=ask.address.as_of_utc):
             fit, zone = each.baseline, site.time_zone
             if fit.baseline_type is BaselineType.MONITORING:
@@ -130,6 +128,27 @@ def _baselines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) ->
             if each.rejected_by and each.rejected_at_utc:
                 text = Sentence("{0} rejected baseline v{1} of {2}, {3}", _who(each.rejected_by, names), *places)
                 yield TrailLine(each.rejected_at_utc, text, "baselines", href, each.reason, zone)
+
+
+def _adjustments(ask: Ask, site: Site, names: Mapping[str, str], subjects: Mapping[str, Text]) -> Iterator[TrailLine]:
+    at = Address(path="", locale=ask.address.locale)
+    for each in AdjustmentStore(ask.project.store).records(site_id=site.site_id, as_of_utc=ask.address.as_of_utc):
+        seu_id = each.adjustment.baseline_id.split("/")[1]
+        href = use_address(at, site.site_id, seu_id) if any(use.seu_id == seu_id for use in site.seus) else ""
+        of = (subjects.get(seu_id, named(seu_id)), named(site.name))
+        for pattern, person_id, at_utc, reason in (
+            ("{0} proposed an adjustment of {1}, {2}", each.proposed_by, each.proposed_at_utc, each.adjustment.reason),
+            ("{0} approved an adjustment of {1}, {2}", each.approved_by, each.approved_at_utc, each.adjustment.reason),
+            (
+                "{0} withdrew an adjustment of {1}, {2}",
+                each.withdrawn_by,
+                each.withdrawn_at_utc,
+                each.withdrawn_because,
+            ),
+        ):
+            if person_id and at_utc:
+                text = Sentence(pattern, _who(person_id, names), *of)
+                yield TrailLine(at_utc, text, "baselines", href, reason, site.time_zone)
 
 
 def _subjects(ask: Ask, site: Site) -> Mapping[str, Text]:
@@ -158,11 +177,8 @@ def _modes(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Ite
         href = Address(path=devices.PATH, site=site_id, locale=ask.address.locale).href()
         for each in mode_history(ask.project.store, site_id, as_of_utc=ask.address.as_of_utc):
             place = named(f"{site.name}, {each['device_id']}" if each["device_id"] else site.name)
-            who, mode = _who(each["person_id"], names), Sentence(devices.MODE_WORDS[each["mode"]])
-            text = Sentence("{0} set mode {1}: {2}", who, mode, place)
-            if each["approved_by"]:
-                by = _who(each["approved_by"], names)
-                text = Sentence("{0} set mode {1}, approved by {2}: {3}", who, mode, by, place)
+            second = _who(each["approved_by"], names) if each["approved_by"] else ""
+            text = devices.act_text(each, _who(each["person_id"], names), place, "", second)
             yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
         yield from _holidays(ask, site, names, href)
         yield from _overrides(ask, site, names)
@@ -192,10 +208,8 @@ def _overrides(ask: Ask, site: Site, names: Mapping[str, str]) -> Iterator[Trail
                 continue
             device, until = each["device_id"], each.get("until_utc")
             end = "" if until is None else weekday_date(until.astimezone(zone(site.time_zone)), ask.address.locale)
-            kind = "fault" if table is fault_events else "" if not each["is_set"] else "paused"
-            pattern = _DEVICE["value" if each.get("value") is not None else kind, bool(device)]
             place = named(f"{site.name}, {called.get(device, device)}" if device else site.name)
-            text = Sentence(pattern, _who(each["person_id"], names), place, end)
+            text = devices.act_text(each, _who(each["person_id"], names), place, end)
             href = devices.address_of(device, address) if device in called else address.href()
             yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
 

@@ -1,6 +1,7 @@
 """/data: the quality of a site's readings by meter and day, new files for it, and its quarantine."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,23 +12,26 @@ from assets.readings.changes.holds import OF_SCALE
 from assets.readings.drafts.map_draft import PROPOSED_FOR
 from assets.readings.ingest.preview import preview_file
 from assets.sites.meter_tree import has_import
+from assets.stores.file_hashes import file_sha256
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
+from orchestration.operations.options import column_map
 from orchestration.operations.readings.ingest import ingest
 from orchestration.operations.readings.quarantine import quarantine_retry
+from orchestration.web.column_maps import foreign_table, mapped
 from orchestration.web.draw import draw
-from orchestration.web.kept_uploads import KeptUploads
+from orchestration.web.kept_uploads import KeptUploads, SentFile
 from orchestration.web.queries import age_of, marts_of, whole_site
 from orchestration.web.request_context import Ask, Nav, requires
 from orchestration.web.web_call import WebCall
 from orchestration.web.work import calculate, calculation
 from reports.pages.address import span
-from reports.pages.data_days import PATH, RETRY, TAKE, DayRead, Refused, data_page, refusal_blocks
+from reports.pages.data_days import MAPPED, PATH, RETRY, TAKE, DayRead, Refused, data_page, refusal_blocks
 from reports.pages.page import PageBlock
-from reports.pages.reading_upload import ACCEPT, PREVIEW, upload_blocks
+from reports.pages.reading_upload import ACCEPT, MAP, PREVIEW, upload_blocks
 from reports.texts.locales import long_date
 
 router = APIRouter()
@@ -81,12 +85,38 @@ def preview(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
     return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
 
 
+@router.post(MAP)
+def map_columns(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
+    """Read one file of a preview by the columns that the person names; nothing is stored. Raises BadInput."""
+    site, kept = whole_site(ask), ask.form.get("kept", "")
+    uploads, name = KeptUploads(ask, site.site_id), ask.form.get("file", "")
+    file = next((each for each in uploads.files(kept) if each.name == name), None)
+    if file is None:
+        raise BadInput(f"no file {name[:60]!r} is in this upload", reason="no_upload", mend="choose the file again")
+    made = mapped(foreign_table(file, site, column_map(_map_of(uploads, kept, file))), site, ask.form)
+    uploads.keep_map(kept, file, made.model_dump_json(exclude_defaults=True))
+    return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
+
+
 @router.post(ACCEPT)
 def accept(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
     """Bring the files of a preview in, as the command does; a second time changes nothing. Raises BadInput."""
     site, kept = whole_site(ask), ask.form.get("kept", "")
-    answer = ingest(WebCall(ask), KeptUploads(ask, site.site_id).files(kept), site.site_id)
-    calculate(ask, site.site_id, answer)
+    uploads, files = KeptUploads(ask, site.site_id), dict[Path | None, list[Path]]()
+    for each in uploads.files(kept):
+        files.setdefault(_map_of(uploads, kept, each), []).append(each)
+    for mapping, paths in files.items():
+        call, items = WebCall(ask), list[dict[str, Any]]()
+        if mapping is not None:
+            sha256 = file_sha256(paths[0])
+            items = ask.project.quarantine.items(site.site_id, is_open=True, source_sha256=sha256)
+        # Of a file that waits in quarantine the items are resolved, too.
+        answer = (
+            quarantine_retry(call, items[0]["item_id"], mapping)
+            if items and items[0]["kept_path"]
+            else ingest(call, paths, site.site_id, mapping=mapping)
+        )
+        calculate(ask, site.site_id, answer)
     return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
 
 
@@ -95,14 +125,26 @@ def _upload(ask: Ask, site: Site, state: str) -> tuple[PageBlock, ...]:
     kept, project = ask.address.part("kept"), ask.project
     if not may(ask.person, Permission.READINGS_PUSH) or ask.address.as_of_utc is not None:
         return ()
-    previews = [
-        preview_file(each, site=site, lake=project.lake, quarantine=project.quarantine, clock=ask.clock)
-        for each in (KeptUploads(ask, site.site_id).files(kept) if kept else ())
-    ]
+    uploads, previews, foreign = KeptUploads(ask, site.site_id), [], []
+    for path in uploads.files(kept) if kept else ():
+        mapping = column_map(_map_of(uploads, kept, path))
+        found = preview_file(
+            path, site=site, lake=project.lake, quarantine=project.quarantine, clock=ask.clock, mapping=mapping
+        )
+        previews.append(found)
+        if found.report.verdict == "reject" and (mapping is not None or PROPOSED_FOR & {*found.report.reasons}):
+            foreign.append(foreign_table(path, site, mapping))
     meters = {each: site.stream_name(each) for each in site.stream_ids()}
     return upload_blocks(
-        ask.address, site.site_id, previews, kept=kept, meters=meters, time_zone=site.time_zone, calculation=state
-    )
+        ask.address, site.site_id, previews, kept=kept, meters=meters, time_zone=site.time_zone, calculation=state,
+        foreign=foreign,
+    )  # fmt: skip
+
+
+def _map_of(uploads: KeptUploads, kept: str, file: Path) -> Path | None:
+    """The column map that the person made of a kept file."""
+    place = uploads.map_of(kept, file)
+    return place if place.exists() else None
 
 
 _COLUMNS = ("scope", "period_start", "coverage", "estimated_share")
@@ -113,11 +155,17 @@ _NONE = pl.DataFrame(
 
 @router.post("/data/quarantine/{item_id}/{act}")
 def retry(item_id: str, act: str, ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
-    """Read a refused file again, as the command does, or take what is held for its size alone. Raises BadInput."""
+    """Read a refused file again, as the command does, take what is held for its size alone, or open a preview of the
+    file, whose columns are mapped there. Raises BadInput.
+    """
     site, call = whole_site(ask), WebCall(ask)
     item = ask.project.quarantine.show(item_id)
-    if item["site_id"] != site.site_id or act not in (RETRY, TAKE):
+    if item["site_id"] != site.site_id or act not in (RETRY, TAKE, MAPPED):
         raise BadInput(f"no quarantine item {item_id!r}", reason="unknown_item")
+    if act == MAPPED and item["kept_path"]:
+        file = SentFile(item["source_name"], (ask.project.quarantine.root / item["kept_path"]).read_bytes())
+        kept = KeptUploads(ask, site.site_id).keep([file], mend=_MEND)
+        return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
     # The batch keeps who vouched for the size.
     call.person = ask.person.person_id
     answer = quarantine_retry(call, item["item_id"], accept_scale=act == TAKE)

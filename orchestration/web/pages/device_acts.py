@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
 
@@ -14,6 +15,7 @@ from controls.ledger.outbox import wait_for_results
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import FixedClock
 from orchestration.operations.answer import Answer
 from orchestration.operations.control import dispatch, dispatch_holiday, dispatch_set
 from orchestration.operations.operation import Call
@@ -71,7 +73,7 @@ def change_mode(ask: Ask = requires(Permission.DISPATCH_MODE, shared=_SHARED)) -
     values = {"mode": mode, "reason": reason}
     return _once(ask, site, "", values, lambda call: dispatch.mode(
         call, mode, site.site_id, reason=reason, expires=form.get("expires", ""),
-    ))  # fmt: skip
+    ), _end_of(ask, form.get("expires", "")) if form.get("expires") or mode != "FULL" else None)  # fmt: skip
 
 
 @router.post(PATH + "/holiday")
@@ -95,9 +97,10 @@ def pause(ask: Ask = requires(Permission.DISPATCH_OVERRIDE, shared=_SHARED)) -> 
     """Pause the plan of a whole site, or resume it."""
     site, form = whole_site(ask), ask.form
     reason, is_end = form.get("reason", "").strip(), form.get("end", "") == "1"
+    until = form.get("for", "") or "2h"
     return _once(ask, site, "", {"reason": reason, "is_set": not is_end}, lambda call: dispatch.override(
-        call, site.site_id, reason, until=form.get("for", "") or "2h", give_back=is_end,
-    ))  # fmt: skip
+        call, site.site_id, reason, until=until, give_back=is_end,
+    ), None if is_end else _end_of(ask, until))  # fmt: skip
 
 
 @router.post(PATH + "/requests/{request_id}/{act}")
@@ -141,19 +144,52 @@ def override(device_id: str, act: str, ask: Ask = requires(Permission.DISPATCH_O
     power = power_of(site, device_id) if act in ("set", "take") else None
     value = None if power is None else _number(form.get("value", ""))
     values = {"reason": reason, "value": value, "is_set": act != "release"}
+    end = None if act == "release" else _end_of(ask, until)
     if act == "set":
         kwh = _number(form["kwh"]) if form.get("kwh", "").strip() else None
+        if kwh is not None and power is not None and value is not None:
+            length = dispatch_set.time_for(kwh, value, power.unit)
+            end = lambda at_utc: at_utc + length  # noqa: E731 - as _end_of gives it
         return _once(ask, site, device_id, values, lambda call: dispatch_set.set_device(
             call, site.site_id, device_id, reason, value=value, until=until, kwh=kwh,
-        ))  # fmt: skip
+        ), end)  # fmt: skip
     return _once(ask, site, device_id, values, lambda call: dispatch.override(
         call, site.site_id, reason, device_id, "" if power is None else power.capability, until, value,
         act == "release",
-    ))  # fmt: skip
+    ), end)  # fmt: skip
 
 
-def _once(ask: Ask, site: Site, device_id: str, values: dict[str, Any], run: Callable[[Call], Answer]) -> Response:
-    """Act on what the person saw. A form that is sent twice acts once and is answered alike.
+End = Callable[[datetime], datetime | None]
+
+
+def _end_of(ask: Ask, text: str) -> End:
+    """The end that a field names, of an act that was recorded at an instant."""
+
+    def end(at_utc: datetime) -> datetime | None:
+        call = WebCall(ask)
+        call.clock = FixedClock(at_utc)
+        return dispatch.end_of(call, text, "--for")
+
+    return end
+
+
+def _is_other_end(row: Mapping[str, Any], end: End) -> bool:
+    """Whether the act of the row ends otherwise than the form says."""
+    stands, wanted = row.get("until_utc") or row.get("expires_utc"), end(row["recorded_at_utc"])
+    if stands is None or wanted is None:
+        return stands is not wanted
+    return bool(abs(stands - wanted) > timedelta(seconds=1))
+
+
+def _once(
+    ask: Ask,
+    site: Site,
+    device_id: str,
+    values: dict[str, Any],
+    run: Callable[[Call], Answer],
+    end: End | None = None,
+) -> Response:
+    """Act on what the person saw. A form that is sent twice acts once and is answered alike. end: of an act that ends.
 
     Raises BadInput (changed_since) where somebody else, or another act of theirs, came between.
     """
@@ -163,6 +199,8 @@ def _once(ask: Ask, site: Site, device_id: str, values: dict[str, Any], run: Cal
         newer = changes_since(store, site.site_id, device_id, ask.form.get("seen", ""))
         if newer is None or any(row.get(name) != value for row in newer for name, value in mine.items()):
             raise BadInput("this has changed since you opened the page", reason="changed_since")
+        if end is not None and any(_is_other_end(row, end) for row in newer):
+            raise BadInput("the same act stands with another end; nothing was changed", reason="changed_since")
         answer = None if newer else run(WebCall(ask))
     if answer is not None and answer.exit_code:
         raise BadInput(answer.text, reason="refused_by_a_guard", mend="nothing was sent: choose a smaller value")

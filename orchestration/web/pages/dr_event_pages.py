@@ -1,25 +1,31 @@
 """/demand-response: events of a site, one with its course, and the acts that move and end it."""
 
 from collections.abc import Callable
+from datetime import datetime, time, timedelta
 
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.stores.ledgers.dr_events import DrEvents
 from controls.demand_response.event_life import fault_of
+from controls.demand_response.load_programmes import programmes_of
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
+from data_quality.contracts.time import parse_day
+from orchestration.operations.demand_response.dr_event import dr_event_create
+from orchestration.operations.options import event_span, number
 from orchestration.views.dr_event_view import event_detail, programme_titles
-from orchestration.web.api.dr_events_api import ACTS, act
+from orchestration.web.api.dr_events_api import ACTS, WAY_ON, act
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import who_else
 from orchestration.web.pages.job_pages import lack
+from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import MORE, Ask, Nav, requires
-from orchestration.web.web_call import has_keys
-from reports.pages.dr_event_acts import PATH, EventActor
+from orchestration.web.web_call import WebCall, has_keys
+from reports.pages.dr_event_acts import PATH, EventActor, record_form
 from reports.pages.dr_events import event_href, event_page, events_page
 
 router = APIRouter()
@@ -35,7 +41,41 @@ def events(ask: Ask = requires(Permission.DR_READ)) -> Response:
     settled = {each.event_id: made for each in found if (made := known.settlement(each.event_id, as_of_utc=as_of_utc))}
     address = ask.address.model_copy(update={"site": site.site_id})
     lacks = lack(ask, site, "" if site.sheddable_loads else "load")
-    return draw(ask, events_page(site, found, settled, programme_titles(ask.project, found), address, lacks=lacks))
+    titles, record = programme_titles(ask.project, found), None
+    if may(ask.person, Permission.DR_EXECUTE) and as_of_utc is None and site.sheddable_loads:
+        programmes = {name: each.title for name, each in programmes_of(ask.project.project.root).items()}
+        record = record_form(site.site_id, programmes, found[-1].programme if found else "own_peak", address)
+    return draw(ask, events_page(site, found, settled, titles, address, lacks=lacks, record=record))
+
+
+@router.post(PATH)
+def record(ask: Ask = requires(Permission.DR_EXECUTE)) -> Response:
+    """Record an event as `meterloom dr event create` does; the same one again by the same person is that event."""
+    site, form = whole_site(ask), ask.form
+    day = parse_day(form.get("day", ""), "Day")
+    start, end = (_clock_time(form.get(name, ""), label) for name, label in (("from", "From"), ("to", "Until")))
+    span = f"{day}T{start}/{day + timedelta(days=end <= start)}T{end}"
+    target, programme = float(number(form.get("target_kw", ""), "Target")), form.get("programme", "")
+    start_utc, end_utc = event_span(span, site.time_zone)
+    with led_on(WAY_ON), ask.project.store.together():
+        same = (programme, start_utc, end_utc, target, ask.person.person_id)
+        found = next((each for each in DrEvents(ask.project.store).standing(site.site_id) if each.is_open and same == (
+            each.programme, each.start_utc, each.end_utc, each.target_kw, each.person_id
+        )), None)  # fmt: skip
+        if found is None:
+            if not (reason := form.get("reason", "").strip()):
+                raise BadInput("an event is recorded with a reason", reason="missing_reason")
+            answer = dr_event_create(WebCall(ask), site.site_id, programme, span, target, reason=reason)
+            found = _event(ask, site.site_id, dict(answer.result)["event"]["id"])
+    return RedirectResponse(event_href(found, ask.address), 303)
+
+
+def _clock_time(text: str, label: str) -> time:
+    """A time of day of a form, by the site's clock. Raises BadInput."""
+    try:
+        return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007 - a time of day has no zone
+    except ValueError as error:
+        raise BadInput(f"{label}: expected a time of day as 14:00, got {text[:20]!r}", reason="bad_time") from error
 
 
 @router.get(PATH + "/{event_id}", response_class=HTMLResponse)

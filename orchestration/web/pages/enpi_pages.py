@@ -14,12 +14,14 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.draw import draw_kept
+from orchestration.web.pages.adjustment_pages import adjustment_actor
 from orchestration.web.pages.job_pages import fit_form
 from orchestration.web.queries import stamp_of_uses
 from orchestration.web.request_context import Ask, Nav, requires
 from orchestration.web.requested_number import asking
-from reports.assess import known_days
+from reports.assess import enb_of, known_days
 from reports.pages.address import span
+from reports.pages.adjustment_acts import adjustment_acts
 from reports.pages.energy_uses import UseData, enpi_list, quarters_csv, version_address
 from reports.pages.page import Page
 from reports.pages.use_page import use_page
@@ -54,9 +56,15 @@ def use(request: Request, site: str, seu: str, ask: Ask = requires(Permission.BA
     def page() -> Page:
         data = _use_data(ask, site, seu)
         run = None if data.versions else fit_form(ask, known, data.seu)
-        return _with_review(use_page(data, ask.address, run), data)
+        acts = (
+            tuple(adjustment_acts(data, enb_of(known, data.seu), actor, ask.address))
+            if actor.may_propose or actor.may_approve
+            else ()
+        )
+        return _with_review(use_page(data, ask.address, run, acts), data)
 
-    return draw_kept(request, ask, stamp_of_uses(ask, [known]), page)
+    actor = adjustment_actor(ask)
+    return draw_kept(request, ask, f"{stamp_of_uses(ask, [known])}|{actor.needs_key}{actor.public_key}", page)
 
 
 @router.get("/enpi/{site}/{seu}/quarters.csv")

@@ -1,6 +1,6 @@
 """Jobs that a page starts by a button: acts of the API in a process of their own, with its permission and command."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -110,29 +110,26 @@ def job(ask: Ask = requires(Permission.READ, takes=("job",), shared=("locale",))
     page = next((page for page, of in PAGE_JOBS.items() if words.startswith(f"{of.command} ")), "")
     if not page:
         raise BadInput(f"no page started job {found.job_id!r}", reason="no_job")
-    name, back = _asked(ask, page, found)
+    name, back = _name_and_origin(ask, page, found)
     if found.state in ("queued", "running"):
         passed_s = (ask.now_utc - found.asked_at_utc).total_seconds()
         raise BeingBuilt(found, name, max(PAGE_JOBS[page].about_s - passed_s, _SHORTEST_S))
     if faults := _faults(found):
-        links = ((Sentence("Back to {0}", Sentence(PAGE_JOBS[page].name)), back), *_ways(ask, found))
-        return draw_problem(ask, status=422, title=name, detail=Stored(" ".join(faults)), links=links)
+        # Pages where what a plan lacks is made or sent.
+        blocked = () if found.future.exception() else found.future.result().result.get("findings") or ()
+        codes = {code for each in blocked for code in str(each["facts"].get("codes") or each["code"]).split(",")}
+        here = Address(path=PATH, site=_option(found, "site"), locale=ask.address.locale)
+        links: list[tuple[str, str]] = [(Sentence("Back to {0}", Sentence(PAGE_JOBS[page].name)), back)]
+        if any("_forecast" in each for each in codes):
+            links.append(("Forecasts", here.href(FORECASTS)))
+        if any(each.startswith("prices_") or each == "no_readings" for each in codes):
+            links.append(("Upload files", f"{here.href('/data')}#upload"))
+        return draw_problem(ask, status=422, title=name, detail=Stored(" ".join(faults)), links=tuple(links))
     if page == NEW:
         made, subject = found.future.result().result, _option(found, "site") or _option(found, "organisation")
         library = Address(path=REPORTS, site=subject, locale=ask.address.locale)
         back = library.href(report=f"{made['report_id']}@{made['revision']}")
     return RedirectResponse(back, 303)
-
-
-def _ways(ask: Ask, job: Job) -> Iterator[tuple[str, str]]:
-    """Pages where what a plan lacks is made or sent."""
-    found = () if job.future.exception() else job.future.result().result.get("findings") or ()
-    codes = {code for each in found for code in str(each["facts"].get("codes") or each["code"]).split(",")}
-    here = Address(path=PATH, site=_option(job, "site"), locale=ask.address.locale)
-    if any("_forecast" in each for each in codes):
-        yield "Forecasts", here.href(FORECASTS)
-    if any(each.startswith("prices_") or each == "no_readings" for each in codes):
-        yield "Upload files", f"{here.href('/data')}#upload"
 
 
 def waiting(ask: Ask, job: Job) -> Response:
@@ -145,7 +142,7 @@ def _option(job: Job, option: str) -> str:
     return next((each.partition("=")[2] for each in job.words if each.startswith(f"--{option}=")), "")
 
 
-def _asked(ask: Ask, page: str, job: Job) -> tuple[Sentence, str]:
+def _name_and_origin(ask: Ask, page: str, job: Job) -> tuple[Sentence, str]:
     """The name of what a job makes, and the address that it was started from."""
     subject, locale = _option(job, "site") or _option(job, "organisation"), ask.address.locale
     if page == ENPI and (seu_id := _option(job, "seu")):
@@ -200,23 +197,20 @@ def fit_form(ask: Ask, site: Site, seu: Seu) -> Form | None:
     return job_form(ask, site, ENPI, fields=(use, train))
 
 
-def _trained(ask: Ask, site: Site) -> dict[str, Any]:
-    """The use and its training period, which lies within the readings: it is written into the site file."""
-    seu = seu_of(site, ask.form.get("seu", ""))
-    if seu.baseline is not None:
-        return {"seu": seu.seu_id}
-    span = parse_period(ask.form.get("train", "").strip(), site.time_zone)
-    first, last = local_days(ask.project, site, 1) or (span.start, span.start)
-    if span.start < first or span.end > last + timedelta(days=1):
-        days = (long_date(each, ask.address.locale) for each in (first, last))
-        raise BadInput(Sentence("{0} has readings from {1} to {2}", site.name, *days), reason="bad_period")
-    return {"seu": seu.seu_id, "train": f"{span.start}/{span.end}"}
-
-
 def _values(ask: Ask, site: Site, page: str) -> dict[str, Any]:
-    """Options of the command beside the site: advice of the last whole year, quarter or month of readings."""
+    """Options of the command beside the site: advice of the last whole year, quarter or month of readings; of a fit the
+    use and its training period, which lies within the readings: it is written into the site file.
+    """
     if page == ENPI:
-        return _trained(ask, site)
+        seu = seu_of(site, ask.form.get("seu", ""))
+        if seu.baseline is not None:
+            return {"seu": seu.seu_id}
+        span = parse_period(ask.form.get("train", "").strip(), site.time_zone)
+        first, last = local_days(ask.project, site, 1) or (span.start, span.start)
+        if span.start < first or span.end > last + timedelta(days=1):
+            days = (long_date(each, ask.address.locale) for each in (first, last))
+            raise BadInput(Sentence("{0} has readings from {1} to {2}", site.name, *days), reason="bad_period")
+        return {"seu": seu.seu_id, "train": f"{span.start}/{span.end}"}
     if page == ENERGY:
         # All months that are not calculated are, whichever is asked for.
         return {"period": f"{(local_days(ask.project, site, 1) or (ask.now_utc,))[-1]:%Y-%m}"}

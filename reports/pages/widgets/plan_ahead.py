@@ -7,9 +7,9 @@ from typing import Literal
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import Chart, ChartRow, Energy, Role, Style
-from reports.pages.holiday_acts import HolidayNow, holiday_acts, holiday_told
+from reports.pages.holiday_acts import HolidayNow, holiday_acts, holiday_text
 from reports.pages.page import Item, Widget
-from reports.pages.pause_acts import PauseNow, pause_acts, pause_told
+from reports.pages.pause_acts import PauseNow, pause_acts, pause_text
 from reports.pages.widgets.tile import Given, nothing
 from reports.texts.locales import format_alike, named
 
@@ -82,7 +82,7 @@ class PlanAhead(Given):
 def view(given: PlanAhead) -> Widget:
     """The tile; where no plan is stored, how to get one."""
     acts = (*pause_acts(given.pause, given.address), *holiday_acts(given.holiday, given.address))
-    away = sentences((pause_told(given.pause), holiday_told(given.holiday)), ". ")
+    away = sentences((pause_text(given.pause), holiday_text(given.holiday)), ". ")
     if not given.edges:
         found = _without(KEY, TITLE, given)
         return found.model_copy(update={"acts": acts, "reason": sentences((away, found.reason), ". ")})

@@ -1,0 +1,76 @@
+"""Column maps of kept uploads: what a file's table shows, and the map that a person makes of it in a form."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from assets.readings.drafts.drafting import draft_of
+from assets.readings.drafts.table_found import look
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import did_you_mean, sentence_of
+from data_quality.contracts.site_file.site import ColumnMap, Site
+from data_quality.contracts.text import one_line
+from data_quality.contracts.time import zone
+from data_quality.contracts.units import unit_of
+from reports.pages.reading_upload import Foreign
+
+# Of a draft for other columns the layout of the file alone holds.
+_LAYOUT = ("sheet", "header_line", "data_line", "encoding", "decimal", "thousands")
+
+
+def foreign_table(path: Path, site: Site, mapping: ColumnMap | None) -> Foreign:
+    """Columns of a file with the map of a person, else the drafted one; no columns where no table is found."""
+    columns: tuple[str, ...] = ()
+    draft: dict[str, Any] = {}
+    # What is no table at all is refused by its reader, with a sentence.
+    with suppress(BadInput):
+        if (found := look(path)) is not None:
+            columns = tuple(dict.fromkeys([*found.frame.columns, *filter(None, [found.clock])]))
+            draft = draft_of(found, path.name, site=site).keys
+    made = mapping and {"timestamp": mapping.timestamp} | mapping.model_dump(mode="json", exclude_defaults=True)
+    keys = made or draft
+    return Foreign(path.name, columns, {name: value for name, value in keys.items() if name != "match"})
+
+
+def mapped(foreign: Foreign, site: Site, form: Mapping[str, str]) -> ColumnMap:
+    """The map that a form makes of a file. Raises BadInput for a column, meter, unit, zone or format that is none."""
+    sent = {
+        name: form.get(name, "").strip() for name in ("timestamp", "value", "meter", "of", "unit", "zone", "format")
+    }
+    is_drafted = not sent["value"] and sent["timestamp"] == foreign.keys.get("timestamp")
+    keys = {name: each for name, each in foreign.keys.items() if is_drafted or name in _LAYOUT}
+    keys["timestamp"] = _column(foreign, sent["timestamp"], "Time column")
+    if sent["value"]:
+        value = _column(foreign, sent["value"], "Value column")
+        if sent["of"]:
+            keys |= {"value": value, "meter": _column(foreign, sent["of"], "Column of meters")}
+            keys |= {"meters": foreign.keys["meters"]} if keys["meter"] == foreign.keys.get("meter") else {}
+        elif sent["meter"] in site.stream_ids():
+            keys["values"] = {value: sent["meter"]}
+        else:
+            message = f"Meter: {one_line(sent['meter'], 60)!r} is not of this site; choose one, or the column of meters"
+            raise BadInput(message, reason="unknown_meter")
+    elif not is_drafted:
+        raise BadInput("Value column: choose the column of the values", reason="missing_column")
+    if sent["unit"]:
+        keys["unit"] = sent["unit"] if sent["unit"] in foreign.columns else unit_of(sent["unit"]).code
+    if sent["zone"]:
+        keys["zone"] = zone(sent["zone"]).key
+    if sent["format"]:
+        keys["date_format"] = sent["format"]
+    try:
+        return ColumnMap.model_validate(keys)
+    except ValidationError as fault:
+        raise BadInput(sentence_of(fault.errors()[0]), reason="bad_map") from fault
+
+
+def _column(foreign: Foreign, name: str, label: str) -> str:
+    if name and (name in foreign.columns or not foreign.columns):
+        return name
+    shown = ", ".join(one_line(each, 40) for each in foreign.columns) or "none that could be read"
+    near = did_you_mean(name, list(foreign.columns)) if name else ""
+    message = f"{label}: {one_line(foreign.file, 60)} has no column {one_line(name, 40)!r}; its columns are {shown}"
+    raise BadInput(message, reason="missing_column", mend=near)

@@ -1,0 +1,101 @@
+"""A foreign table in the browser: refused as it is, its columns mapped by a person, shown, accepted."""
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import call_here
+from tests.web.asking import PAGE, Answer
+from tests.web.marts_world import VERA, Asking
+from tests.web.test_reading_upload import accept, engineer, preview, rows
+from tests.web.why_world import posted
+
+__all__ = ["engineer"]
+pytestmark = pytest.mark.slow
+# Local times, a value whose column names no unit, and nobody's name of a meter.
+FOREIGN = "Datum;Menge;Bemerkung\n" + "".join(
+    f"04.03.2025 {hour:02}:{minute:02};100,5;\n" for hour in range(24) for minute in (0, 15, 30, 45)
+)
+MAP = {
+    "file": "export.csv", "timestamp": "Datum", "value": "Menge", "meter": "main", "of": "", "unit": "kwh",
+    "zone": "Europe/Berlin", "format": "%d.%m.%Y %H:%M",
+}  # fmt: skip
+
+
+def mapped(asking: Asking, page: str, **form: str) -> Answer:
+    [kept] = set(re.findall(r'name="kept" value="(\w+)"', page))
+    return posted(asking, "/data/map?site=plant", form={"kept": kept, **MAP, **form})
+
+
+def shown(asking: Asking, answer: Answer) -> str:
+    assert answer.status == 303, answer.text
+    return html.unescape(asking.get(answer.headers["location"].partition("#")[0], [PAGE]).text)
+
+
+def test_a_refused_table_is_mapped_shown_and_taken_in_once(engineer: Asking) -> None:
+    before = rows(engineer)
+    refused = preview(engineer, FOREIGN, "export.csv")
+    assert "Map columns of export.csv" in refused
+    assert '<option value="Menge"' in refused
+    assert "Accept 96 rows" not in refused
+    page = shown(engineer, mapped(engineer, refused))
+    assert "Preview: 96 new" in page
+    assert "Map columns" not in page
+    assert rows(engineer) == before
+    assert [accept(engineer, page) for _ in range(2)] == [303, 303]
+    assert rows(engineer) == before + 96
+    assert engineer.project.quarantine.items("plant") == []
+    assert "stored already, nothing changes" in shown(engineer, mapped(engineer, refused))
+
+
+def test_a_table_with_a_column_of_meters_is_mapped(engineer: Asking) -> None:
+    content = FOREIGN.replace("Bemerkung", "Ort").replace(";100,5;\n", ";100,5;main\n")
+    page = shown(engineer, mapped(engineer, preview(engineer, content, "export.csv"), meter="", of="Ort"))
+    assert "Preview: 96 new" in page
+
+
+def test_a_map_that_does_not_read_the_file_is_mapped_again(engineer: Asking) -> None:
+    refused = preview(engineer, FOREIGN, "export.csv")
+    page = shown(engineer, mapped(engineer, refused, timestamp="Bemerkung"))
+    assert "Rejected" in page
+    assert '<option value="Bemerkung" selected' in page
+    assert "Preview: 96 new" in shown(engineer, mapped(engineer, page))
+
+
+@pytest.mark.parametrize(("field", "value", "sentence"), [
+    ("timestamp", "Datun", "Time column: export.csv has no column 'Datun'; its columns are Datum, Menge"),
+    ("value", "Wert", "Value column: export.csv has no column 'Wert'"),
+    ("unit", "kwhh", "unknown unit 'kwhh'"), ("zone", "Europe/Berlyn", "unknown time zone 'Europe/Berlyn'"),
+    ("meter", "nobody", "Meter: 'nobody' is not of this site"), ("file", "other.csv", "is in this upload"),
+])  # fmt: skip
+def test_what_is_no_column_unit_zone_or_meter_is_named_in_one_sentence(
+    engineer: Asking, field: str, value: str, sentence: str
+) -> None:
+    refused = preview(engineer, FOREIGN, "export.csv")
+    answer = mapped(engineer, refused, **{field: value})
+    assert answer.status in (400, 404, 422)
+    assert sentence in html.unescape(answer.said["detail"]), answer.text
+
+
+def test_a_map_is_of_its_sender_who_may_send_readings(engineer: Asking) -> None:
+    refused = preview(engineer, FOREIGN, "export.csv")
+    assert mapped(Asking(engineer.project, engineer.clock, VERA), refused).status == 403
+    otto = Asking(engineer.project, engineer.clock, engineer.person.model_copy(update={"person_id": "otto"}))
+    assert mapped(otto, refused).status == 404
+
+
+def test_a_file_in_quarantine_is_mapped_and_no_longer_waits(engineer: Asking, tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    file.write_text(FOREIGN)
+    words = ("ingest", str(file), "--site", "plant", "--project", str(engineer.project.root))
+    assert call_here(*words)[0] == 2
+    before, [item] = rows(engineer), engineer.project.quarantine.items("plant", is_open=True)
+    listed = html.unescape(engineer.get("/data", [PAGE], site="plant").text)
+    assert f"/data/quarantine/{item['item_id']}/map" in listed
+    page = shown(engineer, posted(engineer, f"/data/quarantine/{item['item_id']}/map?site=plant", form={"x": ""}))
+    page = shown(engineer, mapped(engineer, page))
+    assert accept(engineer, page) == 303
+    assert rows(engineer) == before + 96
+    assert engineer.project.quarantine.items("plant", is_open=True) == []
