@@ -46,6 +46,13 @@ def first_is_last(job: Job) -> int:
     return job.number
 
 
+def others_never(job: Job) -> int:
+    """The first is done at once, the others not before their worker ends."""
+    while job.number:
+        time.sleep(60)
+    return job.number
+
+
 def expect_order(settings: WorkSettings, folder: Path) -> None:
     """Five of them come in their order, though the first ends last."""
     found = [each.answer for each in fan_out(first_is_last, jobs(5, for_s=5, file=str(folder)), settings=settings)]

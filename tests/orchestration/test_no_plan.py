@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -46,7 +47,6 @@ from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
 
 __all__ = ["project"]
-SQLITE_PRAGMAS = transactions._sqlite_pragmas
 OLGA = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR,))
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore")]
 
@@ -223,26 +223,36 @@ def in_time(house: House) -> None:
     assert house.plan() == 0
 
 
-def impatient(connection: sqlite3.Connection, record: Any) -> None:
-    """As the store opens a connection, but that it waits a twentieth of a second for whoever holds the lock."""
-
-    class Hurried:
-        def execute(self, pragma: str) -> None:
-            connection.execute(re.sub(r"(?<=busy_timeout=)\d+", "50", pragma))
-
-    connection.isolation_level = None
-    SQLITE_PRAGMAS(Hurried(), record)
-
-
 def locked(house: House) -> None:
     assert house.plan() == 0
     house.project.close()
-    held = sqlite3.connect(house.project.project.store_url.removeprefix("sqlite:///"), isolation_level=None)
-    house.open = held.close
-    # The whole wait is for test_faults_of_the_world: to wait at every place says no more.
-    house.patch.setattr(transactions, "_sqlite_pragmas", impatient)
+    path, usual = house.project.project.store_url.removeprefix("sqlite:///"), transactions._sqlite_pragmas
+    held = sqlite3.connect(path, isolation_level=None)
     held.execute("PRAGMA locking_mode = EXCLUSIVE")
     held.execute("BEGIN EXCLUSIVE")
+    # From here to `unlocked` nobody gets in: how long they wait decides nothing.
+    with closing(sqlite3.connect(path, timeout=0)) as other, pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("SELECT * FROM sqlite_master")
+
+    def impatient(connection: sqlite3.Connection, record: Any) -> None:
+        """As the store opens a connection, but that it waits for nobody."""
+
+        class Hurried:
+            def execute(self, pragma: str) -> None:
+                connection.execute(re.sub(r"(?<=busy_timeout=)\d+", "0", pragma))
+
+        connection.isolation_level = None
+        usual(Hurried(), record)
+
+    def opens() -> None:
+        held.close()
+        house.patch.setattr(transactions, "_sqlite_pragmas", usual)
+        # Connections that wait for nobody end with the lock.
+        house.project.close()
+
+    # The whole wait is for test_faults_of_the_world.
+    house.patch.setattr(transactions, "_sqlite_pragmas", impatient)
+    house.open = opens
 
 
 def unlocked(house: House) -> None:

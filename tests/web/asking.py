@@ -1,12 +1,14 @@
 """Requests as they come over the wire, byte by byte: also those that no well-behaved client would send."""
 
-import asyncio
+import atexit
 import json
 import re
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.types import ASGIApp, Message
 
 HOST = "127.0.0.1:8600"
@@ -83,6 +85,22 @@ async def send(
     return Answer(sent[0]["status"], dict(pairs), b"".join(each.get("body", b"") for each in sent[1:]), cookies)
 
 
+@cache
+def _loop() -> BlockingPortal:
+    """The loop of all requests, as a server has one: a loop for each costs a thread and its connections, 1 to 5 ms."""
+    running = start_blocking_portal()
+    atexit.register(running.__exit__, None, None, None)
+    return running.__enter__()
+
+
+def answer_of(
+    app: ASGIApp, method: str, target: str | bytes, headers: Headers = (), body: bytes = b"", **more: Any
+) -> Answer:
+    """Answer to one request, by `send`."""
+    found: Answer = _loop().call(partial(send, app, method, target, headers, body, **more))
+    return found
+
+
 class Browser:
     """A browser of one person: it keeps its cookies and says where a form comes from. cookie: of the sign-in; kept: of
     the browser.
@@ -98,7 +116,7 @@ class Browser:
         own = [("cookie", sent)] if sent else []
         known = {name.lower() for name, _ in headers}
         given = [*(each for each in own if "cookie" not in known), *headers]
-        answer = asyncio.run(send(self.app, method, target, given, body, address=self.address))
+        answer = answer_of(self.app, method, target, given, body, address=self.address)
         for each in answer.cookies:
             pair, _, rest = each.partition(";")
             if pair.partition("=")[0].endswith("-browser"):

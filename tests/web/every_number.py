@@ -3,7 +3,6 @@
 `python -m tests.web.every_number PROJECT [ROLE …]` asks a project that nobody writes in and prints the counts.
 """
 
-import asyncio
 import html
 import re
 import sys
@@ -25,7 +24,7 @@ from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
 from reports.recompute.figure_sources import Sources
 from reports.texts.locales import MISSING
-from tests.web.asking import PAGE, Answer, Headers, send
+from tests.web.asking import PAGE, Answer, Headers, answer_of
 from tests.web.marts_world import Asking
 
 API = "/api/v1/ems"
@@ -51,7 +50,7 @@ class OneApp(Asking):
     def get(self, path: str, headers: Headers = (), **query: str) -> Answer:
         """One answer; asked again where the machine was too busy for it."""
         for _ in range(5):
-            answer = asyncio.run(send(self.app, "GET", f"{path}?{urlencode(query)}" if query else path, headers))
+            answer = answer_of(self.app, "GET", f"{path}?{urlencode(query)}" if query else path, headers)
             if answer.status != 503:
                 break
         return answer

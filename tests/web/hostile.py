@@ -118,11 +118,15 @@ def request(chance: Random, doors: list[tuple[str, list[str]]]) -> tuple[str, by
     return method, target, headers, chance.choice(BODIES)
 
 
-async def _all(served: Served, who: list[Asker], count: int, seed: int) -> tuple[Counter[int], list[str]]:
+async def _all(
+    served: Served, who: list[Asker], count: int, seed: int, until_s: float
+) -> tuple[Counter[int], list[str]]:
     chance, statuses, faults = Random(seed), Counter[int](), list[str]()
     routes = [route for route in routes_of(served.app) if not route.path.endswith("/live/stream")]
     doors = [(route.path, sorted(route.methods or ())) for route in routes]
     for number in range(count):
+        if time.monotonic() > until_s:
+            break
         method, target, headers, body = request(chance, doors)
         asker = chance.choice(who)
         # Time goes on, or the allowances would answer nearly everything.
@@ -164,8 +168,8 @@ def contents(served: Served) -> dict[str, str]:
     return found
 
 
-def assault(folder: Path, count: int, seed: int) -> Found:
-    """Ask all of it. Returns what came of it."""
+def assault(folder: Path, count: int, seed: int, within_s: float = float("inf")) -> Found:
+    """Ask all of it, or as much as is answered within so many seconds. Returns what came of it."""
     served = make_served(folder)
     other = served.folder / "sites" / "other.yaml"
     other.write_text(other.read_text().replace("name: Other", "name: Canary works"))
@@ -174,7 +178,7 @@ def assault(folder: Path, count: int, seed: int) -> Found:
     try:
         who = askers(served)
         before, start_s = contents(served), time.monotonic()
-        statuses, faults = asyncio.run(_all(served, who, count, seed))
+        statuses, faults = asyncio.run(_all(served, who, count, seed, start_s + within_s))
         after = contents(served)
         changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
         faults += [f"{name} was changed" for name in changed]
@@ -188,10 +192,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--within-s", type=float, default=float("inf"), help="send no more after so many seconds")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = assault(Path(folder), options.count, options.seed)
-    lines = [f"{options.count} requests in {found.seconds:.0f} s; by status {dict(sorted(found.statuses.items()))}"]
+        found = assault(Path(folder), options.count, options.seed, options.within_s)
+    lines = [f"{found.statuses.total()} of {options.count} requests in {found.seconds:.0f} s"]
+    lines += [f"by status {dict(sorted(found.statuses.items()))}"]
     lines += [f"{len(found.faults)} faults", *found.faults[:50]]
     sys.stdout.write("\n".join(lines) + "\n")
     return 1 if found.faults else 0

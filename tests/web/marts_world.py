@@ -1,6 +1,5 @@
 """A real project with three months of the plant, its marts made by the product itself, and the application over it."""
 
-import asyncio
 import json
 import shutil
 import tempfile
@@ -21,7 +20,7 @@ from orchestration.warehouse.fresh import freshen_marts
 from orchestration.web.app import make_app
 from tests.reports import plant
 from tests.reports.conftest import TEMPLATES, make_world
-from tests.web.asking import Answer, Headers, send
+from tests.web.asking import Answer, Headers, answer_of
 
 VERA = Person(person_id="vera", name="Vera", roles=(Role.VIEWER,))
 THEO = Person(person_id="theo", name="Theo", roles=(Role.TENANT,), sites=("plant",), tenants=("hall",))
@@ -48,7 +47,7 @@ class Asking:
             return self.person, "token"
 
         app = make_app(self.project, clock=self.clock, signed_in=signed_in)
-        return asyncio.run(send(app, "GET", f"{path}?{urlencode(query)}" if query else path, headers))
+        return answer_of(app, "GET", f"{path}?{urlencode(query)}" if query else path, headers)
 
     def json(self, path: str, **query: str) -> Any:
         """One answer of the API under its base, which must be one."""

@@ -1,9 +1,7 @@
 """Forms with files, as a browser sends them."""
 
-import asyncio
-
 from orchestration.web.app import make_app
-from tests.web.asking import PAGE, Answer, send
+from tests.web.asking import PAGE, Answer, answer_of
 from tests.web.marts_world import Asking
 
 
@@ -21,7 +19,7 @@ def sent(
     )
     head = [("content-type", "multipart/form-data; boundary=XX"), ("sec-fetch-site", "same-origin"), PAGE]
     app = make_app(asking.project, clock=asking.clock, signed_in=lambda _: (asking.person, "token"))
-    return asyncio.run(send(app, method, target, head, body + b"--XX--\r\n"))
+    return answer_of(app, method, target, head, body + b"--XX--\r\n")
 
 
 def file_of(name: str, content: bytes) -> tuple[str, bytes]:

@@ -1,16 +1,20 @@
 """Connections that keep the pages or the door for machines waiting: they end, and nobody else waits for them."""
 
 import re
+import select
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.controls.collector.pushing import Opened, door, make_project, new_key
 from tests.web.half_open import (
     DOOR,
+    FORM,
     HEAD,
     MANY,
     ONE,
@@ -140,3 +144,32 @@ def test_the_connection_of_somebody_signed_in_stays_whoever_comes(served: tuple[
             mine.sendall(asked.encode())
             mine.settimeout(5)
             assert mine.recv(2**20)
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 21474836480", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("path", ["/start/files", "/api/v1/ems/readings"])
+def test_a_file_of_20_gb_is_refused_early_in_a_sentence_keeps_nothing_and_takes_no_memory(
+    served: tuple[int, str], path: str, head: str
+) -> None:
+    port, cookie = served
+    [server] = (each for each in psutil.Process().children() if "orchestration.web.serve" in each.cmdline())
+    folder = Path(server.cmdline()[-1])
+    kind = "Content-Type: multipart/form-data; boundary=XX\r\n"
+    first = HEAD.format(method="POST", path=path, port=port) + FORM.format(port=port).partition("Content-Type")[0]
+    before, sent, block = server.memory_info().rss, 0, bytes(1 << 16)
+    if "chunked" in head:
+        block = b"10000\r\n" + block + b"\r\n"
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as wire:
+        wire.sendall(f"{first}{kind}Cookie: {cookie}\r\n{head}\r\n\r\n".encode())
+        with suppress(ConnectionError):
+            while sent < 20 << 30 and not select.select([wire], [], [], 0)[0]:
+                wire.sendall(block)
+                sent += len(block)
+        answer = ended_within(wire, 30) or b""
+    # Without a length as much is taken as a file may have; with one, what the sockets hold.
+    most_mb = 64 if "chunked" in head else 0
+    assert sent < (most_mb + 16) << 20
+    assert server.memory_info().rss - before < (most_mb + 32) << 20
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"MB together; the command line takes larger ones" in answer
+    assert not list((folder / "data").glob("uploads/*/*"))

@@ -1,6 +1,5 @@
 """A project of the plant with marts, for the tests of reasons, EnPIs and the guide's endpoints; copies to write in."""
 
-import asyncio
 import json
 import shutil
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
 from tests.reports import plant
-from tests.web.asking import Answer, send
+from tests.web.asking import Answer, answer_of
 from tests.web.marts_world import THEO, VERA, Asking, make_project, plant_of_the_web
 
 ANNE = Person(person_id="anne", name="Anne", roles=(Role.ANALYST, Role.ENGINEER))
@@ -69,4 +68,4 @@ def posted(
     given = [("content-type", kind), ("x-csrf", "token"), ("sec-fetch-site", "same-origin")]
     given += [(name.replace("_", "-"), value) for name, value in headers.items()]
     sent = json.dumps(body) if form is None else urlencode(form)
-    return asyncio.run(send(app, method, path, given, sent.encode()))
+    return answer_of(app, method, path, given, sent.encode())

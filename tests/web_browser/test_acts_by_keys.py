@@ -1,4 +1,6 @@
-"""Acts by keyboard alone: a car charged now and back at the plan, a holiday, a disputed bill, an edited site file."""
+"""Acts by keyboard alone: a car charged now and back at the plan, a holiday, a disputed bill, an edited site file, full
+control by two people.
+"""
 
 import sys
 import time
@@ -11,11 +13,12 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from assets.stores.ledgers.alert_events import AlertEvents
-from controls.ledger.modes import holiday_history
+from controls.ledger.modes import holiday_history, mode_history
 from controls.ledger.rows import read_commands
 from data_quality.contracts.control.command import CommandState
 from data_quality.contracts.people import Person, Role
 from tests.web.bills_world import add_bills
+from tests.web.devices_world import EVE
 from tests.web.test_charge_now import charging
 from tests.web.test_holiday_act import TANK
 from tests.web.test_home_board import PV, house
@@ -40,14 +43,21 @@ def house_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             yield found
 
 
-@pytest.fixture
-def page(chromium: Browser, house_site: Site) -> Iterator[Page]:
-    """A page of the home's owner, who has no mouse; nothing may complain."""
-    context = chromium.new_context(base_url=house_site.url, locale="en-US", timezone_id="Europe/Berlin")
+@contextmanager
+def opened(chromium: Browser, site: Site) -> Iterator[Page]:
+    """A page of somebody who has no mouse; nothing may complain."""
+    context = chromium.new_context(base_url=site.url, locale="en-US", timezone_id="Europe/Berlin")
     watched = Watched(context)
     yield watched.page
     assert watched.complaints == []
     context.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, house_site: Site) -> Iterator[Page]:
+    """A page of the home's owner."""
+    with opened(chromium, house_site) as found:
+        yield found
 
 
 @contextmanager
@@ -155,3 +165,31 @@ def test_a_site_file_is_edited(page: Page, house_site: Site) -> None:
         page.keyboard.press("Enter")
         page.wait_for_url("**saved=1")
     assert file.read_text() == f"# Seen by keys\n{before}\n"
+
+
+def test_full_control_is_requested_by_one_person_and_approved_by_another(
+    chromium: Browser, page: Page, house_site: Site
+) -> None:
+    page.goto("/devices?site=plant")
+    with in_time("full control requested"):
+        skip_to_content(page)
+        form = page.locator("#form-mode")
+        step_to(page, form.get_by_label("Mode"))
+        page.keyboard.type("Full")
+        step_to(page, form.get_by_label("Reason"))
+        page.keyboard.type("four weeks well")
+        page.keyboard.press("Enter")
+        expect(page.locator("main")).to_contain_text("You requested it: a second engineer must approve full control.")
+    before = mode_history(house_site.project.store, "plant")
+    assert before[-1]["mode"] == "PARTIAL"
+    folder = house_site.project.project.root
+    with serving(folder, None, EVE) as hers, opened(chromium, hers) as other:
+        other.goto("/devices?site=plant")
+        with in_time("full control approved"):
+            skip_to_content(other)
+            step_to(other, other.locator("main form button", has_text="Approve request"))
+            other.keyboard.press("Enter")
+            expect(other.locator("main button", has_text="Approve request")).to_have_count(0)
+    last = mode_history(house_site.project.store, "plant")[-1]
+    found = tuple(last[each] for each in ("mode", "person_id", "approved_by", "reason"))
+    assert found == ("FULL", "carla", "eve", "four weeks well")

@@ -10,10 +10,13 @@ from playwright.sync_api import Browser, expect
 
 from data_quality.contracts.people import Person, Role
 from orchestration.starter.project_files import make_project
+from tests.web.marts_world import Asking
+from tests.web.test_reading_upload import LOST_DAY, engineer
 from tests.web.test_start_page import METERS, NOW
 from tests.web_browser.conftest import serving
-from tests.web_browser.looked_at import Watched
+from tests.web_browser.looked_at import Watched, axe_faults, overflow_px
 
+__all__ = ["engineer"]
 # From the drop to the first figures, seconds.
 MOST_S = 300.0
 ME = Person(person_id="me", name="Me", roles=(Role.ENGINEER, Role.ANALYST))
@@ -55,5 +58,27 @@ def test_files_become_proposed_meters(chromium: Browser, tmp_path: Path, has_scr
             taken_s = time.monotonic() - begun
             sys.stdout.write(f"first figures {taken_s:.1f} s after the drop, at most {MOST_S:g} s\n")
             assert taken_s < MOST_S
+        assert watched.complaints == []
+        context.close()
+
+
+def test_a_file_dropped_on_the_data_page_is_shown_and_taken_in_once_accepted(
+    chromium: Browser, engineer: Asking
+) -> None:
+    lake = engineer.project.lake
+    before = lake.current("plant").height
+    with serving(engineer.project.project.root, engineer.clock.now_utc(), engineer.person) as site:
+        context = chromium.new_context(base_url=site.url, timezone_id="Europe/Berlin")
+        watched = Watched(context)
+        page = watched.page
+        page.goto("/data?site=plant&period=2025-03")
+        page.evaluate(DROP, LOST_DAY)
+        expect(page.locator("main")).to_contain_text("Preview: 96 new", timeout=30_000)
+        assert lake.current("plant").height == before
+        assert axe_faults(page) == []
+        assert overflow_px(page) <= 0
+        page.get_by_role("button", name="Accept 96 rows").click()
+        expect(page.locator("main")).to_contain_text("stored already, nothing changes")
+        assert lake.current("plant").height == before + 96
         assert watched.complaints == []
         context.close()

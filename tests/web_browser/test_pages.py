@@ -2,14 +2,34 @@
 is contacted, everybody can read it, and whoever opens it first waits for few bytes.
 """
 
+import shutil
+from pathlib import Path
+
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from assets.stores.web.credentials import CredentialStore
-from tests.web_browser.conftest import Site
+from tests.web.bills_world import billed
+from tests.web.marts_world import Asking
+from tests.web.why_world import LATER
+from tests.web_browser.conftest import Site, serving
 from tests.web_browser.emptiness import MOST, SCREEN_SIZES, card_holes, layout_faults
 from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults, opened_faults, overflow_px, too_heavy
 
+__all__ = ["billed"]
+BILL_TEXT = """Stadtwerke
+Invoice number: NEW-1
+Account: 4711
+Meter: main
+Period from: 2025-02-01
+Period to (exclusive): 2025-03-01
+Currency: EUR
+Description Quantity Unit Rate Amount
+Day units 1000 kWh 0.20 200.00
+Net 200.00
+Total 200.00
+"""
 # On a phone their tables fit, and the box around one does not scroll sideways.
 FITTING = ("tasks", "enpi", "use", "audit", "data", "devices", "device", "settings")
 SIDEWAYS = """() => [...document.querySelectorAll('main .box:not(:has(.plain))')]
@@ -91,3 +111,59 @@ def test_paper_has_the_report_and_not_the_frame(context: BrowserContext) -> None
     assert watched.page.evaluate(
         "[...document.querySelectorAll('.box')].every(each => getComputedStyle(each).maxHeight === 'none')"
     )
+
+
+def readable_faults(page: Page) -> list[str]:
+    """Faults of a page as it is now, wide and narrow, light and dark: it is not opened again."""
+    found = []
+    for width, height in (*SIZES.values(), ENLARGED[-1]):
+        page.set_viewport_size({"width": width, "height": height})
+        found += [f"{width} px: {over} px too wide" for over in [overflow_px(page)] if over > 0]
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found += [f"{width} px {scheme}: {fault}" for fault in axe_faults(page)]
+    return found
+
+
+def test_a_job_that_runs_is_readable(context: BrowserContext, site: Site) -> None:
+    watched = Watched(context)
+    page = watched.page
+    page.goto("/devices?site=works")
+    page.locator("#form-run button").click()
+    page.wait_for_url("**/job?job=*")
+    text = page.inner_text("main")
+    assert readable_faults(page) == []
+    # It was the page of the running job all the time.
+    assert "Plan and devices: being built, about 40 s; the page opens by itself" in text
+    assert page.inner_text("main") == text
+    assert watched.complaints == []
+
+
+@pytest.mark.skipif(shutil.which("tesseract") is None, reason="letters of pictures are read by tesseract")
+def test_a_bill_sent_as_a_picture_is_readable_from_its_preview_to_its_picture(
+    chromium: Browser, billed: Asking, tmp_path: Path
+) -> None:
+    scan = Image.new("L", (1654, 2339), 255)
+    ImageDraw.Draw(scan).multiline_text((150, 150), BILL_TEXT, fill=0, font_size=36, spacing=20)
+    scan.save(tmp_path / "scan.png")
+    found = []
+    with serving(billed.project.project.root, LATER, billed.person) as served:
+        context = chromium.new_context(base_url=served.url)
+        watched = Watched(context)
+        page = watched.page
+        page.goto("/upload/bill?site=plant")
+        page.set_input_files("[type=file]", tmp_path / "scan.png")
+        page.get_by_role("button", name="Read bill").click()
+        accept = page.get_by_role("button", name="Accept bill")
+        accept.wait_for(timeout=60_000)
+        found += [f"preview: {each}" for each in readable_faults(page)]
+        accept.click()
+        page.wait_for_url("**/bills/*")
+        found += [f"draft: {each}" for each in readable_faults(page)]
+        # Its page is a bare picture, for which the browser makes a page of its own: what names it stands here.
+        picture = page.locator("main img[src*='/pages/1']")
+        assert picture.get_attribute("alt")
+        assert picture.evaluate("each => each.decode().then(() => each.naturalWidth)") > 0
+        context.close()
+    assert found == []
+    assert watched.complaints == []

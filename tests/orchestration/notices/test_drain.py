@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from functools import partial
@@ -68,6 +69,17 @@ def drain(store: Store, clock: FixedClock, **ways: Opened) -> Drain:
 
 def states(store: Store) -> Counter[str]:
     return Counter(each.state for each in Outbox(store).notices())
+
+
+def test_the_receiver_keeps_no_half_a_post(hook: Any) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+    for body, kept in ((b"half", []), (b"a whole on", [b"a whole on"])):
+        with closing(socket.create_connection(hook.server_address)) as sender:
+            sender.sendall(head + body)
+            sender.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(partial(sender.recv, 4096), b""))
+        assert [each for _, each in hook.posts] == kept
+        assert bool(answer) is bool(kept)
 
 
 def test_each_channel_gets_its_notices_once(store: Store, mailbox: Any, hook: Any, tmp_path: Path) -> None:
