@@ -1,6 +1,6 @@
 """The devices of a site as pages show them: asked of its live store, its ledger and its modes, holds and latches."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -277,8 +277,12 @@ class Devices:
 
     @cached_property
     def _values(self) -> list[tuple[str, LiveValue, float]]:
-        """Live values with the device that they are of and the beat of their source; none where nobody can be asked."""
+        """Live values with the device that they are of and the beat of their source; none where nobody can be asked.
+        Of a source without a device: that of the device whose meter it is alone.
+        """
         devices = {each.source_id: getattr(each, "asset", None) for each in self.site.sources}
+        shared = Counter(each.meter for each in self.site.assets)
+        metered = {each.meter: each.asset_id for each in self.site.assets if each.meter and shared[each.meter] == 1}
         every_s = poll_intervals_s(self.site)
         try:
             values = LiveReader(self.project.project.live_dir).values(self.site.site_id)
@@ -287,7 +291,7 @@ class Devices:
         return [
             (device, each, every_s.get(each.source_id, 0.0))
             for each in values
-            if (device := devices.get(each.source_id))
+            if (device := devices.get(each.source_id) or metered.get(each.stream))
         ]
 
 

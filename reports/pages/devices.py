@@ -332,7 +332,10 @@ def state_cell(device: ListedDevice, locale: str) -> Cell:
     if not device.points:
         return Cell(text=NONE, tone="muted")
     now = device.points[0]
-    text = Sentence("{0}, {1} old", now.told(locale), Sentence(age_words(now.age_s)))
+    value = now.told(locale)
+    if now.capability.endswith("_limit_kw"):
+        value = Sentence("{0} {1}", Sentence(now.of), value)
+    text = Sentence("{0}, {1} old", value, Sentence(age_words(now.age_s)))
     return Cell(text=text, tone="plain" if now.band == "fresh" else "muted")
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from assets.stores.live.live_store import LiveStore
 from assets.stores.transactions import site_transaction
 from controls.ledger.device_faults import latch_fault
 from controls.ledger.device_holds import set_hold
@@ -12,13 +13,15 @@ from controls.ledger.device_lease import acquire_lease
 from controls.ledger.modes import set_mode
 from controls.ledger.rows import read_commands, transition
 from data_quality.contracts.control.command import CommandState, EvidenceGrade, Mode
+from orchestration.views.device_list import Devices
 from reports.pages.address import Address
-from reports.pages.devices import ModeNow, Quantity, devices_page
+from reports.pages.devices import ListedDevice, ModeNow, Quantity, StateNow, devices_page, state_cell
 from reports.report_content import Paragraph
 from tests.controls.ledger.rows_of import command, propose
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.devices_world import CARLA, OTTO, VERA, as_, device_folder, devices
+from tests.web.live_told import row
 from tests.web.marts_world import Asking
 from tests.web.why_world import tenant
 
@@ -77,6 +80,27 @@ def test_a_proven_command_gives_state_age_and_evidence(devices: Asking) -> None:
     assert "read back" in one
     assert "to <VERIFIED>" in one
     assert "zurückgelesen" in read(devices, "/devices/battery", locale="de")
+
+
+def test_a_live_value_of_the_meter_of_one_device_is_its_state(devices: Asking) -> None:
+    """The source names no device; a meter of two devices is the state of neither."""
+    store = LiveStore(devices.project.project.live_dir)
+    store.put([(*(line := row("power", 2.5, NOW, site="plant"))[:3], "moulding", *line[4:])])
+    store.close()
+    site = devices.project.site("plant")
+    press = next(each for each in site.assets if each.asset_id == "press_1").model_copy(update={"meter": "moulding"})
+    pair = (press, press.model_copy(update={"asset_id": "press_2"}))
+    for assets, values in (((press,), [2.5]), (pair, [])):
+        known = Devices(devices.project, site.model_copy(update={"assets": assets}), NOW)
+        assert [each.value for each in known.device("press_1").points] == values
+
+
+def test_a_limit_is_named_beside_its_value(devices: Asking) -> None:
+    now = StateNow(capability="set_power_limit_kw", value=8, unit="kw", at_utc=NOW, age_s=5, band="fresh",
+                   source="read-back")  # fmt: skip
+    assert str(state_cell(ListedDevice(device_id="pv", name="PV", kind="pv", points=(now,)), "en").text) == (
+        "power limit 8 kW, 5 s old"
+    )
 
 
 def test_a_switch_is_on_or_off_and_other_states_are_numbers() -> None:
