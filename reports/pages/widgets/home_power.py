@@ -11,11 +11,11 @@ from data_quality.contracts.site_file.site import Site
 from reports.pages.chart import Energy
 from reports.pages.numbers import Live, Number, Picture
 from reports.pages.page import Widget
-from reports.pages.widgets.live_kw import age_words, decimals_of, live_number
+from reports.pages.widgets.live_kw import age_words, live_number
 from reports.pages.widgets.tile import Given, nothing, table
 from reports.report_content import Cell
 from reports.svg.markup import element, fitted, label, picture
-from reports.texts.locales import MISSING, format_alike, named, page_word, rules_of, unit_text
+from reports.texts.locales import MISSING, format_number, named, page_word, rules_of, unit_text
 
 KEY, TITLE, _OLD = "home_power", "Power now", "{0} old"
 _MOST_PX, _LEAST_PX = 44.0, 1.5
@@ -228,7 +228,7 @@ def _used(places: Sequence[tuple[PowerPoint, Number]], given: HomePower) -> tupl
     """Supply of the house, which is what it uses, and its unit; unknown while a value of it is."""
     supply = [(each.kw, number.live) for each, number in places if each.gives and not each.is_part]
     is_gone = any(live is not None and live.band == "gone" for _, live in supply)
-    [text] = format_alike([max(sum(kw for kw, _ in supply), 0.0)], "kw", locale=given.locale)
+    text = format_number(max(sum(kw for kw, _ in supply), 0.0), decimals=2, locale=given.locale)
     return MISSING if is_gone else text, unit_text("kw")
 
 
@@ -240,12 +240,13 @@ def _rest(places: Sequence[tuple[PowerPoint, Number]], name: str, given: HomePow
     difference_kw = sum(each.kw * (1 if each.gives else -1) for each, _ in places if not each.is_part)
     kw = max(difference_kw, 0.0)
     is_gone = any(number.live is not None and number.live.band == "gone" for _, number in places)
-    [text] = format_alike([kw], "kw", locale=given.locale) if difference_kw >= -_BALANCE_KW else [MISSING]
+    # A difference of values that are seconds apart: to 10 W.
+    text = format_number(kw, decimals=2, locale=given.locale) if difference_kw >= -_BALANCE_KW else MISSING
     return Place(
         name=page_word(name, given.locale), energy="other", icon="house" if name == NAMES["other"] else "plug",
         kw=None if is_gone else kw, text=MISSING if is_gone else text, unit=unit_text("kw"),
         age=page_word("not metered", given.locale), band="gone" if is_gone else "fresh", href=given.link,
-        marks={"data_live_rest": str(decimals_of(kw, "kw"))} | _flow_marks(-1.0, is_source=False),
+        marks={"data_live_rest": "2"} | _flow_marks(-1.0, is_source=False),
     )  # fmt: skip
 
 
