@@ -112,7 +112,7 @@ def _signatures() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("bent", "said"),
+    ("bent", "refused"),
     [
         ({"after": "AAAA"}, (422, "bad_key")),
         ({"after": "é" * 44}, (422, "bad_key")),
@@ -125,14 +125,14 @@ def _signatures() -> Any:
         ({"vouched": ""}, (403, "wrong_signature")),
     ],
 )
-def test_a_change_that_is_none_gets_no_text_to_sign(anna: Asking, bent: dict[str, str], said: tuple[int, str]) -> None:
+def test_a_faulty_change_gets_no_text_to_sign(anna: Asking, bent: dict[str, str], refused: tuple[int, str]) -> None:
     keys, before = anna.project.people.public_keys, people_text(anna)
     form = form_of(anna, next_key(anna)) | {
         name: {"own": keys["anna"], "dirk": keys["dirk"]}.get(text, text) for name, text in bent.items()
     }
     for more in ({"ask_to_sign": "1"}, {"signature": "A", "signed_at_utc": plant.NOON.isoformat()}):
-        assert code(posted(anna, AT, form=form | more)) == said
-    assert code(posted(anna, AT, form=form))[1] in (said[1], "no_key_here")
+        assert code(posted(anna, AT, form=form | more)) == refused
+    assert code(posted(anna, AT, form=form))[1] in (refused[1], "no_key_here")
     assert people_text(anna) == before
     assert bad_rows(anna.project.store) == []
 

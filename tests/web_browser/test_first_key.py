@@ -112,7 +112,7 @@ def test_without_a_script_the_command_stands_in_place_of_the_key_form(opened: Op
     page = opened("ada", java_script_enabled=False).page
     page.goto("/profile")
     assert page.locator("text=meterloom keys new ada").is_visible()
-    assert not page.locator("#form-new-key").is_visible()
+    assert not page.locator("#form-key-new").is_visible()
 
 
 def test_withdrawing_access_waits_behind_a_question_with_a_reason_and_needs_no_script(

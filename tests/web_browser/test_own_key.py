@@ -71,7 +71,7 @@ def test_a_person_replaces_their_key_and_signs_with_the_new_one(opened: Opens, p
     assert anna.complaints == []
 
 
-def test_the_wrong_files_change_nothing_and_are_told_in_the_page(opened: Opens, plant_site: Site) -> None:
+def test_the_wrong_files_change_nothing_and_the_page_names_the_fault(opened: Opens, plant_site: Site) -> None:
     page, root = opened("anna").page, plant_site.project.project.root
     people = plant_site.project.project.people_file.read_bytes()
     old, new = key_of(plant_site, "anna"), new_file(plant_site)

@@ -1,6 +1,7 @@
 """One's own page and password: rights, the board that opens first, where one is signed in, what one did last."""
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from anyio import to_thread
@@ -16,7 +17,7 @@ from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
-from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.sentence import Sentence, sentences
 from orchestration.operations.project.keys import key_registered, key_replaced, keys_adopt
 from orchestration.web.draw import draw
 from orchestration.web.pages.sign_in_pages import NEW, PASSWORDS, password_again, safe_next, signed_in_response
@@ -238,39 +239,39 @@ def _key(ask: Ask) -> str:
 
 
 def _signing_key(ask: Ask) -> tuple[Part, ...]:
-    """The form with which a person makes their first key, or replaces it; nothing where an admin has to begin."""
-    me, people = ask.person.person_id, ask.project.people
-    mine = people.public_keys.get(me, "")
-    if not mine:
-        return (
-            _first_key(me, is_first=not has_keys(people)) if has_keys(people) or Role.ADMIN in ask.person.roles else ()
-        )
-    note = "The old key signs for the new one. What it signed stays valid; from then on it signs nothing."
-    form = _form("key", "Replace key", (Input(name="before", label="", kind="hidden", value=mine),), "Replace key")
-    more = {"note": note, "public_key": mine, "command": f"meterloom keys replace --new FOLDER --as {me}"}
-    forms = [form.model_copy(update=more | {"takes_new_key": True})]
-    if Role.APPROVER in ask.person.roles and has_acts_to_adopt(ask.project.store):
+    """Forms of the person's key: the first made, replaced, earlier acts adopted; none where an admin has to begin."""
+    me, roles, people = ask.person.person_id, ask.person.roles, ask.project.people
+    mine, is_first, forms = people.public_keys.get(me, ""), not has_keys(people), list[Form]()
+    if is_first and Role.ADMIN not in roles:
+        return ()
+    if mine and Role.APPROVER in roles and has_acts_to_adopt(ask.project.store):
         reason = Input(name="reason", label="Reason", is_required=True)
-        form = _form("key/adopt", "Adopt earlier acts", (reason,), "Adopt acts")
-        note = "Acts from before people had keys count again once an approver has read and adopted them."
-        more = {"note": note, "public_key": mine, "command": f'meterloom keys adopt --as {me} --reason "…"'}
-        forms.insert(0, form.model_copy(update=more | {"key": "adopt"}))
+        forms.append(_form(
+            "key/adopt", "Adopt earlier acts", (reason,), "Adopt acts", public_key=mine,
+            command=f'meterloom keys adopt --as {me} --reason "…"',
+            note="Acts from before people had keys count again once an approver has read and adopted them.",
+        ))  # fmt: skip
+    if mine:
+        before = Input(name="before", label="", kind="hidden", value=mine)
+        forms.append(_form(
+            "key", "Replace key", (before,), "Replace key", public_key=mine, takes_new_key=True,
+            command=f"meterloom keys replace --new FOLDER --as {me}",
+            note="The old key signs for the new one. What it signed stays valid; from then on it signs nothing.",
+        ))  # fmt: skip
+    else:
+        keep = "Keep a copy of the file: nobody else has it, and nobody can make it again. It signs what you decide."
+        first = "It is the first key of this project: from now on everybody signs, and an approver adopts earlier acts."
+        note = sentences([Sentence(each) for each in (keep, first)[: 1 + is_first]], " ")
+        present = Input(name="present", label="Current password", kind="password", is_required=True)
+        command = f"meterloom keys new {me}"
+        forms.append(_form("key/new", "Make signing key", (present,), "Register key", takes_new_key=True,
+                           command=command, note=note))  # fmt: skip
     return (Part(key="key", title="Signing key", blocks=tuple(forms)),)
 
 
-def _first_key(me: str, *, is_first: bool) -> tuple[Part, ...]:
-    note: Text = "Keep a copy of the file: nobody else has it, and nobody can make it again. It signs what you decide."
-    if is_first:
-        more = "It is the first key of this project: from now on everybody signs, and an approver adopts earlier acts."
-        note = sentences([note, Sentence(more)], " ")
-    present = Input(name="present", label="Current password", kind="password", is_required=True)
-    form = _form("key/new", "Make signing key", (present,), "Register key")
-    more_of = {"key": "new-key", "note": note, "takes_new_key": True, "command": f"meterloom keys new {me}"}
-    return (Part(key="key", title="Signing key", blocks=(form.model_copy(update=more_of),)),)
-
-
-def _form(key: str, title: str, fields: tuple[Input, ...], submit: str) -> Form:
-    return Form(key=key, title=title, action=f"/profile/{key}", method="post", fields=fields, submit=submit)
+def _form(key: str, title: str, fields: tuple[Input, ...], submit: str, **more: Any) -> Form:
+    action, key = f"/profile/{key}", key.replace("/", "-")
+    return Form(key=key, title=title, action=action, method="post", fields=fields, submit=submit, **more)
 
 
 def _table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
