@@ -23,8 +23,8 @@ from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
 from reports.pages.board import home_board, homes_of, is_home
-from reports.pages.chart import chart_data, chart_table
-from reports.pages.widgets import day_and_month, plan_ahead
+from reports.pages.chart import Energy, chart_data, chart_table
+from reports.pages.widgets import day_and_month, home_power, plan_ahead
 from reports.pages.widgets.home_power import Place, live_flow_svg
 from reports.texts.locales import page_word
 from tests.controls.planning.examples import plan
@@ -33,7 +33,7 @@ from tests.web.asking import PAGE
 from tests.web.live_told import row
 from tests.web.marts_world import Asking, make_project
 from tests.web.test_boards import text_of
-from tests.web.widgets_golden import planned
+from tests.web.widgets_golden import AT, NOW, live_value, planned
 
 OWNER = Person(person_id="jan", name="Jan", roles=(Role.OPERATOR,))
 PV = Asset(asset_id="pv", kind="pv", meter="hvac", params={"peak_kw": 8})
@@ -94,6 +94,30 @@ def test_the_owner_is_led_home_where_only_what_the_site_has_is_shown(asking: Ask
     assert '<a href="/devices?site=plant">Make plan</a>' in page
     assert "meterloom " not in text_of(page)
     assert 'href="/board/ops' not in page
+
+
+def test_the_house_uses_what_grid_sun_and_battery_give_together() -> None:
+    def svg(*kw: tuple[Energy, bool, float], has_rest: bool = True) -> str:
+        points = tuple(
+            home_power.PowerPoint(value=live_value(2).model_copy(update={"value": value}), energy=energy, gives=gives,
+                                  name=energy)
+            for energy, gives, value in kw
+        )  # fmt: skip
+        picture = home_power.view(
+            home_power.HomePower(**AT, now_utc=NOW, house="Plant", points=points, has_rest=has_rest)
+        ).picture
+        assert picture is not None
+        return picture.svg
+
+    car: tuple[Energy, bool, float] = ("car", False, 2.21)
+    # A battery counts what goes into it.
+    drawn = svg(("grid", True, 4.47), ("battery", False, -1.5), ("solar", True, 0.0), car)
+    assert drawn.count('<tspan data-live-used="2">5.97</tspan>') == 2
+    assert drawn.count("In use") == 2
+    exports = svg(("grid", True, -1.25), ("battery", False, 0.5), ("solar", True, 3.0), car)
+    assert '<tspan data-live-used="2">1.25</tspan>' in exports
+    # Of a supply without live values nobody knows what is used.
+    assert "data-live-used" not in svg(car, has_rest=False)
 
 
 def test_hours_of_a_home_are_stacked_by_their_source_and_what_is_taken_lies_below_zero(asking: Asking) -> None:

@@ -48,7 +48,7 @@ def by_area(now: SiteNow, scope: str) -> Compared:
     [figure] = now.show.figures(rows.sort("period_end").tail(1))
     period_words = now.words(figure)
     span = period_words if area is None else Sentence("{0}, by {1} area", period_words, area)
-    return Compared(**common, now=now.show.shown(figure), span=span)
+    return Compared(**common | {"reason": ""}, now=now.show.shown(figure), span=span)
 
 
 def _is_over(now: SiteNow) -> pl.Expr:

@@ -73,14 +73,15 @@
     for (const each of card.parentNode.querySelectorAll("[data-live-kw]")) {
       const own = each.classList.contains("live-gone") ? NaN : +each.dataset.liveKw;
       kw += own;
-      if (each.dataset.liveFactor > 0) used += own;
+      if (each.dataset.liveSupply) used += own;
     }
     const value = Math.max(kw, 0);
     card.classList.toggle("live-gone", isNaN(kw));
     flow({ card }, value || 0);
-    const told = (value) => value > -0.05 ? number({ value: Math.max(value, 0), decimals: card.dataset.liveRest }) : "–";
-    say(card.querySelector("[data-live-value]"), told(kw));
-    say(card.parentNode.querySelector("[data-live-used]"), told(used));
+    const told = (kw, decimals) => kw > -0.05 ? number({ value: Math.max(kw, 0), decimals }) : "–";
+    say(card.querySelector("[data-live-value]"), told(kw, card.dataset.liveRest));
+    const hub = card.parentNode.querySelector("[data-live-used]");
+    say(hub, told(used, hub.dataset.liveUsed));
   };
   const drawAll = () => {
     all().forEach(draw);

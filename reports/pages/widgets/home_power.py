@@ -18,11 +18,15 @@ from reports.svg.markup import element, fitted, label, picture
 from reports.texts.locales import MISSING, format_number, named, page_word, rules_of, unit_text
 
 KEY, TITLE, _OLD = "home_power", "Power now", "{0} old"
+# Of sums and differences of values that are seconds apart: to 10 W.
+_DECIMALS = "2"
 _MOST_PX, _LEAST_PX = 44.0, 1.5
 _BOX, _PITCH, _EDGE, _LEAST_HIGH = 58.0, 68.0, 4.0, 340.0
 _WIDE, _NARROW = (540.0, 150.0, 100.0), (354.0, 112.0, 76.0)  # Of all, of a place, of the house.
 # What uses may exceed the supply by before their difference is unknown: meters round, and live.js has the same.
 _BALANCE_KW = 0.05
+# Their sum, with what goes out as negative, is what the house uses.
+_SUPPLY = ("grid", "solar", "battery")
 OF_KIND: Mapping[str, Energy] = {
     "pv": "solar", "battery": "battery", "ev_charger": "car", "tank": "water", "heat_pump": "heating",
     "heating_relay": "heating", "room": "heating", "grid_meter": "grid",
@@ -56,10 +60,10 @@ class Place(NamedTuple):
 
 def live_flow_svg(
     title: str, house: str, sources: Sequence[Place], uses: Sequence[Place], *, is_narrow: bool, is_mirrored: bool,
-    used: tuple[str, str] = ("", ""),
+    used: str = "",
 ) -> str:  # fmt: skip
-    """The drawing. house: what stands between; used: its power and the unit. is_narrow: of a phone; is_mirrored: for
-    who reads from the right.
+    """The drawing. house: what stands between; used: its power in kW. is_narrow: of a phone;
+    is_mirrored: for who reads from the right.
     """
     (wide, box, hub), rows = _NARROW if is_narrow else _WIDE, max(len(sources), len(uses), 2)
     pitch = _PITCH if is_narrow else max(_PITCH, min(100.0, _LEAST_HIGH / rows))
@@ -76,13 +80,14 @@ def live_flow_svg(
             ends = (outer, y), (inner, high / 2 - sum(widths) / 2 + sum(widths[:row]) + widths[row] / 2)
             way = _way(*(ends if is_source else ends[::-1]))
             inside.append(_drawn(each, (x, y - _BOX / 2, box), way, scale, is_narrow=is_narrow))
-    tall = 86.0 if used[0] else 68.0
+    tall = 86.0 if used else 68.0
     top = (high - tall) / 2
     inside.append(element("rect", x=(wide - hub) / 2, y=top, width=hub, height=tall, rx=16.0, class_="box"))
     inside.append(_icon("house", wide / 2 - 12, top + 10, 24.0))
     inside.append(label(wide / 2, top + 54, house, anchor="middle", kind="soft", room=hub - 8))
-    if used[0]:
-        parts = element("tspan", text=used[0], data_live_used="1"), element("tspan", text=used[1], dx=3)
+    if used:
+        kw = element("tspan", text=used, data_live_used=_DECIMALS)
+        parts = kw, element("tspan", text=unit_text("kw"), dx=3)
         inside.append(element("text", *parts, x=wide / 2, y=top + 74, text_anchor="middle", class_="kw"))
     description = "; ".join(f"{each.name}: {each.text} {each.unit}" for each in (*sources, *uses))
     kind = "flow narrow" if is_narrow else "flow"
@@ -167,9 +172,9 @@ def view(given: HomePower) -> Widget:
     sources = [_place(*each, given) for each in places if _is_source(each[0])]
     uses = [_place(*each, given) for each in places if not _is_source(each[0])]
     uses += [_rest(places, "Other" if uses else NAMES["other"], given)] if given.has_rest else []
-    house, used = (
-        (page_word("In use", given.locale), _used(places, given)) if given.has_rest else (given.house, ("", ""))
-    )
+    house, used = given.house, ""
+    if given.has_rest:
+        house, used = page_word("In use", given.locale), _used(places, given.locale)
     drawn = [
         live_flow_svg(title, house, sources, uses, is_narrow=is_narrow, used=used,
                       is_mirrored=rules_of(given.locale).is_right_to_left)
@@ -216,6 +221,7 @@ def _place(point: PowerPoint, number: Number, given: HomePower) -> Place:
     # Of a value in its unit the kW that the house gets.
     factor = (0.001 if point.value.unit == "w" else 1.0) * (1 if point.gives else -1)
     counted = {} if point.is_part else {"data_live_kw": f"{point.value.value * factor:g}"}
+    counted |= {"data_live_supply": "1"} if point.energy in _SUPPLY else {}
     return Place(
         name=page_word(NAMES[point.energy] if point.energy != "other" else named(point.name), given.locale),
         energy=energy, icon=ICONS.get(point.energy, "plug"), kw=None if is_gone else point.kw,
@@ -224,12 +230,12 @@ def _place(point: PowerPoint, number: Number, given: HomePower) -> Place:
     )  # fmt: skip
 
 
-def _used(places: Sequence[tuple[PowerPoint, Number]], given: HomePower) -> tuple[str, str]:
-    """Supply of the house, which is what it uses, and its unit; unknown while a value of it is."""
-    supply = [(each.kw, number.live) for each, number in places if each.gives and not each.is_part]
+def _used(places: Sequence[tuple[PowerPoint, Number]], locale: str) -> str:
+    """Supply of the house in kW, which is what it uses, as people read it; unknown while one is."""
+    supply = [(point, number.live) for point, number in places if point.energy in _SUPPLY and not point.is_part]
+    kw = max(sum(each.kw * (1 if each.gives else -1) for each, _ in supply), 0.0)
     is_gone = any(live is not None and live.band == "gone" for _, live in supply)
-    text = format_number(max(sum(kw for kw, _ in supply), 0.0), decimals=2, locale=given.locale)
-    return MISSING if is_gone else text, unit_text("kw")
+    return MISSING if is_gone else format_number(kw, decimals=int(_DECIMALS), locale=locale)
 
 
 def _rest(places: Sequence[tuple[PowerPoint, Number]], name: str, given: HomePower) -> Place:
@@ -240,13 +246,12 @@ def _rest(places: Sequence[tuple[PowerPoint, Number]], name: str, given: HomePow
     difference_kw = sum(each.kw * (1 if each.gives else -1) for each, _ in places if not each.is_part)
     kw = max(difference_kw, 0.0)
     is_gone = any(number.live is not None and number.live.band == "gone" for _, number in places)
-    # A difference of values that are seconds apart: to 10 W.
-    text = format_number(kw, decimals=2, locale=given.locale) if difference_kw >= -_BALANCE_KW else MISSING
+    text = format_number(kw, decimals=int(_DECIMALS), locale=given.locale) if difference_kw >= -_BALANCE_KW else MISSING
     return Place(
         name=page_word(name, given.locale), energy="other", icon="house" if name == NAMES["other"] else "plug",
         kw=None if is_gone else kw, text=MISSING if is_gone else text, unit=unit_text("kw"),
         age=page_word("not metered", given.locale), band="gone" if is_gone else "fresh", href=given.link,
-        marks={"data_live_rest": "2"} | _flow_marks(-1.0, is_source=False),
+        marks={"data_live_rest": _DECIMALS} | _flow_marks(-1.0, is_source=False),
     )  # fmt: skip
 
 
