@@ -5,29 +5,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from assets.stores.erasure.record import ERASURES
-from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.alert_events import AlertEvents
-from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.published.publications import PublicationStore
 from assets.stores.retention import REMOVALS
 from assets.stores.schema.tables_control import fault_events, hold_events
 from assets.stores.web.audit_events import newest_events
 from controls.ledger.modes import events_of_site, holiday_history, mode_history
 from data_quality.contracts.access.permissions import Permission, may
-from data_quality.contracts.baselines.baseline import BaselineType
-from data_quality.contracts.people import person_text
-from data_quality.contracts.sentence import Numeral, Sentence, Text, sentences
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
+from orchestration.web.library.baseline_lines import baseline_lines, person_name
 from orchestration.web.library.report_lines import report_title
 from orchestration.web.people.invite import RESET
 from orchestration.web.request_context import Ask
-from reports.advice_words import scope_name, title_of
 from reports.evidence.lifecycle import names_then
 from reports.pages import devices, findings, report_library
 from reports.pages.address import Address
 from reports.pages.audit_trail import Kind, TrailLine
-from reports.pages.energy_uses import use_address, version_address
 from reports.texts.locales import long_date, named, weekday_date
 
 # More lines of the pages' own than a page of the trail has: those about acts stand in the ledgers, and are left out.
@@ -101,63 +96,10 @@ def _reports(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> I
         for each in publications.decisions(report_id, revision, as_of_utc=ask.address.as_of_utc):
             title = report_title(ask, name)
             span = report_library.span_text(period, subjects[site_id].time_zone, locale)
-            person = _who(each.person_id, names_then([each], names))
+            person = person_name(each.person_id, names_then([each], names))
             what = Sentence(_STEP[each.step], person, title, span, named(subjects[site_id].name))
             href = place.href(report=f"{report_id}@{revision}", all="1")
             yield TrailLine(each.recorded_at_utc, what, "reports", href, each.reason, subjects[site_id].time_zone)
-
-
-def _baselines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
-    for site_id, site in sites.items():
-        uses, at = {each.seu_id for each in site.seus}, Address(path="", locale=ask.address.locale)
-        subjects = _subjects(ask, site)
-        yield from _adjustments(ask, site, names, subjects)
-        for each in ask.project.baselines.versions(site_id, as_of_utc=ask.address.as_of_utc):
-            fit, zone = each.baseline, site.time_zone
-            if fit.baseline_type is BaselineType.MONITORING:
-                continue
-            is_shown = fit.baseline_type is BaselineType.ENB and fit.seu_id in uses
-            href = version_address(at, site_id, fit.seu_id, each.version) if is_shown else ""
-            places = (each.version, subjects.get(fit.seu_id, named(fit.seu_id)), named(site.name))
-            text = Sentence("{0} fitted baseline v{1} of {2}, {3}", _who(each.fitted_by, names), *places)
-            yield TrailLine(each.fitted_at_utc, text, "baselines", href, "", zone)
-            if each.approved_by and each.approved_at_utc:
-                text = Sentence("{0} approved baseline v{1} of {2}, {3}", _who(each.approved_by, names), *places)
-                yield TrailLine(each.approved_at_utc, text, "baselines", href, each.reason, zone)
-            if each.rejected_by and each.rejected_at_utc:
-                text = Sentence("{0} rejected baseline v{1} of {2}, {3}", _who(each.rejected_by, names), *places)
-                yield TrailLine(each.rejected_at_utc, text, "baselines", href, each.reason, zone)
-
-
-def _adjustments(ask: Ask, site: Site, names: Mapping[str, str], subjects: Mapping[str, Text]) -> Iterator[TrailLine]:
-    at = Address(path="", locale=ask.address.locale)
-    for each in AdjustmentStore(ask.project.store).records(site_id=site.site_id, as_of_utc=ask.address.as_of_utc):
-        seu_id = each.adjustment.baseline_id.split("/")[1]
-        href = use_address(at, site.site_id, seu_id) if any(use.seu_id == seu_id for use in site.seus) else ""
-        of = (subjects.get(seu_id, named(seu_id)), named(site.name))
-        for pattern, person_id, at_utc, reason in (
-            ("{0} proposed an adjustment of {1}, {2}", each.proposed_by, each.proposed_at_utc, each.adjustment.reason),
-            ("{0} approved an adjustment of {1}, {2}", each.approved_by, each.approved_at_utc, each.adjustment.reason),
-            (
-                "{0} withdrew an adjustment of {1}, {2}",
-                each.withdrawn_by,
-                each.withdrawn_at_utc,
-                each.withdrawn_because,
-            ),
-        ):
-            if person_id and at_utc:
-                text = Sentence(pattern, _who(person_id, names), *of)
-                yield TrailLine(at_utc, text, "baselines", href, reason, site.time_zone)
-
-
-def _subjects(ask: Ask, site: Site) -> Mapping[str, Text]:
-    """Subjects of a site's baselines: its uses, M&V projects and accepted recommendations, by id."""
-    measures: dict[str, Text] = {
-        each.project_id: title_of(each, scope_name(site, each.scope))
-        for each in Recommendations(ask.project.store).standing(site.site_id, as_of_utc=ask.address.as_of_utc)
-    }
-    uses: dict[str, Text] = {each.seu_id: named(each.name) for each in site.seus}
-    return measures | {each.project_id: named(each.name) for each in site.projects} | uses
 
 
 def _findings(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
@@ -166,7 +108,9 @@ def _findings(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> 
         place = Address(path=findings.PATH, site=site_id, locale=ask.address.locale)
         for acts in events.of_site(site_id, as_of_utc=ask.address.as_of_utc).values():
             for each in acts:
-                text = Sentence(_FINDING[each.act], _who(each.person_id, names), named(site.name), named(each.what))
+                text = Sentence(
+                    _FINDING[each.act], person_name(each.person_id, names), named(site.name), named(each.what)
+                )
                 href = place.href(f"{findings.PATH}/{each.finding_id}")
                 yield TrailLine(each.recorded_at_utc, text, "findings", href, each.reason, site.time_zone)
 
@@ -176,8 +120,8 @@ def _modes(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Ite
         href = Address(path=devices.PATH, site=site_id, locale=ask.address.locale).href()
         for each in mode_history(ask.project.store, site_id, as_of_utc=ask.address.as_of_utc):
             place = named(f"{site.name}, {each['device_id']}" if each["device_id"] else site.name)
-            second = _who(each["approved_by"], names) if each["approved_by"] else ""
-            text = devices.act_text(each, _who(each["person_id"], names), place, "", second)
+            second = person_name(each["approved_by"], names) if each["approved_by"] else ""
+            text = devices.act_text(each, person_name(each["person_id"], names), place, "", second)
             yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
         yield from _holidays(ask, site, names, href)
         yield from _overrides(ask, site, names)
@@ -186,7 +130,7 @@ def _modes(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Ite
 def _holidays(ask: Ask, site: Site, names: Mapping[str, str], href: str) -> Iterator[TrailLine]:
     before: datetime | None = None
     for each in holiday_history(ask.project.store, site.site_id, as_of_utc=ask.address.as_of_utc):
-        person, where, until_utc = _who(each["person_id"], names), named(site.name), each["until_utc"]
+        person, where, until_utc = person_name(each["person_id"], names), named(site.name), each["until_utc"]
         text = Sentence("{0} ended the holiday of {1}", person, where)
         if until_utc is not None:
             until = weekday_date(until_utc.astimezone(zone(site.time_zone)), ask.address.locale)
@@ -208,7 +152,7 @@ def _overrides(ask: Ask, site: Site, names: Mapping[str, str]) -> Iterator[Trail
             device, until = each["device_id"], each.get("until_utc")
             end = "" if until is None else weekday_date(until.astimezone(zone(site.time_zone)), ask.address.locale)
             place = named(f"{site.name}, {called.get(device, device)}" if device else site.name)
-            text = devices.act_text(each, _who(each["person_id"], names), place, end)
+            text = devices.act_text(each, person_name(each["person_id"], names), place, end)
             href = devices.address_of(device, address) if device in called else address.href()
             yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
 
@@ -220,7 +164,7 @@ def _access(ask: Ask, until_utc: datetime | None, names: Mapping[str, str]) -> l
     rows = newest_events(ask.project.store, most=_READ, sites=sites, as_of_utc=last)
     found = []
     for row in rows:
-        what = _of_route(row, _who(row["person_id"], names))
+        what = _of_route(row, person_name(row["person_id"], names))
         if what:
             key = Sentence("key {0}", row["key_id"]) if row["key_id"] else ""
             about = named(row["subject"]) if row["subject"] != row["person_id"] and row["route"] not in _ABOUT else ""
@@ -237,7 +181,7 @@ def _taken_away(ask: Ask, names: Mapping[str, str]) -> Iterator[TrailLine]:
         return
     store, as_of_utc = ask.project.store, ask.address.as_of_utc
     for row in REMOVALS.rows(store, as_of_utc=as_of_utc):
-        person = _who(row["person_id"], names) if row["person_id"] else Sentence("The schedule")
+        person = person_name(row["person_id"], names) if row["person_id"] else Sentence("The schedule")
         counts = (Numeral(f"{row['files']:,}"), Numeral(f"{row['bytes']:,}"))
         what = Sentence("{0} removed old files of {1}: {2}, {3} bytes", person, Sentence(row["class_name"]), *counts)
         span = Sentence(
@@ -247,7 +191,7 @@ def _taken_away(ask: Ask, names: Mapping[str, str]) -> Iterator[TrailLine]:
         note = sentences([named(row["reason"]), span], " · ")
         yield TrailLine(row["recorded_at_utc"].astimezone(UTC), what, "access", "", note, "UTC")
     for row in ERASURES.rows(store, as_of_utc=as_of_utc):
-        text = Sentence(_ERASED[row["step"]], _who(row["person_id"], names), named(row["subject"]))
+        text = Sentence(_ERASED[row["step"]], person_name(row["person_id"], names), named(row["subject"]))
         yield TrailLine(row["recorded_at_utc"].astimezone(UTC), text, "access", "", named(row["reason"]), "UTC")
 
 
@@ -268,14 +212,10 @@ def _of_route(row: Mapping[str, Any], person: str) -> str:
     return "" if route.startswith(_ELSEWHERE) else Sentence("{0} sent {1}", person, named(f"{row['method']} {route}"))
 
 
-def _who(person_id: str, names: Mapping[str, str]) -> str:
-    return named(names.get(person_id) or person_text(person_id, None) or "–")
-
-
 # What each ledger asks for: the trail tells nobody what its own page would not.
 _LEDGERS: dict[str, tuple[Permission, Callable[[Ask, Mapping[str, Site], Mapping[str, str]], Iterator[TrailLine]]]] = {
     "reports": (Permission.REPORT_READ, _reports),
-    "baselines": (Permission.BASELINE_READ, _baselines),
+    "baselines": (Permission.BASELINE_READ, baseline_lines),
     "findings": (Permission.ANOMALY_READ, _findings),
     "devices": (Permission.DISPATCH_READ, _modes),
 }

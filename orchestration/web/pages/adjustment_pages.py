@@ -31,12 +31,14 @@ _DECISIONS = {
 
 
 def adjustment_actor(ask: Ask) -> AdjustmentActor:
-    """The viewer's rights on adjustments; none of the past."""
-    people, me = ask.project.people, ask.person.person_id
-    is_now = ask.address.as_of_utc is None
+    """The viewer's rights on adjustments; none of the past, nor without a people file that can be read."""
+    me = ask.person.person_id
+    proposes, approves = (may(ask.person, each) for each in (Permission.BASELINE_CREATE, Permission.BASELINE_APPROVE))
+    if ask.address.as_of_utc is not None or not (proposes or approves) or not ask.project.names:
+        return AdjustmentActor(person_id=me)
+    people = ask.project.people
     return AdjustmentActor(
-        person_id=me, may_propose=is_now and may(ask.person, Permission.BASELINE_CREATE),
-        may_approve=is_now and may(ask.person, Permission.BASELINE_APPROVE), needs_key=has_keys(people),
+        person_id=me, may_propose=proposes, may_approve=approves, needs_key=has_keys(people),
         public_key=people.public_keys.get(me, ""), others=who_else(people, Role.APPROVER, {me}),
     )  # fmt: skip
 
