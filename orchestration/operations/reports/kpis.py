@@ -5,7 +5,7 @@ traces; of a project that cannot be written they are only shown.
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -183,18 +183,17 @@ class Marks:
     def __init__(self) -> None:
         self._letters: dict[str, str] = {}
 
-    def of(self, codes: Iterable[str]) -> str:
+    def of(self, codes: Sequence[str]) -> str:
         """The letters of codes: `ab`."""
-        return "".join(self._letters.setdefault(code, self._next()) for code in codes)
+        for code in codes:
+            # Nobody has seen more than a dozen; beyond the alphabet a number is a mark as well.
+            count = len(self._letters)
+            self._letters.setdefault(code, ascii_lowercase[count : count + 1] or f"({count + 1})")
+        return "".join(map(self._letters.__getitem__, codes))
 
     def lines(self) -> list[str]:
         """A line of words for each."""
         return [f"{letter}  {EXPLAINED.get(code, words(code))}" for code, letter in self._letters.items()]
-
-    def _next(self) -> str:
-        # Nobody has seen more than a dozen; beyond the alphabet a number is a mark as well.
-        count = len(self._letters)
-        return ascii_lowercase[count] if count < len(ascii_lowercase) else f"({count + 1})"
 
 
 def kpi_tables(rows: Sequence[Mapping[str, Any]], *, grain: str, time_zone: str) -> list[Table | str]:
