@@ -1,6 +1,7 @@
 """/demand-response: events of a site, one with its course, and the acts that move and end it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, time, timedelta
 
 from fastapi import APIRouter
@@ -43,8 +44,10 @@ def events(ask: Ask = requires(Permission.DR_READ)) -> Response:
     lacks = lack(ask, site, "" if site.sheddable_loads else "load")
     titles, record = programme_titles(ask.project, found), None
     if may(ask.person, Permission.DR_EXECUTE) and as_of_utc is None and site.sheddable_loads:
-        programmes = {name: each.title for name, each in programmes_of(ask.project.project.root).items()}
-        record = record_form(site.site_id, programmes, found[-1].programme if found else "own_peak", address)
+        # A programme file that cannot be read takes the form away, and not the list.
+        with suppress(BadInput):
+            programmes = {name: each.title for name, each in programmes_of(ask.project.project.root).items()}
+            record = record_form(site.site_id, programmes, found[-1].programme if found else "own_peak", address)
     return draw(ask, events_page(site, found, settled, titles, address, lacks=lacks, record=record))
 
 
