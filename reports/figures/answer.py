@@ -4,7 +4,7 @@ The figure stands in a book of revision 0 with every figure that it is made of; 
 stored one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -15,13 +15,11 @@ import polars as pl
 
 from assets.kpi.claims.mv_savings import project_of
 from assets.kpi.running_cost.month_to_date import span_behind
-from assets.kpi.scope_quarters import Energy, register_energy
-from assets.sites.scopes import register_scopes
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.warehouse.marts import ReadMart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure, TraceInput
+from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of, parse_instant, parse_period
 from reports.assess import baselines_in_force, project_baselines
@@ -32,18 +30,16 @@ from reports.datasets.enpi import EnpiData
 from reports.datasets.project import ProjectData
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
-from reports.figures.kpi_list import HOURLY, OF_DAYS, Grain, add_rows, hours_of, inputs_of, kpi_rows, span_rows
+from reports.figures.kpi_list import HOURLY, OF_DAYS, Grain, add_rows, hours_of, kpi_rows, span_rows
 from reports.figures.query import GRAINS, PAIRS, ROWS, Query, Question
+from reports.figures.register_figures import register_figure
 from reports.figures.running import running_book, running_now
 from reports.recompute.computations import RUNNING
 from reports.recompute.event_again import FIELDS
 from reports.recompute.figure_sources import Sources
-from reports.recompute.hours_again import QUARTER
 from reports.recompute.kept_readings import seu_of
 
 NAME = "why"
-# More days than these are read of a register for no single number.
-MOST_DAYS = 3700
 # Units of combinations of one unit; of the others it is that of what they combine.
 _UNITS = {"ratio": "ratio", "deviation_percent": "percent", "percent_of": "percent"}
 
@@ -220,66 +216,6 @@ def _grains(span: Period) -> dict[Grain, Period]:
         )
     found: dict[Grain, Period] = {"month": months[-1]}
     return found | ({"year": span} if len(months) == 12 and span.start.month == 1 else {})
-
-
-def add_energy(
-    book: FigureBook,
-    site: Site,
-    scope: str,
-    period: Period,
-    energy: Energy,
-    *,
-    hour_utc: datetime | None = None,
-    inputs: Sequence[TraceInput] = (),
-) -> Figure:
-    """The energy of local days, or of one hour of a day, kWh, at `site/scope/first day or hour/kpi` of the book."""
-    start, end = str(period.start), str(period.end)
-    named = {"site": site.site_id, "scope": scope, "kpi": REGISTER_KPI, "start": start, "end": end}
-    place = f"{start}~{end}"
-    if hour_utc is not None:
-        named["hour_start_utc"] = f"{hour_utc.replace(minute=0):%Y-%m-%dT%H:%MZ}"
-        place = f"{named['hour_start_utc']}~{start}"
-    return book.add(
-        f"{site.site_id}/{scope}/{place}/{REGISTER_KPI}",
-        energy.kwh,
-        label=f"Energy of {scope}",
-        kpi=REGISTER_KPI,
-        scope=scope,
-        start=period.start,
-        end=period.end,
-        unit="kwh",
-        computation=QUARTER,
-        parameters=named,
-        inputs=inputs,
-        status="no_readings" if energy.kwh is None else "",
-        coverage=energy.coverage,
-        estimated_share=energy.estimated_share,
-        findings=() if energy.kwh is None else energy.codes,
-    )
-
-
-def register_figure(
-    book: FigureBook, site: Site, scope: str, period: Period, at_utc: datetime | None, sources: Sources
-) -> Figure:
-    """The energy of local days, or of the hour of their first that begins then, with all its inputs.
-
-    Raises BadInput (no_number) for what is no register, for too many days, and where nothing was read.
-    """
-    if scope not in register_scopes(site):
-        raise _none(f"{scope} is no register with readings of its own")
-    if period.days > MOST_DAYS:
-        raise _none(f"{period.label} is longer than {MOST_DAYS} days")
-    meters = sources.meters(site, scope)
-    readings = sources.stream_readings(site, meters, period.start, period.end, book.as_of_utc)
-    found = register_energy(site, scope, period, readings, "" if at_utc is None else "hour")
-    energy = next((each for at, each in found.items() if at_utc is None or at.replace(minute=0) == at_utc), None)
-    if energy is None or energy.kwh is None:
-        raise _none(f"nothing was read of {scope} in {period.start}/{period.end}")
-    book.is_synthetic = book.is_synthetic or sources.has_synthetic(site, period, book.as_of_utc)
-    row = {"kpi": REGISTER_KPI, "scope": scope, "period_start": period.start, "period_end": period.end}
-    # No SQL makes it.
-    inputs = [each for each in inputs_of(site, row, sources, book.as_of_utc) if each.role != "definition"]
-    return add_energy(book, site, scope, period, energy, hour_utc=at_utc, inputs=inputs)
 
 
 def _running(query: Query, given: Asking, revision: int) -> tuple[Figure, FigureBook]:

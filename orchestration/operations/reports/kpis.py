@@ -32,8 +32,9 @@ from reports.writer import words
 
 def marts_then(call: Call, sites: Sequence[Site], name: str) -> tuple[Path, datetime]:
     """Folder of the marts and the instant that they are as known at. name: of the sites, for the progress line."""
-    from orchestration.warehouse.fresh import freshen_marts, stale_partitions
+    from orchestration.warehouse.fresh import freshen_marts
     from orchestration.warehouse.marts_as_of import marts_as_of
+    from orchestration.warehouse.stale import stale_partitions
 
     project = call.project
     if call.as_of_utc is not None:

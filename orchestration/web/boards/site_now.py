@@ -93,13 +93,15 @@ class SiteNow:
 
     @property
     def day(self) -> date:
-        """The local day of the last reading; the present one where there is none."""
-        at = self.show.as_of_utc if self.running is None else self.running.at_utc - STEP
+        """The local day of the last whole hour that is read; the present one where there is none. The first hour of
+        a day shows the day before, which is complete.
+        """
+        at = self.show.as_of_utc if self.running is None else self.running.at_utc - timedelta(hours=1)
         return at.astimezone(zone(self.site.time_zone)).date()
 
     @property
     def is_today(self) -> bool:
-        """True where the last reading is of the present local day."""
+        """True where that hour is of the present local day."""
         return self.day == self.show.as_of_utc.astimezone(zone(self.site.time_zone)).date()
 
     @property

@@ -25,8 +25,8 @@ from data_quality.contracts.time import Period, local_midnight_utc, months_after
 from orchestration.web.queries import Age, marts_of
 from orchestration.web.request_context import Ask
 from reports.figure_book import FigureBook
-from reports.figures.answer import add_energy
 from reports.figures.kpi_list import COLUMNS, OF_DAYS, add_rows, hours_of, span_rows, years_of
+from reports.figures.register_figures import add_energy
 from reports.pages.address import PageGrain, before, why_of
 from reports.pages.energy import MOST_HEAT_DAYS, Point, same_slot, slot_of
 from reports.texts.locales import format_alike, period_text, unit_text
