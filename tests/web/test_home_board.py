@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -118,6 +118,16 @@ def test_the_house_uses_what_grid_sun_and_battery_give_together() -> None:
     assert '<tspan data-live-used="2">1.25</tspan>' in exports
     # Of a supply without live values nobody knows what is used.
     assert "data-live-used" not in svg(car, has_rest=False)
+
+
+def test_the_first_hour_of_a_day_shows_the_day_before(asking: Asking) -> None:
+    ask = Ask(asking.project, OWNER, Address(path="/board/home", site="plant"), FixedClock(plant.NOON))
+    midnight = datetime(2025, 3, 31, 22, tzinfo=UTC)
+    for minutes, day in ((45, date(2025, 3, 31)), (60, date(2025, 4, 1))):
+        now = SiteNow(Show(ask, house(), asking.project.sources()))
+        assert now.running is not None
+        now.__dict__["running"] = now.running.model_copy(update={"at_utc": midnight + timedelta(minutes=minutes)})
+        assert now.day == day
 
 
 def test_hours_of_a_home_are_stacked_by_their_source_and_what_is_taken_lies_below_zero(asking: Asking) -> None:
