@@ -193,6 +193,7 @@ def _site(
     )
     label = Sentence("Confirm {0} meters", len(found))
     return Form(
-        key="confirm", title="Site", action=address.href(CONFIRM, kept=None, tz=None, map=None), method="post", fields=fields,
-        submit=label, note="The site file is written, the readings are stored, and the first figures calculated.",
+        key="confirm", title="Site", action=address.href(CONFIRM, kept=None, tz=None, map=None), method="post",
+        fields=fields, submit=label,
+        note="The site file is written, the readings are stored, and the first figures calculated.",
     )  # fmt: skip

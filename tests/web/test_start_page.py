@@ -181,7 +181,7 @@ def test_columns_that_are_not_recognised_are_mapped_and_make_a_site(empty: Askin
     page = mapped(empty, page, "export.csv", **MAP)
     assert ("Halle 3" in page, "96 readings" in page, "Map columns of" in page) == (True, True, False)
     assert confirm(empty, page)[0] == 303
-    assert [each.timestamp for each in empty.project.site("werk_s_d").column_maps][0] == "Stempel"
+    assert empty.project.site("werk_s_d").column_maps[0].timestamp == "Stempel"
     stored = empty.project.lake.current("werk_s_d").filter(pl.col("meter_id") == "halle_3")
     assert (stored.height, stored["value"].sum()) == (96, 96 * 100.5)
 
@@ -190,7 +190,9 @@ def test_columns_that_are_taken_for_others_are_mapped_otherwise(empty: Asking) -
     page = shown(empty, file_of("export.csv", METERS.encode()))
     [address] = re.findall(r'href="(/start[^"#]*map=export.csv)', page)
     page = html.unescape(empty.get(address, [PAGE]).text)
-    page = mapped(empty, page, "export.csv", **MAP | {"timestamp": "Zeit", "value": "Halle (kWh)", "format": ""})
+    page = mapped(
+        empty, page, "export.csv", **MAP | {"timestamp": "Zeit", "value": "Halle (kWh)", "format": "%d.%m.%Y %H:%M"}
+    )
     assert "1 found" in page
     assert confirm(empty, page)[0] == 303
     assert [each.name for each in empty.project.site("werk_s_d").meters] == ["Halle 3"]

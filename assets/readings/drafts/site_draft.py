@@ -100,8 +100,7 @@ class SiteDraft:
     def add_file(self, path: Path) -> None:
         """Facts of one file of readings or weather. Raises BadInput for one that is neither."""
         report = sniff_file(path, tz=self._zone or None, now_utc=self._now)
-        found = look(path)
-        if found is not None:
+        if (found := look(path)) is not None:
             check_offsets(path, found.frame, found.time, self._zone)
             self._add_table(path, found)
         elif report.channels and report.format in OF_HOMES:
@@ -110,8 +109,8 @@ class SiteDraft:
             self._add_stated(path, report.channels, is_cumulative=report.format in SPARSE)
         else:
             message = report.message or "no readings, no times: expected a meter, weather or tariff file"
-            of_file = "" if str(path) in message else str(path)
-            raise BadInput(message, file=of_file, reason=next(iter(report.reasons), "bad_input"))
+            reason = min(report.reasons, default="bad_input")
+            raise BadInput(message, file="" if str(path) in message else str(path), reason=reason)
 
     def add_tariff(self, path: Path, tariff: Tariff) -> None:
         """A tariff that was handed over."""
