@@ -14,6 +14,7 @@ from assets.readings.drafts.table_found import look
 from assets.readings.drafts.write_map import write_maps
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import did_you_mean, sentence_of
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.text import one_line
 from data_quality.contracts.time import zone
@@ -83,7 +84,7 @@ def _mapped(foreign: Foreign, site: Site | None, form: Mapping[str, str]) -> Col
     if sent["value"]:
         value = _column(foreign, sent["value"], "Value column")
         if sent["of"]:
-            keys |= {"value": value, "meter": _column(foreign, sent["of"], "Column of meters")}
+            keys |= {"value": value, "meter": _column(foreign, sent["of"], "Or the column of meters")}
             keys |= {"meters": foreign.keys["meters"]} if keys["meter"] == foreign.keys.get("meter") else {}
         elif site is None:
             # Of a site that is yet to be made the name is free; a point would part meter and register.
@@ -91,10 +92,13 @@ def _mapped(foreign: Foreign, site: Site | None, form: Mapping[str, str]) -> Col
         elif sent["meter"] in site.stream_ids():
             keys["values"] = {value: sent["meter"]}
         else:
-            message = f"Meter: {one_line(sent['meter'], 60)!r} is not of this site; choose one, or the column of meters"
+            message = Sentence(
+                "{0}: {1} is not of this site; choose one, or the column of meters", Sentence("Meter"),
+                repr(one_line(sent["meter"], 60)),
+            )  # fmt: skip
             raise BadInput(message, reason="unknown_meter")
     elif not is_drafted:
-        raise BadInput("Value column: choose the column of the values", reason="missing_column")
+        raise BadInput(Sentence("{0}: choose one", Sentence("Value column")), reason="missing_column")
     if sent["unit"]:
         keys["unit"] = sent["unit"] if sent["unit"] in foreign.columns else unit_of(sent["unit"]).code
     if sent["zone"]:
@@ -110,7 +114,10 @@ def _mapped(foreign: Foreign, site: Site | None, form: Mapping[str, str]) -> Col
 def _column(foreign: Foreign, name: str, label: str) -> str:
     if name and (name in foreign.columns or not foreign.columns):
         return name
-    shown = ", ".join(one_line(each, 40) for each in foreign.columns) or "none that could be read"
+    shown = ", ".join(one_line(each, 40) for each in foreign.columns) or Sentence("none that could be read")
     near = did_you_mean(name, list(foreign.columns)) if name else ""
-    message = f"{label}: {one_line(foreign.file, 60)} has no column {one_line(name, 40)!r}; its columns are {shown}"
+    message = Sentence(
+        "{0}: {1} has no column {2}; its columns are {3}", Sentence(label), one_line(foreign.file, 60),
+        repr(one_line(name, 40)), shown,
+    )  # fmt: skip
     raise BadInput(message, reason="missing_column", mend=near)
