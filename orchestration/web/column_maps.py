@@ -12,6 +12,7 @@ from assets.readings.drafts.drafting import draft_of
 from assets.readings.drafts.map_draft import MapDraft, glob_of
 from assets.readings.drafts.table_found import look
 from assets.readings.drafts.write_map import write_maps
+from assets.readings.readers.reader_list import reader_for
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import did_you_mean, sentence_of
 from data_quality.contracts.sentence import Sentence
@@ -40,6 +41,8 @@ def foreign_table(path: Path, site: Site | None, mapping: ColumnMap | None) -> F
         if (found := look(path)) is not None:
             columns = tuple(dict.fromkeys([*found.frame.columns, *filter(None, [found.clock])]))
             draft = draft_of(found, path.name, site=site).keys
+        else:
+            columns = tuple(dict.fromkeys(reader_for(path).header(path)))
     made = mapping and {"timestamp": mapping.timestamp} | mapping.model_dump(mode="json", exclude_defaults=True)
     keys = made or draft
     return Foreign(path.name, columns, {name: value for name, value in keys.items() if name != "match"})

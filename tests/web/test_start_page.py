@@ -178,6 +178,7 @@ MAP = {
 def test_columns_that_are_not_recognised_are_mapped_and_make_a_site(empty: Asking, other: tuple) -> None:
     page = shown(empty, file_of("export.csv", FOREIGN.encode()), *other)
     assert "Map columns of export.csv" in page
+    assert '<option value="Stempel"' in page
     page = mapped(empty, page, "export.csv", **MAP)
     assert ("Halle 3" in page, "96 readings" in page, "Map columns of" in page) == (True, True, False)
     assert confirm(empty, page)[0] == 303
