@@ -74,7 +74,7 @@ def start_page(
     lines = tuple(
         _bill(papers[each], address.locale)
         if each in papers
-        else _line(each, wrong.get(each), address.href(map=each) + "#form-map" if each in tables else "")
+        else _line(each, wrong.get(each), address.href(map=each) if each in tables else "")
         for each in files
     )
     blocks: list[PageBlock] = [Way(steps=_STEPS, at=1 if found else 0)]

@@ -48,6 +48,8 @@ def test_a_refused_table_is_mapped_shown_and_taken_in_once(engineer: Asking) -> 
     assert [accept(engineer, page) for _ in range(2)] == [303, 303]
     assert rows(engineer) == before + 96
     assert engineer.project.quarantine.items("plant") == []
+    # The box was not checked.
+    assert engineer.project.site("plant").column_maps == ()
     assert "stored already, nothing changes" in shown(engineer, mapped(engineer, refused))
 
 
@@ -78,6 +80,13 @@ def test_what_is_no_column_unit_zone_or_meter_is_named_in_one_sentence(
     answer = mapped(engineer, refused, **{field: value})
     assert answer.status in (400, 404, 422)
     assert sentence in html.unescape(answer.said["detail"]), answer.text
+
+
+def test_a_column_that_is_none_is_named_in_the_language_of_the_page(engineer: Asking) -> None:
+    [kept] = set(re.findall(r'name="kept" value="(\w+)"', preview(engineer, FOREIGN, "export.csv")))
+    form = {"kept": kept, **MAP, "timestamp": "Datun"}
+    page = posted(engineer, "/data/map?site=plant&locale=de", form=form, accept="text/html").text
+    assert "Zeitspalte: export.csv hat keine Spalte 'Datun'" in re.sub("[\u2066-\u2069]", "", html.unescape(page))
 
 
 def test_a_map_is_of_its_sender_who_may_send_readings(engineer: Asking) -> None:
