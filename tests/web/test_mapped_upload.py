@@ -113,6 +113,12 @@ def test_a_file_in_quarantine_is_mapped_and_no_longer_waits(engineer: Asking, tm
 
 def test_a_map_is_written_to_the_site_file_for_later_files_where_the_box_is_checked(engineer: Asking) -> None:
     file = engineer.project.project.sites_dir / "plant.yaml"
+    # A list on one line takes no item: nothing is accepted, and the page leads on.
+    page = shown(engineer, mapped(engineer, preview(engineer, FOREIGN, "export.csv")))
+    [kept] = re.findall(r'name="kept" value="(\w+)"', page)
+    refused = posted(engineer, "/data/accept?site=plant", form={"kept": kept, "later.map": "on"})
+    assert (refused.status, "without the box" in refused.text) == (422, True)
+    assert preview(engineer, FOREIGN, "export.csv").count("Stored") == 0
     # As a person writes it.
     file.write_text(yaml_text(engineer.project.site("plant").model_dump(mode="json", exclude_defaults=True)))
     before = file.read_text()

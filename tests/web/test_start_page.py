@@ -191,6 +191,9 @@ def test_columns_that_are_taken_for_others_are_mapped_otherwise(empty: Asking) -
     page = shown(empty, file_of("export.csv", METERS.encode()))
     [address] = re.findall(r'href="(/start[^"#]*map=export.csv)', page)
     page = html.unescape(empty.get(address, [PAGE]).text)
+    proposed = mapped(empty, page, "export.csv", **MAP | {"timestamp": "Zeit", "value": "", "unit": "", "format": ""})
+    assert "2 found" in proposed
+    assert proposed.count("672 readings") == 2
     page = mapped(
         empty, page, "export.csv", **MAP | {"timestamp": "Zeit", "value": "Halle (kWh)", "format": "%d.%m.%Y %H:%M"}
     )
