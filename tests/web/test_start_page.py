@@ -175,7 +175,9 @@ MAP = {
 
 
 @pytest.mark.parametrize("other", [(), (file_of("other.csv", METERS.encode()),)])
-def test_columns_that_are_not_recognised_are_mapped_and_make_a_site(empty: Asking, other: tuple) -> None:
+def test_columns_that_are_not_recognised_are_mapped_and_make_a_site(
+    empty: Asking, other: tuple[tuple[str, bytes], ...]
+) -> None:
     page = shown(empty, file_of("export.csv", FOREIGN.encode()), *other)
     assert "Map columns of export.csv" in page
     assert '<option value="Stempel"' in page
