@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import did_you_mean
+from data_quality.contracts.sentence import Sentence
 
 # The settlement period of Europe's power markets, and a divisor of all longer intervals that meters send.
 CANONICAL_MINUTES = 15
@@ -164,7 +165,8 @@ def parse_day(text: str, what: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise BadInput(f"{what}: expected a date such as 2025-03-30, got {text!r}", reason="bad_period") from error
+        message = Sentence("{0}: expected a date such as 2025-03-30, got {1}", what, repr(text))
+        raise BadInput(message, reason="bad_period") from error
 
 
 def months_after(first: date, months: int) -> date:

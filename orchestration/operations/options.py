@@ -7,6 +7,7 @@ from typing import Annotated
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.organisation import Organisation
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.time import Period, parse_day, parse_instant, parse_period
 from data_quality.contracts.yaml_file import load_model
@@ -63,7 +64,8 @@ def number(text: str, option: str) -> Decimal:
     try:
         found = Decimal(text)
     except InvalidOperation as error:
-        raise BadInput(f"{option}: expected a number, got {text!r}", reason="not_a_number") from error
+        message = Sentence("{0}: expected a number, got {1}", option, repr(text))
+        raise BadInput(message, reason="not_a_number") from error
     if not found.is_finite():
         raise BadInput(f"{option}: expected a finite number, got {text!r}", reason="not_a_number")
     return found

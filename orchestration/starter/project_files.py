@@ -2,16 +2,17 @@
 
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from assets.readings.drafts.places import country_of, currency_of
 from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE, named_in_text
-from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.time import SystemClock
 from data_quality.contracts.yaml_file import load_yaml, refuse_all
 
@@ -110,20 +111,24 @@ class Drafted:
     refused: dict[Path, BadInput]
 
 
-def drafted(site_id: str, files: Sequence[Path], interview: "Interview") -> Drafted:
-    """The site that files make, with nothing written. Raises BadInput where none of them has a meter's readings."""
+def drafted(
+    site_id: str, files: Sequence[Path], interview: "Interview", maps: Mapping[Path, ColumnMap] = MappingProxyType({})
+) -> Drafted:
+    """The site that files make, with nothing written. maps: of files whose columns a person mapped. Raises BadInput
+    where none of them has a meter's readings.
+    """
     # Readers and tariffs are imported here: the template needs neither.
     from assets.readings.drafts.map_draft import scalar
     from assets.readings.drafts.site_head import SiteFacts
     from orchestration.starter.blocks import for_draft
 
     tz = interview.time_zone
-    draft, refused = _drafted(files, interview)
+    draft, refused = _drafted(files, interview, maps)
     if interview.ask is not None:
         # Who sits there is told of a wrong file before any question.
         refuse_all([*refused.values()])
     if interview.ask_columns(draft.open_questions.values()):
-        draft, refused = _drafted(files, interview)
+        draft, refused = _drafted(files, interview, maps)
     country = country_of(tz) if tz else ""
     money = [tariff.currency for _, tariff in draft.tariffs if tariff.currency]
     facts = SiteFacts(site_id, tz, country, money[0] if money else currency_of(country))
@@ -135,7 +140,10 @@ def drafted(site_id: str, files: Sequence[Path], interview: "Interview") -> Draf
     return Drafted(draft, text, site, refused)
 
 
-def _drafted(files: Iterable[Path], interview: "Interview") -> "tuple[SiteDraft, dict[Path, BadInput]]":
+def _drafted(
+    files: Iterable[Path], interview: "Interview", maps: Mapping[Path, ColumnMap]
+) -> "tuple[SiteDraft, dict[Path, BadInput]]":
+    from assets.readings.drafts.mapped_file import add_mapped
     from assets.readings.drafts.site_draft import SiteDraft
     from assets.tariffs.formats.tariff_file import read_tariffs
 
@@ -146,6 +154,8 @@ def _drafted(files: Iterable[Path], interview: "Interview") -> "tuple[SiteDraft,
             if path.suffix.lower() in TARIFFS:
                 for tariff in read_tariffs(path):
                     draft.add_tariff(path, tariff)
+            elif path in maps:
+                add_mapped(draft, path, maps[path])
             else:
                 draft.add_file(path)
         except BadInput as fault:

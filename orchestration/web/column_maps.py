@@ -1,28 +1,39 @@
 """Column maps of kept uploads: what a file's table shows, and the map that a person makes of it in a form."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from assets.readings.drafts.drafting import draft_of
+from assets.readings.drafts.map_draft import MapDraft, glob_of
 from assets.readings.drafts.table_found import look
+from assets.readings.drafts.write_map import write_maps
+from assets.readings.readers.reader_list import reader_for
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import did_you_mean, sentence_of
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.text import one_line
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import unit_of
+from orchestration.operations.options import column_map
+from orchestration.web.kept_uploads import KeptUploads
+from orchestration.web.request_context import Ask
+from orchestration.web.site_texts import held_site, keep_replaced
 from reports.pages.reading_upload import Foreign
 
 # Of a draft for other columns the layout of the file alone holds.
 _LAYOUT = ("sheet", "header_line", "data_line", "encoding", "decimal", "thousands")
 
 
-def foreign_table(path: Path, site: Site, mapping: ColumnMap | None) -> Foreign:
-    """Columns of a file with the map of a person, else the drafted one; no columns where no table is found."""
+def foreign_table(path: Path, site: Site | None, mapping: ColumnMap | None) -> Foreign:
+    """Columns of a file with the map of a person, else the drafted one; no columns where no table is found. site: none
+    where the file is to make one.
+    """
     columns: tuple[str, ...] = ()
     draft: dict[str, Any] = {}
     # What is no table at all is refused by its reader, with a sentence.
@@ -30,12 +41,42 @@ def foreign_table(path: Path, site: Site, mapping: ColumnMap | None) -> Foreign:
         if (found := look(path)) is not None:
             columns = tuple(dict.fromkeys([*found.frame.columns, *filter(None, [found.clock])]))
             draft = draft_of(found, path.name, site=site).keys
+        else:
+            columns = tuple(dict.fromkeys(reader_for(path).header(path)))
     made = mapping and {"timestamp": mapping.timestamp} | mapping.model_dump(mode="json", exclude_defaults=True)
     keys = made or draft
     return Foreign(path.name, columns, {name: value for name, value in keys.items() if name != "match"})
 
 
-def mapped(foreign: Foreign, site: Site, form: Mapping[str, str]) -> ColumnMap:
+def keep_mapped(ask: Ask, uploads: KeptUploads, site: Site | None) -> str:
+    """Keep the map that the form makes of one file of an upload, by whose key it is found. Raises BadInput."""
+    kept, name = ask.form.get("kept", ""), ask.form.get("file", "")
+    file = next((each for each in uploads.files(kept) if each.name == name), None)
+    if file is None:
+        raise BadInput(f"no file {name[:60]!r} is in this upload", reason="no_upload", mend="choose the file again")
+    made = _mapped(foreign_table(file, site, column_map(uploads.map_of(kept, file))), site, ask.form)
+    uploads.keep_map(kept, file, made.model_dump_json(exclude_defaults=True))
+    return kept
+
+
+def keep_for_later(ask: Ask, site: Site, files: Sequence[Path], mapping: ColumnMap) -> None:
+    """Put the map into the site file for files of such names, as the editor of that file keeps it. Raises BadInput for
+    a file that the site's maps would not read.
+    """
+    held = held_site(ask, site.site_id)
+    drafts = [
+        (path, MapDraft(keys=for_later(mapping, path).model_dump(mode="json", exclude_defaults=True)))
+        for path in files
+    ]  # fmt: skip
+    write_maps(held.path, drafts, now_utc=ask.now_utc, keep=partial(keep_replaced, ask, held))
+
+
+def for_later(mapping: ColumnMap, file: Path) -> ColumnMap:
+    """The map as the site file holds it: for all files that are called so with other dates."""
+    return mapping.model_copy(update={"match": glob_of(file.name)})
+
+
+def _mapped(foreign: Foreign, site: Site | None, form: Mapping[str, str]) -> ColumnMap:
     """The map that a form makes of a file. Raises BadInput for a column, meter, unit, zone or format that is none."""
     sent = {
         name: form.get(name, "").strip() for name in ("timestamp", "value", "meter", "of", "unit", "zone", "format")
@@ -46,15 +87,21 @@ def mapped(foreign: Foreign, site: Site, form: Mapping[str, str]) -> ColumnMap:
     if sent["value"]:
         value = _column(foreign, sent["value"], "Value column")
         if sent["of"]:
-            keys |= {"value": value, "meter": _column(foreign, sent["of"], "Column of meters")}
+            keys |= {"value": value, "meter": _column(foreign, sent["of"], "Or the column of meters")}
             keys |= {"meters": foreign.keys["meters"]} if keys["meter"] == foreign.keys.get("meter") else {}
+        elif site is None:
+            # Of a site that is yet to be made the name is free; a point would part meter and register.
+            keys["values"] = {value: one_line(sent["meter"] or value, 60).replace(".", " ")}
         elif sent["meter"] in site.stream_ids():
             keys["values"] = {value: sent["meter"]}
         else:
-            message = f"Meter: {one_line(sent['meter'], 60)!r} is not of this site; choose one, or the column of meters"
+            message = Sentence(
+                "{0}: {1} is not of this site; choose one, or the column of meters", Sentence("Meter"),
+                repr(one_line(sent["meter"], 60)),
+            )  # fmt: skip
             raise BadInput(message, reason="unknown_meter")
     elif not is_drafted:
-        raise BadInput("Value column: choose the column of the values", reason="missing_column")
+        raise BadInput(Sentence("{0}: choose one", Sentence("Value column")), reason="missing_column")
     if sent["unit"]:
         keys["unit"] = sent["unit"] if sent["unit"] in foreign.columns else unit_of(sent["unit"]).code
     if sent["zone"]:
@@ -70,7 +117,10 @@ def mapped(foreign: Foreign, site: Site, form: Mapping[str, str]) -> ColumnMap:
 def _column(foreign: Foreign, name: str, label: str) -> str:
     if name and (name in foreign.columns or not foreign.columns):
         return name
-    shown = ", ".join(one_line(each, 40) for each in foreign.columns) or "none that could be read"
+    shown = ", ".join(one_line(each, 40) for each in foreign.columns) or Sentence("none that could be read")
     near = did_you_mean(name, list(foreign.columns)) if name else ""
-    message = f"{label}: {one_line(foreign.file, 60)} has no column {one_line(name, 40)!r}; its columns are {shown}"
+    message = Sentence(
+        "{0}: {1} has no column {2}; its columns are {3}", Sentence(label), one_line(foreign.file, 60),
+        repr(one_line(name, 40)), shown,
+    )  # fmt: skip
     raise BadInput(message, reason="missing_column", mend=near)

@@ -124,16 +124,20 @@ class KeptUploads:
             )
         return sorted((self._folder / key).iterdir())
 
-    def map_of(self, key: str, file: Path) -> Path:
-        """The place of a kept file's column map, which is there where the sender made one."""
-        return self._folder / f"{key}-maps" / f"{file.name}.yaml"
+    def map_of(self, key: str, file: Path) -> Path | None:
+        """The column map that the sender made of a kept file."""
+        place = self._map_place(key, file)
+        return place if place.exists() else None
 
     def keep_map(self, key: str, file: Path, text: str) -> None:
         """Keep the column map of one file, in the place of the one before."""
-        place = self.map_of(key, file)
+        place = self._map_place(key, file)
         place.parent.mkdir(exist_ok=True, mode=0o700)
         place.write_text(text, encoding="utf-8")
         self._set_time(place.parent)
+
+    def _map_place(self, key: str, file: Path) -> Path:
+        return self._folder / f"{key}-maps" / f"{file.name}.yaml"
 
     def _is_there(self, key: str) -> bool:
         folder = self._folder / key

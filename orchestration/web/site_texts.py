@@ -28,7 +28,7 @@ class Held(NamedTuple):
 
 def save_text(ask: Ask, held: Held, text: str, opened_sha256: str) -> str:
     """Replace the file, whole or not at all, its text before kept. Returns the new tag. Raises BadInput."""
-    call, store, path = WebCall(ask), ask.project.store, held.path
+    call, path = WebCall(ask), held.path
 
     def checked(copy: Path) -> Site:
         if problems := problems_in(copy, call):
@@ -42,12 +42,18 @@ def save_text(ask: Ask, held: Held, text: str, opened_sha256: str) -> str:
         for carrier in Carrier:
             # Two in force on one day are refused here, not with the first bill.
             tariffs_of(site, carrier)
-        keep_text(path, texts_folder(ask, held), ask.person.person_id, ask.now_utc)
-        for each in (held.site, site):
-            if each is not None:
-                keep_site_version(store, each, site_sha256(each), ask.clock)
-        AlertRules(store).record(site, ask.clock, person_id=ask.person.person_id)
+        keep_replaced(ask, held, site)
     return text_tag(path)
+
+
+def keep_replaced(ask: Ask, held: Held, site: Site) -> None:
+    """Keep the file's text before it is replaced, and the versions of the site. site: as it will be."""
+    store = ask.project.store
+    keep_text(held.path, texts_folder(ask, held), ask.person.person_id, ask.now_utc)
+    for each in (held.site, site):
+        if each is not None:
+            keep_site_version(store, each, site_sha256(each), ask.clock)
+    AlertRules(store).record(site, ask.clock, person_id=ask.person.person_id)
 
 
 def held_site(ask: Ask, site_id: str) -> Held:

@@ -15,6 +15,7 @@ from assets.stores.lake.merges import newest_entry
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.time import zone
 from orchestration.operations.readings.ingest import ingest
 from orchestration.starter.interview import Interview
@@ -43,10 +44,10 @@ def parted(ask: Ask, files: Sequence[Path]) -> tuple[list[Path], dict[Path, Supp
     return rest, *bills_in(papers)
 
 
-def draft_of(files: Sequence[Path], answers: Mapping[str, str]) -> Drafted:
-    """The site that files make, by answers of a person. Raises BadInput."""
+def draft_of(files: Sequence[Path], answers: Mapping[str, str], maps: Mapping[Path, ColumnMap]) -> Drafted:
+    """The site that files make, by answers and column maps of a person. Raises BadInput."""
     interview = Interview({**answers}, tz=answers.get("time_zone"))
-    return drafted(site_id_of(answers.get("name", "")), files, interview)
+    return drafted(site_id_of(answers.get("name", "")), files, interview, maps)
 
 
 def found_in(ask: Ask, files: Sequence[Path], draft: Drafted) -> tuple[list[Found], list[datetime]]:
@@ -73,12 +74,12 @@ def found_in(ask: Ask, files: Sequence[Path], draft: Drafted) -> tuple[list[Foun
     return found, [hour.astimezone(local) for hour in week]
 
 
-def make_site(ask: Ask, files: Sequence[Path], answers: Mapping[str, str]) -> str:
+def make_site(ask: Ask, files: Sequence[Path], answers: Mapping[str, str], maps: Mapping[Path, ColumnMap]) -> str:
     """Write the site file, bring readings and bills in, and have the figures calculated; the site's id. Once: a second
     time changes nothing. Raises BadInput, with nothing written, where no reading would be stored or the name is taken.
     """
     of_meters, bills, _ = parted(ask, files)
-    draft, project = draft_of(of_meters, answers), ask.project
+    draft, project = draft_of(of_meters, answers, maps), ask.project
     readings = [each for each in of_meters if each not in draft.refused and each.suffix.lower() not in TARIFFS]
     read = partial(preview_file, site=draft.site, lake=project.lake, quarantine=project.quarantine, clock=ask.clock)
     reports = [read(each).report for each in readings]

@@ -13,7 +13,7 @@ from reports.texts.locales import named, short_date, written
 from reports.writer import words
 
 _REASON = Input(name="reason", label="Reason", is_required=True)
-_FIELDS = (
+PROPOSAL_FIELDS = (
     Input(name="kind", label="Kind", kind="select", value=AdjustmentKind.NON_ROUTINE.value,
           options=tuple((each.value, words(each.value)) for each in reversed(AdjustmentKind))),
     Input(name="start", label="First day", kind="date", is_required=True),
@@ -45,7 +45,7 @@ def adjustment_acts(data: UseData, baseline_id: str, actor: AdjustmentActor, add
             yield from _decisions(data, each, actor, address)
     if actor.may_propose and data.versions:
         note = "Nothing changes until another person approves it."
-        form = _form("propose", "Propose adjustment", data, address, note, _FIELDS)
+        form = _form("propose", "Propose adjustment", data, address, note, PROPOSAL_FIELDS)
         words_of = f"baseline adjust {baseline_id} --from DAY --to DAY --kwh-per-day NUMBER --method TEXT"
         yield signed(form, f"{words_of} --evidence TEXT", actor)
 

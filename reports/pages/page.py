@@ -113,7 +113,7 @@ class Choice(Model):
 
 class Input(Model):
     """One field of a form. most_mb: of all files together that are chosen in it. checks: each option is a field of its
-    own, NAME.OPTION, that is sent where it is checked.
+    own, NAME.OPTION, that is sent where it is checked; value: the option that is checked at first.
     """
 
     name: str
@@ -345,12 +345,13 @@ class Refusals(Model):
 
 
 class FileLine(Model):
-    """A file that was sent: what is in it, or why it cannot be used."""
+    """A file that was sent: what is in it, or why it cannot be used. map_address: of the form that maps its columns."""
 
     name: Text
     about: Text
     state: Text
     look: Look
+    map_address: str = ""
 
 
 class Upload(Model):

@@ -18,6 +18,8 @@ from reports.texts.locales import MISSING, format_number, named, short_date, uni
 from reports.writer import words
 
 PREVIEW, ACCEPT, MAP = "/data/preview", "/data/accept", "/data/map"
+# Field of a checked box.
+LATER = "later.map"
 MOST_READINGS_MB = 64
 # Names of meters that one line of a file shows.
 _SHOWN = 3
@@ -50,17 +52,19 @@ def upload_blocks(
     time_zone: str,
     calculation: str = "",
     foreign: Sequence[Foreign] = (),
+    of_map: Sequence[str] = (),
 ) -> tuple[PageBlock, ...]:
     """The place for files and, of those that were sent, what they would change. kept: the key of the upload; meters:
     names by id; calculation: state of the job that makes the figures of what was accepted, empty for none; foreign:
-    tables of them whose columns a person may map.
+    tables of them whose columns a person may map; of_map: names of the files that maps of this upload are for.
     """
     files = tuple(_line(each, meters, address.locale) for each in previews)
-    accept = _accept(previews, site_id, kept, address) if previews else None
+    accept = _accept(previews, site_id, kept, of_map, address) if previews else None
     shown = Upload(title="Upload", form=_choose(site_id, address), files=files, accept=accept)
     outdated = sorted({each.scope for one in previews for each in one.report.findings if each.code == "closed_period"})
     more: list[PageBlock] = [_rows(previews, meters, time_zone, address.locale)] if previews else []
-    more += [_map_form(each, site_id, kept, meters, time_zone, address) for each in foreign]
+    place = address.href(MAP, site=site_id)
+    more += [map_form(each, place, kept=kept, meters=meters, time_zone=time_zone) for each in foreign]
     if outdated:
         stale = Sentence(
             "Published reports become outdated: {0}. Each needs a new revision.", named(", ".join(outdated))
@@ -81,10 +85,10 @@ def _choose(site_id: str, address: Address) -> Form:
     )  # fmt: skip
 
 
-def _map_form(
-    foreign: Foreign, site_id: str, kept: str, meters: Mapping[str, str], time_zone: str, address: Address
-) -> Form:
-    """The columns of a table by what they are; what is chosen already is as the map has it."""
+def map_form(foreign: Foreign, action: str, *, kept: str, meters: Mapping[str, str], time_zone: str) -> Form:
+    """The columns of a table by what they are; what is chosen already is as the map has it. meters: names by id; none
+    where the meter is named by the person.
+    """
     keys, values = foreign.keys, foreign.keys.get("values", {})
     columns = tuple((each, named(one_line(each, 60))) for each in foreign.columns)
     value = keys.get("value") or (next(iter(values)) if len(values) == 1 else "")
@@ -101,7 +105,8 @@ def _map_form(
         Input(name="file", label="", kind="hidden", value=foreign.file),
         column("timestamp", "Time column", keys.get("timestamp", "")),
         column("value", "Value column", value, (drafted,)),
-        Input(name="meter", label="Meter of the values", kind="select", options=(("", "–"), *streams),
+        Input(name="meter", label="Meter of the values", kind="select" if streams else "text",
+              options=(("", "–"), *streams) if streams else (),
               value=str(values.get(value, "")).partition(".")[0] or (streams[0][0] if len(streams) == 1 else "")),
         column("of", "Or the column of meters", keys.get("meter") or "", (("", "–"),)),
         Input(name="unit", label="Unit", value=keys.get("unit") or keys.get("units", {}).get(value, ""),
@@ -112,12 +117,14 @@ def _map_form(
     )  # fmt: skip
     return Form(
         key=f"map-{sha256(foreign.file.encode()).hexdigest()[:8]}", title=Sentence("Map columns of {0}", foreign.file),
-        action=address.href(MAP, site=site_id), method="post", fields=fields, submit="Show preview",
+        action=action, method="post", fields=fields, submit="Show preview",
         note="The file is read by this map. Nothing is stored before you accept it.",
     )  # fmt: skip
 
 
-def _accept(previews: Sequence[FilePreview], site_id: str, kept: str, address: Address) -> Form | None:
+def _accept(
+    previews: Sequence[FilePreview], site_id: str, kept: str, of_map: Sequence[str], address: Address
+) -> Form | None:
     """The act, where any file would change something or has rows to keep."""
     new = [each.report for each in previews if each.report.verdict != "reject" and not each.report.is_repeat]
     rows = format_number(sum(each.accepted_rows for each in new), decimals=0, locale=address.locale)
@@ -125,10 +132,15 @@ def _accept(previews: Sequence[FilePreview], site_id: str, kept: str, address: A
         return None
     label = Sentence("Accept {0} rows", rows)
     refused = sum(each.rejected_rows for each in new)
+    box = Input(
+        name="later", label="Column map", kind="checks", options=(("map", "Use for later files"),), value="map",
+        hint=named(", ".join(dict.fromkeys(of_map))),
+    )  # fmt: skip
+    later = (box,) if of_map else ()
     note: Text = Sentence("{0} rejected rows go to quarantine.", refused) if refused else ""
     return Form(
         key="accept", title=label, action=address.href(ACCEPT, site=site_id), method="post", submit=label, note=note,
-        fields=(Input(name="kept", label="", kind="hidden", value=kept),),
+        fields=(Input(name="kept", label="", kind="hidden", value=kept), *later),
     )  # fmt: skip
 
 

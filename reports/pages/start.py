@@ -10,11 +10,12 @@ from reports.pages.address import Address
 from reports.pages.chart import PARTS, Chart, ChartRow
 from reports.pages.numbers import Picture
 from reports.pages.page import FileLine, Form, Input, Page, PageBlock, Part, Proposal, ProposedMeter, Steps, Upload, Way
+from reports.pages.reading_upload import Foreign, map_form
 from reports.report_content import Paragraph
 from reports.svg.spark import spark_svg
 from reports.texts.locales import format_number, long_date, named, unit_text
 
-PATH, FILES, CONFIRM = "/start", "/start/files", "/start/confirm"
+PATH, FILES, MAP, CONFIRM = "/start", "/start/files", "/start/map", "/start/confirm"
 MOST_START_MB = 64
 _STEPS: tuple[Text, ...] = ("Add files", "Check meters", "First figures")
 # Beside the place for files, as long as no meter is known.
@@ -58,20 +59,29 @@ def start_page(
     found: Sequence[Found] = (),
     hours: Sequence[datetime] = (),
     questions: Sequence[Open] = (),
+    foreign: Sequence[Foreign] = (),
+    tables: Sequence[str] = (),
     kept: str = "",
     time_zone: str = "",
     currency: str = "",
 ) -> Page:
     """Files first; of those that were sent (by name) what they hold, or why they cannot be used. bills: those of them
-    that are bills. hours: of the means of `found`, local; kept: the key of the upload; time_zone, currency: as far as
-    they are known.
+    that are bills. hours: of the means of `found`, local; foreign: tables whose columns a person maps now; tables:
+    names of those that are read, which may be mapped otherwise; kept: the key of the upload; time_zone, currency: as
+    far as they are known.
     """
     wrong, papers = refused or {}, bills or {}
     lines = tuple(
-        _bill(papers[each], address.locale) if each in papers else _line(each, wrong.get(each)) for each in files
+        _bill(papers[each], address.locale)
+        if each in papers
+        else _line(each, wrong.get(each), address.href(map=each) if each in tables else "")
+        for each in files
     )
     blocks: list[PageBlock] = [Way(steps=_STEPS, at=1 if found else 0)]
     blocks.append(Upload(title="Your files", form=_choose(address, time_zone), files=lines))
+    blocks += [
+        map_form(each, address.href(MAP, map=None), kept=kept, meters={}, time_zone=time_zone) for each in foreign
+    ]
     if found:
         blocks += [
             _proposal(found, questions, address.locale),
@@ -112,9 +122,9 @@ def _choose(address: Address, time_zone: str) -> Form:
     )  # fmt: skip
 
 
-def _line(name: str, fault: str | None) -> FileLine:
+def _line(name: str, fault: str | None, map_address: str) -> FileLine:
     if fault is None:
-        return FileLine(name=named(name), about="", state="Readable", look="good")
+        return FileLine(name=named(name), about="", state="Readable", look="good", map_address=map_address)
     return FileLine(name=named(name), about=named(fault), state="Rejected", look="bad")
 
 
@@ -183,6 +193,7 @@ def _site(
     )
     label = Sentence("Confirm {0} meters", len(found))
     return Form(
-        key="confirm", title="Site", action=address.href(CONFIRM, kept=None, tz=None), method="post", fields=fields,
-        submit=label, note="The site file is written, the readings are stored, and the first figures calculated.",
+        key="confirm", title="Site", action=address.href(CONFIRM, kept=None, tz=None, map=None), method="post",
+        fields=fields, submit=label,
+        note="The site file is written, the readings are stored, and the first figures calculated.",
     )  # fmt: skip

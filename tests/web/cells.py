@@ -234,6 +234,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("POST", "/upload/bill/add"): Cell(f"/upload/bill/add{_SITE}", about="site", body="{{}}"),
     ("GET", "/start"): Cell("/start", about=""),
     ("POST", "/start/files"): Cell("/start/files", about="", body="{{}}"),
+    ("POST", "/start/map"): Cell("/start/map", about="", body="{{}}"),
     ("POST", "/start/confirm"): Cell("/start/confirm", about="", body="{{}}"),
     ("POST", "/data/quarantine/{item_id}/{act}"): Cell(
         f"/data/quarantine/none/retry{_SITE}", about="site", body="{{}}"

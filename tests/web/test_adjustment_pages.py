@@ -126,3 +126,15 @@ def test_where_people_have_keys_each_act_is_signed_in_the_browser(desk: MakeDesk
     assert decide(anna, "approve", **signed(anna, text_of(anna, path, {"reason": "looked at"}))).status == 303
     assert record(ben).approved_by == "anna"
     project.close()
+
+
+@pytest.mark.parametrize(("field", "value", "sentence"), [
+    ("start", "", "Erster Tag: erwartet wird ein Datum"), ("evidence", "", "Nachweis: erwartet wird ein Text"),
+    ("kwh_per_day", "viel", "kWh: erwartet wird eine Zahl"), ("percent", "5", "nicht beides"),
+    ("end", "2025-01-01", "), bevor sie beginnt ("),
+])  # fmt: skip
+def test_a_field_is_named_by_its_label_in_the_language_of_the_page(
+    ben: Asking, field: str, value: str, sentence: str
+) -> None:
+    refused = posted(ben, USE + "/propose?locale=de", form=FORM | {field: value}, accept="text/html")
+    assert sentence in html.unescape(refused.text), re.sub(r"<[^>]+>|\s+", " ", refused.text)

@@ -185,7 +185,7 @@ def test_an_event_is_recorded_by_the_form_of_its_list_once(here: Here) -> None:
 
 @pytest.mark.parametrize(("field", "value", "sentence"), [
     ("from", "2 pm", "From: expected a time of day as 14:00"), ("day", "soon", "Day: expected a date"),
-    ("target_kw", "much", "Target: expected a number"), ("programme", "own", "there is no programme"),
+    ("target_kw", "much", "Target, kW: expected a number"), ("programme", "own", "there is no programme"),
     ("day", "2020-01-01", "past"), ("reason", " ", "reason"),
 ])  # fmt: skip
 def test_a_field_of_the_record_that_cannot_be_read_is_named_and_nothing_recorded(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from data_quality.contracts.yaml_file import yaml_text
 from tests.e2e.conftest import call_here
 from tests.web.asking import PAGE, Answer
 from tests.web.marts_world import VERA, Asking
@@ -47,6 +48,8 @@ def test_a_refused_table_is_mapped_shown_and_taken_in_once(engineer: Asking) -> 
     assert [accept(engineer, page) for _ in range(2)] == [303, 303]
     assert rows(engineer) == before + 96
     assert engineer.project.quarantine.items("plant") == []
+    # The box was not checked.
+    assert engineer.project.site("plant").column_maps == ()
     assert "stored already, nothing changes" in shown(engineer, mapped(engineer, refused))
 
 
@@ -79,6 +82,13 @@ def test_what_is_no_column_unit_zone_or_meter_is_named_in_one_sentence(
     assert sentence in html.unescape(answer.said["detail"]), answer.text
 
 
+def test_a_column_that_is_none_is_named_in_the_language_of_the_page(engineer: Asking) -> None:
+    [kept] = set(re.findall(r'name="kept" value="(\w+)"', preview(engineer, FOREIGN, "export.csv")))
+    form = {"kept": kept, **MAP, "timestamp": "Datun"}
+    page = posted(engineer, "/data/map?site=plant&locale=de", form=form, accept="text/html").text
+    assert "Zeitspalte: export.csv hat keine Spalte 'Datun'" in re.sub("[\u2066-\u2069]", "", html.unescape(page))
+
+
 def test_a_map_is_of_its_sender_who_may_send_readings(engineer: Asking) -> None:
     refused = preview(engineer, FOREIGN, "export.csv")
     assert mapped(Asking(engineer.project, engineer.clock, VERA), refused).status == 403
@@ -99,3 +109,32 @@ def test_a_file_in_quarantine_is_mapped_and_no_longer_waits(engineer: Asking, tm
     assert accept(engineer, page) == 303
     assert rows(engineer) == before + 96
     assert engineer.project.quarantine.items("plant", is_open=True) == []
+
+
+def test_a_map_is_written_to_the_site_file_for_later_files_where_the_box_is_checked(engineer: Asking) -> None:
+    file = engineer.project.project.sites_dir / "plant.yaml"
+    # A list on one line takes no item: nothing is accepted, and the page leads on.
+    page = shown(engineer, mapped(engineer, preview(engineer, FOREIGN, "export.csv")))
+    [kept] = re.findall(r'name="kept" value="(\w+)"', page)
+    refused = posted(engineer, "/data/accept?site=plant", form={"kept": kept, "later.map": "on"})
+    assert (refused.status, "without the box" in refused.text) == (422, True)
+    assert preview(engineer, FOREIGN, "export.csv").count("Stored") == 0
+    # As a person writes it.
+    file.write_text(yaml_text(engineer.project.site("plant").model_dump(mode="json", exclude_defaults=True)))
+    before = file.read_text()
+    page = shown(
+        engineer, mapped(engineer, preview(engineer, FOREIGN, "export_2025-03.csv"), file="export_2025-03.csv")
+    )
+    assert re.search(r'<input type="checkbox" name="later.map" checked>Use for later files', page)
+    assert "export_*.csv" in page
+    [kept] = re.findall(r'name="kept" value="(\w+)"', page)
+    answers = [posted(engineer, "/data/accept?site=plant", form={"kept": kept, "later.map": "on"}) for _ in range(2)]
+    assert [each.status for each in answers] == [303, 303], answers[0].text
+    [stored] = engineer.project.site("plant").column_maps
+    assert (stored.match, stored.timestamp, stored.values) == ("export_*.csv", "Datum", {"Menge": "main"})
+    # The text before is kept, by whom.
+    [text] = (engineer.project.project.site_texts_dir / "plant").iterdir()
+    assert (text.read_text(), text.name.split(".")[-2]) == (before, "anne")
+    later = preview(engineer, FOREIGN.replace("04.03.2025", "05.03.2025"), "export_2025-04.csv")
+    assert "Preview: 96" in later
+    assert "Map columns" not in later

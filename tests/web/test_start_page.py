@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from assets.stores.ledgers.bill_ledger import BillStore
@@ -163,3 +164,48 @@ def test_who_sets_no_site_up_is_not_led_to_it(empty: Asking) -> None:
     vera = Asking(empty.project, empty.clock, VERA)
     assert vera.get("/start", [PAGE]).status == 403
     assert vera.get("/", [PAGE]).headers["location"].startswith("/board/")
+
+
+# A column of times that is called so nowhere, beside a number that looks like one, and no unit.
+FOREIGN = "Stempel;Menge;Lauf\n" + "".join(f"04.03.2025 um {at};100,5;2\n" for at in QUARTERS)
+MAP = {
+    "timestamp": "Stempel", "value": "Menge", "meter": "Halle 3", "of": "", "unit": "kwh", "zone": "Europe/Berlin",
+    "format": "%d.%m.%Y um %H:%M",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("other", [(), (file_of("other.csv", METERS.encode()),)])
+def test_columns_that_are_not_recognised_are_mapped_and_make_a_site(
+    empty: Asking, other: tuple[tuple[str, bytes], ...]
+) -> None:
+    page = shown(empty, file_of("export.csv", FOREIGN.encode()), *other)
+    assert "Map columns of export.csv" in page
+    assert '<option value="Stempel"' in page
+    page = mapped(empty, page, "export.csv", **MAP)
+    assert ("Halle 3" in page, "96 readings" in page, "Map columns of" in page) == (True, True, False)
+    assert confirm(empty, page)[0] == 303
+    assert empty.project.site("werk_s_d").column_maps[0].timestamp == "Stempel"
+    stored = empty.project.lake.current("werk_s_d").filter(pl.col("meter_id") == "halle_3")
+    assert (stored.height, stored["value"].sum()) == (96, 96 * 100.5)
+
+
+def test_columns_that_are_taken_for_others_are_mapped_otherwise(empty: Asking) -> None:
+    page = shown(empty, file_of("export.csv", METERS.encode()))
+    [address] = re.findall(r'href="(/start[^"#]*map=export.csv)', page)
+    page = html.unescape(empty.get(address, [PAGE]).text)
+    proposed = mapped(empty, page, "export.csv", **MAP | {"timestamp": "Zeit", "value": "", "unit": "", "format": ""})
+    assert "2 found" in proposed
+    assert proposed.count("672 readings") == 2
+    page = mapped(
+        empty, page, "export.csv", **MAP | {"timestamp": "Zeit", "value": "Halle (kWh)", "format": "%d.%m.%Y %H:%M"}
+    )
+    assert "1 found" in page
+    assert confirm(empty, page)[0] == 303
+    assert [each.name for each in empty.project.site("werk_s_d").meters] == ["Halle 3"]
+
+
+def mapped(asking: Asking, page: str, file: str, **form: str) -> str:
+    kept = re.findall(r'name="kept" value="(\w+)"', page)[0]
+    answer = posted(asking, "/start/map", form={"kept": kept, "file": file, **form})
+    assert answer.status == 303, answer.text
+    return html.unescape(asking.get(answer.headers["location"], [PAGE]).text)

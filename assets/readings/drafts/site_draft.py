@@ -100,8 +100,7 @@ class SiteDraft:
     def add_file(self, path: Path) -> None:
         """Facts of one file of readings or weather. Raises BadInput for one that is neither."""
         report = sniff_file(path, tz=self._zone or None, now_utc=self._now)
-        found = look(path)
-        if found is not None:
+        if (found := look(path)) is not None:
             check_offsets(path, found.frame, found.time, self._zone)
             self._add_table(path, found)
         elif report.channels and report.format in OF_HOMES:
@@ -110,7 +109,8 @@ class SiteDraft:
             self._add_stated(path, report.channels, is_cumulative=report.format in SPARSE)
         else:
             message = report.message or "no readings, no times: expected a meter, weather or tariff file"
-            raise BadInput(message, file="" if str(path) in message else str(path))
+            reason = min(report.reasons, default="bad_input")
+            raise BadInput(message, file="" if str(path) in message else str(path), reason=reason)
 
     def add_tariff(self, path: Path, tariff: Tariff) -> None:
         """A tariff that was handed over."""
@@ -219,11 +219,11 @@ class SiteDraft:
                 questions.remove(each)
         if found.meter is not None:
             unit = next((each.unit for each in found.values if each.unit), None) or found.unit_of_rows
-            keys["meters"] = {name: self._stream(name, path, unit).partition(".")[0] for name in keys["meters"]}
+            keys["meters"] = {name: self.stream(name, path, unit).partition(".")[0] for name in keys["meters"]}
         elif found.clocks:
             unit = found.values[0].unit if found.values else None
             label = next(iter(found.constants.values()), "")
-            keys["meters"] = {"any": self._stream(label, path, unit).partition(".")[0]}
+            keys["meters"] = {"any": self.stream(label, path, unit).partition(".")[0]}
         else:
             keys.pop("value", None)
             keys.pop("unit", None)
@@ -262,7 +262,7 @@ class SiteDraft:
             unit, factor = PRICE_UNITS.get(unit, (unit, 1.0))
             stream = self._directed(path, column.name, unit, questions)
             if not stream and not any(each.column == column.name for each in questions):
-                stream = self._stream(column.name, path, unit, constant)
+                stream = self.stream(column.name, path, unit, constant)
             if stream and not is_repeated(column.name, unit, stream, values, units, questions):
                 values[column.name], units[column.name] = stream, unit
                 if factor != 1.0:
@@ -294,7 +294,7 @@ class SiteDraft:
         text = f"{what}? Take the sign away, and give its unit under units{column.counter_hint}"
         said = self._answer(path, name, text, allowed)
         if said == "":
-            own = PRICE if price else f"{device}_soc" if device else self._stream(name, path, column.unit, constant)
+            own = PRICE if price else f"{device}_soc" if device else self.stream(name, path, column.unit, constant)
             questions.append(Question(key="values", column=name, text=text, answers=(own,)))
         return said if said not in ("", "skip") else None
 
@@ -352,7 +352,7 @@ class SiteDraft:
         named = (each.meter_id for each in known if is_main(each.name) or direction(each.name) == "import")
         return next(named, "main")
 
-    def _stream(self, name: str, path: Path, unit: str | None, constant: str = "") -> str:
+    def stream(self, name: str, path: Path, unit: str | None, constant: str = "") -> str:
         """The stream that a foreign name becomes."""
         if unit is not None and (UNITS[unit].behaviour is Behaviour.LEVEL or unit == "count"):
             return self._driver(name, unit)

@@ -1,19 +1,27 @@
 """A complete column map into the site file, which must still load and then read the file; whole or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from assets.readings.drafts.map_draft import MapDraft
 from assets.readings.sniff_files import read_file
+from assets.sites.edit_site import one_writer, text_tag
 from assets.sites.load_sites import load_site, rewritten
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site_file.site import ColumnMap
+from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.yaml_file import with_item
 
 
-def write_maps(site_file: Path, drafts: Sequence[tuple[Path, MapDraft]], *, now_utc: datetime) -> int:
+def write_maps(
+    site_file: Path,
+    drafts: Sequence[tuple[Path, MapDraft]],
+    *,
+    now_utc: datetime,
+    keep: Callable[[Site], object] = lambda _: None,
+) -> int:
     """Put the maps of these files into the site file, comments and all else kept; returns how many were not there.
+    keep: called with the site as it will be, before its file is replaced.
 
     Raises BadInput where a map is not complete, the site file would not load, or a file could not be read with it.
     """
@@ -24,17 +32,19 @@ def write_maps(site_file: Path, drafts: Sequence[tuple[Path, MapDraft]], *, now_
             message = f"nothing is written while the map has an open question: {question.sentence}{others}"
             mend = "answer with --tz, --unit or --meter, or complete the map that sniff prints and give it with --map"
             raise BadInput(message, file=str(path), reason="open_question", mend=mend)
-    text = site_file.read_bytes().decode("utf-8")
-    known: list[ColumnMap] = list(load_site(site_file).column_maps)
-    before = len(known)
-    for _, draft in drafts:
-        mapping = draft.column_map()
-        if mapping not in known:
-            known.append(mapping)
-            text = with_item(text, "column_maps", "\n".join(draft.lines()), file=str(site_file))
-    if len(known) > before:
-        with rewritten(site_file, text) as site:
-            for path, _ in drafts:
-                # With all maps of the site: another that is meant for the same names must not get in the way.
-                read_file(path, site=site, now_utc=now_utc)
+    with one_writer(site_file, text_tag(site_file)):
+        text = site_file.read_bytes().decode("utf-8")
+        known: list[ColumnMap] = list(load_site(site_file).column_maps)
+        before = len(known)
+        for _, draft in drafts:
+            mapping = draft.column_map()
+            if mapping not in known:
+                known.append(mapping)
+                text = with_item(text, "column_maps", "\n".join(draft.lines()), file=str(site_file))
+        if len(known) > before:
+            with rewritten(site_file, text) as site:
+                for path, _ in drafts:
+                    # With all maps of the site: another that is meant for the same names must not get in the way.
+                    read_file(path, site=site, now_utc=now_utc)
+                keep(site)
     return len(known) - before

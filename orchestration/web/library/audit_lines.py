@@ -44,7 +44,7 @@ _ROUTE = {
     "/keys/issue": "{0} made an API key", "/keys/revoke": "{0} revoked an API key",
     "/settings/sites/{site}": "{0} changed the site file",
     "/demand-response": "{0} recorded an event of demand response", "/data/map": "{0} mapped columns of a meter file",
-    "/data/accept": "{0} accepted meter files",
+    "/start/map": "{0} mapped columns of a meter file", "/data/accept": "{0} accepted meter files",
     "/why/keep": "{0} kept a figure", "/upload/bill/add": "{0} uploaded a bill",
     "/board/audit/verify": "{0} verified evidence packs", "/board/audit/draw": "{0} recomputed random figures",
 }  # fmt: skip

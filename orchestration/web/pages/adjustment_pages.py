@@ -1,6 +1,6 @@
 """Acts on adjustments of a use's baseline: `meterloom baseline adjust` as forms of the use's page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
@@ -10,13 +10,16 @@ from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.baselines.baseline import AdjustmentKind, AdjustmentRecord
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
+from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.time import parse_day
 from orchestration.operations.baselines.adjust import adjust
+from orchestration.operations.options import number_or_none
 from orchestration.web.library.report_acts import who_else
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, requires
 from orchestration.web.web_call import WebCall, has_keys
 from reports.assess import enb_of
-from reports.pages.adjustment_acts import AdjustmentActor
+from reports.pages.adjustment_acts import PROPOSAL_FIELDS, AdjustmentActor
 from reports.pages.energy_uses import ENPI, use_address
 from reports.recompute.kept_readings import seu_of
 
@@ -49,6 +52,7 @@ def propose(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_CREATE,
     form = {name: value.strip() for name, value in ask.form.items()}
     given = {name: form.get(name, "") for name in ("start", "end", "reason", "method", "evidence")}
     sizes = {name: form.get(name, "").replace("−", "-") or None for name in ("kwh_per_day", "percent")}
+    _check({**given, **sizes})
     try:
         adjust(
             WebCall(ask), _baseline_id(ask, site, seu), **given, **sizes,
@@ -58,6 +62,22 @@ def propose(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_CREATE,
         if fault.reason != "proposed_already":
             raise
     return _back(ask, site, seu)
+
+
+def _check(given: Mapping[str, str | None]) -> None:
+    """Raises BadInput for a field that cannot be read, by its label."""
+    labels = {each.name: Sentence(each.label) for each in PROPOSAL_FIELDS}
+    start, end = (parse_day(given[name] or "", labels[name]) for name in ("start", "end"))
+    for name in ("kwh_per_day", "percent"):
+        number_or_none(given[name], labels[name])
+    if end <= start:
+        message = Sentence("an adjustment ends ({0}) before it starts ({1})", end, start)
+        raise BadInput(message, reason="bad_adjustment")
+    if (given["kwh_per_day"] is None) == (given["percent"] is None):
+        raise BadInput(Sentence("expected kWh a day or a share, and not both"), reason="bad_adjustment")
+    for name in ("reason", "method", "evidence"):
+        if not given[name]:
+            raise BadInput(Sentence("{0}: expected a text, got nothing", labels[name]), reason="bad_adjustment")
 
 
 def _decided(name: str) -> Callable[..., Response]:

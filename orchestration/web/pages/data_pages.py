@@ -21,9 +21,10 @@ from data_quality.contracts.time import zone
 from orchestration.operations.options import column_map
 from orchestration.operations.readings.ingest import ingest
 from orchestration.operations.readings.quarantine import quarantine_retry
-from orchestration.web.column_maps import foreign_table, mapped
+from orchestration.web.column_maps import for_later, foreign_table, keep_for_later, keep_mapped
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads, SentFile
+from orchestration.web.problems import led_on
 from orchestration.web.queries import age_of, marts_of, whole_site
 from orchestration.web.request_context import Ask, Nav, requires
 from orchestration.web.web_call import WebCall
@@ -31,7 +32,7 @@ from orchestration.web.work import calculate, calculation
 from reports.pages.address import span
 from reports.pages.data_days import MAPPED, PATH, RETRY, TAKE, DayRead, Refused, data_page, refusal_blocks
 from reports.pages.page import PageBlock
-from reports.pages.reading_upload import ACCEPT, MAP, PREVIEW, upload_blocks
+from reports.pages.reading_upload import ACCEPT, LATER, MAP, PREVIEW, upload_blocks
 from reports.texts.locales import long_date
 
 router = APIRouter()
@@ -88,13 +89,8 @@ def preview(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
 @router.post(MAP)
 def map_columns(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
     """Read one file of a preview by the columns that the person names; nothing is stored. Raises BadInput."""
-    site, kept = whole_site(ask), ask.form.get("kept", "")
-    uploads, name = KeptUploads(ask, site.site_id), ask.form.get("file", "")
-    file = next((each for each in uploads.files(kept) if each.name == name), None)
-    if file is None:
-        raise BadInput(f"no file {name[:60]!r} is in this upload", reason="no_upload", mend="choose the file again")
-    made = mapped(foreign_table(file, site, column_map(_map_of(uploads, kept, file))), site, ask.form)
-    uploads.keep_map(kept, file, made.model_dump_json(exclude_defaults=True))
+    site = whole_site(ask)
+    kept = keep_mapped(ask, KeptUploads(ask, site.site_id), site)
     return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
 
 
@@ -104,10 +100,13 @@ def accept(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
     site, kept = whole_site(ask), ask.form.get("kept", "")
     uploads, files = KeptUploads(ask, site.site_id), dict[Path | None, list[Path]]()
     for each in uploads.files(kept):
-        files.setdefault(_map_of(uploads, kept, each), []).append(each)
+        files.setdefault(uploads.map_of(kept, each), []).append(each)
     for mapping, paths in files.items():
         call, items = WebCall(ask), list[dict[str, Any]]()
-        if mapping is not None:
+        if (known := column_map(mapping)) is not None:
+            if LATER in ask.form:
+                with led_on({"cannot_patch": "accept the file without the box “Use for later files”"}):
+                    keep_for_later(ask, site, paths, known)
             sha256 = file_sha256(paths[0])
             items = ask.project.quarantine.items(site.site_id, is_open=True, source_sha256=sha256)
         # Of a file that waits in quarantine the items are resolved, too.
@@ -125,26 +124,22 @@ def _upload(ask: Ask, site: Site, state: str) -> tuple[PageBlock, ...]:
     kept, project = ask.address.part("kept"), ask.project
     if not may(ask.person, Permission.READINGS_PUSH) or ask.address.as_of_utc is not None:
         return ()
-    uploads, previews, foreign = KeptUploads(ask, site.site_id), [], []
+    uploads, previews, foreign, of_map = KeptUploads(ask, site.site_id), [], [], []
     for path in uploads.files(kept) if kept else ():
-        mapping = column_map(_map_of(uploads, kept, path))
+        mapping = column_map(uploads.map_of(kept, path))
         found = preview_file(
             path, site=site, lake=project.lake, quarantine=project.quarantine, clock=ask.clock, mapping=mapping
         )
         previews.append(found)
+        if mapping is not None and (later := for_later(mapping, path)) not in site.column_maps:
+            of_map.append(later.match)
         if found.report.verdict == "reject" and (mapping is not None or PROPOSED_FOR & {*found.report.reasons}):
             foreign.append(foreign_table(path, site, mapping))
     meters = {each: site.stream_name(each) for each in site.stream_ids()}
     return upload_blocks(
         ask.address, site.site_id, previews, kept=kept, meters=meters, time_zone=site.time_zone, calculation=state,
-        foreign=foreign,
+        foreign=foreign, of_map=of_map,
     )  # fmt: skip
-
-
-def _map_of(uploads: KeptUploads, kept: str, file: Path) -> Path | None:
-    """The column map that the person made of a kept file."""
-    place = uploads.map_of(kept, file)
-    return place if place.exists() else None
 
 
 _COLUMNS = ("scope", "period_start", "coverage", "estimated_share")

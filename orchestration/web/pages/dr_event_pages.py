@@ -14,6 +14,7 @@ from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import parse_day
 from orchestration.operations.demand_response.dr_event import dr_event_create
 from orchestration.operations.options import event_span, number
@@ -55,10 +56,11 @@ def events(ask: Ask = requires(Permission.DR_READ)) -> Response:
 def record(ask: Ask = requires(Permission.DR_EXECUTE)) -> Response:
     """Record an event as `meterloom dr event create` does; the same one again by the same person is that event."""
     site, form = whole_site(ask), ask.form
-    day = parse_day(form.get("day", ""), "Day")
-    start, end = (_clock_time(form.get(name, ""), label) for name, label in (("from", "From"), ("to", "Until")))
+    day = parse_day(form.get("day", ""), Sentence("Day"))
+    labels = {"from": Sentence("From"), "to": Sentence("Until")}
+    start, end = (_clock_time(form.get(name, ""), label) for name, label in labels.items())
     span = f"{day}T{start}/{day + timedelta(days=end <= start)}T{end}"
-    target, programme = float(number(form.get("target_kw", ""), "Target")), form.get("programme", "")
+    target, programme = float(number(form.get("target_kw", ""), Sentence("Target, kW"))), form.get("programme", "")
     start_utc, end_utc = event_span(span, site.time_zone)
     with led_on(WAY_ON), ask.project.store.together():
         same = (programme, start_utc, end_utc, target, ask.person.person_id)
@@ -73,12 +75,13 @@ def record(ask: Ask = requires(Permission.DR_EXECUTE)) -> Response:
     return RedirectResponse(event_href(found, ask.address), 303)
 
 
-def _clock_time(text: str, label: str) -> time:
+def _clock_time(text: str, label: Sentence) -> time:
     """A time of day of a form, by the site's clock. Raises BadInput."""
     try:
         return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007 - a time of day has no zone
     except ValueError as error:
-        raise BadInput(f"{label}: expected a time of day as 14:00, got {text[:20]!r}", reason="bad_time") from error
+        message = Sentence("{0}: expected a time of day as 14:00, got {1}", label, repr(text[:20]))
+        raise BadInput(message, reason="bad_time") from error
 
 
 @router.get(PATH + "/{event_id}", response_class=HTMLResponse)

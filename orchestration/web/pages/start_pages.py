@@ -1,29 +1,34 @@
 """/start: an empty project becomes a site with its first figures, from files that somebody drops."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from assets.readings.drafts.map_draft import PROPOSED_FOR, glob_of
 from assets.readings.drafts.places import country_of, currency_of
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import ColumnMap
+from orchestration.operations.options import column_map
+from orchestration.web.column_maps import foreign_table, keep_mapped
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.request_context import Ask, requires
 from orchestration.web.starting import draft_of, found_in, make_site, parted
 from orchestration.web.work import calculation
 from reports.pages.page import Page
-from reports.pages.start import CONFIRM, FILES, PATH, Open, start_page, waiting_page
+from reports.pages.reading_upload import Foreign
+from reports.pages.start import CONFIRM, FILES, MAP, PATH, Open, start_page, waiting_page
 
 router = APIRouter()
 _MEND = "choose meter files as CSV, XLSX, Parquet or EDI, and bills as PDF"
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def start(ask: Ask = requires(Permission.METER_COMMISSION, takes=("kept", "tz", "made"))) -> Response:
+def start(ask: Ask = requires(Permission.METER_COMMISSION, takes=("kept", "tz", "made", "map"))) -> Response:
     """Upload of first files, the draft of a site from them, and the wait for its first figures."""
     if made := ask.address.part("made"):
         # The first figures, or the page that waits for them.
@@ -46,6 +51,13 @@ def files(ask: Ask = requires(Permission.METER_COMMISSION)) -> Response:
     return RedirectResponse(ask.address.href(PATH, kept=kept, tz=ask.form.get("time_zone", "")[:60]), 303)
 
 
+@router.post(MAP)
+def map_columns(ask: Ask = requires(Permission.METER_COMMISSION)) -> Response:
+    """Read one file by the columns that the person names; nothing is stored. Raises BadInput."""
+    kept = keep_mapped(ask, KeptUploads(ask, "start"), None)
+    return RedirectResponse(ask.address.href(PATH, kept=kept, tz=ask.form.get("zone", "")[:60]), 303)
+
+
 @router.post(CONFIRM)
 def confirm(ask: Ask = requires(Permission.METER_COMMISSION)) -> Response:
     """Make the site, store its readings, and have its figures calculated; a second time changes nothing. Raises
@@ -54,12 +66,20 @@ def confirm(ask: Ask = requires(Permission.METER_COMMISSION)) -> Response:
     fields = {name: value.strip() for name, value in ask.form.items() if name != "kept" and value.strip()}
     if "name" not in fields or "time_zone" not in fields:
         raise BadInput("a site needs a name and a time zone", reason="bad_answer", mend="go back and give both")
-    made = make_site(ask, KeptUploads(ask, "start").files(ask.form.get("kept", "")), fields)
+    files, maps = _files(ask, ask.form.get("kept", ""))
+    made = make_site(ask, files, fields, maps)
     return RedirectResponse(ask.address.href(PATH, made=made), 303)
 
 
+def _files(ask: Ask, kept: str) -> tuple[list[Path], dict[Path, ColumnMap]]:
+    """Files of an upload, and the maps that the person made of them."""
+    uploads = KeptUploads(ask, "start")
+    files = uploads.files(kept)
+    return files, {each: made for each in files if (made := column_map(uploads.map_of(kept, each))) is not None}
+
+
 def _draft(ask: Ask, kept: str, zone: str) -> Page:
-    paths = KeptUploads(ask, "start").files(kept)
+    paths, maps = _files(ask, kept)
     of_meters, bills, wrong = parted(ask, paths)
     faults = {path.name: _message(fault, paths) for path, fault in wrong.items()}
     shown = partial(
@@ -68,16 +88,26 @@ def _draft(ask: Ask, kept: str, zone: str) -> Page:
     )  # fmt: skip
     if not of_meters:
         return shown(refused=faults)
+
+    def foreign(refused: Mapping[Path, BadInput]) -> list[Foreign]:
+        """Tables that are not read, and the one that the person wants to map otherwise."""
+        wanted = [each for each, fault in refused.items() if each in maps or fault.reason in PROPOSED_FOR]
+        wanted += [each for each in of_meters if each.name == ask.address.part("map") and each not in wanted]
+        return [foreign_table(each, None, maps.get(each)) for each in wanted]
+
     try:
-        draft = draft_of(of_meters, {"time_zone": zone} if zone else {})
+        draft = draft_of(of_meters, {"time_zone": zone} if zone else {}, maps)
     except BadInput as fault:
-        return shown(refused=faults | {each.name: _message(fault, paths) for each in of_meters})
+        wrong = dict.fromkeys(of_meters, fault)
+        return shown(refused=faults | {each.name: _message(fault, paths) for each in wrong}, foreign=foreign(wrong))
+    read = {each.keys["match"] for each in draft.draft.maps if "timestamp" in each.keys}
     found, hours = found_in(ask, of_meters, draft)
     money = currency_of(country_of(zone)) if zone else ""
     return shown(
         currency=money or draft.site.currency, found=found, hours=hours,
         refused=faults | {path.name: _message(fault, paths) for path, fault in draft.refused.items()},
         questions=[Open(each.id, each.text, each.answers) for each in draft.draft.open_questions.values()],
+        foreign=foreign(draft.refused), tables=[each.name for each in of_meters if glob_of(each.name) in read],
     )  # fmt: skip
 
 
