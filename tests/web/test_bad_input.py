@@ -129,7 +129,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         f"{UPLOAD}::test_files_are_refused_by_their_length_before_a_byte_of_them_is_read",
     ),
     "act: a person added with a taken id, an unknown role or site, twice": (
-        f"{PEOPLE}::test_what_is_nobody_to_add_is_one_sentence_and_changes_nothing",
+        f"{PEOPLE}::test_a_faulty_form_of_a_new_person_is_one_sentence_and_changes_nothing",
         f"{PEOPLE}::test_a_form_without_its_tag_and_one_that_is_sent_twice_add_nobody_twice",
         f"{PEOPLE}::test_an_id_that_was_somebodys_is_nobody_elses",
     ),

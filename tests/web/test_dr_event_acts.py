@@ -130,7 +130,7 @@ def test_an_approval_whose_key_was_changed_asks_for_a_new_plan(here: Here) -> No
     people.write_text(text)
     page = shown(here, ANN)
     assert "The approval does not hold any more: the key of bob is not the one that approved it." in page
-    assert "Propose plan" in page or "keys new" in page
+    assert "Propose plan" in page or "Make one on your profile" in page
     assert now(here) == event
 
 
