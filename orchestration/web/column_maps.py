@@ -22,6 +22,7 @@ from data_quality.contracts.time import zone
 from data_quality.contracts.units import unit_of
 from orchestration.operations.options import column_map
 from orchestration.web.kept_uploads import KeptUploads
+from orchestration.web.problems import led_on
 from orchestration.web.request_context import Ask
 from orchestration.web.site_texts import held_site, keep_replaced
 from reports.pages.reading_upload import Foreign
@@ -68,7 +69,8 @@ def keep_for_later(ask: Ask, site: Site, files: Sequence[Path], mapping: ColumnM
         (path, MapDraft(keys=for_later(mapping, path).model_dump(mode="json", exclude_defaults=True)))
         for path in files
     ]  # fmt: skip
-    write_maps(held.path, drafts, now_utc=ask.now_utc, keep=partial(keep_replaced, ask, held))
+    with led_on({"cannot_patch": "accept the file without the box “Use for later files”"}):
+        write_maps(held.path, drafts, now_utc=ask.now_utc, keep=partial(keep_replaced, ask, held))
 
 
 def for_later(mapping: ColumnMap, file: Path) -> ColumnMap:

@@ -24,7 +24,6 @@ from orchestration.operations.readings.quarantine import quarantine_retry
 from orchestration.web.column_maps import for_later, foreign_table, keep_for_later, keep_mapped
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads, SentFile
-from orchestration.web.problems import led_on
 from orchestration.web.queries import age_of, marts_of, whole_site
 from orchestration.web.request_context import Ask, Nav, requires
 from orchestration.web.web_call import WebCall
@@ -105,8 +104,7 @@ def accept(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
         call, items = WebCall(ask), list[dict[str, Any]]()
         if (known := column_map(mapping)) is not None:
             if LATER in ask.form:
-                with led_on({"cannot_patch": "accept the file without the box “Use for later files”"}):
-                    keep_for_later(ask, site, paths, known)
+                keep_for_later(ask, site, paths, known)
             sha256 = file_sha256(paths[0])
             items = ask.project.quarantine.items(site.site_id, is_open=True, source_sha256=sha256)
         # Of a file that waits in quarantine the items are resolved, too.
