@@ -7,6 +7,8 @@ from reports.pages.widgets.tile import Given, Shown, number, tile
 from reports.svg.spark import spark_svg
 from reports.texts.locales import page_word
 
+_CHANGE = "deviation_percent"
+
 
 class Compared(Given):
     """now, before: of the span and of the one compared with; change: in percent. against: that span, in words.
@@ -32,7 +34,14 @@ def view(given: Compared) -> Widget:
         numbers.append(number(given.against, given.before, given.locale))
         numbers.append(number("Change", given.change, given.locale, signed=True))
     numbers += [
-        number(label, shown, given.locale, note=note, signed=shown is not None and shown.figure.unit == "percent")
+        # A change has a sign, a share has none.
+        number(
+            label,
+            shown,
+            given.locale,
+            note=note,
+            signed=shown is not None and shown.figure.trace.computation == _CHANGE,
+        )
         for label, shown, note in given.more
     ]
     if given.now is None and any(shown is not None for _, shown, _ in given.more):
