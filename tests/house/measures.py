@@ -21,7 +21,7 @@ BUDGETS = {
     "assets": 61_222,
     "dbt_project": 2_317,
     "ml": 23_385,
-    "controls": 38_542,
+    "controls": 38_545,
     "reports": 33_957,
     "orchestration": 48_717,
 }

@@ -21,6 +21,9 @@ from controls.optimiser.solution import Series, cost_of, series_of
 from data_quality.contracts.control.plan_scenario import RiskFigures, Scenario, ScenarioCost, ScenarioSet, cost_at
 from data_quality.contracts.errors import OurFault
 
+# Of a smaller weight of the risk the mean alone is minimised: a solver takes its parts for zero.
+_LEAST_WEIGHT = 1e-6
+
 
 @dataclass(frozen=True)
 class TwoStage:
@@ -90,7 +93,7 @@ class TwoStage:
         """Value at risk and what each scenario costs beyond it."""
         risk = self.known.risk
         program.tag = ""
-        if not risk.cvar_weight:
+        if risk.cvar_weight < _LEAST_WEIGHT:
             return
         at_risk = program.new("risk_cost", 1, lower=-np.inf)
         beyond = program.new("risk_beyond", len(self.cases))

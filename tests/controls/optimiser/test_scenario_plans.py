@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -184,6 +184,8 @@ def test_soon_is_the_same_in_every_scenario_and_later_is_not() -> None:
     assert any(family.label == "shared" for family in both.problems[0].program.families)
 
 
+# The solver takes parts of so small a weight for zero, and the value at risk was without a limit.
+@example(seed=0, level=0.0, weight=2e-9, shared_h=0)
 @settings(max_examples=15)
 @given(seed=st.integers(0, 1000), level=st.floats(0, 0.95), weight=st.floats(0, 1), shared_h=st.integers(0, 12))
 def test_thinking_of_scenarios_is_never_worth_less_than_nothing(
