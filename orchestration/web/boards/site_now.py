@@ -10,6 +10,7 @@ import polars as pl
 from assets.kpi.running_cost.interval_costs import NO_TARIFF
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures
 from assets.sites.meter_tree import total_meters
+from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
@@ -19,7 +20,7 @@ from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
 from orchestration.web.boards.board_figures import Show
-from reports.figures.running import running_list
+from reports.figures.running import running_list, with_coarse_source
 from reports.pages.address import Address, Compare
 from reports.pages.page import Widget
 from reports.pages.settings_list import PATH as SETTINGS
@@ -77,7 +78,8 @@ class SiteNow:
             elif fault.reason != "nothing_known":
                 raise
             return None
-        return self._coarse(found)
+        # Days that are not published yet cannot be coarse.
+        return if_published(lambda: with_coarse_source(found, self.site, self.show.read), lambda _: found)
 
     @cached_property
     def figures(self) -> Mapping[str, Shown]:
@@ -129,14 +131,6 @@ class SiteNow:
             return "An engineer of this site can add a tariff.", ""
         place = f"{SETTINGS}/sites/{self.site.site_id}"
         return "Add tariff", Address(path=place, locale=self.show.address.locale).href()
-
-    def _coarse(self, found: RunningFigures) -> RunningFigures:
-        where = (pl.col("scope") == self.scope) & (pl.col("period_start") >= found.month_start)
-        days = self.show.mart("mart_scope__day_kpi", where, scope=self.scope)
-        coarsest: Any = days["max_source_minutes"].max() if days.height else None
-        if coarsest is None or coarsest <= found.window_minutes:
-            return found
-        return found.with_coarse_source()
 
 
 def main_meters(now: SiteNow) -> list[str]:
