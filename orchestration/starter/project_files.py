@@ -143,8 +143,9 @@ def drafted(
 def _drafted(
     files: Iterable[Path], interview: "Interview", maps: Mapping[Path, ColumnMap]
 ) -> "tuple[SiteDraft, dict[Path, BadInput]]":
-    from assets.readings.drafts.mapped_file import add_mapped
+    from assets.readings.drafts.map_draft import MapDraft, glob_of
     from assets.readings.drafts.site_draft import SiteDraft
+    from assets.readings.sniff_files import read_file
     from assets.tariffs.formats.tariff_file import read_tariffs
 
     draft = SiteDraft(time_zone=interview.time_zone, now_utc=SystemClock().now_utc(), answers=interview.given)
@@ -154,8 +155,14 @@ def _drafted(
             if path.suffix.lower() in TARIFFS:
                 for tariff in read_tariffs(path):
                     draft.add_tariff(path, tariff)
-            elif path in maps:
-                add_mapped(draft, path, maps[path])
+            elif (mapping := maps.get(path)) is not None:
+                # Its names become meters and drivers; the map holds of later files that are called so.
+                channels = read_file(path, mapping=mapping).report.channels
+                streams = {each.meter: draft.stream(each.meter, path, each.unit).partition(".")[0] for each in channels}
+                columns = {column: streams[name] for column, name in mapping.values.items() if name in streams}
+                names = {"values": columns} if mapping.values else {"meters": streams}
+                later = mapping.model_copy(update={"match": glob_of(path.name), **names})
+                draft.maps.append(MapDraft(keys=later.model_dump(mode="json", exclude_defaults=True)))
             else:
                 draft.add_file(path)
         except BadInput as fault:

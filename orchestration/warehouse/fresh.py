@@ -1,6 +1,6 @@
 """Marts, baselines and reports made again in this process where the lake has become newer."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
@@ -70,7 +70,10 @@ def freshen_marts(project: OpenProject, *, clock: Clock, doing: Doing) -> bool:
         from orchestration.warehouse.local_build import PARTS, make_marts
 
         stage, ranges = waiting.pop(0)
-        text = _text_of(stage, ranges)
+        begins, ends = min(split_key(first)[0] for first, _ in ranges), max(split_key(last)[0] for _, last in ranges)
+        months = f"{begins:%Y-%m}" + ("" if begins == ends else f" to {ends:%Y-%m}")
+        sites = split_key(ranges[0][0])[1] if len(ranges) == 1 else f"{len(ranges)} sites"
+        text = f"{sites}: making the {TITLES[stage]} of {months}"
         try:
             for number, part in enumerate(make_marts(project, stage, ranges, clock=clock)):
                 doing(text, part, done=done * PARTS + number, of=(done + 1 + len(waiting)) * PARTS)
@@ -115,10 +118,3 @@ def builds_of(months: Iterable[str], sites: Mapping[str, Site]) -> list[list[tup
             builds[-1].append(each)
             room -= size
     return builds
-
-
-def _text_of(stage: str, ranges: Sequence[tuple[str, str]]) -> str:
-    begins, ends = min(split_key(first)[0] for first, _ in ranges), max(split_key(last)[0] for _, last in ranges)
-    months = f"{begins:%Y-%m}" + ("" if begins == ends else f" to {ends:%Y-%m}")
-    sites = split_key(ranges[0][0])[1] if len(ranges) == 1 else f"{len(ranges)} sites"
-    return f"{sites}: making the {TITLES[stage]} of {months}"

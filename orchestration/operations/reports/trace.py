@@ -19,7 +19,7 @@ from assets.stores.published.requested_figures import KEPT_FOR, RequestedFigures
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import plain
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput
+from data_quality.contracts.reporting.figure import Figure, Trace
 from data_quality.contracts.time import FixedClock, zone
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.answer_figures import (
@@ -222,9 +222,7 @@ def answer_trace(call: Call, figure_id: str) -> TraceReport | None:
     name = next(each for each in reversed(place.split("/")) if not each.isdecimal())
     value, recomputed = Decimal(repr(number)), None
     if is_repeated := "act" not in named:
-        for each in kept.trace.inputs:
-            _expect_same(call, figure_id, each)
-        repeated = dict(unnamed_numbers(_repeated(call, operation, kept.trace))).get(place)
+        repeated = dict(unnamed_numbers(_repeated(call, operation, kept.trace, figure_id))).get(place)
         recomputed = None if repeated is None else Decimal(repr(repeated))
     changes = {
         "figure_id": figure_id, "path": place, "label": f"{place.strip('/')} of {kept.label}", "kpi": name,
@@ -258,24 +256,22 @@ def _command(operation: Operation, arguments: Mapping[str, str]) -> str:
     return shlex.join(words)
 
 
-def _expect_same(call: Call, figure_id: str, source: TraceInput) -> None:
-    file = _at(call, Path(source.id))
-    if file.is_file() and digest_of(file) == source.sha256:
-        return
-    state = "another" if file.is_file() else "gone"
-    raise BadInput(
-        f"figure {figure_id} was made of {file}, which is {state} now: expected the file with SHA-256 {source.sha256}",
-        reason="changed_input",
-    )
-
-
 def _at(call: Call, path: Path) -> Path:
     found = (call.folder.resolve() / path).resolve()
     return found if found.exists() or len(path.parts) > 1 else path
 
 
-def _repeated(call: Call, operation: Operation, trace: Trace) -> Any:
-    """The answer as JSON, by the clock of then."""
+def _repeated(call: Call, operation: Operation, trace: Trace, figure_id: str) -> Any:
+    """The answer as JSON, by the clock of then. Raises BadInput where a file that it was made of is gone or another."""
+    for source in trace.inputs:
+        file = _at(call, Path(source.id))
+        if not file.is_file() or digest_of(file) != source.sha256:
+            state = "another" if file.is_file() else "gone"
+            raise BadInput(
+                f"figure {figure_id} was made of {file}, which is {state} now: expected the file with SHA-256 "
+                f"{source.sha256}",
+                reason="changed_input",
+            )
     named = trace.parameters
     if not may_repeat(operation):
         raise _no_such_command(operation.name)

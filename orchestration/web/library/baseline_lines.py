@@ -25,7 +25,13 @@ def baseline_lines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]
     """Fits, approvals and rejections of baselines, and the acts on their adjustments."""
     for site_id, site in sites.items():
         uses, at = {each.seu_id for each in site.seus}, Address(path="", locale=ask.address.locale)
-        subjects = _subjects(ask, site)
+        # By the id of their subject: an accepted recommendation, an M&V project or an energy use.
+        subjects: dict[str, Text] = {
+            each.project_id: title_of(each, scope_name(site, each.scope))
+            for each in Recommendations(ask.project.store).standing(site_id, as_of_utc=ask.address.as_of_utc)
+        }
+        subjects |= {each.project_id: named(each.name) for each in site.projects}
+        subjects |= {each.seu_id: named(each.name) for each in site.seus}
         yield from _adjustments(ask, site, names, subjects)
         for each in ask.project.baselines.versions(site_id, as_of_utc=ask.address.as_of_utc):
             fit, zone = each.baseline, site.time_zone
@@ -63,13 +69,3 @@ def _adjustments(ask: Ask, site: Site, names: Mapping[str, str], subjects: Mappi
             if person_id and at_utc:
                 text = Sentence(pattern, person_name(person_id, names), *of)
                 yield TrailLine(at_utc, text, "baselines", href, reason, site.time_zone)
-
-
-def _subjects(ask: Ask, site: Site) -> Mapping[str, Text]:
-    """Subjects of a site's baselines: its uses, M&V projects and accepted recommendations, by id."""
-    measures: dict[str, Text] = {
-        each.project_id: title_of(each, scope_name(site, each.scope))
-        for each in Recommendations(ask.project.store).standing(site.site_id, as_of_utc=ask.address.as_of_utc)
-    }
-    uses: dict[str, Text] = {each.seu_id: named(each.name) for each in site.seus}
-    return measures | {each.project_id: named(each.name) for each in site.projects} | uses

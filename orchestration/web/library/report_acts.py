@@ -117,18 +117,13 @@ def _act(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> Act:
         submit=kind.sends, public_key=public_key, command=_command(ask, line, content, name) if public_key else "",
     )  # fmt: skip
     span = Sentence("{0}, {1}", line.title, line.span)
+    # Its beginning tells keys apart in a sentence; the whole of it stands on the profile.
+    note = Sentence(_SIGNATURE, f"{fingerprint(public_key)[:19]}…") if public_key else _NO_KEYS
     return Act(
         label=kind.label, question=Sentence(kind.asks, line.span), about=Sentence("{0}, revision {1}", span,
         content.revision), facts=tuple(facts), form=None if lacks_key else form,
-        note=_note(public_key, lacks_key=lacks_key), is_first=name not in {"return", "withdraw"},
+        note=NO_KEY if lacks_key else note, is_first=name not in {"return", "withdraw"},
     )  # fmt: skip
-
-
-def _note(public_key: str, *, lacks_key: bool) -> str:
-    if lacks_key:
-        return NO_KEY
-    # Its beginning tells keys apart in a sentence; the whole of it stands on the profile.
-    return Sentence(_SIGNATURE, f"{fingerprint(public_key)[:19]}…") if public_key else _NO_KEYS
 
 
 def _command(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> str:

@@ -1,13 +1,11 @@
 """Acts on adjustments of a use's baseline: `meterloom baseline adjust` as forms of the use's page."""
 
-from collections.abc import Callable, Mapping
-
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.access.permissions import Permission, may
-from data_quality.contracts.baselines.baseline import AdjustmentKind, AdjustmentRecord
+from data_quality.contracts.baselines.baseline import AdjustmentKind
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.sentence import Sentence
@@ -25,12 +23,7 @@ from reports.recompute.kept_readings import seu_of
 
 router = APIRouter()
 _ONE = ENPI + "/{site}/{seu}"
-# The act of the page: who may, the option of the command, and the field of who did it already.
-_DECISIONS = {
-    "approve": (Permission.BASELINE_APPROVE, "approve", "approved_by"),
-    "take-back": (Permission.BASELINE_CREATE, "withdraw", "withdrawn_by"),
-    "withdraw": (Permission.BASELINE_APPROVE, "withdraw", "withdrawn_by"),
-}
+_ADJUSTMENT = _ONE + "/adjustments/{adjustment}"
 
 
 def adjustment_actor(ask: Ask) -> AdjustmentActor:
@@ -48,11 +41,25 @@ def adjustment_actor(ask: Ask) -> AdjustmentActor:
 
 @router.post(_ONE + "/propose")
 def propose(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_CREATE, shared=("locale",))) -> Response:
-    """Propose an adjustment of the use's baseline; a second click finds the proposal that the first one made."""
+    """Propose an adjustment of the use's baseline; a second click finds the proposal that the first one made.
+
+    Raises BadInput for a field that cannot be read, by its label.
+    """
     form = {name: value.strip() for name, value in ask.form.items()}
     given = {name: form.get(name, "") for name in ("start", "end", "reason", "method", "evidence")}
     sizes = {name: form.get(name, "").replace("−", "-") or None for name in ("kwh_per_day", "percent")}
-    _check({**given, **sizes})
+    labels = {each.name: Sentence(each.label) for each in PROPOSAL_FIELDS}
+    start, end = (parse_day(given[name], labels[name]) for name in ("start", "end"))
+    for name, size in sizes.items():
+        number_or_none(size, labels[name])
+    if end <= start:
+        message = Sentence("an adjustment ends ({0}) before it starts ({1})", end, start)
+        raise BadInput(message, reason="bad_adjustment")
+    if (sizes["kwh_per_day"] is None) == (sizes["percent"] is None):
+        raise BadInput(Sentence("expected kWh a day or a share, and not both"), reason="bad_adjustment")
+    for name in ("reason", "method", "evidence"):
+        if not given[name]:
+            raise BadInput(Sentence("{0}: expected a text, got nothing", labels[name]), reason="bad_adjustment")
     try:
         adjust(
             WebCall(ask), _baseline_id(ask, site, seu), **given, **sizes,
@@ -64,53 +71,51 @@ def propose(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_CREATE,
     return _back(ask, site, seu)
 
 
-def _check(given: Mapping[str, str | None]) -> None:
-    """Raises BadInput for a field that cannot be read, by its label."""
-    labels = {each.name: Sentence(each.label) for each in PROPOSAL_FIELDS}
-    start, end = (parse_day(given[name] or "", labels[name]) for name in ("start", "end"))
-    for name in ("kwh_per_day", "percent"):
-        number_or_none(given[name], labels[name])
-    if end <= start:
-        message = Sentence("an adjustment ends ({0}) before it starts ({1})", end, start)
-        raise BadInput(message, reason="bad_adjustment")
-    if (given["kwh_per_day"] is None) == (given["percent"] is None):
-        raise BadInput(Sentence("expected kWh a day or a share, and not both"), reason="bad_adjustment")
-    for name in ("reason", "method", "evidence"):
-        if not given[name]:
-            raise BadInput(Sentence("{0}: expected a text, got nothing", labels[name]), reason="bad_adjustment")
+@router.post(_ADJUSTMENT + "/approve")
+def approve(
+    site: str, seu: str, adjustment: str, ask: Ask = requires(Permission.BASELINE_APPROVE, shared=("locale",))
+) -> Response:
+    """Approve an adjustment as the command does; what the same person approved already is done."""
+    return _decide(ask, (site, seu, adjustment), option="approve", field="approved_by")
 
 
-def _decided(name: str) -> Callable[..., Response]:
-    """The function behind the form of a decision."""
-    needs, option, field = _DECISIONS[name]
-
-    def answer(site: str, seu: str, adjustment: str, ask: Ask = requires(needs, shared=("locale",))) -> Response:
-        record = _record(ask, _baseline_id(ask, site, seu), adjustment)
-        if getattr(record, field) != ask.person.person_id:
-            options = {option: record.adjustment_id}
-            adjust(WebCall(ask), reason=ask.form.get("reason", ""), **options)
-        return _back(ask, site, seu)
-
-    answer.__doc__ = f"{name.capitalize()}: as the command does it; what the same person did already is done."
-    return answer
+@router.post(_ADJUSTMENT + "/take-back")
+def take_back(
+    site: str, seu: str, adjustment: str, ask: Ask = requires(Permission.BASELINE_CREATE, shared=("locale",))
+) -> Response:
+    """Withdraw a proposal of one's own; what the same person withdrew already is done."""
+    return _decide(ask, (site, seu, adjustment), option="withdraw", field="withdrawn_by")
 
 
-for _name in _DECISIONS:
-    router.add_api_route(f"{_ONE}/adjustments/{{adjustment}}/{_name}", _decided(_name), methods=["POST"], name=_name)
+@router.post(_ADJUSTMENT + "/withdraw")
+def withdraw(
+    site: str, seu: str, adjustment: str, ask: Ask = requires(Permission.BASELINE_APPROVE, shared=("locale",))
+) -> Response:
+    """Withdraw an adjustment as the command does; what the same person withdrew already is done."""
+    return _decide(ask, (site, seu, adjustment), option="withdraw", field="withdrawn_by")
+
+
+def _decide(ask: Ask, of: tuple[str, str, str], *, option: str, field: str) -> Response:
+    """Decide on an adjustment by an option of the command. of: site, use, adjustment; field: of who did it already.
+
+    Raises BadInput (unknown_adjustment).
+    """
+    site, seu, adjustment = of
+    baseline_id = _baseline_id(ask, site, seu)
+    records = AdjustmentStore(ask.project.store).records(baseline_id=baseline_id)
+    record = next((each for each in records if each.adjustment_id == adjustment), None)
+    if record is None:
+        raise BadInput(f"{baseline_id} has no adjustment {adjustment[:20]!r}", reason="unknown_adjustment")
+    if getattr(record, field) != ask.person.person_id:
+        options = {option: adjustment}
+        adjust(WebCall(ask), reason=ask.form.get("reason", ""), **options)
+    return _back(ask, site, seu)
 
 
 def _baseline_id(ask: Ask, site_id: str, seu_id: str) -> str:
     """The use's energy baseline. Raises BadInput for what is not there or not to be seen."""
     site = whole_site(ask.of(site=site_id))
     return enb_of(site, seu_of(site, seu_id))
-
-
-def _record(ask: Ask, baseline_id: str, adjustment_id: str) -> AdjustmentRecord:
-    """The adjustment of that id and baseline. Raises BadInput (unknown_adjustment)."""
-    for record in AdjustmentStore(ask.project.store).records(baseline_id=baseline_id):
-        if record.adjustment_id == adjustment_id:
-            return record
-    raise BadInput(f"{baseline_id} has no adjustment {adjustment_id[:20]!r}", reason="unknown_adjustment")
 
 
 def _back(ask: Ask, site_id: str, seu_id: str) -> Response:

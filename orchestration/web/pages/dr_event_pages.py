@@ -57,8 +57,15 @@ def record(ask: Ask = requires(Permission.DR_EXECUTE)) -> Response:
     """Record an event as `meterloom dr event create` does; the same one again by the same person is that event."""
     site, form = whole_site(ask), ask.form
     day = parse_day(form.get("day", ""), Sentence("Day"))
-    labels = {"from": Sentence("From"), "to": Sentence("Until")}
-    start, end = (_clock_time(form.get(name, ""), label) for name, label in labels.items())
+    times: list[time] = []
+    for name, label in {"from": "From", "to": "Until"}.items():
+        try:
+            times.append(datetime.strptime(form.get(name, "").strip(), "%H:%M").time())  # noqa: DTZ007 - has no zone
+        except ValueError as error:
+            sent = repr(form.get(name, "")[:20])
+            message = Sentence("{0}: expected a time of day as 14:00, got {1}", Sentence(label), sent)
+            raise BadInput(message, reason="bad_time") from error
+    start, end = times
     span = f"{day}T{start}/{day + timedelta(days=end <= start)}T{end}"
     target, programme = float(number(form.get("target_kw", ""), Sentence("Target, kW"))), form.get("programme", "")
     start_utc, end_utc = event_span(span, site.time_zone)
@@ -73,15 +80,6 @@ def record(ask: Ask = requires(Permission.DR_EXECUTE)) -> Response:
             answer = dr_event_create(WebCall(ask), site.site_id, programme, span, target, reason=reason)
             found = _event(ask, site.site_id, dict(answer.result)["event"]["id"])
     return RedirectResponse(event_href(found, ask.address), 303)
-
-
-def _clock_time(text: str, label: Sentence) -> time:
-    """A time of day of a form, by the site's clock. Raises BadInput."""
-    try:
-        return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007 - a time of day has no zone
-    except ValueError as error:
-        message = Sentence("{0}: expected a time of day as 14:00, got {1}", label, repr(text[:20]))
-        raise BadInput(message, reason="bad_time") from error
 
 
 @router.get(PATH + "/{event_id}", response_class=HTMLResponse)
