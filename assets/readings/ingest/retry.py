@@ -43,11 +43,30 @@ def retry_item(
     path = quarantine.root / item["kept_path"]
     if not item["kept_path"] or not path.is_file():
         raise BadInput(f"no copy of {item['source_name']!r} was kept; ingest it again", reason="no_such_file")
-    of_file = {"source_sha256": item["source_sha256"], "is_open": True}
+    return ingest_again(
+        path, item["source_sha256"], site=site, lake=lake, quarantine=quarantine, clock=clock, mapping=mapping,
+        accepted=accepted,
+    )  # fmt: skip
+
+
+def ingest_again(
+    path: Path,
+    sha256: str,
+    *,
+    site: Site,
+    lake: Lake,
+    quarantine: QuarantineStore,
+    clock: Clock,
+    mapping: ColumnMap | None = None,
+    tz: str | None = None,
+    accepted: AcceptedScale | None = None,
+) -> RetryReport:
+    """As ingest_file, of a file with items in quarantine: those that are no longer refused are noted as resolved."""
+    of_file: dict[str, Any] = {"source_sha256": sha256, "is_open": True}
     before = quarantine.items(site.site_id, **of_file)
     watching = _Watching(quarantine)
     report = ingest_file(
-        path, site=site, lake=lake, quarantine=watching, clock=clock, mapping=mapping, accepted=accepted
+        path, site=site, lake=lake, quarantine=watching, clock=clock, mapping=mapping, tz=tz, accepted=accepted
     )
     # A file that is known already was not judged anew: what it had refused still stands.
     if not report.is_repeat:

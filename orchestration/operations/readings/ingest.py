@@ -1,11 +1,13 @@
 """`meterloom ingest`: meter files into the lake."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from assets.readings.drafts.map_draft import PROPOSED_FOR
 from assets.readings.ingest.ingest_file import AcceptedScale, ingest_file
+from assets.readings.ingest.retry import ingest_again
 from assets.readings.sniff_files import REGULAR_FROM_BYTES
+from assets.stores.foreign_database import source_sha256
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import Answer
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
@@ -45,21 +47,20 @@ def ingest(
         zone(tz)
     lake, quarantine = call.project.lake, call.project.quarantine
     accepted = accepted_scale(call, is_accepted=accept_scale)
+    given: dict[str, Any] = {
+        "site": known_site, "lake": lake, "quarantine": quarantine, "clock": call.clock, "mapping": known, "tz": tz,
+        "accepted": accepted,
+    }  # fmt: skip
     reports = []
     for place, path in enumerate(paths):
         is_brief = not path.is_file() or path.stat().st_size < REGULAR_FROM_BYTES
         call.doing(f"reading {path.name}", done=place, of=len(paths), is_brief=is_brief)
-        report = ingest_file(
-            path,
-            site=known_site,
-            lake=lake,
-            quarantine=quarantine,
-            clock=call.clock,
-            mapping=known,
-            tz=tz,
-            dry_run=dry_run,
-            accepted=accepted,
-        )
+        sha256 = source_sha256(path) if known is not None and not dry_run and path.is_file() else ""
+        if sha256 and quarantine.items(site, is_open=True, source_sha256=sha256):
+            # By its map the file may no longer be refused: then what waits in quarantine is resolved.
+            report = ingest_again(path, sha256, **given).file
+        else:
+            report = ingest_file(path, dry_run=dry_run, **given)
         reports.append(report)
         call.say(report.message or f"{path.name}: {report.new_rows} new, {report.corrected_rows} corrected")
         for each in report.restored:

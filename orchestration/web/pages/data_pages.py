@@ -12,7 +12,6 @@ from assets.readings.changes.holds import OF_SCALE
 from assets.readings.drafts.map_draft import PROPOSED_FOR
 from assets.readings.ingest.preview import preview_file
 from assets.sites.meter_tree import has_import
-from assets.stores.file_hashes import file_sha256
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
@@ -101,19 +100,9 @@ def accept(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
     for each in uploads.files(kept):
         files.setdefault(uploads.map_of(kept, each), []).append(each)
     for mapping, paths in files.items():
-        call, items = WebCall(ask), list[dict[str, Any]]()
-        if (known := column_map(mapping)) is not None:
-            if LATER in ask.form:
-                keep_for_later(ask, site, paths, known)
-            sha256 = file_sha256(paths[0])
-            items = ask.project.quarantine.items(site.site_id, is_open=True, source_sha256=sha256)
-        # Of a file that waits in quarantine the items are resolved, too.
-        answer = (
-            quarantine_retry(call, items[0]["item_id"], mapping)
-            if items and items[0]["kept_path"]
-            else ingest(call, paths, site.site_id, mapping=mapping)
-        )
-        calculate(ask, site.site_id, answer)
+        if LATER in ask.form and (known := column_map(mapping)) is not None:
+            keep_for_later(ask, site, paths, known)
+        calculate(ask, site.site_id, ingest(WebCall(ask), paths, site.site_id, mapping=mapping))
     return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
 
 
