@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.stores.whole_file import whole_file
 from controls.simulator.physics.simulated import SimulatedSite
-from controls.simulator.worlds.file_faults import months_with_faults, with_gaps, write_portal
+from controls.simulator.worlds.file_faults import with_gaps, write_portal
 from controls.simulator.worlds.generate import SEED, generate_site
 from controls.simulator.worlds.lapses import Lapse, with_lapses
 from data_quality.contracts.site_file.site import Site
@@ -23,16 +23,15 @@ def write_site(
     seed: int = SEED,
     until_utc: datetime | None = None,
     lapses: Sequence[Lapse] = (),
-    faults_of: date | None = None,
+    faulty: Sequence[date] = (),
 ) -> list[Path]:
     """Simulate the local dates [start, end) and write the files; their paths in order of time. Raises BadInput.
 
     With `until_utc` only intervals that have ended by then are written, prices apart. lapses: what was left running.
-    faults_of: the day whose months have the faults of file_faults.py.
+    faulty: first days of the months that have the faults of file_faults.py.
     """
     made = with_lapses(generate_site(site, start=start, end=end, seed=seed), site, lapses)
     made = made if until_utc is None else made.until(until_utc)
-    faulty = () if faults_of is None else months_with_faults(faults_of)
     paths = write_files(folder, with_gaps(made, faulty))
     return [*paths, *(path for month in faulty if (path := write_portal(folder, made, month)) is not None)]
 

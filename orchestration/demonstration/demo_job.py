@@ -12,6 +12,7 @@ from assets.sites.load_sites import load_people
 from assets.stores.file_hashes import landing_files
 from controls.simulator.simulated_files import write_site
 from controls.simulator.worlds.anchor import ANCHOR, anchored
+from controls.simulator.worlds.file_faults import months_with_faults
 from controls.simulator.worlds.lapses import left_running
 from controls.simulator.worlds.tower_files import Delivery, write_delivery
 from data_quality.contracts.baselines.baseline import BaselineStatus
@@ -160,7 +161,8 @@ def simulate(project: ProjectResource, clock: Clock, *, until: date, quick: bool
     """Landing files of the demo sites. Returns the tower's files: those that come late are not in the folder yet."""
     start, end = factory_span(until)
     factory, lapses = project.site("factory"), left_running("factory", until)
-    write_site(project.project.landing_dir / "factory", factory, start=start, end=end, lapses=lapses, faults_of=until)
+    folder, faulty = project.project.landing_dir / "factory", months_with_faults(until)
+    write_site(folder, factory, start=start, end=end, lapses=lapses, faulty=faulty)
     days = YEAR_HISTORY_DAYS if year else QUICK_HISTORY_DAYS if quick else HOME_HISTORY_DAYS
     deliver_home(project.project, project.site("home"), now_utc=clock.now_utc(), days=days)
     delivery = tower_files(project, until=until, quick=quick)

@@ -6,6 +6,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from controls.simulator.simulated_files import write_site
+from controls.simulator.worlds.file_faults import portal_file
+from controls.simulator.worlds.generate import WORLDS
 from data_quality.contracts.settings import Project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after
@@ -24,28 +26,32 @@ def deliver_home(project: Project, site: Site, *, now_utc: datetime, days: int) 
 
 
 def deliver_plant(project: Project, site: Site, *, now_utc: datetime) -> list[Path]:
-    """The simulated plant's files of the running month and the one before up to now, where its files reach so far.
+    """The simulated plant's files of the running month and the one before up to now, from the month on that its files
+    reach. Returns their paths; a world that ended long ago stays as it was made.
 
-    Returns their paths. Its live meters tell energy and no drivers, and nothing of the hours before they were started.
+    Live meters tell energy and no drivers, and nothing of the hours before they were started. Faults that the demo gave
+    a month stay; months after it have none.
     """
     today, folder = _today(site, now_utc), project.landing_dir / site.site_id
-    running = today.replace(day=1)
-    before = months_after(running, -1)
-    # A world that ended long ago stays as it was made.
-    if any((folder / f"{site.site_id}_{month:%Y-%m}_meters.csv").exists() for month in (before, running)):
-        end = today + timedelta(days=1)
-        return write_site(folder, site, start=before, end=end, until_utc=now_utc, faults_of=today)
-    return []
+    months = (months_after(today.replace(day=1), -1), today.replace(day=1))
+    held = [each for each in months if (folder / f"{site.site_id}_{each:%Y-%m}_meters.csv").exists()]
+    if not held:
+        return []
+    faulty = [each for each in held if portal_file(folder, site.site_id, each).exists()]
+    end = today + timedelta(days=1)
+    return write_site(folder, site, start=held[0], end=end, until_utc=now_utc, faulty=faulty)
 
 
 def deliver(project: Project, sites: Iterable[Site], *, now_utc: datetime, delivered: dict[str, date]) -> None:
-    """Send the files that are due: of homes every time, of plants once a local day. delivered: the plants' last days,
+    """Send the files that are due: of homes every time, of other sites once a local day. delivered: their last days,
     kept up here.
     """
     for site in sites:
-        if site.is_simulated and has_devices(site):
+        if not site.is_simulated:
+            continue
+        if has_devices(site):
             deliver_home(project, site, now_utc=now_utc, days=2)
-        elif site.is_simulated and site.sources and delivered.get(site.site_id) != (today := _today(site, now_utc)):
+        elif site.site_id in WORLDS and delivered.get(site.site_id) != (today := _today(site, now_utc)):
             deliver_plant(project, site, now_utc=now_utc)
             delivered[site.site_id] = today
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
 import assets.sites
@@ -64,7 +65,10 @@ def test_a_plant_whose_files_reach_this_month_or_the_last_gets_them_up_to_now_on
     (folder / "factory_2025-11_meters.csv").touch()
     deliveries.deliver(project, [plant], now_utc=now_utc, delivered={})
     assert len(list(folder.iterdir())) == 1
+    # December's was made by the demo, whose faults of January stay.
     (folder / "factory_2025-12_meters.csv").touch()
+    (folder / "factory_2026-01_meters.csv").touch()
+    (folder / "factory_2026-01_portal.json").touch()
     deliveries.deliver(project, [plant], now_utc=now_utc, delivered=delivered)
     names = {f"factory_{month}_{kind}.csv" for month in ("2025-12", "2026-01") for kind in ("meters", "drivers")}
     # Of January the meters' portal has estimates, and rows that are refused.
@@ -79,3 +83,25 @@ def test_a_plant_whose_files_reach_this_month_or_the_last_gets_them_up_to_now_on
     # The next local day, in February.
     deliveries.deliver(project, [plant], now_utc=now_utc + timedelta(minutes=15), delivered=delivered)
     assert running.read_text().splitlines()[-1].split(",")[2] == "2026-01-31T22:45:00Z"
+    # Of a month that is newer than the demo no portal estimates anything, and no meter has a gap.
+    deliveries.deliver(project, [plant], now_utc=datetime(2026, 2, 20, 12, tzinfo=UTC), delivered=delivered)
+    assert [path.name for path in folder.glob("*.json")] == ["factory_2026-01_portal.json"]
+    meters = pl.read_csv(folder / "factory_2026-02_meters.csv").group_by("meter").len()["len"]
+    assert set(meters) == {19 * 96 + 13 * 4}
+
+
+def test_the_tower_of_a_demo_goes_on_and_what_its_senders_brought_of_earlier_months_stays(tmp_path: Path) -> None:
+    tower = load_site(Path(assets.sites.__file__).parent / "demo" / "tower.yaml")
+    project, now_utc = load_project(tmp_path, {}), datetime(2026, 11, 30, 12, tzinfo=UTC)
+    folder = project.landing_dir / "tower"
+    folder.mkdir(parents=True)
+    # Months before the running one came as files of several senders.
+    (folder / "tower_2026-10_drivers.csv").write_text("as it is")
+    (folder / "tower_2026-11_meters.csv").touch()
+    deliveries.deliver(project, [tower], now_utc=now_utc, delivered={})
+    assert {path.name[:13] for path in folder.glob("*_meters.csv")} == {"tower_2026-11"}
+    assert (folder / "tower_2026-10_drivers.csv").read_text() == "as it is"
+    deliveries.deliver(project, [tower], now_utc=now_utc + timedelta(days=3), delivered={})
+    # By the clock of New York, November ends at five.
+    ends = [pl.read_csv(path)["timestamp"].max() for path in sorted(folder.glob("*_meters.csv"))]
+    assert ends == ["2026-12-01T04:45:00Z", "2026-12-03T11:45:00Z"]

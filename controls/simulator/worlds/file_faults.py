@@ -1,6 +1,7 @@
 """Faults of the plant's late meter files: a gap, a day that its portal estimated, rows that are refused."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,14 +19,12 @@ GAP_METER, GAP_HOURS, ESTIMATED_METER, _ESTIMATE = "conveyor", (9, 14), "hvac_ha
 
 
 def months_with_faults(today: date) -> tuple[date, ...]:
-    """First days of the running month and of the one before, which are written again while the plant runs; none of a
-    time whose figures stand as shipped.
-    """
+    """First days of the running month and of the one before; none of a time whose figures stand as shipped."""
     running = today.replace(day=1)
     return tuple(each for each in (months_after(running, -1), running) if each >= ANCHOR)
 
 
-def with_gaps(made: SimulatedSite, months: tuple[date, ...]) -> SimulatedSite:
+def with_gaps(made: SimulatedSite, months: Sequence[date]) -> SimulatedSite:
     """The site without the readings that its meters did not send in these months."""
     lost = [each for month in months for each in _spells(made, month)]
     return replace(made, meters=made.meters.filter(~pl.any_horizontal(lost))) if lost else made
@@ -43,10 +42,15 @@ def write_portal(folder: Path, made: SimulatedSite, month: date) -> Path | None:
     rows += [_row(*each) for each in refused[:2]]
     rows += [_row("conveyor_2", start, -kwh) for _, start, kwh in refused[:4]]
     document = {"site": made.site_id, "is_synthetic": True, "readings": rows}
-    path = folder / f"{made.site_id}_{month:%Y-%m}_portal.json"
+    path = portal_file(folder, made.site_id, month)
     with whole_file(path) as unfinished:
         Path(unfinished).write_text(json.dumps(document, indent=0), encoding="utf-8")
     return path
+
+
+def portal_file(folder: Path, site_id: str, month: date) -> Path:
+    """The file of estimates and refused rows of a month."""
+    return folder / f"{site_id}_{month:%Y-%m}_portal.json"
 
 
 def _spells(made: SimulatedSite, month: date) -> tuple[pl.Expr, pl.Expr]:

@@ -12,8 +12,8 @@ from data_quality.contracts.site_file.site import Site
 
 # One seed for all that ships: the figures of documents and tests come from it.
 SEED = 20240101
-# By site id.
-_WORLDS: dict[str, Callable[..., SimulatedSite]] = {
+# Sites that can be simulated, by id.
+WORLDS: dict[str, Callable[..., SimulatedSite]] = {
     "factory": generate_factory_year,
     "home": generate_home_year,
     "tower": generate_tower_year,
@@ -27,8 +27,8 @@ def generate_site(site: Site, *, start: date, end: date, seed: int = SEED) -> Si
     """
     if end <= start:
         raise BadInput(f"the simulation ends ({end}) before it starts ({start})", reason="bad_period")
-    if site.site_id not in _WORLDS:
-        known = ", ".join(_WORLDS)
+    if site.site_id not in WORLDS:
+        known = ", ".join(WORLDS)
         raise BadInput(
             f"site {site.site_id!r} cannot be simulated; the simulator knows {known}", reason="not_simulated"
         )
@@ -36,6 +36,6 @@ def generate_site(site: Site, *, start: date, end: date, seed: int = SEED) -> Si
     last = prices_end if site.price_stream is not None else end
     # The end is exclusive: a span up to 1 January does not need the new year.
     years = range(start.year, (last - timedelta(days=1)).year + 1)
-    return concatenated([_WORLDS[site.site_id](site, year, seed=seed) for year in years]).between(
+    return concatenated([WORLDS[site.site_id](site, year, seed=seed) for year in years]).between(
         start, end, prices_end=prices_end
     )

@@ -73,7 +73,7 @@ def test_late_files_of_the_plant_have_a_gap_a_day_of_estimates_and_rows_that_are
     assert months == (date(2026, 1, 1), date(2026, 2, 1))
     # Figures of the time before stand as shipped.
     assert months_with_faults(date(2026, 1, 1)) == (date(2026, 1, 1),)
-    paths = write_site(tmp_path, factory_site, start=months[0], end=date(2026, 2, 12), faults_of=date(2026, 2, 12))
+    paths = write_site(tmp_path, factory_site, start=months[0], end=date(2026, 2, 12), faulty=months)
     # The second Tuesday of February is over, the day of its estimates is not.
     assert [path.name for path in paths if path.suffix == ".json"] == ["factory_2026-01_portal.json"]
     january = pl.read_csv(tmp_path / "factory_2026-01_meters.csv").group_by("meter").len().sort("meter")
@@ -82,7 +82,5 @@ def test_late_files_of_the_plant_have_a_gap_a_day_of_estimates_and_rows_that_are
     }  # fmt: skip
     report = sniff_file(tmp_path / "factory_2026-01_portal.json", site=factory_site)
     assert report.rejected_rows == 6
-    again = write_site(
-        tmp_path / "again", factory_site, start=months[0], end=date(2026, 2, 12), faults_of=date(2026, 2, 12)
-    )
+    again = write_site(tmp_path / "again", factory_site, start=months[0], end=date(2026, 2, 12), faulty=months)
     assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in again]
