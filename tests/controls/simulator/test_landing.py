@@ -8,8 +8,7 @@ import pytest
 
 from assets.readings.sniff_files import sniff_file
 from controls.simulator.physics.simulated import SimulatedSite
-from controls.simulator.simulated_files import write_files, write_site
-from controls.simulator.worlds.file_faults import months_with_faults
+from controls.simulator.simulated_files import months_with_faults, write_files, write_site
 from data_quality.contracts.site_file.site import Site
 
 
