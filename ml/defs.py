@@ -12,7 +12,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.anomaly_event import COSTLY
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
-from ml.tracker import Tracker
+from ml.tracking import MlflowTracker
 from orchestration.partitions import SITE_MONTHS, SITES, SPAN_IN_ONE_RUN, beside_sites, months_of_run
 from orchestration.previews import (
     FINDINGS,
@@ -49,7 +49,7 @@ class FitConfig(dg.Config):
     seu: str | None = None
 
 
-def tracker_of(project: ProjectResource) -> Tracker:
+def tracker_of(project: ProjectResource) -> MlflowTracker:
     """The model registry of the project."""
     # Here and not above: definitions are loaded by every process of Dagster, and MLflow takes seconds to import.
     from ml.tracking import MlflowTracker

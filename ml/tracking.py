@@ -3,6 +3,7 @@
 Creating an empty SQLite tracking store costs MLflow about three seconds of migrations, importing it about four.
 """
 
+import hashlib
 import json
 import os
 import socket
@@ -14,10 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from assets.stores.postgres import ensure_schema
 from data_quality.contracts.database import address_of
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
-from ml.tracker import LoggedModel, ModelRecord, files_checksum
+from data_quality.contracts.model import Model
 
 # By the kind of a record: what people open first, with a sentence about it. Of any other kind: the last one.
 EXPERIMENTS = {
@@ -52,6 +52,42 @@ ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+
+
+CHAMPION, CHALLENGER, APPROVED = "champion", "challenger", "approved"
+
+
+class LoggedModel(Model):
+    """One registered model version and the run that logged it."""
+
+    name: str
+    version: int
+    run_id: str
+    checksum: str
+    tags: dict[str, str] = {}
+
+
+class ModelRecord(Model):
+    """Record next to a model's files.
+
+    title: readable name of its run; about: what all versions of the name are for; card: Markdown about this one.
+    """
+
+    title: str = ""
+    about: str = ""
+    card: str = ""
+    params: dict[str, str] = {}
+    metrics: dict[str, float] = {}
+    tags: dict[str, str] = {}
+    dataset_name: str
+    dataset_digest: str
+
+
+def files_checksum(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over names and contents, in order of name."""
+    # Digests, not contents, one after the other: where one file ends and the next begins is then part of the sum.
+    parts = [f"{name}:{hashlib.sha256(content).hexdigest()}" for name, content in sorted(files.items())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 class MlflowTracker:
@@ -274,6 +310,8 @@ class MlflowTracker:
         """Ask the server before MLflow does: a refused database connection is retried there for minutes."""
         parts = urlsplit(self.tracking_uri)
         if parts.scheme.startswith("postgresql"):
+            from assets.stores.postgres import ensure_schema
+
             # MLflow's migrations make tables but no schema, and a role without the right gets a sentence here.
             ensure_schema(self.tracking_uri)
             return

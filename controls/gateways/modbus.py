@@ -261,21 +261,8 @@ class ModbusReader:
 class ModbusDevice(ModbusReader):
     """Reads and writes one device."""
 
-    def __init__(
-        self,
-        template: Template,
-        *,
-        host: str,
-        port: int,
-        unit_id: int | None = None,
-        clock: Clock,
-        timeout_s: float = TIMEOUT_S,
-        figures: Mapping[str, float] | None = None,
-        device_id: str,
-    ) -> None:
-        super().__init__(
-            template, host=host, port=port, unit_id=unit_id, clock=clock, timeout_s=timeout_s, figures=figures
-        )
+    def __init__(self, template: Template, *, device_id: str, **options: Any) -> None:
+        super().__init__(template, **options)
         self._device_id = device_id
 
     def write(self, command: Command) -> Ack:

@@ -148,7 +148,7 @@ class MqttLine:
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_publish = self._published
-        client.on_disconnect = self._disconnected
+        client.on_disconnect = lambda *_: self._mark_lost()
         client.on_message = self._received
         return client
 
@@ -263,9 +263,6 @@ class MqttLine:
                 del self._answers[next(iter(self._answers))]
         with suppress(InvalidStateError):
             answer.set_result(codes)
-
-    def _disconnected(self, _client: Client, _data: Any, _flags: Any, _reason: Any, _properties: Any) -> None:
-        self._mark_lost()
 
     def _mark_lost(self) -> None:
         with self._lock:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -110,16 +109,10 @@ def _broken(case: DispatchCase, ruled: DispatchCase, series: Series) -> Iterator
             yield from (f"{device.device_id}, {text}" for text in late)
 
 
-@dataclass(frozen=True)
-class ArmToday:
-    """The experiment that runs now, and how its present day is followed."""
-
-    experiment: Experiment
-    day: FollowedDay
-
-
-def arm_of(experiments: ExperimentStore | None, request: PlanRequest, now_utc: datetime) -> ArmToday | None:
-    """The arm that a plan made now follows; None where no experiment runs. The one place that decides it.
+def arm_of(
+    experiments: ExperimentStore | None, request: PlanRequest, now_utc: datetime
+) -> tuple[Experiment, FollowedDay] | None:
+    """The experiment that runs, and how a plan made now follows its day; None where none does. Decided here alone.
 
     Whether the habit keeps every limit is asked on days of either arm; where it does not, the plan is followed.
     """
@@ -130,10 +123,9 @@ def arm_of(experiments: ExperimentStore | None, request: PlanRequest, now_utc: d
     habit = by_habit(case_of(request))
     why = habit.message if isinstance(habit, Finding) else ""
     followed: Arm = "habit" if drawn.arm == "habit" and not why else "plan"
-    day = FollowedDay(
+    return running, FollowedDay(
         start_utc=drawn.start_utc, arm=drawn.arm, followed=followed, is_comparable=not why, why=why
     )  # fmt: skip
-    return ArmToday(running, day)
 
 
 def is_new_day(experiments: ExperimentStore | None, last: Plan | None, now_utc: datetime) -> bool:

@@ -71,16 +71,15 @@ def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
         return request
     arm = arm_of(desk.experiments, request, now)
     if arm is not None:
-        request = request.model_copy(update={"follows": arm.day.followed})
+        request = request.model_copy(update={"follows": arm[1].followed})
     made = solved_plan(desk, request, version=desk.plans.next_version(site.site_id), because=because)
     if isinstance(made, Finding):
         return made
     # epoch=0: the agent puts its own in when it sends.
     stored = desk.plans.add_with_commands(made, commands_of(made, site, epoch=0), desk.clock).plan
     if arm is not None and desk.experiments is not None:
-        desk.experiments.follow(
-            arm.experiment, arm.day.model_copy(update={"plan_id": stored.plan_id}), desk.clock
-        )  # fmt: skip
+        experiment, day = arm
+        desk.experiments.follow(experiment, day.model_copy(update={"plan_id": stored.plan_id}), desk.clock)
     return stored
 
 

@@ -7,7 +7,7 @@ hours; after a day nothing stands in any more, and the room is a finding.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isfinite
 
@@ -117,17 +117,9 @@ def _stored(site: Site, asset: Asset, kind: type[Device], lake: Lake, now_utc: d
     return state, STORED, words, (now_utc - read_utc).total_seconds()
 
 
-@dataclass(frozen=True)
-class SensorFallback:
-    """states: what is believed, and what stands in for what is not. labels: for the inputs of a plan."""
-
-    states: dict[str, Measured]
-    labels: dict[str, str] = field(default_factory=dict)
-
-
 def sensor_fallback(
     site: Site, states: Mapping[str, Measured], plans: Sequence[Plan], *, now_utc: datetime
-) -> SensorFallback:
+) -> Starting:
     """The states with estimates for rooms without a believed reading. plans: of LOOKED_BACK, oldest first."""
     found, labels = dict(states), dict[str, str]()
     # Where nobody was to follow a plan, its heating did not happen.
@@ -156,7 +148,7 @@ def sensor_fallback(
             labels[name + _LABEL] = (
                 f"{why}: {degc:.1f} degC by its model from {since:%Y-%m-%dT%H:%MZ} on, standard error {sd_k:.2f} K"
             )
-    return SensorFallback(found, labels)
+    return Starting(site, found, labels)
 
 
 def _reading(measured: Measured | None) -> float | None:

@@ -128,7 +128,7 @@ class LiveHome:
             return ModbusUnit(load_template(template), measure=measure, monotonic=monotonic, unit_id=unit_id)
 
         self.battery = unit(battery.template, self._measure_battery)
-        self.grid_meter = unit(GRID_METER_TEMPLATE, self._measure_grid)
+        self.grid_meter = unit(GRID_METER_TEMPLATE, lambda: {"read_power_kw": self.state().grid_kw})
         self.charger = unit(charger.template, self._measure_car) if charger else None
         self.relays = unit(relays.template, self._measure_tank) if relays else None
         self.inverter = MqttServedDevice(
@@ -136,7 +136,7 @@ class LiveHome:
             address=address,
             site_id=site.site_id,
             device_id=inverter.asset_id,
-            measure=self._measure_inverter,
+            measure=lambda: {"read_power_kw": self.state().pv_kw},
             clock=clock,
             monotonic=monotonic,
             tick_s=tick_s,
@@ -217,9 +217,6 @@ class LiveHome:
         battery_kw = self.state().battery_kw
         return {"read_soc_percent": 100.0 * self.cells.kwh / self.cells.full_kwh, "read_power_kw": battery_kw}
 
-    def _measure_grid(self) -> dict[str, float]:
-        return {"read_power_kw": self.state().grid_kw}
-
     def _measure_part(self, meter: str) -> dict[str, float]:
         state = self.state()
         power_kw = state.heating_kw if meter == "heating" else state.load_kw - state.heating_kw
@@ -234,6 +231,3 @@ class LiveHome:
         tank_kw = self.state().tank_kw
         degc = self.tank.tank.degc(self.tank.state.stored_kwh) if self.tank else 0.0
         return {"read_tank_degc": degc, "read_power_kw": tank_kw}
-
-    def _measure_inverter(self) -> dict[str, float]:
-        return {"read_power_kw": self.state().pv_kw}

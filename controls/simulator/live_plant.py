@@ -179,7 +179,9 @@ class LivePlant:
                     ModbusUnit(
                         template,
                         # Bound now: the loop goes on to the next meter.
-                        measure=lambda meter=meter, names=template.readable: self._registers(meter, names),  # type: ignore[misc]
+                        measure=lambda meter=meter, names=template.readable: meter_values(  # type: ignore[misc]
+                            self._year.power_kw(meter, self._clock.now_utc()), names
+                        ),
                         monotonic=monotonic,
                         unit_id=unit_id,
                     )
@@ -201,9 +203,6 @@ class LivePlant:
         if self._line is not None:
             self._line.close()
             self._line = None
-
-    def _registers(self, meter: str, names: tuple[str, ...]) -> dict[str, float]:
-        return meter_values(self._year.power_kw(meter, self._clock.now_utc()), names)
 
     def _trouble(self, device: str, now_utc: datetime) -> Trouble:
         return trouble_at(self._troubles, seed=self._seed, device=device, now_utc=now_utc)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ml.anomalies.day_grid import DayGrid, Matrix, day_grid
+from ml.anomalies.day_grid import Matrix, day_grid
 from ml.anomalies.events import AnomalyEvent, events_of
 from ml.anomalies.levels import LevelLimits, level_marks
 from ml.anomalies.params import DetectorParams
@@ -68,7 +68,8 @@ def live_events(
     grid = day_grid(hours, civil)
     marks = [mark for day, values in enumerate(grid.values) for mark in level_marks(values, day, limits)]
     marks += [] if stuck_limit is None else _stuck(grid.values, stuck_limit, step)
-    return events_of(marks, grid, _expected(grid, expected), params) if marks else []
+    by_day = np.array([expected[bool(is_off)] for is_off in grid.is_off])
+    return events_of(marks, grid, by_day, params) if marks else []
 
 
 def _stuck(values: Matrix, limit: float, step: float) -> list[Mark]:
@@ -83,7 +84,3 @@ def _stuck(values: Matrix, limit: float, step: float) -> list[Mark]:
     is_judged = (before >= 0) & np.isfinite(flat[np.maximum(before, 0)]) & (flat >= FINE * step)
     by_day = np.where(is_judged, run, 0).reshape(values.shape)
     return [mark for day, each in enumerate(by_day) for mark in stuck_marks(each, values[day], day, limit)]
-
-
-def _expected(grid: DayGrid, expected: Mapping[bool, Vector]) -> Matrix:
-    return np.array([expected[bool(is_off)] for is_off in grid.is_off])

@@ -113,7 +113,8 @@ def judged(examples: Sequence[CauseExample], shipped: CauseModel) -> Judgement:
         np.array([getattr(each, name) for each in shipped.features.values()]) for name in ("centre", "scale")
     )
     scaled = np.nan_to_num(np.clip((np.array(rows, dtype=float) - centre) / scale, -CUT, CUT))
-    values, places = np.hstack([np.ones((len(rows), 1)), scaled]), _places(examples, shipped)
+    values = np.hstack([np.ones((len(rows), 1)), scaled])
+    places = np.array([shipped.causes.index(each.cause) for each in examples])
     whole, shares = _moved(values, places, shipped), []
     for each in examples:
         others = np.array([not one.is_beside(each) for one in examples])
@@ -165,7 +166,3 @@ def _moved(values: Matrix, places: Index, model: CauseModel, *, start: Matrix | 
 
     first = np.zeros(prior.size) if start is None else start.ravel()
     return np.asarray(minimize(loss, first, jac=True, method="L-BFGS-B").x.reshape(prior.shape))
-
-
-def _places(examples: Sequence[CauseExample], model: CauseModel) -> Index:
-    return np.array([model.causes.index(each.cause) for each in examples])

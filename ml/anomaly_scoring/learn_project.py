@@ -23,7 +23,7 @@ from ml.anomaly_scoring.cause_facts import CauseFacts
 from ml.anomaly_scoring.score_site import AFTER, BEFORE, scored_streams, weather_led
 from ml.features.civil import civil_of
 from ml.features.series import Series, series_of
-from ml.tracker import CHAMPION, LoggedModel, ModelRecord, Tracker
+from ml.tracking import CHAMPION, LoggedModel, MlflowTracker, ModelRecord
 
 # A picture of events by (true, named) cause.
 Draw = Callable[[Mapping[tuple[Cause, Cause], int]], bytes]
@@ -75,7 +75,7 @@ class CausesLearned:
 
 
 def learn_project(
-    sites: Iterable[Site], lake: Lake, *, tracker: Tracker, clock: Clock, draw: Draw, person_id: str = ""
+    sites: Iterable[Site], lake: Lake, *, tracker: MlflowTracker, clock: Clock, draw: Draw, person_id: str = ""
 ) -> CausesLearned:
     """Learn from the labels of all sites, once for the same labels. Raises Unreachable where the registry is away."""
     ledger, shipped, given = CauseModels(lake.store), shipped_causes(), list(sites)
@@ -109,7 +109,7 @@ def learn_project(
 
 
 def accept_causes(
-    lake: Lake, name: str, *, tracker: Tracker, person: Person, reason: str, clock: Clock
+    lake: Lake, name: str, *, tracker: MlflowTracker, person: Person, reason: str, clock: Clock
 ) -> CauseVersion:
     """Let a version lead, by who did not teach it: kept in the ledger and shown in the registry, or nothing is changed.
 
@@ -133,7 +133,7 @@ def _taught_by(sites: Iterable[Site], lake: Lake, event_ids: set[str]) -> tuple[
     return tuple(sorted({each.person_id for each in labels if each.event_id in event_ids}))
 
 
-def _record_shipped(ledger: CauseModels, shipped: CauseModel, tracker: Tracker, clock: Clock) -> None:
+def _record_shipped(ledger: CauseModels, shipped: CauseModel, tracker: MlflowTracker, clock: Clock) -> None:
     """The shipped model as the first version upon itself, with a run and a card of its own."""
     if ledger.of(shipped.version):
         return
@@ -154,7 +154,7 @@ def _rounded(figures: CauseFigures) -> dict[str, float]:
 
 
 def log_causes(
-    tracker: Tracker, model: CauseModel, version: CauseVersion, pictures: Mapping[str, bytes]
+    tracker: MlflowTracker, model: CauseModel, version: CauseVersion, pictures: Mapping[str, bytes]
 ) -> LoggedModel:
     """Register a version with its card and pictures; one that leads has the alias. Raises Unreachable."""
     card = cause_card(model, version)

@@ -130,7 +130,9 @@ def _judged(
         limits = StreamLimits.of(stream.stream_id, stream.register, watched, params)
         if limits is not None and known.unit == ENERGY_UNIT:
             judged.limits.append(limits)
-        inside = [each for each in watched.events if _shares(each, period)]
+        inside = [
+            each for each in watched.events if each.start_utc < period.end_utc and each.end_utc > period.start_utc
+        ]
         if meter.meter_id in led and any(each.kind == "drift" for each in inside):
             inside = [each for each in inside if each.kind != "drift"]
             judged.findings[meter.meter_id] = _weather_led(meter)
@@ -221,10 +223,6 @@ def usual_of(series: Series, site: Site, start_utc: datetime, end_utc: datetime)
     usual = before.group_by("minute", "is_off").agg(usual=pl.col("value").median())
     joined = rows[first:after].join(usual, on=["minute", "is_off"], how="left", maintain_order="left")
     return joined["usual"].to_list()
-
-
-def _shares(event: found_events.AnomalyEvent, period: Period) -> bool:
-    return event.start_utc < period.end_utc and event.end_utc > period.start_utc
 
 
 def _prices(read: ReadMart, site: Site, period: Period) -> pl.DataFrame | str:

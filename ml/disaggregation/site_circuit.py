@@ -29,7 +29,7 @@ from ml.disaggregation.circuit_features import features
 from ml.disaggregation.disaggregate import disaggregate
 from ml.features.civil import civil_of
 from ml.features.series import Series, Vector, series_of, stream_of
-from ml.tracker import LoggedModel, ModelRecord, Tracker
+from ml.tracking import LoggedModel, MlflowTracker, ModelRecord
 
 MODEL_ABOUT = "The energy of a circuit by class of load, taught by sub-meters of some weeks."
 MODEL_FILE = "disaggregation.json"
@@ -44,7 +44,7 @@ _CARD_LIMITS = (
 )
 
 
-def run_circuit(site: Site, circuit: str, *, lake: Lake, tracker: Tracker, clock: Clock) -> StoredDisaggregation:
+def run_circuit(site: Site, circuit: str, *, lake: Lake, tracker: MlflowTracker, clock: Clock) -> StoredDisaggregation:
     """A circuit of the site file disaggregated up to now, registered with its card, and stored. Raises BadInput.
 
     Where the registry is away the result is stored all the same, without a model.
@@ -144,7 +144,7 @@ def _placed(own: Series, main: Series) -> Vector:
     return found
 
 
-def log_disaggregation(tracker: Tracker, made: StoredDisaggregation, campaign: Campaign) -> LoggedModel:
+def log_disaggregation(tracker: MlflowTracker, made: StoredDisaggregation, campaign: Campaign) -> LoggedModel:
     """Register a disaggregation with its card. Raises Unreachable."""
     found = made.found
     record = ModelRecord(

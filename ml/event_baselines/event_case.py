@@ -42,7 +42,9 @@ def event_case(
 ) -> EventCase:
     """Days and events. adjust: local times of the adjustment hours; excluded: local dates. Raises BadInput."""
     series, civil = known.case.series, known.case.civil
-    _expect_energy(series.unit)
+    if series.unit not in {"kwh", "kw"}:
+        message = f"its readings are in {series.unit}; expected energy in kWh or power in kW"
+        raise BadInput(message, reason="wrong_unit")
     spans = sorted(spans_utc)
     for (_, end), (start, _) in pairwise(spans):
         if start < end:
@@ -127,11 +129,6 @@ def window_of(
 
 def _minutes(clock: time) -> int:
     return clock.hour * 60 + clock.minute
-
-
-def _expect_energy(unit: str) -> None:
-    if unit not in {"kwh", "kw"}:
-        raise BadInput(f"its readings are in {unit}; expected energy in kWh or power in kW", reason="wrong_unit")
 
 
 def _by_day(values: Vector, cell: Index, days: int, steps: int) -> Matrix:

@@ -88,7 +88,11 @@ def read_case(
     calendar = zone_of_files([each.path for each in (energy, weather) if each is not None], zone)
     rows, unit, findings = energy_rows(energy, calendar.zone)
     step = _step(rows, energy)
-    readings, found = cleaned(_readings(rows, unit), zone=calendar.zone, zero_is_missing=zero_is_missing)
+    # Energy in the canonical unit of the file's, here: kW stays kW.
+    amounts = rows.select(
+        start_utc="interval_start_utc", minutes="source_minutes", energy_kwh=pl.col("value") * unit.factor
+    ).sort("start_utc")
+    readings, found = cleaned(amounts, zone=calendar.zone, zero_is_missing=zero_is_missing)
     series = _series(readings, step, unit, until_utc, energy)
     length = len(series.values) + horizon // step + 1
     civil = civil_on(
@@ -144,13 +148,6 @@ def _step(rows: pl.DataFrame, source: Source) -> timedelta:
         file=str(source.path),
         reason="wrong_step",
     )
-
-
-def _readings(rows: pl.DataFrame, unit: Unit) -> pl.DataFrame:
-    """start_utc, minutes, energy_kwh, which here is in the canonical unit of the file's: kW stays kW."""
-    return rows.select(
-        start_utc="interval_start_utc", minutes="source_minutes", energy_kwh=pl.col("value") * unit.factor
-    ).sort("start_utc")
 
 
 def _series(readings: pl.DataFrame, step: timedelta, unit: Unit, until_utc: datetime | None, source: Source) -> Series:

@@ -22,7 +22,7 @@ from ml.forecasts.model_fallback import Answering, by_best, by_group, finding, f
 from ml.forecasts.plausible import age_days, implausible
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
-from ml.tracker import CHALLENGER, Tracker
+from ml.tracking import CHALLENGER, MlflowTracker
 
 # The longest lag looks back so far.
 MIN_HISTORY_DAYS = 28
@@ -39,7 +39,7 @@ def run_forecast(
     target: str,
     issued_at_utc: datetime,
     horizon_h: int,
-    tracker: Tracker,
+    tracker: MlflowTracker,
     as_of_utc: datetime | None = None,
     available_at_utc: datetime | None = None,
     weather: Sequence[WeatherIssue] = (),
@@ -79,7 +79,12 @@ def run_forecast(
 
 
 def run_shadow(
-    readings: pl.DataFrame, *, site: Site, tracker: Tracker, champion: Forecast, weather: Sequence[WeatherIssue] = ()
+    readings: pl.DataFrame,
+    *,
+    site: Site,
+    tracker: MlflowTracker,
+    champion: Forecast,
+    weather: Sequence[WeatherIssue] = (),
 ) -> Forecast | None:
     """Forecast of the challenger at the same issue of the same steps as the champion's forecast, labelled as a shadow.
 

@@ -27,7 +27,7 @@ from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, recent_share
 from ml.forecasts.targets import Target
 from ml.forecasts.uncertainty.trajectories import ErrorMemory, stored_courses
-from ml.tracker import Tracker
+from ml.tracking import MlflowTracker
 
 # The version of a model that was fitted for this forecast alone.
 UNREGISTERED = "unregistered"
@@ -78,7 +78,7 @@ def by_group(
 
 
 def by_best(
-    query: ForecastRequest, tracker: Tracker, issued_at_utc: datetime, available_at_utc: datetime
+    query: ForecastRequest, tracker: MlflowTracker, issued_at_utc: datetime, available_at_utc: datetime
 ) -> Forecast | Finding:
     """The first model whose answer can be: the champion, those that led before it, the floor, the climatology.
 
@@ -115,7 +115,7 @@ def by_best(
 
 
 def _candidates(
-    query: ForecastRequest, champion: Champion | None, tracker: Tracker, *, is_stale: bool
+    query: ForecastRequest, champion: Champion | None, tracker: MlflowTracker, *, is_stale: bool
 ) -> Iterator[Answering]:
     if champion is not None and not is_stale:
         for one in chain([champion], islice(others_of(tracker, query.site, query.target.name, champion), OTHERS)):

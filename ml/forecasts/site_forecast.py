@@ -31,7 +31,7 @@ from ml.forecasts.site_case import MEASURED
 from ml.forecasts.targets import Target, targets_of
 from ml.forecasts.train import BACKTEST_DAYS, FOLDS, Training, settle
 from ml.forecasts.training_task import PIECES, TrainTask, try_targets
-from ml.tracker import Tracker
+from ml.tracking import MlflowTracker
 
 # Quarter hours that are held at once.
 ROWS_A_BLOCK = 1_000_000
@@ -145,7 +145,7 @@ def train_site(
     *,
     lake: Lake,
     store: ForecastStore,
-    tracker: Tracker,
+    tracker: MlflowTracker,
     clock: Clock,
     weather: WeatherStore | None = None,
     only: Collection[str] = (),
@@ -187,7 +187,7 @@ def forecast_site(
     *,
     lake: Lake,
     store: ForecastStore,
-    tracker: Tracker,
+    tracker: MlflowTracker,
     clock: Clock,
     weather: WeatherStore | None = None,
     features_in: Path | None = None,
@@ -262,7 +262,7 @@ def _in_blocks(
     return found
 
 
-def _leading(tracker: Tracker, site: Site, target: str) -> Champion | None:
+def _leading(tracker: MlflowTracker, site: Site, target: str) -> Champion | None:
     """The champion; None where there is none, or where the registry does not answer: a new forecast then has a note."""
     with suppress(Unreachable):
         return load_champion(tracker, site, target)

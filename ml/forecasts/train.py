@@ -45,7 +45,7 @@ from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.plausible import MAX_REACH, out_of_reach
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target
-from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
+from ml.tracking import CHALLENGER, CHAMPION, LoggedModel, MlflowTracker
 
 # Each weekday four times in two folds; more would be fitted on less, and scored on a season that is over.
 BACKTEST_DAYS, FOLDS = 28, 2
@@ -214,7 +214,7 @@ def _plain(tried: Tried, site: Site, target: Target) -> tuple[Tried, Finding | N
     return replace(tried, trial=plain, model=model, tuned=None), why.model_copy(update={"message": text})
 
 
-def settle(tried: Tried, *, site: Site, target: Target, tracker: Tracker, seed: int = 0) -> Training:
+def settle(tried: Tried, *, site: Site, target: Target, tracker: MlflowTracker, seed: int = 0) -> Training:
     """Register what was tried, and let it lead where it gains. Raises Unreachable.
 
     Where nothing led before, a plain kind leads until the history suffices to tell what is better.
@@ -261,7 +261,13 @@ def settle(tried: Tried, *, site: Site, target: Target, tracker: Tracker, seed: 
 
 
 def _give_place(
-    tracker: Tracker, site: Site, target: Target, logged: LoggedModel, champion: Champion | None, *, is_promoted: bool
+    tracker: MlflowTracker,
+    site: Site,
+    target: Target,
+    logged: LoggedModel,
+    champion: Champion | None,
+    *,
+    is_promoted: bool,
 ) -> None:
     """Let the new version lead, or issue beside the champion: it can then take the lead by its issued forecasts."""
     if is_promoted:

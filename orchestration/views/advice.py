@@ -30,7 +30,7 @@ from reports.recompute.figure_sources import Sources
 from reports.texts.locales import page_word
 
 if TYPE_CHECKING:
-    from ml.tracker import Tracker
+    from ml.tracking import MlflowTracker
     from orchestration.open_project import OpenProject
 
 _MONTHS_MEASURED = 12
@@ -86,7 +86,7 @@ def _of_days(of: Recommendation, kwh: Decimal, days: int) -> float:
 
 
 def accept(
-    project: "OpenProject", of: Recommendation, clock: Clock, *, person: Person, reason: str, tracker: "Tracker"
+    project: "OpenProject", of: Recommendation, clock: Clock, *, person: Person, reason: str, tracker: "MlflowTracker"
 ) -> tuple[Recommendation, Finding | None]:
     """The accepted recommendation with its work order and the M&V baseline, fitted before anything is changed.
 

@@ -10,7 +10,7 @@ def show_in_registry(project: OpenProject, baseline_id: str) -> str:
     An approval counts whether or not anybody can look at it there.
     """
     # MLflow takes seconds to import, which only a command that needs it shall pay.
-    from ml.tracker import show_approvals
+    from ml.registered_baselines import show_approvals
     from ml.tracking import MlflowTracker
 
     tracker = MlflowTracker(project.project.mlflow_uri, project.project.mlflow_artifacts_dir)

@@ -25,7 +25,8 @@ from data_quality.contracts.site_file.site import EmissionFactorEntry
 from data_quality.contracts.time import local_midnight_utc, parse_period
 from data_quality.contracts.work.project_cache import Place
 from data_quality.contracts.yaml_file import BadConfiguration
-from ml.tracker import ModelRecord, log_baseline
+from ml.registered_baselines import log_baseline
+from ml.tracking import ModelRecord
 from reports.assess import UseRequest
 from reports.figures.trace import readings_behind, stale_revisions, trace_figure, versions_today
 from reports.gates import publishable

@@ -11,18 +11,8 @@ import pytest
 from assets.kpi.enpi.expected_energy import expected_days
 from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
-from ml.tracker import (
-    APPROVED,
-    BASELINE_FILE,
-    CHAMPION,
-    LoggedModel,
-    ModelRecord,
-    baseline_name,
-    files_checksum,
-    log_baseline,
-    show_approvals,
-)
-from ml.tracking import MlflowTracker
+from ml.registered_baselines import BASELINE_FILE, baseline_name, log_baseline, show_approvals
+from ml.tracking import APPROVED, CHAMPION, LoggedModel, MlflowTracker, ModelRecord, files_checksum
 from tests.ml.cases import RECORDED, baseline
 from tests.ml.test_expected import THREE
 

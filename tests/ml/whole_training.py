@@ -9,11 +9,11 @@ from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
 from ml.forecasts.targets import Target, target_of
 from ml.forecasts.train import Training, settle, try_case, try_target
-from ml.tracker import Tracker
+from ml.tracking import MlflowTracker
 
 
 def train_and_register(
-    readings: pl.DataFrame, *, site: Site, target: str, tracker: Tracker, seed: int = 0, **given: Any
+    readings: pl.DataFrame, *, site: Site, target: str, tracker: MlflowTracker, seed: int = 0, **given: Any
 ) -> Training | Finding:
     """`try_target`, then `settle`. given: as `try_target` takes it."""
     wanted = target_of(site, target)
@@ -22,7 +22,7 @@ def train_and_register(
 
 
 def train_case(
-    case: Case, *, site: Site, target: Target, tracker: Tracker, seed: int = 0, **given: Any
+    case: Case, *, site: Site, target: Target, tracker: MlflowTracker, seed: int = 0, **given: Any
 ) -> Training | Finding:
     """`try_case`, then `settle`. given: as `try_case` takes it."""
     tried = try_case(case, site=site, target=target, seed=seed, **given)

@@ -18,7 +18,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from ml.baselines.savings.project_baseline import fit_project
-from ml.tracker import LoggedModel
+from ml.tracking import LoggedModel
 from reports.make_report import make_report
 from reports.recompute.figure_again import recompute
 from reports.report_content import ReportContent, Table

@@ -223,7 +223,7 @@ class ChargerLink:
             "MeterValues": self._on_meter_values,
             "Authorize": self._on_authorize,
             "StartTransaction": self._on_start,
-            "StopTransaction": self._on_stop,
+            "StopTransaction": lambda **_: {"id_tag_info": {"status": "Accepted"}},
             "TransactionEvent": self._on_event,
             "DataTransfer": lambda **_: {"status": "UnknownVendorId"},
         }
@@ -276,9 +276,6 @@ class ChargerLink:
         if key not in self._transactions:
             self._transactions[key] = next(self._numbers)
         return {"transaction_id": self._transactions[key], "id_tag_info": {"status": self._tag(id_tag)}}
-
-    def _on_stop(self, **_: Any) -> dict[str, Any]:
-        return {"id_tag_info": {"status": "Accepted"}}
 
     def _on_event(self, *, evse: dict[str, Any] | None = None, meter_value: Any = None, **given: Any) -> dict[str, Any]:
         if meter_value and not given.get("offline"):

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import not_
 from typing import Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack
 
 import numpy as np
@@ -226,14 +227,10 @@ class ReplayState(TypedDict, total=False):
 _PHASES = (1, 2, 3)
 
 
-def _is_empty(value: Any) -> bool:
-    return not value
-
-
 class OnPhases(Model):
     """Which phases a device hangs on, a param of its asset: `on_phases: [1]`; empty: all three alike."""
 
-    on_phases: tuple[Literal[1, 2, 3], ...] = Field(default=(), exclude_if=_is_empty)
+    on_phases: tuple[Literal[1, 2, 3], ...] = Field(default=(), exclude_if=not_)
 
 
 class Device(Part, OnPhases):

@@ -25,17 +25,13 @@ from data_quality.contracts.errors import OurFault
 Progress = Callable[[int, int], None]
 
 
-def _quiet(done: int, of: int) -> None:
-    pass
-
-
 def explain(
     case: DispatchCase,
     solution: Solution,
     *,
     time_zone: str = "UTC",
     budget_s: float = 30.0,
-    progress: Progress = _quiet,
+    progress: Progress = lambda *_: None,
 ) -> Explanation:
     """Every slot of a solved case. time_zone: of the times in sentences. progress: slots done, and of how many.
 

@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from controls.simulator.house.courses import QUARTER_S, Courses, Quarters
-from controls.simulator.house.heat_step import HeatStep
 from controls.simulator.house.nominal import Nominal
-from controls.simulator.house.truth import Truth
+from controls.simulator.house.truth import HeatStep, Truth
 from controls.simulator.physics.car import trip_of
 from controls.simulator.physics.hot_water import drawn_kw
 from controls.simulator.physics.noise import Series, ar1, generator

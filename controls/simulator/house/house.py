@@ -12,12 +12,11 @@ import polars as pl
 
 from controls.simulator.house.courses import QUARTER_S, Courses
 from controls.simulator.house.day import DAY_S, MINUTES, Day, Days
-from controls.simulator.house.heat_step import MINUTE_H, heat_step
 from controls.simulator.house.lived_account import Account, Stored
 from controls.simulator.house.nominal import Nominal, nominal_of
 from controls.simulator.house.others import OtherDevice, others_of
 from controls.simulator.house.services import ErringService, KnowingService, Market, Prices, Service
-from controls.simulator.house.truth import Truth, truth_of
+from controls.simulator.house.truth import MINUTE_H, Truth, heat_step, truth_of
 from controls.simulator.physics.hot_water import TankState
 from controls.simulator.physics.noise import Series
 from controls.simulator.physics.stores import BatteryCells, ParkedCar, WaterTank

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from controls.simulator.house.heat_step import MINUTE_H
+from controls.simulator.house.truth import MINUTE_H
 from controls.simulator.physics.noise import Series
 from data_quality.contracts.control.closed_loop import Lived
 

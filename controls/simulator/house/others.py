@@ -9,8 +9,8 @@ import numpy as np
 from controls.optimiser.devices.device import MONEY, Device, Given
 from controls.optimiser.devices.kinds import device_assets
 from controls.simulator.house.day import DAY_S, MINUTES, Day
-from controls.simulator.house.heat_step import MINUTE_H
 from controls.simulator.house.nominal import Nominal
+from controls.simulator.house.truth import MINUTE_H
 from controls.simulator.physics.noise import Series
 from data_quality.contracts.site_file.site import Site
 

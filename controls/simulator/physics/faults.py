@@ -1,7 +1,7 @@
 """Faults between a meter and its file, injected with their truth: pure, array in, array out.
 
 A stream is one value per interval of the grid, NaN where the meter has none. Which fault strikes where is decided in
-tower_faults.py; how a file is written stands in vendor_files.py.
+tower_faults.py; how a file is written stands in tower_files.py.
 """
 
 from collections.abc import Callable

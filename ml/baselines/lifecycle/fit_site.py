@@ -23,7 +23,8 @@ from data_quality.contracts.work.work_port import FanOut, in_order
 from ml.baselines.lifecycle.uses_task import STREAMS_A_BLOCK, UsesTask, UsesWork, answers_of, blocks_of, tasks_of
 from ml.baselines.models.ols import fit_daily
 from ml.baselines.models.sufficiency import refused
-from ml.tracker import Tracker, log_baselines
+from ml.registered_baselines import log_baselines
+from ml.tracking import MlflowTracker
 
 
 class FitReport(Model):
@@ -38,7 +39,7 @@ def fit_site(
     *,
     lake: Lake,
     store: BaselineStore,
-    tracker: Tracker,
+    tracker: MlflowTracker,
     clock: Clock,
     fitted_by: str,
     seu_id: str | None = None,
@@ -93,7 +94,12 @@ def fit_uses(task: UsesTask) -> dict[str, Baseline | Finding]:
 
 
 def registered(
-    answers: Mapping[str, Baseline | Finding], *, store: BaselineStore, tracker: Tracker, clock: Clock, fitted_by: str
+    answers: Mapping[str, Baseline | Finding],
+    *,
+    store: BaselineStore,
+    tracker: MlflowTracker,
+    clock: Clock,
+    fitted_by: str,
 ) -> tuple[dict[str, BaselineVersion], dict[str, Finding]]:
     """Results of a block of fits, kept: in one batch in the registry and one transaction in the store.
 

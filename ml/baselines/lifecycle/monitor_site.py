@@ -22,7 +22,7 @@ from data_quality.contracts.work.work_port import FanOut, in_order
 from ml.baselines.lifecycle.fit_site import registered
 from ml.baselines.lifecycle.monitoring import LEVEL, VIEW_DAYS, compare, fit_monitoring, refit_due, training_window
 from ml.baselines.lifecycle.uses_task import UsesTask, answers_of, tasks_of
-from ml.tracker import Tracker
+from ml.tracking import MlflowTracker
 
 HOURS = CANONICAL_MINUTES / 60.0
 # Columns of LAKE_SCHEMA other than its key.
@@ -44,7 +44,7 @@ def refit_site(
     *,
     lake: Lake,
     store: BaselineStore,
-    tracker: Tracker,
+    tracker: MlflowTracker,
     clock: Clock,
     fitted_by: str,
     seu_id: str | None = None,

@@ -58,7 +58,9 @@ def fit_monitoring(
     y = used["actual_kw"].to_numpy().astype(np.float64)
     if float(y.mean()) <= 0 or float(np.ptp(y)) == 0:
         return refused("flat_load", "The power does not vary: there is nothing to expect.", seu)
-    features = _independent(used, [*_levels(used), *_driver_features(used, drivers, site)])
+    # The first level that occurs is the intercept.
+    levels = sorted(used["level"].unique().to_list())[1:]
+    features = _independent(used, [*levels, *_driver_features(used, drivers, site)])
     design = _design(used, features)
     follows = np.diff(used["interval_start_utc"].dt.epoch("s").to_numpy()) == int(used["hours"][0] * 3600)
     solved = np.linalg.lstsq(design, y, rcond=None)[0]
@@ -114,11 +116,6 @@ def compare(version: BaselineVersion, rows: pl.DataFrame) -> pl.DataFrame:
         residual_kw=pl.col("actual_kw") - pl.col("expected_kw"),
         z=(pl.col("actual_kw") - pl.col("expected_kw")) / sigma if sigma > 0 else pl.lit(None, dtype=pl.Float64),
     ).with_columns(is_alert=(pl.col("z").abs() > ALERT_SIGMA).fill_null(value=False))  # fmt: skip
-
-
-def _levels(used: pl.DataFrame) -> list[str]:
-    """Every level that occurs but the first, which is the intercept."""
-    return sorted(used["level"].unique().to_list())[1:]
 
 
 def _driver_features(used: pl.DataFrame, drivers: Sequence[str], site: Site) -> list[str]:

@@ -13,7 +13,8 @@ from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, local_midnight_utc
 from ml.baselines.models.ols import fit_daily
-from ml.tracker import Tracker, log_baseline
+from ml.registered_baselines import log_baseline
+from ml.tracking import MlflowTracker
 
 
 def fit_project(
@@ -22,7 +23,7 @@ def fit_project(
     *,
     lake: Lake,
     store: BaselineStore,
-    tracker: Tracker,
+    tracker: MlflowTracker,
     clock: Clock,
     fitted_by: str,
 ) -> BaselineVersion | Finding:

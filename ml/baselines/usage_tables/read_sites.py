@@ -61,7 +61,9 @@ def plain_map(path: Path, canonical: str) -> ColumnMap | None:
     names = {name.casefold(): name for name in header}
     site = next((names[each] for each in SITE_COLUMNS if each in names), None)
     time = next((names[each] for each in _TIMES if each in names), None)
-    units = {name: _unit(name) for name in header if name not in (site, time)}
+    # As weather services write it.
+    written = {name: name.casefold().replace("temperature_c", "temperature_degc") for name in header}
+    units = {name: unit_in(written[name]) for name in header if name not in (site, time)}
     values = [name for name, unit in units.items() if unit and UNITS[unit].canonical == canonical]
     # The outdoor temperature, where a weather file has that of the dew point too.
     value = next((name for name in values if "dew" not in name.casefold()), None)
@@ -76,8 +78,3 @@ def plain_map(path: Path, canonical: str) -> ColumnMap | None:
         missing=("",),
         repeated_hour="first",
     )
-
-
-def _unit(name: str) -> str | None:
-    # As weather services write it.
-    return unit_in(name.casefold().replace("temperature_c", "temperature_degc"))

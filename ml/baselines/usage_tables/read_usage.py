@@ -66,7 +66,7 @@ def read_usage(
     zero_is_missing: None for "electricity by CalTRACK's rule, gas no", by the unit. kwh_per_m3: heat value of a volume
     (formulas 5.1); without it a volume stays a volume, and `unit` says so. Raises BadInput.
     """
-    known = [_source(each) for each in (energy, weather, drivers)]
+    known = [Source(each) if isinstance(each, Path) else each for each in (energy, weather, drivers)]
     first = known[0] or known[1]
     if first is None:
         raise BadInput("expected an energy file", reason="no_rows")
@@ -106,10 +106,6 @@ def _expect_common_days(readings: pl.DataFrame, temperatures: pl.DataFrame, path
         spans = [f"{each[0]} to {each[-1]}" for each in days]
         message = f"weather of {spans[1]}, energy of {spans[0]}: no day in common; expected weather of the same days"
         raise BadInput(message, file=str(path), reason="no_common_days")
-
-
-def _source(given: Source | Path | None) -> Source | None:
-    return Source(given) if isinstance(given, Path) else given
 
 
 def _holidays(

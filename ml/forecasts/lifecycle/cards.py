@@ -51,7 +51,8 @@ def _limits_of_data(case: Case) -> list[str]:
     months = [month for month in range(1, 13) if len(dates[month]) >= MIN_MONTH_DAYS]
     unseen = [name for number, name in SEASONS.items() if not any(month % 12 // 3 + 1 == number for month in months)]
     if unseen:
-        found.append(f"Trained on {len(months)} months of the year: no {_either(unseen)} seen.")
+        seasons = " or ".join(filter(None, [", ".join(unseen[:-1]), unseen[-1]]))
+        found.append(f"Trained on {len(months)} months of the year: no {seasons} seen.")
     if not knows_weather_ahead(case):
         found.append("No weather is known at issue: a cold spell or a cloud is seen once it is in the readings.")
     holidays = np.unique(case.civil.day[: len(known)][case.civil.day_type[: len(known)] == DAY_TYPE_CODES["holiday"]])
@@ -99,10 +100,6 @@ def _dates(case: Case) -> dict[int, set[date]]:
     days = np.unique(case.civil.day[: len(case.series.values)][~np.isnan(case.series.values)])
     dates = [case.civil.first_day + timedelta(days=int(day)) for day in days]
     return {month: {day for day in dates if day.month == month} for month in range(1, 13)}
-
-
-def _either(names: list[str]) -> str:
-    return ", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else names[0]
 
 
 def forecast_card(
@@ -170,7 +167,8 @@ def _scores(trial: Trial, own: Forecasts, floor: Forecasts | None) -> list[str]:
     for name, (run, reference) in shown.items():
         bands = score_bands(run, reference)
         if bands:
-            cells = [_percent(bands["nrmse"]), _percent(bands["wape"]), _plain(bands["crps"])]
+            crps, shares = bands["crps"], [_percent(bands[name]) for name in ("nrmse", "wape")]
+            cells = [*shares, f"{crps.value:.3g} ({crps.low:.3g}–{crps.high:.3g})"]
             cells.append(_percent(bands["coverage"], digits=0))
             cells += [f"{bands['floor_nrmse'].value:.1%}", _percent(bands["skill"], digits=0)] if floor else []
             rows.append(f"| {name} | {' | '.join(cells)} |")
@@ -273,10 +271,6 @@ def _leads(run: Forecasts, per_day: int) -> dict[str, Forecasts]:
 
 def _percent(band: Band, *, digits: int = 1) -> str:
     return f"{band.value:.{digits}%} ({100 * band.low:.{digits}f}–{100 * band.high:.{digits}f})"
-
-
-def _plain(band: Band) -> str:
-    return f"{band.value:.3g} ({band.low:.3g}–{band.high:.3g})"
 
 
 def _day(day: date) -> str:

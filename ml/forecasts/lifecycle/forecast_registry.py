@@ -24,7 +24,7 @@ from ml.forecasts.models.statistical import AdditiveFitter, ExponentialSmoothing
 from ml.forecasts.targets import Target, target_of
 from ml.forecasts.uncertainty.course_scores import course_scores
 from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory
-from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
+from ml.tracking import CHALLENGER, CHAMPION, LoggedModel, MlflowTracker, ModelRecord
 
 FITTERS: tuple[Fitter, ...] = (EnsembleFitter(), SameHourLastWeekFitter(), ClimatologyFitter())
 # Seconds more: tried where a training is given time.
@@ -75,7 +75,7 @@ def fitters_of(site: Site, target: Target, *, is_patient: bool = False) -> tuple
     return (*usual, *pv_fitters_of(site, target.stream.stream_id))
 
 
-def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPION) -> Champion | None:
+def load_champion(tracker: MlflowTracker, site: Site, target: str, alias: str = CHAMPION) -> Champion | None:
     """The leading model of the target; of two (a move that was interrupted) the one with the better score.
 
     A model of an earlier release that this one cannot ask leads nothing. alias: CHALLENGER for the one in its shadow.
@@ -95,7 +95,7 @@ def load_champion(tracker: Tracker, site: Site, target: str, alias: str = CHAMPI
     return None
 
 
-def others_of(tracker: Tracker, site: Site, target: str, champion: Champion) -> Iterator[Champion]:
+def others_of(tracker: MlflowTracker, site: Site, target: str, champion: Champion) -> Iterator[Champion]:
     """The newest models of the target beside its champion, those that led before it among them, that can be asked."""
     names = {model_name(site, target, fitter.algorithm): fitter for fitter in KINDS}
     known = [(logged, fitter) for name, fitter in names.items() for logged in tracker.versions(name)]
@@ -107,7 +107,7 @@ def others_of(tracker: Tracker, site: Site, target: str, champion: Champion) -> 
                 continue
 
 
-def opened(tracker: Tracker, logged: LoggedModel, fitter: Fitter) -> Champion:
+def opened(tracker: MlflowTracker, logged: LoggedModel, fitter: Fitter) -> Champion:
     """That version, ready to forecast. Raises Outdated where this release cannot ask it."""
     files = tracker.load_files(logged.name, logged.version)
     # Up to when it was trained says which days are new to it, and so fit for a comparison.
@@ -125,7 +125,7 @@ def called(logged: LoggedModel) -> str:
     return f"{logged.name}@{logged.version}"
 
 
-def holders(tracker: Tracker, family_name: str, alias: str) -> list[str]:
+def holders(tracker: MlflowTracker, family_name: str, alias: str) -> list[str]:
     """NAME@VERSION of every model of a target that bears the alias, also of kinds that an earlier release knew."""
     versions = {name: tracker.get_alias(name, alias) for name in tracker.names(f"{family_name}.")}
     return [f"{name}@{version}" for name, version in versions.items() if version is not None]
@@ -136,7 +136,7 @@ def register(
     target: Target,
     trial: Trial,
     model: Forecaster,
-    tracker: Tracker,
+    tracker: MlflowTracker,
     *,
     tuned: Tuned | None = None,
     why_plain: str = "",
@@ -210,7 +210,7 @@ def _metrics(score: BacktestScore) -> dict[str, float]:
     return {key: float(value) for key, value in found.items()}
 
 
-def move_alias(tracker: Tracker, family_name: str, alias: str, logged: LoggedModel) -> None:
+def move_alias(tracker: MlflowTracker, family_name: str, alias: str, logged: LoggedModel) -> None:
     """Let the alias point to that version, and to no other model of the target. A champion is no challenger.
 
     The new one is set first: an interruption leaves two leaders, of which load_champion takes the better, never none.

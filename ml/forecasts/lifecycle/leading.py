@@ -9,10 +9,10 @@ from data_quality.contracts.time import Clock
 from ml.forecasts.forecast_model import Outdated
 from ml.forecasts.lifecycle.forecast_registry import KINDS, called, holders, move_alias, opened
 from ml.forecasts.lifecycle.promotion import Decision
-from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
+from ml.tracking import CHALLENGER, CHAMPION, LoggedModel, MlflowTracker
 
 
-def wanted_version(tracker: Tracker, name: str, version: int | None) -> LoggedModel:
+def wanted_version(tracker: MlflowTracker, name: str, version: int | None) -> LoggedModel:
     """That version of a registered forecast model, the newest if None. Raises BadInput naming what there is."""
     found = tracker.versions(name)
     chosen = [each for each in found if version in (None, each.version)]
@@ -30,7 +30,7 @@ def wanted_version(tracker: Tracker, name: str, version: int | None) -> LoggedMo
     return chosen[-1]
 
 
-def challenger_of(tracker: Tracker, family: str) -> LoggedModel:
+def challenger_of(tracker: MlflowTracker, family: str) -> LoggedModel:
     """The model that runs in the champion's shadow. Raises BadInput where there is none."""
     found = holders(tracker, family, CHALLENGER)
     if not found:
@@ -40,7 +40,7 @@ def challenger_of(tracker: Tracker, family: str) -> LoggedModel:
     return _logged(tracker, found[0])
 
 
-def former_leader(tracker: Tracker, decisions: Iterable[Mapping[str, Any]], family: str) -> LoggedModel:
+def former_leader(tracker: MlflowTracker, decisions: Iterable[Mapping[str, Any]], family: str) -> LoggedModel:
     """The version that led the target before the one that leads now. Raises BadInput where none is known.
 
     decisions: rows of ForecastStore.promotions, oldest first. What was rolled back is not come back to.
@@ -64,7 +64,7 @@ def former_leader(tracker: Tracker, decisions: Iterable[Mapping[str, Any]], fami
 
 
 def lead_by_hand(
-    tracker: Tracker,
+    tracker: MlflowTracker,
     store: ForecastStore,
     logged: LoggedModel,
     *,
@@ -98,12 +98,12 @@ def lead_by_hand(
     return decision
 
 
-def _logged(tracker: Tracker, model: str) -> LoggedModel:
+def _logged(tracker: MlflowTracker, model: str) -> LoggedModel:
     name, _, version = model.rpartition("@")
     return wanted_version(tracker, name, int(version))
 
 
-def _must_answer(tracker: Tracker, logged: LoggedModel) -> None:
+def _must_answer(tracker: MlflowTracker, logged: LoggedModel) -> None:
     algorithm = logged.name.rpartition(".")[2]
     fitter = next((each for each in KINDS if each.algorithm == algorithm), None)
     try:

@@ -81,10 +81,8 @@ class Words:
 
     def last_week(self, missing: float) -> str:
         """Last week's day beside what the model makes of it; missing: that less what was, in the unit."""
-        return f"the {self._weekday()} before was {'lower' if missing > 0 else 'higher'} than its pattern"
-
-    def _weekday(self) -> str:
-        return f"{self.case.civil.first_day + timedelta(days=int(self.case.civil.day[self.steps[0]])):%A}"
+        day = self.case.civil.first_day + timedelta(days=int(self.case.civil.day[self.steps[0]]))
+        return f"the {day:%A} before was {'lower' if missing > 0 else 'higher'} than its pattern"
 
     def _per_day(self, at: int) -> float:
         series = self.case.series

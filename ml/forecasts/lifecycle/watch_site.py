@@ -21,7 +21,7 @@ from ml.forecasts.lifecycle.trial import Chart
 from ml.forecasts.site_case import target_case
 from ml.forecasts.site_forecast import SiteInputs
 from ml.forecasts.targets import Target
-from ml.tracker import CHALLENGER, CHAMPION, Tracker
+from ml.tracking import CHALLENGER, CHAMPION, MlflowTracker
 
 # Days of which a corrected reading makes the score anew; what was missed longer ago is caught up from where it ended.
 LOOK_BACK_DAYS = 14
@@ -54,7 +54,7 @@ def watch_site(
     *,
     lake: Lake,
     store: ForecastStore,
-    tracker: Tracker,
+    tracker: MlflowTracker,
     clock: Clock,
     weather: WeatherStore | None = None,
 ) -> SiteWatch:
@@ -126,7 +126,7 @@ def _compare(
     champion: Champion,
     scores: list[ForecastScore],
     store: ForecastStore,
-    tracker: Tracker,
+    tracker: MlflowTracker,
     clock: Clock,
 ) -> Decision | None:
     """Champion against the one in its shadow, by what both said of the same days; kept whichever way it went."""

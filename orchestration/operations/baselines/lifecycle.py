@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from assets.kpi.claims.mv_savings import ProjectSavings
     from data_quality.contracts.baselines.baseline import BaselineVersion, ShadowComparison
     from data_quality.contracts.site_file.mv_project import MvProject
-    from ml.tracker import Tracker
+    from ml.tracking import MlflowTracker
 
 ALERTS = "start (UTC): {interval_start_utc} | actual kW: {actual_kw:.2f} | expected kW: {expected_kw:.2f} | z: {z:+.1f}"
 # Over pairs of a comparison and a term of it.
@@ -165,7 +165,7 @@ def shadow(call: Call, site: SiteOption) -> Answer:
     )
 
 
-def _tracker(call: Call) -> "Tracker":
+def _tracker(call: Call) -> "MlflowTracker":
     from ml.tracking import MlflowTracker
 
     settings = call.project.project

@@ -3,14 +3,13 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.people import Role
-from ml.tracker import APPROVED, CHALLENGER, CHAMPION
-from ml.tracking import MlflowTracker
+from ml.tracking import APPROVED, CHALLENGER, CHAMPION, MlflowTracker
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.signing import actor
 
 if TYPE_CHECKING:
-    from ml.tracker import LoggedModel
+    from ml.tracking import LoggedModel
 
 MODELS = Table("models", "name | version | alias: {alias:|} | digest: {digest:.12}")
 LedArgument = Annotated[str, Argument(metavar="NAME", help="SITE/TARGET, e.g. home/main, or a name of 'models list'.")]

@@ -11,7 +11,7 @@ from orchestration.operations.signing import actor
 
 if TYPE_CHECKING:
     from ml.anomaly_scoring.learn_project import CausesLearned
-    from ml.tracker import Tracker
+    from ml.tracking import MlflowTracker
 
 
 @operation("anomalies learn", takes=ACTS, example="--as ben")
@@ -58,7 +58,7 @@ def anomalies_accept(
     )
 
 
-def _tracker(call: Call) -> "Tracker":
+def _tracker(call: Call) -> "MlflowTracker":
     from ml.tracking import MlflowTracker
 
     project = call.project.project

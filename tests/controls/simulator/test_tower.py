@@ -9,8 +9,7 @@ import pytest
 from controls.simulator.physics.grid import year_grid
 from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite
 from controls.simulator.worlds.generate import generate_site
-from controls.simulator.worlds.tower import generate_tower_year
-from controls.simulator.worlds.tower_truth import TowerTruth
+from controls.simulator.worlds.tower import TowerTruth, generate_tower_year
 from data_quality.contracts.site_file.site import Site
 
 TRUTH = TowerTruth()

@@ -17,8 +17,7 @@ from data_quality.contracts.time import FixedClock
 from ml.anomaly_causes.cause_model import shipped_causes
 from ml.anomaly_scoring.leading_causes import leading_causes, opened
 from ml.anomaly_scoring.learn_project import PICTURE, learn_project
-from ml.tracker import CHAMPION
-from ml.tracking import MlflowTracker
+from ml.tracking import CHAMPION, MlflowTracker
 from orchestration.partitions import SITES
 from orchestration.previews import confusion_png
 from orchestration.resources import ProjectResource

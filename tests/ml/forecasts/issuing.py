@@ -17,8 +17,7 @@ from ml.forecasts.models.naive import SameHourLastWeek, SameHourLastWeekFitter
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import target_of
 from ml.forecasts.train import Training
-from ml.tracker import CHAMPION, LoggedModel, ModelRecord
-from ml.tracking import MlflowTracker
+from ml.tracking import CHAMPION, LoggedModel, MlflowTracker, ModelRecord
 from tests.ml.cases import ZONE, stream
 from tests.ml.whole_training import train_case
 

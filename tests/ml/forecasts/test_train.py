@@ -12,8 +12,7 @@ from data_quality.contracts.site_file.site import Site
 from ml.forecasts.issue import run_forecast
 from ml.forecasts.lifecycle.forecast_registry import family, load_champion, model_name, move_alias
 from ml.forecasts.train import Training
-from ml.tracker import CHAMPION
-from ml.tracking import MlflowTracker
+from ml.tracking import CHAMPION, MlflowTracker
 from tests.ml.cases import RECORDED, hourly_load, plant, whole_days
 from tests.ml.whole_training import train_and_register
 
@@ -108,7 +107,7 @@ def test_one_model_of_a_target_leads_at_a_time(tracker: MlflowTracker) -> None:
 
 def test_of_two_leaders_the_better_score_leads(tracker: MlflowTracker, trained: Training) -> None:
     from ml.forecasts.models.naive import SameHourLastWeek
-    from ml.tracker import ModelRecord
+    from ml.tracking import ModelRecord
 
     worse = SameHourLastWeek(low=-1.0, high=1.0, floor=0.0)
     tags = {"nrmse": "9.9", "trained_until_utc": FIRST.isoformat()}

@@ -11,8 +11,7 @@ from data_quality.contracts.time import FixedClock
 from ml.forecasts.lifecycle.forecast_registry import called, family, load_champion
 from ml.forecasts.lifecycle.leading import challenger_of, former_leader, lead_by_hand, wanted_version
 from ml.forecasts.train import Training
-from ml.tracker import CHALLENGER, CHAMPION, ModelRecord
-from ml.tracking import MlflowTracker
+from ml.tracking import CHALLENGER, CHAMPION, MlflowTracker, ModelRecord
 from tests.ml.life.training import START, load, site, train_floor
 
 CLOCK = FixedClock(START)

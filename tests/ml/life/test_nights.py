@@ -19,8 +19,7 @@ from ml.forecasts.issue import run_shadow
 from ml.forecasts.lifecycle.forecast_registry import load_champion
 from ml.forecasts.lifecycle.retrain import retrain_reasons
 from ml.forecasts.lifecycle.watch_site import SiteWatch, Watched, watch_site
-from ml.tracker import CHALLENGER, CHAMPION
-from ml.tracking import MlflowTracker
+from ml.tracking import CHALLENGER, CHAMPION, MlflowTracker
 from tests.kpi.seeded import fill
 from tests.ml.forecasts.issuing import NOW, issued, lead, load, naive, readings, sound, works
 

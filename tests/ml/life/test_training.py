@@ -7,8 +7,7 @@ import polars as pl
 
 from data_quality.contracts.site_file.site import Site
 from ml.forecasts.lifecycle.forecast_registry import FITTERS, called, load_champion, move_alias
-from ml.tracker import CHALLENGER, CHAMPION, ModelRecord
-from ml.tracking import MlflowTracker
+from ml.tracking import CHALLENGER, CHAMPION, MlflowTracker, ModelRecord
 from tests.ml.forecasts import issuing
 from tests.ml.life.training import load, site, train_floor
 

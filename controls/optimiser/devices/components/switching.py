@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from operator import not_
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +16,11 @@ from data_quality.contracts.model import Model
 _HAIR_H = 1e-9
 
 
-def _absent(value: Any) -> bool:
-    return value is None
-
-
 class InShares(Model):
     """On-off state in short steps, and the share of time on in long ones."""
 
     duty_from_h: float | None = Field(
-        default=None, gt=0, exclude_if=_absent, description="In steps of so many hours it may heat for a share of them"
+        default=None, gt=0, exclude_if=not_, description="In steps of so many hours it may heat for a share of them"
     )
 
     def is_whole(self, step_h: Floats) -> NDArray[np.bool_]:

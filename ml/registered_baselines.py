@@ -1,14 +1,12 @@
-"""Interface of the model registry for this room, and the card of a baseline. tracking.py implements it."""
+"""Baselines in the model registry: names, files and cards, and which version is approved."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Protocol
 
 from assets.sites.calendar import calendar_versions
 from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
-from data_quality.contracts.model import Model
 from data_quality.contracts.people import person_text
+from ml.tracking import APPROVED, LoggedModel, MlflowTracker, ModelRecord
 
 PURPOSES = {
     BaselineType.ENB: "The energy baseline of a use: reports hold its energy against it (ISO 50006).",
@@ -70,83 +68,7 @@ def approved_card(version: BaselineVersion, names: Mapping[str, str]) -> str:
     return f"{status}\n\n{card(version.baseline)}"
 
 
-CHAMPION, CHALLENGER, APPROVED = "champion", "challenger", "approved"
 BASELINE_FILE = "baseline.json"
-
-
-class LoggedModel(Model):
-    """One registered model version and the run that logged it."""
-
-    name: str
-    version: int
-    run_id: str
-    checksum: str
-    tags: dict[str, str] = {}
-
-
-class ModelRecord(Model):
-    """Record next to a model's files.
-
-    title: readable name of its run; about: what all versions of the name are for; card: Markdown about this one.
-    """
-
-    title: str = ""
-    about: str = ""
-    card: str = ""
-    params: dict[str, str] = {}
-    metrics: dict[str, float] = {}
-    tags: dict[str, str] = {}
-    dataset_name: str
-    dataset_digest: str
-
-
-class Tracker(Protocol):
-    """A registry of model versions, each a few files with a checksum, and of aliases that point to one version."""
-
-    def log_model(self, name: str, files: Mapping[str, bytes], record: ModelRecord) -> LoggedModel:
-        """Register the files as the next version; the newest version with the same checksum is returned instead.
-
-        Raises Unreachable.
-        """
-
-    def log_models(
-        self, title: str, given: Sequence[tuple[str, Mapping[str, bytes], ModelRecord]]
-    ) -> list[LoggedModel]:
-        """As `log_model` of many names at once, each name once; in order. Many share one run of that title.
-
-        Raises Unreachable.
-        """
-
-    def load_files(self, name: str, version: int) -> dict[str, bytes]:
-        """The files of one version. Raises BadInput for an unknown version, OurFault where the checksum differs."""
-
-    def versions(self, name: str) -> list[LoggedModel]:
-        """Every version of that name, oldest first; empty for an unknown name."""
-
-    def names(self, prefix: str = "") -> list[str]:
-        """Every registered name, or those that begin so."""
-
-    def add_files(self, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
-        """Put files next to those of a run, in a folder of their own: pictures and tables for people."""
-
-    def describe(self, logged: LoggedModel, card: str, tags: Mapping[str, str]) -> None:
-        """Replace the card of a version, Markdown, and set these tags of it."""
-
-    def set_alias(self, name: str, alias: str, version: int) -> None:
-        """Point the alias to that version."""
-
-    def delete_alias(self, name: str, alias: str) -> None:
-        """Take the alias away, where it exists."""
-
-    def get_alias(self, name: str, alias: str) -> int | None:
-        """The version that the alias points to; None where there is no such model or alias."""
-
-
-def files_checksum(files: Mapping[str, bytes]) -> str:
-    """SHA-256 over names and contents, in order of name."""
-    # Digests, not contents, one after the other: where one file ends and the next begins is then part of the sum.
-    parts = [f"{name}:{hashlib.sha256(content).hexdigest()}" for name, content in sorted(files.items())]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def baseline_name(baseline: Baseline) -> str:
@@ -159,12 +81,12 @@ def baseline_files(baseline: Baseline) -> dict[str, bytes]:
     return {BASELINE_FILE: baseline.model_dump_json(indent=1).encode()}
 
 
-def log_baseline(tracker: Tracker, baseline: Baseline, *, fitted_by: str) -> LoggedModel:
+def log_baseline(tracker: MlflowTracker, baseline: Baseline, *, fitted_by: str) -> LoggedModel:
     """Register a baseline with its statistics and the digest of its training table. Raises Unreachable."""
     return tracker.log_model(baseline_name(baseline), baseline_files(baseline), _record(baseline, fitted_by))
 
 
-def log_baselines(tracker: Tracker, baselines: Sequence[Baseline], *, fitted_by: str) -> list[LoggedModel]:
+def log_baselines(tracker: MlflowTracker, baselines: Sequence[Baseline], *, fitted_by: str) -> list[LoggedModel]:
     """The same of baselines of one site and type, in one batch. Raises Unreachable."""
     if not baselines:
         return []
@@ -204,7 +126,7 @@ def _record(baseline: Baseline, fitted_by: str) -> ModelRecord:
     )
 
 
-def show_approvals(tracker: Tracker, line: Sequence[BaselineVersion], names: Mapping[str, str]) -> None:
+def show_approvals(tracker: MlflowTracker, line: Sequence[BaselineVersion], names: Mapping[str, str]) -> None:
     """Show the status of each version of one baseline in the registry; the alias goes to the approved one.
 
     Shown, never queried: the register of approvals is ours (assets/stores/ledgers/baselines.py). The same line twice
