@@ -35,15 +35,13 @@ YEARS = (
 def best(
     call: Call,
     files: Files,
-    report: Annotated[str, Option("--report", help="Reporting period START/END, local dates, END excluded.")],
-    train: Annotated[
-        list[str] | None, Option("--train", help="A baseline year START/END, END excluded. Repeatable.")
-    ] = None,
-    years: Annotated[str | None, Option("--years", help="Calendar years to train on: 2022,2023.")] = None,
-    site: Annotated[str | None, Option("--site", help="A site of the project, with --seu.")] = None,
-    seu: Annotated[str | None, Option("--seu", help="A significant energy use of a site: SEU, or SITE/SEU.")] = None,
+    report: Annotated[str, Option("Reporting period START/END, local dates, END excluded.")],
+    train: Annotated[list[str] | None, Option("A baseline year START/END, END excluded. Repeatable.")] = None,
+    years: Annotated[str | None, Option("Calendar years to train on: 2022,2023.")] = None,
+    site: Annotated[str | None, Option("A site of the project, with --seu.")] = None,
+    seu: Annotated[str | None, Option("A significant energy use of a site: SEU, or SITE/SEU.")] = None,
     model: ModelOption = "auto",
-    confidence: Annotated[float, Option("--confidence", help="Of the intervals, 0.68 to 0.99.")] = 0.9,
+    confidence: Annotated[float, Option("Of the intervals, 0.68 to 0.99.")] = 0.9,
 ) -> Answer:
     """Fit one baseline a year, judge a period by each, and by the year that asks the least energy.
 

@@ -19,12 +19,12 @@ from orchestration.operations.signing import actor
 )
 def rule(
     call: Call,
-    seu: Annotated[str, Option("--seu", help="A significant energy use: SEU, or SITE/SEU.")],
-    report: Annotated[str, Option("--report", help="Reporting period START/END that is not over.")],
-    reason: Annotated[str, Option("--reason", help="Why these years.")],
-    train: Annotated[list[str] | None, Option("--train", help="A baseline year START/END. Repeatable.")] = None,
-    years: Annotated[str | None, Option("--years", help="Calendar years to train on: 2024,2025.")] = None,
-    site: Annotated[str | None, Option("--site", help="Of the use.")] = None,
+    seu: Annotated[str, Option("A significant energy use: SEU, or SITE/SEU.")],
+    report: Annotated[str, Option("Reporting period START/END that is not over.")],
+    reason: Annotated[str, Option("Why these years.")],
+    train: Annotated[list[str] | None, Option("A baseline year START/END. Repeatable.")] = None,
+    years: Annotated[str | None, Option("Calendar years to train on: 2024,2025.")] = None,
+    site: Annotated[str | None, Option("Of the use.")] = None,
 ) -> Answer:
     """Approve, as a named person, by which baseline years a reporting period will be judged; once, before it ends."""
     from ml.baselines.savings.best_of_years import check_spans

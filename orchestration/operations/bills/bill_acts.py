@@ -26,7 +26,7 @@ _ACTS: dict[BillAct, tuple[FindingAct, tuple[str, ...]]] = {
     "accept": ("accepted", ("differs", "disputed")),
     "withdraw": ("reopened", ("disputed", "accepted")),
 }
-IdArgument = Annotated[str, Argument(metavar="ID", help="Of a stored bill, or how its id starts.")]
+IdArgument = Annotated[str, Argument("Of a stored bill, or how its id starts.", metavar="ID")]
 
 
 class Acting(NamedTuple):

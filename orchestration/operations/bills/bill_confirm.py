@@ -42,9 +42,7 @@ def bill_confirm(
     bill: IdArgument,
     site: SiteOption,
     reason: ReasonOption,
-    put_right: Annotated[
-        list[str] | None, Option("--set", help="FIELD=VALUE, such as total=867.11; repeatable.")
-    ] = None,
+    put_right: Annotated[list[str] | None, Option("FIELD=VALUE, such as total=867.11; repeatable.", "--set")] = None,
 ) -> Answer:
     """Confirm a bill that was read of a picture, with what you put right; from then on it counts and is checked."""
     known, books, who = call.project.site(site), books_of(call), actor(call, Role.ANALYST)

@@ -24,21 +24,15 @@ LINES = Table(
 @operation("carbon", takes=STATELESS, example="--activity activity.csv --factors factors.csv --gwp AR5 --json")
 def carbon(
     call: Call,
-    activity: Annotated[Path | None, Option("--activity", help="id,activity,quantity,unit,year|start,end")] = None,
-    factors: Annotated[list[Path] | None, Option("--factors", help="Factor set (CSV); several add up.")] = None,
+    activity: Annotated[Path | None, Option("id,activity,quantity,unit,year|start,end")] = None,
+    factors: Annotated[list[Path] | None, Option("Factor set (CSV); several add up.")] = None,
     gwp: GwpOption = None,
-    latest: Annotated[
-        bool, Option("--latest", help="Where a time has no factor yet, take the last there is, and say so.")
-    ] = False,
-    hourly_load: Annotated[Path | None, Option("--hourly-load", help="Energy bought: timestamp,kwh.")] = None,
-    hourly_factors: Annotated[
-        Path | None, Option("--hourly-factors", help="Grid intensity: timestamp,gco2_per_kwh.")
-    ] = None,
-    certificates: Annotated[
-        Path | None, Option("--certificates", help="certificate_id,timestamp,kwh[,market,…].")
-    ] = None,
-    market: Annotated[str, Option("--market", help="Market that the consumption is in.")] = "",
-    tz: Annotated[str, Option("--tz", help="Zone of times without offset (IANA).")] = "",
+    latest: Annotated[bool, Option("Where a time has no factor yet, take the last there is, and say so.")] = False,
+    hourly_load: Annotated[Path | None, Option("Energy bought: timestamp,kwh.")] = None,
+    hourly_factors: Annotated[Path | None, Option("Grid intensity: timestamp,gco2_per_kwh.")] = None,
+    certificates: Annotated[Path | None, Option("certificate_id,timestamp,kwh[,market,…].")] = None,
+    market: Annotated[str, Option("Market that the consumption is in.")] = "",
+    tz: Annotated[str, Option("Zone of times without offset (IANA).")] = "",
 ) -> Answer:
     """Account for activities with factor sets, or for a load by the hour."""
     sets = [read_factor_set(path) for path in factors or []]

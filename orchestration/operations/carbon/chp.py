@@ -11,16 +11,12 @@ from orchestration.operations.options import number
 @operation("carbon chp", takes=STATELESS, example="--fuel-kgco2e 100000 --heat-kwh 250000 --power-kwh 150000 --json")
 def chp(
     call: Call,
-    fuel_kgco2e: Annotated[str, Option("--fuel-kgco2e", help="Emissions of the fuel that the plant burnt.")],
-    heat_kwh: Annotated[str, Option("--heat-kwh", help="Heat that it delivered.")],
-    power_kwh: Annotated[str, Option("--power-kwh", help="Electricity that it delivered.")],
-    method: Annotated[ChpMethod, Option("--method", help="How to divide.")] = ChpMethod.EFFICIENCY,
-    heat_efficiency: Annotated[str, Option("--heat-efficiency", help="Of making the heat apart.")] = str(
-        HEAT_EFFICIENCY
-    ),
-    power_efficiency: Annotated[str, Option("--power-efficiency", help="Of making the power apart.")] = str(
-        POWER_EFFICIENCY
-    ),
+    fuel_kgco2e: Annotated[str, Option("Emissions of the fuel that the plant burnt.")],
+    heat_kwh: Annotated[str, Option("Heat that it delivered.")],
+    power_kwh: Annotated[str, Option("Electricity that it delivered.")],
+    method: Annotated[ChpMethod, Option("How to divide.")] = ChpMethod.EFFICIENCY,
+    heat_efficiency: Annotated[str, Option("Of making the heat apart.")] = str(HEAT_EFFICIENCY),
+    power_efficiency: Annotated[str, Option("Of making the power apart.")] = str(POWER_EFFICIENCY),
 ) -> Answer:
     """Divide a plant's emissions between heat and power: factors for those who buy either."""
     found = chp_shares(

@@ -32,9 +32,9 @@ _LOCAL = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d)?")
 def holiday(
     call: Call,
     site: SiteOption,
-    until: Annotated[str, Option("--until", help="Back home: a date, a local time, or 45m, 12h, 30d from now.")] = "",
-    end: Annotated[bool, Option("--end", help="End the holiday now.")] = False,
-    reason: Annotated[str, Option("--reason", help="Why.")] = "",
+    until: Annotated[str, Option("Back home: a date, a local time, or 45m, 12h, 30d from now.")] = "",
+    end: Annotated[bool, Option("End the holiday now.")] = False,
+    reason: Annotated[str, Option("Why.")] = "",
 ) -> Answer:
     """Show, set or end a holiday: until its end plans keep what an empty home needs, and the usual comfort after it."""
     known, store, now_utc = call.project.site(site), call.project.store, call.clock.now_utc()

@@ -28,14 +28,12 @@ from reports.texts.locales import unit_text
 def set_device(
     call: Call,
     site: SiteOption,
-    device: Annotated[str, Option("--device", help="Which device.")],
-    reason: Annotated[str, Option("--reason", help="Why.")],
+    device: Annotated[str, Option("Which device.")],
+    reason: Annotated[str, Option("Why.")],
     capability: CapabilityOption = "",
-    value: Annotated[
-        float | None, Option("--value", help="To what, in its unit; without it the most that the mode allows.")
-    ] = None,
-    until: Annotated[str, Option("--for", help="How long: 45m, 2h, or until a time; 8 h at most.")] = "2h",
-    kwh: Annotated[float | None, Option("--kwh", help="Instead: as long as this energy takes at that power.")] = None,
+    value: Annotated[float | None, Option("To what, in its unit; without it the most that the mode allows.")] = None,
+    until: Annotated[str, Option("How long: 45m, 2h, or until a time; 8 h at most.", "--for")] = "2h",
+    kwh: Annotated[float | None, Option("Instead: as long as this energy takes at that power.")] = None,
 ) -> Answer:
     """Set a device by hand, within every limit; it ends by itself, or by 'dispatch override --give-back'."""
     known, store = call.project.site(site), call.project.store

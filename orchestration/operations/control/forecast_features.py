@@ -22,14 +22,10 @@ _CALENDAR = {
 def forecast_features(
     call: Call,
     site: SiteOption,
-    target: Annotated[str, Option("--target", help="A forecast target, as meter:main.")],
-    days: Annotated[int, Option("--days", min=7, max=366, help="Local days up to now.")] = 60,
-    day: Annotated[
-        str | None, Option("--day", help="Every feature of one kept day, as known then and as of today.")
-    ] = None,
-    picture: Annotated[
-        Path | None, Written("--picture", metavar="FILE", help="Draw the correlations by lead (PNG).")
-    ] = None,
+    target: Annotated[str, Option("A forecast target, as meter:main.")],
+    days: Annotated[int, Option("Local days up to now.", min=7, max=366)] = 60,
+    day: Annotated[str | None, Option("Every feature of one kept day, as known then and as of today.")] = None,
+    picture: Annotated[Path | None, Written("Draw the correlations by lead (PNG).", metavar="FILE")] = None,
 ) -> Answer:
     """Show which features of a forecast go with what came, by rank and lead, from days kept as they were known.
 

@@ -39,24 +39,19 @@ _WHY = (
 @operation("plan", repeats=True, takes=PROJECT, example="--site home --for tomorrow", writes=True)
 def plan(
     call: Call,
-    case: Annotated[Path | None, Argument(metavar="[CASE.json]", help="A dispatch case.")] = None,
-    site: Annotated[str | None, Option("--site", help="Plan this site instead of a case.")] = None,
-    day: Annotated[
-        str | None, Option("--for", help="With --site: today, tomorrow or a date; else the next 24 h.")
-    ] = None,
-    solver: Annotated[Literal["highs", "cbc"], Option("--solver", help="Which solver.")] = "highs",
+    case: Annotated[Path | None, Argument("A dispatch case.", metavar="[CASE.json]")] = None,
+    site: Annotated[str | None, Option("Plan this site instead of a case.")] = None,
+    day: Annotated[str | None, Option("With --site: today, tomorrow or a date; else the next 24 h.", "--for")] = None,
+    solver: Annotated[Literal["highs", "cbc"], Option("Which solver.")] = "highs",
     gap: Annotated[
-        float | None,
-        Option("--gap", min=0.0, max=1.0, help="Relative gap at which to stop (1e-6; many rooms: 0.005)."),
+        float | None, Option("Relative gap at which to stop (1e-6; many rooms: 0.005).", min=0.0, max=1.0)
     ] = None,
-    objective: Annotated[
-        Preset | None, Option("--objective", help="What to be good at, instead of the case's own.")
-    ] = None,
-    explain: Annotated[bool, Option("--explain", help="Say why, slot by slot.")] = False,
-    explain_s: Annotated[float, Option("--explain-s", min=0.0, help="Seconds that --explain may take.")] = 60.0,
-    tz: Annotated[str, Option("--tz", help="Zone of times in words (IANA).")] = "UTC",
-    picture: Annotated[Path | None, Written("--picture", metavar="FILE", help="Draw the plan (PNG).")] = None,
-    write_lp: Annotated[Path | None, Written("--write-lp", metavar="FILE", help="Write the problem out.")] = None,
+    objective: Annotated[Preset | None, Option("What to be good at, instead of the case's own.")] = None,
+    explain: Annotated[bool, Option("Say why, slot by slot.")] = False,
+    explain_s: Annotated[float, Option("Seconds that --explain may take.", min=0.0)] = 60.0,
+    tz: Annotated[str, Option("Zone of times in words (IANA).")] = "UTC",
+    picture: Annotated[Path | None, Written("Draw the plan (PNG).", metavar="FILE")] = None,
+    write_lp: Annotated[Path | None, Written("Write the problem out.", metavar="FILE")] = None,
 ) -> Answer:
     """Plan a site's devices, or solve a dispatch case; an infeasible one names the constraints in conflict."""
     if site is not None:

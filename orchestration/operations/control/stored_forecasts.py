@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from data_quality.contracts.control.forecast import Forecast
     from data_quality.contracts.site_file.site import Site
 
-TargetOption = Annotated[str | None, Option("--target", help="Only this target, as meter:main.")]
-DaysOption = Annotated[int, Option("--days", min=1, max=366, help="Local days up to now.")]
+TargetOption = Annotated[str | None, Option("Only this target, as meter:main.")]
+DaysOption = Annotated[int, Option("Local days up to now.", min=1, max=366)]
 _LIST = (
     "forecast: {forecast_id} | target | issued: {issued_at_utc:%Y-%m-%d %H:%M} UTC | model | role | unit | steps | "
     "minutes: {step_minutes}"
@@ -42,7 +42,7 @@ def forecast_list(call: Call, site: SiteOption, target: TargetOption = None, day
 
 @operation("forecast show", example="3f2a9c --site home")
 def forecast_show(
-    call: Call, forecast: Annotated[str, Argument(metavar="ID", help="Of a stored forecast.")], site: SiteOption
+    call: Call, forecast: Annotated[str, Argument("Of a stored forecast.", metavar="ID")], site: SiteOption
 ) -> Answer:
     """Show a stored forecast: its rows as issued, its labels, and what moved it."""
     known = call.project.site(site)

@@ -12,7 +12,7 @@ from orchestration.operations.options import SiteOption
 if TYPE_CHECKING:
     from data_quality.contracts.control.plan import Plan
 
-DaysOption = Annotated[int, Option("--days", min=1, max=31, help="Those that begin within so many days up to now.")]
+DaysOption = Annotated[int, Option("Those that begin within so many days up to now.", min=1, max=31)]
 _LIST = (
     "plan: {plan_id} | version | from: {start_utc:%Y-%m-%d %H:%M} UTC | to: {end_utc:%Y-%m-%d %H:%M} UTC "
     "| cost: {cost:,.2f} | with no control: {without_control:,.2f} | currency | status | because: {asked_because}"
@@ -41,7 +41,7 @@ def plans_list(call: Call, site: SiteOption, days: DaysOption = 1) -> Answer:
 
 @operation("plans show", example="p20261128T1400-1 --site home")
 def plans_show(
-    call: Call, plan: Annotated[str, Argument(metavar="PLAN", help="Id of a stored plan.")], site: SiteOption
+    call: Call, plan: Annotated[str, Argument("Id of a stored plan.", metavar="PLAN")], site: SiteOption
 ) -> Answer:
     """Show a stored plan: each device's blocks, every step, what it costs, and the hash over request and steps."""
     from assets.stores.ledgers.plans import PlanStore

@@ -23,31 +23,22 @@ MOST_YEARS = 10
 def what_if(
     call: Call,
     site: SiteOption,
-    battery: Annotated[
-        list[str] | None, Option("--battery", metavar="SIZE", help="Batteries in all, as 10kWh.")
-    ] = None,
-    pv: Annotated[list[str] | None, Option("--pv", metavar="SIZE", help="PV in all, peak, as 4kW.")] = None,
-    tariff: Annotated[
-        list[Path] | None, Option("--tariff", metavar="FILE", help="Other tariffs of electricity.")
-    ] = None,
+    battery: Annotated[list[str] | None, Option("Batteries in all, as 10kWh.", metavar="SIZE")] = None,
+    pv: Annotated[list[str] | None, Option("PV in all, peak, as 4kW.", metavar="SIZE")] = None,
+    tariff: Annotated[list[Path] | None, Option("Other tariffs of electricity.", metavar="FILE")] = None,
     heat_pump: Annotated[
-        list[str] | None,
-        Option("--heat-pump", metavar="SIZE", help="Heat in place of the electric heating, as 8kW of heat."),
+        list[str] | None, Option("Heat in place of the electric heating, as 8kW of heat.", metavar="SIZE")
     ] = None,
-    together: Annotated[bool, Option("--together", help="All changes at once, as one variant.")] = False,
+    together: Annotated[bool, Option("All changes at once, as one variant.")] = False,
     cost: Annotated[
-        str | None,
-        Option("--cost", metavar="AMOUNT", help="What the one variant costs to buy, in the site's currency."),
+        str | None, Option("What the one variant costs to buy, in the site's currency.", metavar="AMOUNT")
     ] = None,
     price_path: Annotated[
-        list[str] | None,
-        Option("--price-path", metavar="NAME=PERCENT", help="Prices go so a year: rising=3, falling=-1."),
+        list[str] | None, Option("Prices go so a year: rising=3, falling=-1.", metavar="NAME=PERCENT")
     ] = None,
-    years: Annotated[int, Option("--years", min=1, max=MOST_YEARS, help="Years that are replayed, the last ones.")] = 1,
-    seed: Annotated[int, Option("--seed", min=0, help="Of the draws behind the intervals.")] = 1,
-    picture: Annotated[
-        Path | None, Written("--picture", metavar="FILE", help="Draw the bill by month, with and without (PNG).")
-    ] = None,
+    years: Annotated[int, Option("Years that are replayed, the last ones.", min=1, max=MOST_YEARS)] = 1,
+    seed: Annotated[int, Option("Of the draws behind the intervals.", min=0)] = 1,
+    picture: Annotated[Path | None, Written("Draw the bill by month, with and without (PNG).", metavar="FILE")] = None,
 ) -> Answer:
     """Bill, saving, carbon and payback of another battery, PV system, heat pump or tariff in the last whole year.
 

@@ -15,7 +15,7 @@ MISFITS = Table("misfits", "entity | term | reason")
 def export_brick(
     call: Call,
     site: SiteOption,
-    to: Annotated[Path, Written("--to", metavar="FILE", help="The Turtle file; its manifest is written beside it.")],
+    to: Annotated[Path, Written("The Turtle file; its manifest is written beside it.", metavar="FILE")],
 ) -> Answer:
     """Write a site as Brick 1.4: meters, submeters, points with units, devices; uses, tariffs and factors beside them.
 

@@ -21,11 +21,11 @@ UNMAPPED = Table("unmapped", "entity | class: {kind} | reason")
 )
 def import_brick(
     call: Call,
-    file: Annotated[Path, Argument(metavar="FILE", help="A model as Turtle.")],
-    to: Annotated[Path, Option("--to", metavar="FILE", help="The draft of the site file.")],
-    time_zone: Annotated[str, Option("--time-zone", help="IANA zone; Brick has none.")] = "",
-    currency: Annotated[str, Option("--currency", help="ISO 4217; Brick has none.")] = "",
-    country: Annotated[str, Option("--country", help="ISO 3166; Brick has none.")] = "",
+    file: Annotated[Path, Argument("A model as Turtle.", metavar="FILE")],
+    to: Annotated[Path, Option("The draft of the site file.", metavar="FILE")],
+    time_zone: Annotated[str, Option("IANA zone; Brick has none.")] = "",
+    currency: Annotated[str, Option("ISO 4217; Brick has none.")] = "",
+    country: Annotated[str, Option("ISO 3166; Brick has none.")] = "",
 ) -> Answer:
     """Make a draft of a site file from a Brick model, and list what of it could not be mapped."""
     from assets.stores.file_hashes import file_sha256

@@ -19,14 +19,11 @@ from orchestration.operations.signing import pack_signer
 @operation("backup", takes=(*PROJECT, "person_"), example="--to /mnt/backups/factory")
 def backup(
     call: Call,
-    to: Annotated[str, Option("--to", metavar="FOLDER", help="Folder or s3://BUCKET/PREFIX; copies what is new.")],
+    to: Annotated[str, Option("Folder or s3://BUCKET/PREFIX; copies what is new.", metavar="FOLDER")],
     with_keys: Annotated[
-        Path | None,
-        Option("--with-keys", metavar="RECIPIENT.pem", help="Private keys too, encrypted for this X25519 public key."),
+        Path | None, Option("Private keys too, encrypted for this X25519 public key.", metavar="RECIPIENT.pem")
     ] = None,
-    keep: Annotated[
-        int, Option("--keep", min=0, help="Then keep the newest N backups of the place alone, this one among them.")
-    ] = 0,
+    keep: Annotated[int, Option("Then keep the newest N backups of the place alone, this one among them.", min=0)] = 0,
 ) -> Answer:
     """Back the project up while it runs: store, lake, models, reports, evidence, landing and settings; a signed list.
 

@@ -11,11 +11,10 @@ ROLES = Table("roles", ": {mark} | role: {name} | detail", mark=lambda each: "ok
 @operation("health", takes=PROJECT, example="--role agent-home")
 def health(
     call: Call,
-    role: Annotated[str, Option("--role", help="One service alone, by the name that 'health' gives it.")] = "",
-    here: Annotated[bool, Option("--here", help="Services of this machine or container alone.")] = False,
+    role: Annotated[str, Option("One service alone, by the name that 'health' gives it.")] = "",
+    here: Annotated[bool, Option("Services of this machine or container alone.")] = False,
     acknowledge: Annotated[
-        str,
-        Option("--acknowledge", metavar="ROLE", help="One that was killed and shall not come back is named no more."),
+        str, Option("One that was killed and shall not come back is named no more.", metavar="ROLE")
     ] = "",
 ) -> Answer:
     """Say which services run and which do their work; exit code 1 where one does not."""

@@ -24,11 +24,9 @@ SHOWN = 3
 @operation("retention apply", takes=ACTS, example="--dry-run")
 def retention_apply(
     call: Call,
-    dry_run: Annotated[
-        bool, Option("--dry-run", help="Say what would go and what holds the rest; remove nothing.")
-    ] = False,
-    scheduled: Annotated[bool, Option("--scheduled", help="Removed by a timer, not by a person.")] = False,
-    reason: Annotated[str, Option("--reason", help="Why, beside their age.")] = "past their age",
+    dry_run: Annotated[bool, Option("Say what would go and what holds the rest; remove nothing.")] = False,
+    scheduled: Annotated[bool, Option("Removed by a timer, not by a person.")] = False,
+    reason: Annotated[str, Option("Why, beside their age.")] = "past their age",
 ) -> Answer:
     """Remove landing files, quarantine copies and logs past their age, and nothing that a stored figure rests on.
 

@@ -12,7 +12,7 @@ from orchestration.operations.operation import PROJECT, Call, Option, operation
 @operation("support-bundle", takes=PROJECT, example="--out support.zip")
 def support_bundle(
     call: Call,
-    out: Annotated[Path | None, Option("--out", help="File to write; default: support-TIME.zip in var.")] = None,
+    out: Annotated[Path | None, Option("File to write; default: support-TIME.zip in var.")] = None,
 ) -> Answer:
     """Gather versions, settings, checks, health, last runs and logs in one file, with secrets masked."""
     from orchestration.doctor.role_health import health_of

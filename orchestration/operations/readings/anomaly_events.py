@@ -26,7 +26,7 @@ EVENTS = Table(
     named=lambda each: each["kind"].replace("_", " "),
     money=lambda each: "-" if each["cost"] is None else f"{each['cost']:,.2f} {each['currency']}",
 )
-IdArgument = Annotated[str, Argument(metavar="ID", help="Of an event, or how its id starts.")]
+IdArgument = Annotated[str, Argument("Of an event, or how its id starts.", metavar="ID")]
 
 
 @operation("anomalies list", example="--site factory --period 2025-12", keeps=True)
@@ -34,7 +34,7 @@ def anomalies_list(
     call: Call,
     site: AnySiteOption = None,
     period: AnyPeriodOption = None,
-    with_all: Annotated[bool, Option("--all", help="Muted, explained and closed ones too.")] = False,
+    with_all: Annotated[bool, Option("Muted, explained and closed ones too.", "--all")] = False,
 ) -> Answer:
     """List stored events of a site, or of all, by time, with energy, cost and what people did about them."""
     sites = [call.project.site(site)] if site else list(call.project.sites.values())
@@ -61,7 +61,7 @@ def anomalies_mute(
     call: Call,
     event: IdArgument,
     reason: ReasonOption,
-    until: Annotated[str, Option("--until", help="Local day or time at which it is shown again.")],
+    until: Annotated[str, Option("Local day or time at which it is shown again.")],
     site: AnySiteOption = None,
 ) -> Answer:
     """Hide an event until a time; then it is as it was before."""
@@ -78,10 +78,10 @@ def anomalies_explain(call: Call, event: IdArgument, reason: ReasonOption, site:
 def anomalies_label(
     call: Call,
     event: IdArgument,
-    cause: Annotated[Cause, Option("--cause", help=f"{', '.join(get_args(Cause))}.")],
+    cause: Annotated[Cause, Option(f"{', '.join(get_args(Cause))}.")],
     reason: ReasonOption,
     site: AnySiteOption = None,
-    replace: Annotated[bool, Option("--replace", help="Take the place of a label with another cause.")] = False,
+    replace: Annotated[bool, Option("Take the place of a label with another cause.")] = False,
 ) -> Answer:
     """Say what caused an event, which is kept for training. A second cause must say that it replaces the first."""
     person, found = call.known_person(), the_event(call, event, site)

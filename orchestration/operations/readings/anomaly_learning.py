@@ -40,7 +40,7 @@ def anomalies_learn(call: Call) -> Answer:
 @operation("anomalies accept", takes=ACTS, example='2.1 --as anna --reason "night shifts are known now"')
 def anomalies_accept(
     call: Call,
-    version: Annotated[str, Argument(metavar="VERSION", help="As 'anomalies learn' names it, or the shipped one.")],
+    version: Annotated[str, Argument("As 'anomalies learn' names it, or the shipped one.", metavar="VERSION")],
     reason: ReasonOption,
 ) -> Answer:
     """Let a version of the model of causes lead from the next scoring on. Who taught it cannot accept it."""

@@ -12,10 +12,7 @@ from orchestration.operations.operation import ACTS, Argument, Call, Option, ope
 from orchestration.operations.options import DryOption, MapOption, column_map
 from orchestration.operations.readings.sniff import TzOption, hint, reports_answer
 
-AcceptOption = Annotated[
-    bool,
-    Option("--accept-scale", help="Take what is held for its size alone; the batch keeps who said so (--as)."),
-]
+AcceptOption = Annotated[bool, Option("Take what is held for its size alone; the batch keeps who said so (--as).")]
 
 
 def accepted_scale(call: Call, *, is_accepted: bool) -> AcceptedScale | None:
@@ -28,15 +25,13 @@ def accepted_scale(call: Call, *, is_accepted: bool) -> AcceptedScale | None:
 @operation("ingest", takes=ACTS, example="meters.csv --site factory --dry-run")
 def ingest(
     call: Call,
-    paths: Annotated[list[Path], Argument(metavar="PATH...", help="Meter files.")],
-    site: Annotated[str, Option("--site", help="Site whose meters they hold.")],
+    paths: Annotated[list[Path], Argument("Meter files.", metavar="PATH...")],
+    site: Annotated[str, Option("Site whose meters they hold.")],
     dry_run: DryOption = False,
     mapping: MapOption = None,
     tz: TzOption = None,
     accept_scale: AcceptOption = False,
-    refresh: Annotated[
-        bool, Option("--refresh", help="Then rebuild the marts, baselines and reports that they affect.")
-    ] = False,
+    refresh: Annotated[bool, Option("Then rebuild the marts, baselines and reports that they affect.")] = False,
 ) -> Answer:
     """Read meter files into the lake; what cannot be read is kept in quarantine, everything else goes in."""
     # Before the first file: a wrong map is refused while nothing is in the lake yet.

@@ -34,32 +34,25 @@ _CLASSES = (
 )
 def nilm_run(
     call: Call,
-    energy: Annotated[
-        Path | None, Option("--energy", help="The circuit: timestamp,<kwh|kw …>, 1 minute to 1 hour.")
-    ] = None,
-    submeters: Annotated[
-        Path | None, Option("--submeters", help="meter,timestamp,kwh of a campaign; weeks of it suffice.")
-    ] = None,
-    train: Annotated[str | None, Option("--train", help="Span that teaches, START/END.")] = None,
-    report: Annotated[str | None, Option("--report", help="Span that is estimated, START/END; else all.")] = None,
-    meter: Annotated[str | None, Option("--meter", help="Which meter of the energy file.")] = None,
-    tz: Annotated[str | None, Option("--tz", help="Zone of the local calendar (IANA).")] = None,
+    energy: Annotated[Path | None, Option("The circuit: timestamp,<kwh|kw …>, 1 minute to 1 hour.")] = None,
+    submeters: Annotated[Path | None, Option("meter,timestamp,kwh of a campaign; weeks of it suffice.")] = None,
+    train: Annotated[str | None, Option("Span that teaches, START/END.")] = None,
+    report: Annotated[str | None, Option("Span that is estimated, START/END; else all.")] = None,
+    meter: Annotated[str | None, Option("Which meter of the energy file.")] = None,
+    tz: Annotated[str | None, Option("Zone of the local calendar (IANA).")] = None,
     signatures: Annotated[
-        Path | None, Option("--signatures", help="Loads without a sub-meter, described by rating, duty, hours (YAML).")
+        Path | None, Option("Loads without a sub-meter, described by rating, duty, hours (YAML).")
     ] = None,
     beside: Annotated[
-        list[str] | None,
-        Option("--beside", help="Further column of the energy file: reactive power, voltage, PV. Repeatable."),
+        list[str] | None, Option("Further column of the energy file: reactive power, voltage, PV. Repeatable.")
     ] = None,
     group: Annotated[
-        list[str] | None, Option("--class", help="A class of several sub-meters, NAME=METER,METER. Repeatable.")
+        list[str] | None, Option("A class of several sub-meters, NAME=METER,METER. Repeatable.", "--class")
     ] = None,
-    on_above: Annotated[
-        list[str] | None, Option("--on-above", help="Power above which a class is on, NAME=KW. Repeatable.")
-    ] = None,
+    on_above: Annotated[list[str] | None, Option("Power above which a class is on, NAME=KW. Repeatable.")] = None,
     site: AnySiteOption = None,
     circuit: Annotated[
-        str | None, Option("--circuit", help="A circuit of the site file, in place of files: the answer is stored.")
+        str | None, Option("A circuit of the site file, in place of files: the answer is stored.")
     ] = None,
 ) -> Answer:
     """Share out a circuit's energy among classes of load, taught by sub-meters of some weeks or described by rating.

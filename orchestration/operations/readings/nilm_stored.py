@@ -29,7 +29,7 @@ def nilm_list(call: Call, site: OnlySiteOption = None) -> Answer:
 @operation("nilm show", takes=PROJECT, example="3f2a9c")
 def nilm_show(
     call: Call,
-    disaggregation: Annotated[str, Argument(metavar="ID", help="Of a disaggregation, or how it starts.")],
+    disaggregation: Annotated[str, Argument("Of a disaggregation, or how it starts.", metavar="ID")],
     site: OnlySiteOption = None,
 ) -> Answer:
     """Show a stored disaggregation: its classes, its weeks and every interval."""

@@ -14,7 +14,7 @@ PULLED = Table("sources", "source: {source_id} | landed up to: {until_utc} | fil
 def pull(
     call: Call,
     site: SiteOption,
-    source: Annotated[str | None, Option("--source", help="One source of the site file; else all.")] = None,
+    source: Annotated[str | None, Option("One source of the site file; else all.")] = None,
 ) -> Answer:
     """Ask the pulled sources of a site for what is not known yet, and land it as files; 'ingest' reads them.
 

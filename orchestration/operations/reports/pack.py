@@ -11,11 +11,9 @@ from orchestration.operations.signing import pack_signer
 @operation("pack", takes=READS_AND_ACTS, example="enpi_quarter/factory/2025-Q1@1 --as dirk")
 def pack(
     call: Call,
-    report: Annotated[str, Argument(metavar="REPORT", help="ID of 'reports list'; newest without @.")],
-    out: Annotated[Path | None, Option("--out", help="The file.", show_default="reports/packs/…")] = None,
-    inputs: Annotated[
-        Literal["full", "digests"], Option("--inputs", help="The readings themselves, or their digests.")
-    ] = "full",
+    report: Annotated[str, Argument("ID of 'reports list'; newest without @.", metavar="REPORT")],
+    out: Annotated[Path | None, Option("The file.", show_default="reports/packs/…")] = None,
+    inputs: Annotated[Literal["full", "digests"], Option("The readings themselves, or their digests.")] = "full",
 ) -> Answer:
     """Seal a revision with its traces and what they rest on, so that anybody can check it offline."""
     from assets.stores.published.publications import PublicationStore

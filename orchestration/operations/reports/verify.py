@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 def verify(
     call: Call,
     pack: Annotated[Path, Argument(metavar="PACK.zip")],
-    sample: Annotated[str, Option("--sample", help="Figures to recompute: a number, or all.")] = "20",
-    seed: Annotated[int, Option("--seed", help="Chooses the figures.")] = 1,
-    people: Annotated[Path | None, Option("--people", help="People file whose keys must fit.")] = None,
-    previous: Annotated[Path | None, Option("--previous", help="The pack before it in its chain.")] = None,
+    sample: Annotated[str, Option("Figures to recompute: a number, or all.")] = "20",
+    seed: Annotated[int, Option("Chooses the figures.")] = 1,
+    people: Annotated[Path | None, Option("People file whose keys must fit.")] = None,
+    previous: Annotated[Path | None, Option("The pack before it in its chain.")] = None,
 ) -> Answer:
     """Check every byte, hash and signature of a pack, make figures again and its files too; or of an exported file.
 

@@ -167,15 +167,14 @@ def given(parameter: Parameter, ask: Ask) -> Any:
     text = getattr(ask.address, word) if word in KNOWN else ask.address.part(word)
     if not text:
         if parameter.is_required:
-            about = f" ({parameter.option.help.rstrip('.')})" if parameter.option is not None else ""
-            raise BadInput(f"{word} is missing{about}", reason="bad_address")
+            raise BadInput(f"{word} is missing ({parameter.option.help.rstrip('.')})", reason="bad_address")
         return None
     try:
         value = _reader(parameter.kind).validate_strings(text.split(",") if list in _origins(parameter.kind) else text)
     except ValidationError as error:
         expected, _ = value_in_words(error.errors()[0])
         raise BadInput(f"{word}: {expected}, got {text[:40]!r}", reason="bad_address") from error
-    limits = parameter.option.kept if parameter.option is not None else {}
+    limits = parameter.option.kept
     if "min" in limits and not limits["min"] <= value <= limits.get("max", inf):
         upto = f" to {limits['max']}" if "max" in limits else ""
         raise BadInput(f"{word}: expected a number from {limits['min']}{upto}, got {text[:40]!r}", reason="bad_address")
