@@ -99,8 +99,8 @@ def _with_shared_options(operation: Operation, *, is_group: bool = False) -> Cal
         word = next((word for kind, word in VALUES.items() if kind in inner), None)
         make = typer.Argument if isinstance(option, Argument) else typer.Option
         more = {"metavar": word} | option.kept
-        hint = Annotated[each.kind, make(*each.names, help=option.help or None, **more)]
-        flat.append((each.name, hint, each.default))
+        made = make(*each.names, help=option.help or None, **more)
+        flat.append((each.name, Annotated[each.kind, made], each.default))
     if "project_" in hidden:
         # A script names its project to every command alike; one that reads none has nothing against it.
         hidden_option = typer.Option("--project", envvar=PROJECT_VARIABLE, hidden=True)
