@@ -1,4 +1,4 @@
-"""`meterloom what-if`: a year of a site's own readings replayed, as it is and with a change."""
+"""`meterloom what-if`: a year of a site's own readings replayed, as it is and with a change; `what-ifs list`."""
 
 from datetime import date
 from pathlib import Path
@@ -10,11 +10,12 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import months_after, zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
 from orchestration.operations.operation import PROJECT, Call, Option, Written, operation
-from orchestration.operations.options import SiteOption, number, write_file
+from orchestration.operations.options import OnlySiteOption, SiteOption, number, write_file
 
 if TYPE_CHECKING:
     from controls.planning.what_if.variants import Variant
     from data_quality.contracts.site_file.site import Site
+
 
 MOST_YEARS = 10
 
@@ -166,3 +167,17 @@ def _table(found: WhatIfResult) -> Table:
         "to: {high:z,.2f} | kgCO2e saved: {saving_kgco2e:z,.1f} | payback, years: {payback_years:.1f} | "
         "run by: {policy}",
     )
+
+
+@operation("what-ifs list", repeats=True, takes=PROJECT, example="--site home")
+def what_ifs(call: Call, site: OnlySiteOption = None) -> Answer:
+    """Stored what-ifs, the newest first."""
+    found = WhatIfs(call.project.store).of(None if site is None else call.project.site(site).site_id)
+    rows = [
+        {**each.model_dump(exclude={"variants"}), **one.model_dump()} for each in found[::-1] for one in each.variants
+    ]
+    shown = (
+        "result: {result_id} | site: {site_id} | from {start} | to {end} | {name} | saving a year: {saving:z,.2f} | "
+        "{currency} | payback, years: {payback_years:.1f}"
+    )
+    return Answer({"what_ifs": found[::-1]}, Table(rows, shown, empty="no what-if is stored"))

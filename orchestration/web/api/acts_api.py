@@ -83,7 +83,7 @@ ACTS = (
         "/bills/{bill}/reconcile", "bills.reconcile", "bill reconcile", P.BILL_RECONCILE,
         only="none", fixed={"is_stored": True}, of={"bill": "file"},
     ),
-    Act("/bills/{bill}/confirm", "bills.bill_confirm", "bill confirm", P.BILL_RECONCILE),
+    Act("/bills/{bill}/confirm", "bills.bill_acts", "bill confirm", P.BILL_RECONCILE),
     Act("/bills/{bill}/dispute", "bills.bill_acts", "bill dispute", P.BILL_RECONCILE),
     Act("/bills/{bill}/accept", "bills.bill_acts", "bill accept", P.BILL_RECONCILE),
     Act("/bills/{bill}/withdraw", "bills.bill_acts", "bill withdraw", P.BILL_RECONCILE),
