@@ -45,14 +45,13 @@ VALUES: dict[type, str] = {Path: "PATH", str: "TEXT", int: "N", float: "N"}
 class Shared:
     """The options that commands share; their names end in `_`, so that they are never those of a command."""
 
-    project_: Annotated[
-        Path,
-        Option("--project", envvar=PROJECT_VARIABLE, help="Project folder.", show_default="current folder"),
-    ] = Path()
-    as_of_: Annotated[str | None, Option("--as-of", help="Answer as known at this time (ISO 8601).")] = None
-    person_: Annotated[str | None, Option("--as", help="Who acts: a person of the people file.")] = None
-    json_: Annotated[bool, Option("--json", help="One JSON document on standard output.")] = False
-    debug_: Annotated[bool, Option("--debug", help="Show the traceback of a fault.")] = False
+    project_: Annotated[Path, Option("Project folder.", envvar=PROJECT_VARIABLE, show_default="current folder")] = (
+        Path()
+    )
+    as_of_: Annotated[str | None, Option("Answer as known at this time (ISO 8601).")] = None
+    person_: Annotated[str | None, Option("Who acts: a person of the people file.", "--as")] = None
+    json_: Annotated[bool, Option("One JSON document on standard output.")] = False
+    debug_: Annotated[bool, Option("Show the traceback of a fault.")] = False
 
 
 class ShellCall(Call):
@@ -95,15 +94,13 @@ def _with_shared_options(operation: Operation, *, is_group: bool = False) -> Cal
     shared = [each for each in parameters_of("shared", Shared, None) if each.name not in hidden]
     flat: list[tuple[str, Any, Any]] = []
     for each in (*question.parameters, *shared):
-        hint, option = each.kind, each.option
-        if option is not None:
-            parts = typing.get_args(hint)
-            inner = [hint, *parts, *(deep for part in parts for deep in typing.get_args(part))]
-            word = next((word for kind, word in VALUES.items() if kind in inner), None)
-            make = typer.Argument if isinstance(option, Argument) else typer.Option
-            more = {"metavar": word} | option.kept
-            hint = Annotated[hint, make(*option.names, help=option.help or None, **more)]
-        flat.append((each.name, hint, each.default))
+        option, parts = each.option, typing.get_args(each.kind)
+        inner = [each.kind, *parts, *(deep for part in parts for deep in typing.get_args(part))]
+        word = next((word for kind, word in VALUES.items() if kind in inner), None)
+        make = typer.Argument if isinstance(option, Argument) else typer.Option
+        more = {"metavar": word} | option.kept
+        made = make(*each.names, help=option.help or None, **more)
+        flat.append((each.name, Annotated[each.kind, made], each.default))
     if "project_" in hidden:
         # A script names its project to every command alike; one that reads none has nothing against it.
         hidden_option = typer.Option("--project", envvar=PROJECT_VARIABLE, hidden=True)

@@ -38,10 +38,10 @@ _MODULES = {
     "workflows": "project.workflows",
     "notices": "project.notices",
     "doctor": "project.doctor",
-    "health": "project.health",
-    "support-bundle": "project.support_bundle",
+    "health": "project.doctor",
+    "support-bundle": "project.doctor",
     "backup": "project.backup",
-    "retention": "project.retention",
+    "retention": "project.backup",
     "erase": "project.erase",
     "migrate": "project.migrate",
     "upgrade": "project.migrate",
@@ -49,12 +49,12 @@ _MODULES = {
     "grafana": "project.grafana",
     "sniff": "readings.sniff",
     "ingest": "readings.ingest",
-    "pull": "readings.pull",
+    "pull": "readings.ingest",
     "quarantine": "readings.quarantine",
     "quality": "readings.quality",
     "readings": "readings.readings",
     "export": "exports.espi exports.brick exports.openadr",
-    "import": "exports.import_brick",
+    "import": "exports.brick",
     "sources": "readings.sources",
     "lake": "readings.lake",
     "kpis": "reports.kpis",
@@ -63,29 +63,28 @@ _MODULES = {
     "benchmark": "reports.benchmark",
     "meters": "readings.meters readings.meter_file",
     "tariff": "bills.tariff bills.carriers bills.tariff_change",
-    "bill": "bills.bill bills.reconcile bills.stored_bill bills.bill_acts bills.bill_confirm",
-    "carbon": "carbon.carbon carbon.chp carbon.footprint carbon.group",
+    "bill": "bills.bill bills.reconcile bills.stored_bill bills.bill_acts",
+    "carbon": "carbon.carbon carbon.footprint carbon.group",
     "factors": "carbon.factors",
     "seu": "baselines.seu",
     "baseline": (
-        "baselines.fit baselines.best baselines.year_rule baselines.savings baselines.adjust "
-        "baselines.lifecycle baselines.baseline"
+        "baselines.fit baselines.best baselines.savings baselines.adjust baselines.lifecycle baselines.baseline"
     ),
     "enpi": "baselines.enpi",
     "conformance": "project.conformance",
-    "forecast": "control.forecast_stateless control.forecast control.stored_forecasts control.forecast_features",
-    "anomalies": "readings.anomalies readings.anomaly_events readings.anomaly_learning",
-    "nilm": "readings.nilm readings.nilm_stored",
+    "forecast": "control.forecast_stateless control.forecast",
+    "anomalies": "readings.anomalies readings.anomaly_events",
+    "nilm": "readings.nilm",
     "models": "control.models",
     "weather": "control.weather",
     "plan": "control.plan",
-    "plans": "control.stored_plans",
+    "plans": "control.plan",
     "rooms": "control.rooms",
     "replay": "control.replay",
     "simulate": "control.simulate",
     "what-if": "control.what_if",
-    "what-ifs": "control.what_ifs",
-    "dispatch": "control.dispatch control.dispatch_set control.dispatch_holiday",
+    "what-ifs": "control.what_if",
+    "dispatch": "control.dispatch control.dispatch_set",
     "devices": "control.devices",
     "dr": "demand_response.dr_plan demand_response.dr_baseline demand_response.dr_event demand_response.dr_listen",
     "experiment": "control.experiment",
@@ -95,7 +94,7 @@ _MODULES = {
     "reports": "reports.reports",
     "trace": "reports.trace",
     "pack": "reports.pack",
-    "verify": "reports.verify",
+    "verify": "reports.pack",
     "keys": "project.keys",
     "people": "project.people",
     "web": "cli.project.web",
@@ -221,7 +220,7 @@ def build_app(names: tuple[str, ...] = tuple(MODULES), *, is_glance: bool = Fals
 
 def _commands(name: str) -> list[Operation]:
     modules = [importlib.import_module(f"orchestration.{module}").__name__ for module in MODULES[name]]
-    return [each for module in modules for each in OPERATIONS[module]]
+    return [each for module in modules for each in OPERATIONS[module] if each.name.split()[0] == name]
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
@@ -38,10 +38,12 @@ READS_AND_ACTS = (*READS, "person_")
 
 
 class Option:
-    """Option of a command in a shell (`--site`), and its meaning. kept: more of it for the shell alone."""
+    """Option of a command in a shell, and its meaning. names: where they are not the parameter's (`dry_run` or
+    `is_dry_run`: `--dry-run`); kept: more of it for the shell alone.
+    """
 
-    def __init__(self, *names: str, help: str = "", **kept: Any) -> None:
-        self.names, self.help, self.kept = names, help, kept
+    def __init__(self, help: str = "", *names: str, **kept: Any) -> None:
+        self.help, self.names, self.kept = help, names, kept
 
 
 class Argument(Option):
@@ -53,13 +55,11 @@ class Written(Option):
 
 
 class Parameter(NamedTuple):
-    """One parameter. kind: its Python type; option: None where the function names none; default: may be
-    `inspect.Parameter.empty`.
-    """
+    """One parameter. kind: its Python type; default: may be `inspect.Parameter.empty`."""
 
     name: str
     kind: Any
-    option: Option | None
+    option: Option
     default: Any
 
     @property
@@ -68,10 +68,16 @@ class Parameter(NamedTuple):
         return self.default is inspect.Parameter.empty
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What a shell calls it; nothing where it is taken by its place."""
+        if isinstance(self.option, Argument):
+            return ()
+        return self.option.names or (f"--{self.name.removeprefix('is_').rstrip('_').replace('_', '-')}",)
+
+    @property
     def word(self) -> str:
         """Its name in an address: that of its option, with underscores."""
-        names = self.option.names if self.option is not None else ()
-        return names[0].lstrip("-").replace("-", "_") if names else self.name
+        return self.names[0].lstrip("-").replace("-", "_") if self.names else self.name
 
 
 class Question:
@@ -117,10 +123,8 @@ def parameters_of(name: str, hint: Any, default: Any) -> list[Parameter]:
 
 
 def _parameter(name: str, hint: Any, default: Any) -> Parameter:
-    if typing.get_origin(hint) is not Annotated:
-        return Parameter(name, hint, None, default)
-    kind, *extras = typing.get_args(hint)
-    return Parameter(name, kind, next((each for each in extras if isinstance(each, Option)), None), default)
+    kind, option = typing.get_args(hint)
+    return Parameter(name, kind, option, default)
 
 
 class Call:

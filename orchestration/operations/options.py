@@ -13,17 +13,17 @@ from data_quality.contracts.time import Period, parse_day, parse_instant, parse_
 from data_quality.contracts.yaml_file import load_model
 from orchestration.operations.operation import Call, Option
 
-SiteOption = Annotated[str, Option("--site", help="Which site.")]
-AnySiteOption = Annotated[str | None, Option("--site", help="Which site.")]
-OnlySiteOption = Annotated[str | None, Option("--site", help="Only this site.")]
-AnyOrganisationOption = Annotated[str | None, Option("--organisation", help="Which organisation, instead of a site.")]
-OrganisationOption = Annotated[str, Option("--organisation", help="Which organisation.")]
-PortfolioOption = Annotated[bool, Option("--portfolio", help="All sites together.")]
-PeriodOption = Annotated[str, Option("--period", help="2025, 2025-Q1, 2025-03 or START/END.")]
-AnyPeriodOption = Annotated[str | None, Option("--period", help="2025, 2025-Q1, 2025-03 or START/END.")]
-ReasonOption = Annotated[str, Option("--reason", help="Why.")]
-DryOption = Annotated[bool, Option("--dry-run", help="Say what would happen; write nothing.")]
-MapOption = Annotated[Path | None, Option("--map", help="Column map (YAML), as a site file holds it.")]
+SiteOption = Annotated[str, Option("Which site.")]
+AnySiteOption = Annotated[str | None, Option("Which site.")]
+OnlySiteOption = Annotated[str | None, Option("Only this site.")]
+AnyOrganisationOption = Annotated[str | None, Option("Which organisation, instead of a site.")]
+OrganisationOption = Annotated[str, Option("Which organisation.")]
+PortfolioOption = Annotated[bool, Option("All sites together.")]
+PeriodOption = Annotated[str, Option("2025, 2025-Q1, 2025-03 or START/END.")]
+AnyPeriodOption = Annotated[str | None, Option("2025, 2025-Q1, 2025-03 or START/END.")]
+ReasonOption = Annotated[str, Option("Why.")]
+DryOption = Annotated[bool, Option("Say what would happen; write nothing.")]
+MapOption = Annotated[Path | None, Option("Column map (YAML), as a site file holds it.", "--map")]
 
 
 def organisation_span(call: Call, organisation: str, period: str) -> tuple[Organisation, Period]:

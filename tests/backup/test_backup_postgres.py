@@ -17,7 +17,7 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.open_project import OpenProject
 from orchestration.operations.operation import Call
-from orchestration.operations.project.retention import retention_apply
+from orchestration.operations.project.backup import retention_apply
 from orchestration.web.api.health import tell_project
 from tests.backup.test_metrics import samples_of
 from tests.e2e.conftest import call_here

@@ -26,7 +26,7 @@ from orchestration.doctor.role_files import started, write_role
 from orchestration.instance.start_lock import taken
 from orchestration.open_project import OpenProject
 from orchestration.operations.operation import Call
-from orchestration.operations.project.retention import retention_apply
+from orchestration.operations.project.backup import retention_apply
 from orchestration.views.restored_proof import figures_again
 from tests.backup.test_backup import refused
 from tests.e2e.conftest import call_here

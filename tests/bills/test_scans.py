@@ -17,7 +17,7 @@ from assets.bills.documents.read_scan import INSTALL, scan_lines
 from assets.readings.readers.child import run_limited
 from data_quality.contracts.billing.supplier_bill import Scan, SupplierBill
 from data_quality.contracts.errors import BadInput
-from orchestration.operations.bills.bill_confirm import confirmed
+from orchestration.operations.bills.bill_acts import confirmed
 from tests.bills.scans import BILLS, drawn, needs_tesseract
 
 PDFS = ("SYN-2024-005.pdf", "SYN-2024-006.pdf", "SYN-2024-009.pdf")

@@ -9,7 +9,7 @@ from orchestration.operations.operation import PROJECT, Option, operation
 
 
 @operation("agent", takes=PROJECT, example="--site home", writes=True)
-def agent(call: ShellCall, site: Annotated[str, Option("--site", help="Site whose devices it serves.")]) -> Answer:
+def agent(call: ShellCall, site: Annotated[str, Option("Site whose devices it serves.")]) -> Answer:
     """Serve the devices of one site until stopped; the mode in the ledger decides what may be written."""
     from controls.agent.main import main as serve
 

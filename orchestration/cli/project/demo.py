@@ -11,19 +11,14 @@ from orchestration.operations.options import day_or_none
 @operation("demo", takes=STATELESS, example="--out demo")
 def demo(
     call: Call,
-    out: Annotated[Path, Option("--out", help="Project folder to make.")] = Path("demo"),
-    until: Annotated[
-        str | None, Option("--until", help="Day after the last readings (today); 2026-01-01: as shipped.")
-    ] = None,
-    quick: Annotated[bool, Option("--quick", help="One quarter and a shorter history.")] = False,
-    year: Annotated[bool, Option("--year", help="A year of the home, so that what-if answers there; slower.")] = False,
+    out: Annotated[Path, Option("Project folder to make.")] = Path("demo"),
+    until: Annotated[str | None, Option("Day after the last readings (today); 2026-01-01: as shipped.")] = None,
+    quick: Annotated[bool, Option("One quarter and a shorter history.")] = False,
+    year: Annotated[bool, Option("A year of the home, so that what-if answers there; slower.")] = False,
     full: Annotated[
-        bool,
-        Option("--full", help="All packs of data points, of all sites, in two languages; a year of the home."),
+        bool, Option("All packs of data points, of all sites, in two languages; a year of the home.")
     ] = False,
-    files_only: Annotated[
-        bool, Option("--files-only", help="Make the project and its landing files; run nothing.")
-    ] = False,
+    files_only: Annotated[bool, Option("Make the project and its landing files; run nothing.")] = False,
 ) -> Answer:
     """Run the whole line: meter files, KPIs, baselines, forecasts, reports, a plan and a proven command."""
     call.doing("loading Dagster and the models")

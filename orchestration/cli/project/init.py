@@ -17,18 +17,17 @@ from orchestration.starter.project_files import TARIFFS, draft_project, from_tem
 @operation("init", takes=STATELESS, example="my_project --from meters.xlsx weather.csv --tz Europe/Berlin")
 def init(
     call: ShellCall,
-    folder: Annotated[Path, Argument(metavar="DIR", help="Folder to make.")],
-    more: Annotated[list[Path] | None, Argument(metavar="[FILE]...", help="More files for --from.")] = None,
-    site: Annotated[Path | None, Option("--site", help="Start with this site file.")] = None,
+    folder: Annotated[Path, Argument("Folder to make.", metavar="DIR")],
+    more: Annotated[list[Path] | None, Argument("More files for --from.", metavar="[FILE]...")] = None,
+    site: Annotated[Path | None, Option("Start with this site file.")] = None,
     of_files: Annotated[
-        list[Path] | None, Option("--from", help="Draft the site from these: meters, weather, tariffs.")
+        list[Path] | None, Option("Draft the site from these: meters, weather, tariffs.", "--from")
     ] = None,
-    tz: Annotated[str | None, Option("--tz", help="The site's zone, as Europe/Berlin; no file says it.")] = None,
+    tz: Annotated[str | None, Option("The site's zone, as Europe/Berlin; no file says it.")] = None,
     answers: Annotated[
-        Path | None,
-        Option("--answers", metavar="FILE", help="Answers by the id of their question (YAML or JSON)."),
+        Path | None, Option("Answers by the id of their question (YAML or JSON).", metavar="FILE")
     ] = None,
-    yes: Annotated[bool, Option("--yes", help="Add the site to a project that is there, without asking.")] = False,
+    yes: Annotated[bool, Option("Add the site to a project that is there, without asking.")] = False,
 ) -> Answer:
     """Make a project folder with one commented site file: a template, your own, or one drafted from your files."""
     files = [*(of_files or []), *(more or [])]

@@ -13,11 +13,11 @@ def serve(
     role: Annotated[
         str,
         Argument(
+            "webserver, daemon, code, mlflow, web, collector, receive, notices, scorer; of a site agent, signals.",
             metavar="ROLE",
-            help="webserver, daemon, code, mlflow, web, collector, receive, notices, scorer; of a site agent, signals.",
         ),
     ],
-    site: Annotated[str, Option("--site", help="Site of the role agent or signals.")] = "",
+    site: Annotated[str, Option("Site of the role agent or signals.")] = "",
 ) -> Answer:
     """Run one service in the foreground until SIGTERM; 'meterloom up' runs them all."""
     from orchestration.supervised.serve_role import become

@@ -10,9 +10,7 @@ from orchestration.operations.operation import PROJECT, Option, operation
 @operation("up", takes=PROJECT, example="--project demo")
 def up(
     call: ShellCall,
-    workers: Annotated[
-        int, Option("--workers", min=0, max=256, help="Processes for fits, forecasts and reports (Dask).")
-    ] = 0,
+    workers: Annotated[int, Option("Processes for fits, forecasts and reports (Dask).", min=0, max=256)] = 0,
 ) -> Answer:
     """Start everything, print the addresses, stop cleanly on Ctrl-C."""
     from orchestration.instance.start_lock import free

@@ -11,9 +11,7 @@ from orchestration.operations.operation import PROJECT, READS, Argument, Option,
 @operation("web", takes=PROJECT, writes=True)
 def web(
     call: ShellCall,
-    port: Annotated[
-        int | None, Option("--port", min=1, max=65535, help="Port, instead of server.web_port of the settings.")
-    ] = None,
+    port: Annotated[int | None, Option("Port, instead of server.web_port of the settings.", min=1, max=65535)] = None,
 ) -> Answer:
     """Serve the pages and the API of the project until Ctrl-C; 'meterloom up' does so too."""
     from data_quality.contracts.time import SystemClock
@@ -35,7 +33,7 @@ def web(
 
 @operation("web invite", takes=PROJECT, example="anna", writes=True)
 def web_invite(
-    call: ShellCall, person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")]
+    call: ShellCall, person: Annotated[str, Argument("person_id of the people file.", metavar="PERSON")]
 ) -> Answer:
     """Make a link, good once and for 15 minutes, at which a person sets their first password."""
     return _link(call, person, is_reset=False)
@@ -43,7 +41,7 @@ def web_invite(
 
 @operation("web reset", takes=PROJECT, example="anna", writes=True)
 def web_reset(
-    call: ShellCall, person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")]
+    call: ShellCall, person: Annotated[str, Argument("person_id of the people file.", metavar="PERSON")]
 ) -> Answer:
     """End a person's password and sign-ins, and make a link at which they set another."""
     return _link(call, person, is_reset=True)
@@ -73,9 +71,7 @@ def web_tools(call: ShellCall) -> Answer:
 
 
 @operation("web past", takes=READS, example="--site factory --as-of 2026-02-01T00:00:00Z", writes=True)
-def web_past(
-    call: ShellCall, site: Annotated[list[str], Option("--site", help="Which site; several are one view.")]
-) -> Answer:
+def web_past(call: ShellCall, site: Annotated[list[str], Option("Which site; several are one view.")]) -> Answer:
     """Build the marts as known at an instant, where they are not kept yet: pages of --as-of then open at once."""
     from orchestration.warehouse.marts_as_of import marts_as_of
 

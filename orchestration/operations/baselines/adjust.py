@@ -34,18 +34,18 @@ ADJUSTMENTS = Table(
 )
 def adjust(
     call: Call,
-    baseline_id: Annotated[str | None, Argument(metavar="BASELINE", help="site/seu/type")] = None,
-    start: Annotated[str | None, Option("--from", help="First local day.")] = None,
-    end: Annotated[str | None, Option("--to", help="First local day after it.")] = None,
-    kwh_per_day: Annotated[str | None, Option("--kwh-per-day", help="Added to each expected day.")] = None,
-    percent: Annotated[str | None, Option("--percent", help="Of the model's expected energy.")] = None,
-    reason: Annotated[str, Option("--reason", help="Why; of a decision too.")] = "",
-    method: Annotated[str, Option("--method", help="How the magnitude was found.")] = "",
-    evidence: Annotated[str, Option("--evidence", help="Text or link.")] = "",
-    evidence_file: Annotated[Path | None, Option("--evidence-file", help="Its SHA-256 is kept, not the file.")] = None,
-    routine: Annotated[bool, Option("--routine", help="A routine adjustment.")] = False,
-    approve: Annotated[str | None, Option("--approve", metavar="ID", help="Approve a proposal.")] = None,
-    withdraw: Annotated[str | None, Option("--withdraw", metavar="ID", help="End an adjustment.")] = None,
+    baseline_id: Annotated[str | None, Argument("site/seu/type", metavar="BASELINE")] = None,
+    start: Annotated[str | None, Option("First local day.", "--from")] = None,
+    end: Annotated[str | None, Option("First local day after it.", "--to")] = None,
+    kwh_per_day: Annotated[str | None, Option("Added to each expected day.")] = None,
+    percent: Annotated[str | None, Option("Of the model's expected energy.")] = None,
+    reason: Annotated[str, Option("Why; of a decision too.")] = "",
+    method: Annotated[str, Option("How the magnitude was found.")] = "",
+    evidence: Annotated[str, Option("Text or link.")] = "",
+    evidence_file: Annotated[Path | None, Option("Its SHA-256 is kept, not the file.")] = None,
+    routine: Annotated[bool, Option("A routine adjustment.")] = False,
+    approve: Annotated[str | None, Option("Approve a proposal.", metavar="ID")] = None,
+    withdraw: Annotated[str | None, Option("End an adjustment.", metavar="ID")] = None,
 ) -> Answer:
     """Propose an adjustment of expected energy, approve one as another person, or withdraw one."""
     if approve is not None or withdraw is not None:
@@ -79,7 +79,7 @@ def adjust(
 @operation("baseline adjustments", example="--site factory")
 def adjustments(
     call: Call,
-    baseline_id: Annotated[str | None, Argument(metavar="[BASELINE]", help="site/seu/type")] = None,
+    baseline_id: Annotated[str | None, Argument("site/seu/type", metavar="[BASELINE]")] = None,
     site: OnlySiteOption = None,
 ) -> Answer:
     """List the ledger: every adjustment with its status; with --as-of as of then."""

@@ -15,8 +15,8 @@ from orchestration.operations.options import OnlySiteOption
 from orchestration.operations.signing import actor
 from orchestration.views.registry_view import show_in_registry
 
-BaselineArgument = Annotated[str, Argument(metavar="ID", help="site/seu/type")]
-VersionOption = Annotated[int | None, Option("--version", help="Which version; the newest if left out.")]
+BaselineArgument = Annotated[str, Argument("site/seu/type", metavar="ID")]
+VersionOption = Annotated[int | None, Option("Which version; the newest if left out.")]
 BASELINES = (
     "baseline: {baseline_id} v{version} | status | approved by: {approved_by:|-} | model: {baseline.model} | "
     "trained from: {baseline.train_start} | to: {last} | error: {baseline.statistics.cvrmse_g14:.1%}"
@@ -80,7 +80,7 @@ def _review(call: Call, version: BaselineVersion) -> tuple[Finding, ...]:
 def reject(
     call: Call,
     baseline_id: BaselineArgument,
-    reason: Annotated[str, Option("--reason", help="Reason against it.")],
+    reason: Annotated[str, Option("Reason against it.")],
     version: VersionOption = None,
 ) -> Answer:
     """Reject a version as a named person with the role, for good; whoever fitted it cannot."""
@@ -99,9 +99,9 @@ def reject(
 def approve(
     call: Call,
     baseline_id: BaselineArgument,
-    reason: Annotated[str, Option("--reason", help="Why it may stand.")],
+    reason: Annotated[str, Option("Why it may stand.")],
     version: VersionOption = None,
-    waive: Annotated[list[str] | None, Option("--waive", help="CODE=why, for a blocking finding.")] = None,
+    waive: Annotated[list[str] | None, Option("CODE=why, for a blocking finding.")] = None,
 ) -> Answer:
     """Approve a version as a named person with the role; whoever fitted it cannot."""
     who = actor(call, Role.APPROVER)

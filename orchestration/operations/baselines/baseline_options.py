@@ -18,35 +18,33 @@ if TYPE_CHECKING:
 
 FREQUENCIES = ("hourly", "daily", "billing")
 TrainOption = Annotated[
-    str | None,
-    Option("--train", help="Baseline period START/END, local dates, END excluded; with --site into its file."),
+    str | None, Option("Baseline period START/END, local dates, END excluded; with --site into its file.")
 ]
-ModelOption = Annotated[str, Option("--model", help="auto, or a model by name.")]
+ModelOption = Annotated[str, Option("auto, or a model by name.")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
     """The files of a use and how to read them: the options that every command over plain files has."""
 
-    energy: Annotated[Path | None, Option("--energy", help="Energy: timestamp,<kwh|kw|therm|m3 …>.")] = None
-    weather: Annotated[Path | None, Option("--weather", help="Weather: timestamp,temp_degc.")] = None
-    drivers: Annotated[Path | None, Option("--drivers", help="Drivers: timestamp|date,<name>…")] = None
-    frequency: Annotated[str | None, Option("--frequency", help="hourly, daily or billing.")] = None
-    meter: Annotated[str | None, Option("--meter", help="Which meter of the energy file.")] = None
-    tz: Annotated[str | None, Option("--tz", help="Zone of the local calendar (IANA).")] = None
+    energy: Annotated[Path | None, Option("Energy: timestamp,<kwh|kw|therm|m3 …>.")] = None
+    weather: Annotated[Path | None, Option("Weather: timestamp,temp_degc.")] = None
+    drivers: Annotated[Path | None, Option("Drivers: timestamp|date,<name>…")] = None
+    frequency: Annotated[str | None, Option("hourly, daily or billing.")] = None
+    meter: Annotated[str | None, Option("Which meter of the energy file.")] = None
+    tz: Annotated[str | None, Option("Zone of the local calendar (IANA).")] = None
     mapping: MapOption = None
-    weather_map: Annotated[Path | None, Option("--weather-map", help="Column map (YAML) of the weather file.")] = None
-    country: Annotated[
-        str | None,
-        Option("--country", help="Whose public holidays are offered (ISO 3166); 'none' for no holidays."),
-    ] = None
-    subdivision: Annotated[str | None, Option("--subdivision", help="Part of the country with its holidays.")] = None
-    kwh_per_m3: Annotated[float | None, Option("--kwh-per-m3", help="Heat value of a gas volume, kWh per m3.")] = None
+    weather_map: Annotated[Path | None, Option("Column map (YAML) of the weather file.")] = None
+    country: Annotated[str | None, Option("Whose public holidays are offered (ISO 3166); 'none' for no holidays.")] = (
+        None
+    )
+    subdivision: Annotated[str | None, Option("Part of the country with its holidays.")] = None
+    kwh_per_m3: Annotated[float | None, Option("Heat value of a gas volume, kWh per m3.")] = None
     zero_is_missing: Annotated[
         bool | None,
         Option(
+            "Zeros are no readings, all of them (default: of electricity, unless its meter often reads zero).",
             "--zero-is-missing/--zero-is-use",
-            help="Zeros are no readings, all of them (default: of electricity, unless its meter often reads zero).",
         ),
     ] = None
 

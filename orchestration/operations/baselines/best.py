@@ -5,19 +5,23 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
+from assets.stores.ledgers.year_rules import YearRules
 from data_quality.contracts.baselines.baseline import YearRule, YearRuleRecord, YearSpan
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.people import Role
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.operations.baselines.baseline_options import Files, ModelOption, dates_of
-from orchestration.operations.operation import READS, Call, Option, operation
+from orchestration.operations.operation import PROJECT, READS, Call, Option, operation
+from orchestration.operations.signing import actor
 
 if TYPE_CHECKING:
     from ml.baselines.savings.best_of_years import BestOfYears, Span
     from ml.baselines.usage_tables.usage_table import Usage
+
 
 RULE = "best_of: the year whose baseline asks the least energy under the conditions of the reporting period"
 YEARS = (
@@ -35,15 +39,13 @@ YEARS = (
 def best(
     call: Call,
     files: Files,
-    report: Annotated[str, Option("--report", help="Reporting period START/END, local dates, END excluded.")],
-    train: Annotated[
-        list[str] | None, Option("--train", help="A baseline year START/END, END excluded. Repeatable.")
-    ] = None,
-    years: Annotated[str | None, Option("--years", help="Calendar years to train on: 2022,2023.")] = None,
-    site: Annotated[str | None, Option("--site", help="A site of the project, with --seu.")] = None,
-    seu: Annotated[str | None, Option("--seu", help="A significant energy use of a site: SEU, or SITE/SEU.")] = None,
+    report: Annotated[str, Option("Reporting period START/END, local dates, END excluded.")],
+    train: Annotated[list[str] | None, Option("A baseline year START/END, END excluded. Repeatable.")] = None,
+    years: Annotated[str | None, Option("Calendar years to train on: 2022,2023.")] = None,
+    site: Annotated[str | None, Option("A site of the project, with --seu.")] = None,
+    seu: Annotated[str | None, Option("A significant energy use of a site: SEU, or SITE/SEU.")] = None,
     model: ModelOption = "auto",
-    confidence: Annotated[float, Option("--confidence", help="Of the intervals, 0.68 to 0.99.")] = 0.9,
+    confidence: Annotated[float, Option("Of the intervals, 0.68 to 0.99.")] = 0.9,
 ) -> Answer:
     """Fit one baseline a year, judge a period by each, and by the year that asks the least energy.
 
@@ -237,3 +239,36 @@ def _headline(found: "BestOfYears") -> str:
         if each.is_blocking
     ]
     return "\n".join([*lines, *events])
+
+
+@operation(
+    "baseline rule",
+    takes=(*PROJECT, "person_"),
+    example="--seu factory/compressors --years 2024,2025 --report 2026-01-01/2027-01-01 --as anna "
+    '--reason "as the board decided"',
+)
+def rule(
+    call: Call,
+    seu: Annotated[str, Option("A significant energy use: SEU, or SITE/SEU.")],
+    report: Annotated[str, Option("Reporting period START/END that is not over.")],
+    reason: Annotated[str, Option("Why these years.")],
+    train: Annotated[list[str] | None, Option("A baseline year START/END. Repeatable.")] = None,
+    years: Annotated[str | None, Option("Calendar years to train on: 2024,2025.")] = None,
+    site: Annotated[str | None, Option("Of the use.")] = None,
+) -> Answer:
+    """Approve, as a named person, by which baseline years a reporting period will be judged; once, before it ends."""
+    from ml.baselines.savings.best_of_years import check_spans
+
+    who = actor(call, Role.APPROVER)
+    spans, span = spans_of(train, years), dates_of(report, "--report")
+    check_spans(spans, span)
+    known, use = use_named(call, site, seu)
+    wanted = year_rule(known, use, spans, span)
+    with call.project.store.together():
+        kept = YearRules(call.project.store).approve(
+            wanted, who.person, reason, call.clock, time_zone=known.time_zone
+        )  # fmt: skip
+        who.sign("baseline rule", f"{known.site_id}/{use.seu_id}", rule=wanted.model_dump(mode="json"))
+    named_years = ", ".join(f"{each.start}/{each.end}" for each in wanted.trains)
+    text = f"{known.site_id}/{use.seu_id}, {span[0]}/{span[1]}: best of {named_years}, approved by {kept.approved_by}"
+    return Answer({"rule": record_data(kept)}, text=text)

@@ -31,17 +31,13 @@ from reports.writer import significance, standing_of, words
 def enpi(
     call: Call,
     site: SiteOption,
-    seu: Annotated[str, Option("--seu", help="Which significant energy use.")],
+    seu: Annotated[str, Option("Which significant energy use.")],
     period: PeriodOption,
-    baseline_version: Annotated[
-        int | None, Option("--baseline-version", help="Any version; the one in force if left out.")
-    ] = None,
-    what_if: Annotated[
-        list[str] | None, Option("--what-if", metavar="DRIVER=+10%", help="Or =-2.5, or =12 (a value).")
-    ] = None,
-    mix: Annotated[str | None, Option("--mix", help="Reference mix: PRODUCT=0.6,PRODUCT=0.4.")] = None,
-    is_trend: Annotated[bool, Option("--trend", help="Quarters by every approved version too.")] = False,
-    years: Annotated[int, Option("--years", min=1, max=10, help="Of the trend.")] = TREND_YEARS,
+    baseline_version: Annotated[int | None, Option("Any version; the one in force if left out.")] = None,
+    what_if: Annotated[list[str] | None, Option("Or =-2.5, or =12 (a value).", metavar="DRIVER=+10%")] = None,
+    mix: Annotated[str | None, Option("Reference mix: PRODUCT=0.6,PRODUCT=0.4.")] = None,
+    is_trend: Annotated[bool, Option("Quarters by every approved version too.")] = False,
+    years: Annotated[int, Option("Of the trend.", min=1, max=10)] = TREND_YEARS,
 ) -> Answer:
     """Compare an SEU with its approved baseline: EnPI, deviation, signed status, review flags, alerts."""
     use_query, span = _ask(call, site, seu, period, baseline_version)

@@ -37,14 +37,12 @@ _SHOWN_TERMS = 12
 def fit(
     call: Call,
     files: Files,
-    site: Annotated[str | None, Option("--site", help="A site of the project: fit and register.")] = None,
-    seu: Annotated[str | None, Option("--seu", help="Only this SEU, with --site.")] = None,
+    site: Annotated[str | None, Option("A site of the project: fit and register.")] = None,
+    seu: Annotated[str | None, Option("Only this SEU, with --site.")] = None,
     train: TrainOption = None,
     model: ModelOption = "auto",
-    profile: Annotated[
-        str | None, Option("--profile", help="Accuracy profile to judge by; exit code 1 where it fails.")
-    ] = None,
-    confidence: Annotated[float, Option("--confidence", help="Of the coefficients' intervals, 0–1.")] = 0.9,
+    profile: Annotated[str | None, Option("Accuracy profile to judge by; exit code 1 where it fails.")] = None,
+    confidence: Annotated[float, Option("Of the coefficients' intervals, 0–1.")] = 0.9,
 ) -> Answer:
     """Fit one baseline to plain files, nothing stored; or, with --site, register those of a project's SEUs."""
     if (site is None) == (files.energy is None):

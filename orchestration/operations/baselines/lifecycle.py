@@ -31,9 +31,9 @@ TERMS = (
 def monitor(
     call: Call,
     site: SiteOption,
-    seu: Annotated[str, Option("--seu", help="Which significant energy use.")],
-    days: Annotated[int, Option("--days", min=1, max=90, help="Local days up to now that are shown.")] = 7,
-    refit: Annotated[bool, Option("--refit", help="Fit again, though the last fit is no week old.")] = False,
+    seu: Annotated[str, Option("Which significant energy use.")],
+    days: Annotated[int, Option("Local days up to now that are shown.", min=1, max=90)] = 7,
+    refit: Annotated[bool, Option("Fit again, though the last fit is no week old.")] = False,
 ) -> Answer:
     """Compare the last days with the 90-day monitoring baseline, quarter hour by quarter hour; refit weekly."""
     from ml.baselines.lifecycle.monitor_site import monitored, refit_site
@@ -78,9 +78,9 @@ def monitor(
 @operation("baseline project", takes=READS_AND_ACTS, repeats=True, example="factory/led --fit --as ben")
 def project(
     call: Call,
-    name: Annotated[str, Argument(metavar="SITE/PROJECT", help="An M&V project of a site file.")],
-    fit: Annotated[bool, Option("--fit", help="Fit and register its baseline.")] = False,
-    version: Annotated[int | None, Option("--version", help="Which version; else the approved one.")] = None,
+    name: Annotated[str, Argument("An M&V project of a site file.", metavar="SITE/PROJECT")],
+    fit: Annotated[bool, Option("Fit and register its baseline.")] = False,
+    version: Annotated[int | None, Option("Which version; else the approved one.")] = None,
 ) -> Answer:
     """Show a project's plan and what it saved so far, or fit its baseline."""
     from assets.kpi.claims.mv_savings import plan_of, project_of, project_savings

@@ -32,24 +32,20 @@ class SavingsOptions:
     """The request: files, spans and options."""
 
     train: TrainOption = None
-    report: Annotated[str | None, Option("--report", help="Reporting period START/END, end exclusive.")] = None
+    report: Annotated[str | None, Option("Reporting period START/END, end exclusive.")] = None
     model: ModelOption = "auto"
-    confidence: Annotated[float, Option("--confidence", help="Of the interval, 0.68 to 0.99.")] = 0.9
-    typical_year: Annotated[
-        Path | None, Option("--typical-year", help="Weather of a typical year: adds normalised savings.")
-    ] = None
-    option: Annotated[str, Option("--option", help="IPMVP option: B (at the measure) or C (whole facility).")] = "C"
+    confidence: Annotated[float, Option("Of the interval, 0.68 to 0.99.")] = 0.9
+    typical_year: Annotated[Path | None, Option("Weather of a typical year: adds normalised savings.")] = None
+    option: Annotated[str, Option("IPMVP option: B (at the measure) or C (whole facility).")] = "C"
     measure: Annotated[
-        list[str] | None,
-        Option("--measure", help="First day of an installed measure: a step of use there is not non-routine."),
+        list[str] | None, Option("First day of an installed measure: a step of use there is not non-routine.")
     ] = None
     comparison_group: Annotated[
-        Path | None,
-        Option("--comparison-group", help="Sites without a measure (YAML), whose relative saving is taken off."),
+        Path | None, Option("Sites without a measure (YAML), whose relative saving is taken off.")
     ] = None
-    resamples: Annotated[int, Option("--resamples", help="Of the bootstrap; 0 for none.")] = 1000
+    resamples: Annotated[int, Option("Of the bootstrap; 0 for none.")] = 1000
     # A fixed one: the same command prints the same interval.
-    seed: Annotated[int, Option("--seed", help="Of the bootstrap's draws.")] = 7
+    seed: Annotated[int, Option("Of the bootstrap's draws.")] = 7
 
 
 @operation(

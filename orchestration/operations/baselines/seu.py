@@ -13,8 +13,8 @@ SEUS = Table("seus", "site | seu: {id} | source | meters | baseline: {baseline:|
 @operation("seu list", example="--source electricity --json")
 def seu_list(
     call: Call,
-    source: Annotated[Carrier | None, Option("--source", help="Only this energy source.")] = None,
-    active: Annotated[bool, Option("--active", help="Only active ones.")] = False,
+    source: Annotated[Carrier | None, Option("Only this energy source.")] = None,
+    active: Annotated[bool, Option("Only active ones.")] = False,
 ) -> Answer:
     """List the SEUs of every site with their baseline and last report."""
     sites = call.project.sites

@@ -22,8 +22,8 @@ from orchestration.operations.answer import Answer, Table, finding_lines
 from orchestration.operations.operation import STATELESS, Argument, Call, Option, operation
 from orchestration.operations.options import MapOption, column_map, day_or_none, number
 
-LoadOption = Annotated[Path | None, Option("--load", help="Interval energy: timestamp,kwh|kw|m3.")]
-PricesOption = Annotated[Path | None, Option("--prices", help="timestamp,<currency>_per_kwh|_per_mwh.")]
+LoadOption = Annotated[Path | None, Option("Interval energy: timestamp,kwh|kw|m3.")]
+PricesOption = Annotated[Path | None, Option("timestamp,<currency>_per_kwh|_per_mwh.")]
 
 
 def prices_of(path: Path | None, tariffs: Sequence[Tariff], time_zone: str) -> dict[str, PriceSeries]:
@@ -71,14 +71,12 @@ def zone_to_use(requested: str | None, tariffs: Sequence[Tariff], load: Path | N
     return found
 
 
-TariffOption = Annotated[
-    list[Path] | None, Option("--tariff", help="Tariff file or name of a shipped one; several: dated.")
-]
-TzOption = Annotated[str | None, Option("--tz", help="Zone of days and months (IANA).")]
-GenerationOption = Annotated[Path | None, Option("--generation", help="Energy of a plant behind the meter.")]
-MeterOption = Annotated[str | None, Option("--meter", help="Which meter of the load or the reads.")]
-FromOption = Annotated[str | None, Option("--from", help="First local day of the bill.")]
-ToOption = Annotated[str | None, Option("--to", help="Local day after the last.")]
+TariffOption = Annotated[list[Path] | None, Option("Tariff file or name of a shipped one; several: dated.")]
+TzOption = Annotated[str | None, Option("Zone of days and months (IANA).")]
+GenerationOption = Annotated[Path | None, Option("Energy of a plant behind the meter.")]
+MeterOption = Annotated[str | None, Option("Which meter of the load or the reads.")]
+FromOption = Annotated[str | None, Option("First local day of the bill.", "--from")]
+ToOption = Annotated[str | None, Option("Local day after the last.", "--to")]
 # Over pairs of a period and a line of it.
 LINES = {
     "from": "{0.start}",
@@ -98,15 +96,15 @@ def bill(
     tariff: TariffOption = None,
     load: LoadOption = None,
     generation: GenerationOption = None,
-    reactive: Annotated[Path | None, Option("--reactive", help="Reactive energy: timestamp,kvarh.")] = None,
+    reactive: Annotated[Path | None, Option("Reactive energy: timestamp,kvarh.")] = None,
     prices: PricesOption = None,
-    reads: Annotated[Path | None, Option("--reads", help="Register reads instead of a load.")] = None,
+    reads: Annotated[Path | None, Option("Register reads instead of a load.")] = None,
     meter: MeterOption = None,
-    multiplier: Annotated[str, Option("--multiplier", help="Of the registers (transformer ratio).")] = "1",
+    multiplier: Annotated[str, Option("Of the registers (transformer ratio).")] = "1",
     start: FromOption = None,
     end: ToOption = None,
-    rounding: Annotated[str | None, Option("--rounding", help="line or none, instead of the tariff's.")] = None,
-    currency: Annotated[str | None, Option("--currency", help="Of a tariff that names none.")] = None,
+    rounding: Annotated[str | None, Option("line or none, instead of the tariff's.")] = None,
+    currency: Annotated[str | None, Option("Of a tariff that names none.")] = None,
     tz: TzOption = None,
     mapping: MapOption = None,
 ) -> Answer:
@@ -146,7 +144,7 @@ def bill(
 @operation("bill compare", takes=STATELESS, example="--tariff a.yaml --tariff b.json --load load.csv")
 def compare(
     call: Call,
-    more: Annotated[list[Path] | None, Argument(metavar="[FILE]...", help="Further tariffs.")] = None,
+    more: Annotated[list[Path] | None, Argument("Further tariffs.", metavar="[FILE]...")] = None,
     tariff: TariffOption = None,
     load: LoadOption = None,
     generation: GenerationOption = None,

@@ -56,7 +56,7 @@ def held_tariffs(project: OpenProject, site_id: str, as_of_utc: datetime | None 
 def carriers(
     call: Call,
     site: SiteOption,
-    on: Annotated[str | None, Option("--on", help="Local day; none: today.")] = None,
+    on: Annotated[str | None, Option("Local day; none: today.")] = None,
 ) -> Answer:
     """Show what each carrier of a site costs and emits on a day: unit, price, factor, and what says so."""
     known = call.project.site(site)

@@ -18,12 +18,12 @@ from orchestration.operations.operation import Argument, Call, Option, operation
 from orchestration.operations.options import MapOption, column_map
 from reports.writer import words
 
-BillOption = Annotated[Path | None, Option("--bill", help="The supplier's bill: CSV, XLSX or PDF with text.")]
-TariffOption = Annotated[list[Path] | None, Option("--tariff", help="Tariff file; several: all that may apply.")]
-ReadsOption = Annotated[Path | None, Option("--reads", help="[meter,]read_date,<period>_register…")]
-RegisterOption = Annotated[Path | None, Option("--register", help="meter,account,site,multiplier.")]
-TzOption = Annotated[str | None, Option("--tz", help="Zone of days (IANA).")]
-MeterOption = Annotated[str | None, Option("--meter", help="Which meter of the load, where it has several.")]
+BillOption = Annotated[Path | None, Option("The supplier's bill: CSV, XLSX or PDF with text.")]
+TariffOption = Annotated[list[Path] | None, Option("Tariff file; several: all that may apply.")]
+ReadsOption = Annotated[Path | None, Option("[meter,]read_date,<period>_register…")]
+RegisterOption = Annotated[Path | None, Option("meter,account,site,multiplier.")]
+TzOption = Annotated[str | None, Option("Zone of days (IANA).")]
+MeterOption = Annotated[str | None, Option("Which meter of the load, where it has several.")]
 
 
 @operation(
@@ -34,7 +34,7 @@ MeterOption = Annotated[str | None, Option("--meter", help="Which meter of the l
 def audit(
     call: Call,
     file: Annotated[
-        Path | None, Argument(metavar="[BILL]", help="The bill, instead of --bill; with --stored its id.")
+        Path | None, Argument("The bill, instead of --bill; with --stored its id.", metavar="[BILL]")
     ] = None,
     bill: BillOption = None,
     tariff: TariffOption = None,
@@ -45,9 +45,9 @@ def audit(
     meter: MeterOption = None,
     tz: TzOption = None,
     mapping: MapOption = None,
-    is_stored: Annotated[bool, Option("--stored", help="The bills of --site in the store.")] = False,
-    site: Annotated[str | None, Option("--site", help="Whose bills, with --stored.")] = None,
-    period: Annotated[str | None, Option("--period", help="Bills that reach into it, with --stored.")] = None,
+    is_stored: Annotated[bool, Option("The bills of --site in the store.")] = False,
+    site: Annotated[str | None, Option("Whose bills, with --stored.")] = None,
+    period: Annotated[str | None, Option("Bills that reach into it, with --stored.")] = None,
 ) -> Answer:
     """Audit a bill, or with --stored those of a site: every line recomputed, and why it differs. Exit code 1 where
     one does.

@@ -26,7 +26,7 @@ from orchestration.views.site_bills import site_bills, the_bill
 from reports.figures.bill_figures import BillFigures, StandingBill
 from reports.recompute.bands import band_data, figure_band
 
-AccountOption = Annotated[str | None, Option("--account", help="Only this account.")]
+AccountOption = Annotated[str | None, Option("Only this account.")]
 NONE_STORED = "no bill is stored"
 
 
@@ -81,7 +81,7 @@ def books_of(call: Call) -> BillStore:
 @operation("bill add", takes=PROJECT, example="bills/*.pdf --site factory", writes=True)
 def bill_add(
     call: Call,
-    files: Annotated[list[Path], Argument(metavar="FILE...", help="Bills: CSV, XLSX, PDF or pictures.")],
+    files: Annotated[list[Path], Argument("Bills: CSV, XLSX, PDF or pictures.", metavar="FILE...")],
     site: SiteOption,
 ) -> Answer:
     """Read bills into the store, each once; what cannot be read of one is shown, a file that is none is refused."""
@@ -119,9 +119,7 @@ def bill_list(
     site: SiteOption,
     account: AccountOption = None,
     period: AnyPeriodOption = None,
-    is_calendarised: Annotated[
-        bool, Option("--calendarised", help="By calendar month: kWh, cost, share estimated.")
-    ] = False,
+    is_calendarised: Annotated[bool, Option("By calendar month: kWh, cost, share estimated.")] = False,
 ) -> Answer:
     """List stored bills with their last audit, or lay odd periods and estimates over calendar months."""
     known, books = call.project.site(site), books_of(call)
@@ -177,11 +175,11 @@ def bill_accounts(call: Call, site: SiteOption) -> Answer:
 )
 def bill_override(
     call: Call,
-    account: Annotated[str, Argument(metavar="ACCOUNT", help="As bills print it.")],
+    account: Annotated[str, Argument("As bills print it.", metavar="ACCOUNT")],
     site: SiteOption,
-    tariff: Annotated[str, Option("--tariff", help="A tariff of the site file.")],
-    start: Annotated[str, Option("--from", help="First local day.")],
-    end: Annotated[str, Option("--to", help="Local day after the last.")],
+    tariff: Annotated[str, Option("A tariff of the site file.")],
+    start: Annotated[str, Option("First local day.", "--from")],
+    end: Annotated[str, Option("Local day after the last.", "--to")],
     reason: ReasonOption,
 ) -> Answer:
     """Put an account on a tariff for some dates: a row with person and reason; of two for a day the later counts."""
@@ -213,7 +211,7 @@ def bill_override(
 @operation("bill show", example="5a89f6f6 --site factory", keeps=True)
 def bill_show(
     call: Call,
-    bill: Annotated[str, Argument(metavar="ID", help="Of a stored bill, or how its id starts.")],
+    bill: Annotated[str, Argument("Of a stored bill, or how its id starts.", metavar="ID")],
     site: SiteOption,
 ) -> Answer:
     """Show a stored bill line by line as it was checked last: billed, expected, difference, and what people did."""

@@ -14,7 +14,7 @@ from orchestration.operations.answer import BAD_INPUT, Answer, Table
 from orchestration.operations.operation import PROJECT, STATELESS, Argument, Call, Option, Written, operation
 
 FileArgument = Annotated[
-    Path, Argument(metavar="FILE", help="Our language, URDB JSON or a simple table; or the name of a shipped tariff.")
+    Path, Argument("Our language, URDB JSON or a simple table; or the name of a shipped tariff.", metavar="FILE")
 ]
 
 
@@ -54,7 +54,7 @@ def _shipped(name: str, file: TariffFile) -> dict[str, Any]:
 def show(
     call: Call,
     file: FileArgument,
-    picture: Annotated[Path | None, Written("--picture", help="Week heat-map (PNG), one per season.")] = None,
+    picture: Annotated[Path | None, Written("Week heat-map (PNG), one per season.")] = None,
 ) -> Answer:
     """Render a tariff in words, and its energy price over the week as a picture."""
     tariffs, about = read_tariffs(file), shipped_about(file)
@@ -85,8 +85,8 @@ def check(call: Call, file: FileArgument) -> Answer:
 def convert(
     call: Call,
     file: FileArgument,
-    out: Annotated[Path | None, Written("--out", help="Write our language here (JSON, which is YAML).")] = None,
-    site: Annotated[str | None, Option("--site", help="Write it into this site's file instead.")] = None,
+    out: Annotated[Path | None, Written("Write our language here (JSON, which is YAML).")] = None,
+    site: Annotated[str | None, Option("Write it into this site's file instead.")] = None,
 ) -> Answer:
     """Convert a URDB rate or a simple table to our language, or write any tariff into a site file, comments kept."""
     tariffs = read_tariffs(file)

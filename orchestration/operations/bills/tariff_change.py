@@ -25,7 +25,7 @@ from orchestration.operations.signing import actor, change_site_file
 )
 def tariff_change(
     call: Call,
-    tariff: Annotated[str, Argument(metavar="TARIFF", help="Its id in the site's file.")],
+    tariff: Annotated[str, Argument("Its id in the site's file.", metavar="TARIFF")],
     file: FileArgument,
     site: SiteOption,
     reason: ReasonOption,

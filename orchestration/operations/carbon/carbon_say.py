@@ -11,7 +11,7 @@ from data_quality.contracts.finding import Finding
 from orchestration.operations.answer import filled
 from orchestration.operations.operation import Call, Option
 
-GwpOption = Annotated[str | None, Option("--gwp", help="AR4, AR5 or AR6: of gases that name no GWP set.")]
+GwpOption = Annotated[str | None, Option("AR4, AR5 or AR6: of gases that name no GWP set.")]
 MAX_ALIKE = 3
 _SCOPES = (
     ("Scope 1", "scope1_kgco2e"),

@@ -14,8 +14,8 @@ from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set
 from orchestration.operations.operation import ACTS, STATELESS, Argument, Call, Option, Written, operation
 from orchestration.operations.options import day_or_none
 
-FileArgument = Annotated[Path, Argument(metavar="FILE", help="The table.")]
-TenantOption = Annotated[str, Option("--tenant", help="Site that the factors are for; none: all sites.")]
+FileArgument = Annotated[Path, Argument("The table.", metavar="FILE")]
+TenantOption = Annotated[str, Option("Site that the factors are for; none: all sites.")]
 
 
 def amount(row: dict[str, Any]) -> str:
@@ -37,8 +37,8 @@ FACTORS = Table(
 def factors_import(
     call: Call,
     file: FileArgument,
-    kind: Annotated[Literal["uk_ghg", "egrid", "ember", "gwp"], Option("--kind", help="Which public table.")],
-    out: Annotated[Path | None, Written("--out", help="Write here.", show_default="FILE's name here")] = None,
+    kind: Annotated[Literal["uk_ghg", "egrid", "ember", "gwp"], Option("Which public table.")],
+    out: Annotated[Path | None, Written("Write here.", show_default="FILE's name here")] = None,
 ) -> Answer:
     """Convert a public factor table to a factor set that `carbon --factors` reads."""
     factors, rows = import_table(file, kind)
@@ -61,11 +61,9 @@ def factors_add(
     call: Call,
     file: FileArgument,
     tenant: TenantOption = "",
-    region: Annotated[str, Option("--region", help="Only rows of this region.")] = "",
-    year: Annotated[int | None, Option("--year", help="Only rows that begin in this year.")] = None,
-    rename: Annotated[
-        list[str] | None, Option("--rename", help="ACTIVITY=NAME; only renamed rows are taken then.")
-    ] = None,
+    region: Annotated[str, Option("Only rows of this region.")] = "",
+    year: Annotated[int | None, Option("Only rows that begin in this year.")] = None,
+    rename: Annotated[list[str] | None, Option("ACTIVITY=NAME; only renamed rows are taken then.")] = None,
     gwp: GwpOption = None,
 ) -> Answer:
     """Record a factor set; what was recorded before stays and is superseded from now on."""
@@ -89,11 +87,11 @@ def factors_add(
 @operation("factors withdraw", takes=ACTS, example="'grid 2024' --reason 'the source took it back'")
 def factors_withdraw(
     call: Call,
-    factor_id: Annotated[str, Argument(metavar="FACTOR_ID", help="Which; 'factors list' shows them.")],
-    reason: Annotated[str, Option("--reason", help="Why; restatements say it.")],
+    factor_id: Annotated[str, Argument("Which; 'factors list' shows them.", metavar="FACTOR_ID")],
+    reason: Annotated[str, Option("Why; restatements say it.")],
     tenant: TenantOption = "",
-    start: Annotated[str | None, Option("--from", help="First local date; none: all its days.")] = None,
-    end: Annotated[str | None, Option("--to", help="Local date after the last.")] = None,
+    start: Annotated[str | None, Option("First local date; none: all its days.", "--from")] = None,
+    end: Annotated[str | None, Option("Local date after the last.", "--to")] = None,
 ) -> Answer:
     """Let a recorded factor hold no longer, wholly or on some days; what was known before stays as it was."""
     from assets.stores.ledgers.factor_ledger import FactorStore
@@ -125,12 +123,10 @@ def _sign(call: Call, kind: str, set_id: str) -> None:
 @operation("factors list", example="--on 2025-06-01 --json")
 def factors_list(
     call: Call,
-    tenant: Annotated[
-        str | None, Option("--site", "--tenant", help="For this site and for all; none: everything.")
-    ] = None,
-    activity: Annotated[str, Option("--activity", help="Whose name holds this.")] = "",
-    on: Annotated[str | None, Option("--on", help="In force on this date.")] = None,
-    history: Annotated[bool, Option("--history", help="Superseded rows too.")] = False,
+    tenant: Annotated[str | None, Option("For this site and for all; none: everything.", "--site", "--tenant")] = None,
+    activity: Annotated[str, Option("Whose name holds this.")] = "",
+    on: Annotated[str | None, Option("In force on this date.")] = None,
+    history: Annotated[bool, Option("Superseded rows too.")] = False,
 ) -> Answer:
     """List recorded factors, now or --as-of a time."""
     from assets.stores.ledgers.factor_ledger import FactorStore

@@ -25,7 +25,7 @@ from reports.gates import refuse_future
 if TYPE_CHECKING:
     from assets.sites.organisation import OwnDelivery
 
-SupplierOption = Annotated[str, Option("--supplier", help="Whose supplier rates of the store may be used.")]
+SupplierOption = Annotated[str, Option("Whose supplier rates of the store may be used.")]
 LINES = Table(
     "lines",
     "month: {month:%Y-%m} | carrier | method | kWh: {kwh:,.1f} | factor: {factor_id:|-} | kg CO2e: {kgco2e:,.1f} | "
@@ -82,8 +82,8 @@ def footprint(
 def restatement(
     call: Call,
     period: PeriodOption,
-    start: Annotated[str, Option("--from", help="As known at this time.")],
-    end: Annotated[str, Option("--to", help="As known at this time.")],
+    start: Annotated[str, Option("As known at this time.", "--from")],
+    end: Annotated[str, Option("As known at this time.", "--to")],
     site: AnySiteOption = None,
     portfolio: PortfolioOption = False,
     gwp: GwpOption = None,

@@ -29,7 +29,7 @@ def group(
     call: Call,
     organisation: OrganisationOption,
     period: PeriodOption,
-    base: Annotated[bool, Option("--base-year", help="Also restate the base year by the period's last day.")] = False,
+    base: Annotated[bool, Option("Also restate the base year by the period's last day.", "--base-year")] = False,
     gwp: GwpOption = None,
     supplier: SupplierOption = "",
 ) -> Answer:

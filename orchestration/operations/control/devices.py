@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from controls.gateways.foreign.home_assistant import Announced
 
 MODBUS_PORT = 502
-NameArgument = Annotated[str, Argument(metavar="NAME", help="A device of the site, or a template.")]
-SiteOption = Annotated[str, Option("--site", help="Site of the device.")]
-AddressOption = Annotated[str, Option("--address", help="host:port/unit of a Modbus device.")]
+NameArgument = Annotated[str, Argument("A device of the site, or a template.", metavar="NAME")]
+SiteOption = Annotated[str, Option("Site of the device.")]
+AddressOption = Annotated[str, Option("host:port/unit of a Modbus device.")]
 LIST = "name | template | protocol | sets: {sets:|-} | timer: {timer} | source: {source:|-}"
 CATALOGUE = Table("devices", "brand | kind | template: {name} | device: {title} | protocol | source: {source:|-}")
 CHECKS = Table("checks", "check: {name} | status | detail")
@@ -74,7 +74,7 @@ def list_devices(call: Call, site: SiteOption = "") -> Answer:
 )
 def catalogue(
     call: Call,
-    kind: Annotated[str, Option("--kind", help="Only those that drive this kind of device.")] = "",
+    kind: Annotated[str, Option("Only those that drive this kind of device.")] = "",
 ) -> Answer:
     """List the device templates by brand and kind of device: what an asset's `template` may name. A plan needs none."""
     rows = [
@@ -118,7 +118,7 @@ def show_device(call: Call, name: NameArgument, site: SiteOption = "") -> Answer
 def read_device(
     call: Call,
     name: NameArgument,
-    capability: Annotated[str, Argument(help="What to read; everything if left out.")] = "",
+    capability: Annotated[str, Argument("What to read; everything if left out.")] = "",
     site: SiteOption = "",
     address: AddressOption = "",
 ) -> Answer:
@@ -148,11 +148,9 @@ def device_key(call: Call, name: NameArgument, site: SiteOption) -> Answer:
 @operation("devices discover", takes=PROJECT, example="10.0.0.5 10.0.0.6:1502/2")
 def discover_devices(
     call: Call,
-    addresses: Annotated[list[str] | None, Argument(metavar="[HOST[:PORT][/UNIT]…]", help="Whom to ask.")] = None,
-    timeout: Annotated[float, Option("--timeout", min=0.1, max=10, help="Seconds to wait for each.")] = TIMEOUT_S,
-    mqtt: Annotated[
-        bool, Option("--mqtt", help="Devices that announce themselves on the project's broker, too.")
-    ] = False,
+    addresses: Annotated[list[str] | None, Argument("Whom to ask.", metavar="[HOST[:PORT][/UNIT]…]")] = None,
+    timeout: Annotated[float, Option("Seconds to wait for each.", min=0.1, max=10)] = TIMEOUT_S,
+    mqtt: Annotated[bool, Option("Devices that announce themselves on the project's broker, too.")] = False,
 ) -> Answer:
     """Ask the named addresses for their SunSpec models, one after the other, and say which templates fit.
 
@@ -201,8 +199,8 @@ def try_device(
     name: NameArgument,
     site: SiteOption = "",
     address: AddressOption = "",
-    write: Annotated[bool, Option("--write", help="Write set-points too; needs --site and --as.")] = False,
-    reason: Annotated[str, Option("--reason", help="Why it is written to.")] = "",
+    write: Annotated[bool, Option("Write set-points too; needs --site and --as.")] = False,
+    reason: Annotated[str, Option("Why it is written to.")] = "",
 ) -> Answer:
     """Ask whether a device keeps its template. A device is only read, unless --write says otherwise.
 

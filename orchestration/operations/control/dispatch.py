@@ -29,8 +29,8 @@ from orchestration.views.ledger_view import commands_of_store, proof_of
 from orchestration.views.site_control import expect_scope, expect_value, lines, site_control, without_ttl
 from reports.texts.locales import unit_text
 
-SiteOption = Annotated[str, Option("--site", help="Site of the devices.")]
-CapabilityOption = Annotated[str, Option("--capability", help="Only this capability of the device.")]
+SiteOption = Annotated[str, Option("Site of the devices.")]
+CapabilityOption = Annotated[str, Option("Only this capability of the device.")]
 # A day's plan has 96 a device: people ask for the last, --json has them all.
 SHOWN_COMMANDS = 20
 STATUS = (
@@ -81,13 +81,13 @@ def status(call: Call, site: SiteOption) -> Answer:
 def mode(
     call: Call,
     wanted: Annotated[
-        str | None, Argument(metavar="[MODE]", help="SIMULATION, ADVISORY, PARTIAL, FULL (by two people).")
+        str | None, Argument("SIMULATION, ADVISORY, PARTIAL, FULL (by two people).", metavar="[MODE]")
     ] = None,
     site: SiteOption = "",
-    device: Annotated[str, Option("--device", help="Only this device.")] = "",
+    device: Annotated[str, Option("Only this device.")] = "",
     capability: CapabilityOption = "",
-    reason: Annotated[str, Option("--reason", help="Why; needed to raise.")] = "",
-    expires: Annotated[str, Option("--expires", help="When it ends: 45m, 12h, 30d, or a time.")] = "",
+    reason: Annotated[str, Option("Why; needed to raise.")] = "",
+    expires: Annotated[str, Option("When it ends: 45m, 12h, 30d, or a time.")] = "",
 ) -> Answer:
     """Show the mode of a site, or record a change by a named person with a reason; FULL waits for a second person."""
     known, store, text = call.project.site(site), call.project.store, ""
@@ -122,12 +122,12 @@ def mode(
 def approve(
     call: Call,
     subject: Annotated[
-        str, Argument(metavar="WHAT", help="A request's number, DEVICE/CAPABILITY, or with --risk a device.")
+        str, Argument("A request's number, DEVICE/CAPABILITY, or with --risk a device.", metavar="WHAT")
     ],
     site: SiteOption,
-    reason: Annotated[str, Option("--reason", help="Why; a request has its own.")] = "",
-    risk: Annotated[bool, Option("--risk", help="Sign for a device that ends no set-point by itself.")] = False,
-    revoke: Annotated[bool, Option("--revoke", help="Take it back instead.")] = False,
+    reason: Annotated[str, Option("Why; a request has its own.")] = "",
+    risk: Annotated[bool, Option("Sign for a device that ends no set-point by itself.")] = False,
+    revoke: Annotated[bool, Option("Take it back instead.")] = False,
 ) -> Answer:
     """Approve as a second person what another requested, a class of plans, or a device's residual risk."""
     known, store, person = call.project.site(site), call.project.store, call.known_person()
@@ -173,12 +173,12 @@ def _approve(
 def override(
     call: Call,
     site: SiteOption,
-    reason: Annotated[str, Option("--reason", help="Why.")],
-    device: Annotated[str, Option("--device", help="Which device; all of the site without it.")] = "",
+    reason: Annotated[str, Option("Why.")],
+    device: Annotated[str, Option("Which device; all of the site without it.")] = "",
     capability: CapabilityOption = "",
-    until: Annotated[str, Option("--for", help="How long: 45m, 2h, 1d, or until a time.")] = "2h",
-    value: Annotated[float | None, Option("--value", help="What you set, in its unit, for the record.")] = None,
-    give_back: Annotated[bool, Option("--give-back", help="Give the device back now.")] = False,
+    until: Annotated[str, Option("How long: 45m, 2h, 1d, or until a time.", "--for")] = "2h",
+    value: Annotated[float | None, Option("What you set, in its unit, for the record.")] = None,
+    give_back: Annotated[bool, Option("Give the device back now.")] = False,
 ) -> Answer:
     """Take a device, or all of a site, by hand: no command of ours reaches it until then; or give it back."""
     known, store = call.project.site(site), call.project.store
@@ -235,9 +235,9 @@ def verify(call: Call, site: SiteOption) -> Answer:
 @operation("dispatch ack", takes=ACTS, example='battery --site home --as carla --reason "cable mended"')
 def ack(
     call: Call,
-    fault: Annotated[str, Argument(metavar="FAULT", help="The latched device, or: site.")],
+    fault: Annotated[str, Argument("The latched device, or: site.", metavar="FAULT")],
     site: SiteOption,
-    reason: Annotated[str, Option("--reason", help="What was found and repaired.")],
+    reason: Annotated[str, Option("What was found and repaired.")],
 ) -> Answer:
     """Take a fault latch back as a named engineer: commands may reach the device again."""
     known, store = call.project.site(site), call.project.store
@@ -257,9 +257,7 @@ def ack(
 
 
 @operation("dispatch stop", takes=ACTS, example='--site home --as carla --reason "smell of smoke"', writes=False)
-def stop(
-    call: Call, site: SiteOption, reason: Annotated[str, Option("--reason", help="Why.")] = "stopped by hand"
-) -> Answer:
+def stop(call: Call, site: SiteOption, reason: Annotated[str, Option("Why.")] = "stopped by hand") -> Answer:
     """Go back to SIMULATION at once: the agent returns every device to its safe default."""
     known = call.project.site(site)
     # To stop needs no key: nothing may stand between a person and the safe default.

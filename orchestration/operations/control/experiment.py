@@ -30,11 +30,11 @@ def start(
     call: Call,
     site: SiteOption,
     reason: ReasonOption,
-    days: Annotated[int, Option("--days", help="How many local days.")] = 60,
-    share: Annotated[float, Option("--share", help="Share of them that follows the habit, 0.3 at most.")] = MOST_SHARE,
-    seed: Annotated[int | None, Option("--seed", min=0, help="Of the draw; by the clock where it is left out.")] = None,
-    first: Annotated[str | None, Option("--from", help="The first local day; tomorrow where it is left out.")] = None,
-    half_days: Annotated[bool, Option("--half-days", help="Draw halves of days, parted at noon.")] = False,
+    days: Annotated[int, Option("How many local days.")] = 60,
+    share: Annotated[float, Option("Share of them that follows the habit, 0.3 at most.")] = MOST_SHARE,
+    seed: Annotated[int | None, Option("Of the draw; by the clock where it is left out.", min=0)] = None,
+    first: Annotated[str | None, Option("The first local day; tomorrow where it is left out.", "--from")] = None,
+    half_days: Annotated[bool, Option("Draw halves of days, parted at noon.")] = False,
 ) -> Answer:
     """Draw the days that follow the former habit, and store them all before the first begins. Nothing is sent by it."""
     from assets.experiments.draw import draw_experiment

@@ -39,21 +39,15 @@ _ROWS = "time_utc | P10: {p10:.2f} | P50: {p50:.2f} | P90: {p90:.2f}"
 class MeterFiles:
     """Energy and weather files of one meter and how to read them."""
 
-    energy: Annotated[Path | None, Option("--energy", help="Energy: timestamp,<kwh|kw|m3 …>.")] = None
-    weather: Annotated[
-        Path | None, Option("--weather", help="Weather: timestamp,temp_degc[,ghi_w_per_m2 …], a horizon's too.")
-    ] = None
-    meter: Annotated[str | None, Option("--meter", help="Which meter of the energy file.")] = None
-    tz: Annotated[str | None, Option("--tz", help="Zone of the local calendar (IANA).")] = None
+    energy: Annotated[Path | None, Option("Energy: timestamp,<kwh|kw|m3 …>.")] = None
+    weather: Annotated[Path | None, Option("Weather: timestamp,temp_degc[,ghi_w_per_m2 …], a horizon's too.")] = None
+    meter: Annotated[str | None, Option("Which meter of the energy file.")] = None
+    tz: Annotated[str | None, Option("Zone of the local calendar (IANA).")] = None
     mapping: MapOption = None
-    weather_map: Annotated[Path | None, Option("--weather-map", help="Column map (YAML) of the weather file.")] = None
-    country: Annotated[
-        str | None, Option("--country", help="Whose public holidays count (ISO 3166); 'none' for no holidays.")
-    ] = None
-    subdivision: Annotated[str | None, Option("--subdivision", help="Part of the country with its holidays.")] = None
-    zero_is_missing: Annotated[
-        bool, Option("--zero-is-missing/--zero-is-use", help="Whether a zero is no reading.")
-    ] = True
+    weather_map: Annotated[Path | None, Option("Column map (YAML) of the weather file.")] = None
+    country: Annotated[str | None, Option("Whose public holidays count (ISO 3166); 'none' for no holidays.")] = None
+    subdivision: Annotated[str | None, Option("Part of the country with its holidays.")] = None
+    zero_is_missing: Annotated[bool, Option("Whether a zero is no reading.", "--zero-is-missing/--zero-is-use")] = True
 
     def case(
         self, ahead: timedelta = timedelta(hours=1), until_utc: "datetime | None" = None, *, country: str | None = None
@@ -81,7 +75,7 @@ class MeterFiles:
 class ForecastFiles(MeterFiles):
     """The files of a forecast, and how far ahead it is."""
 
-    horizon: Annotated[str, Option("--horizon", help="How far ahead: 24h, 2d, up to 7d.")] = "24h"
+    horizon: Annotated[str, Option("How far ahead: 24h, 2d, up to 7d.")] = "24h"
 
     def known(self, until_utc: "datetime | None" = None) -> "FileCase":
         """The case of the files. Raises BadInput."""
@@ -114,7 +108,7 @@ class ForecastFiles(MeterFiles):
 def backtest(
     call: Call,
     files: ForecastFiles,
-    folds: Annotated[int, Option("--folds", help="How many months, the last ones.")] = 3,
+    folds: Annotated[int, Option("How many months, the last ones.")] = 3,
 ) -> Answer:
     """Forecast the last months of a file day by day, each from what was known before it, and score that.
 
@@ -195,10 +189,8 @@ def _backtest_tables(known: "FileCase", found: "FileBacktest") -> list[Table | s
 def run(
     call: Call,
     files: ForecastFiles,
-    issue: Annotated[str, Option("--issue", help="The instant from which on to forecast (ISO 8601).")],
-    picture: Annotated[
-        Path | None, Written("--picture", metavar="FILE", help="Draw the forecast behind the last days (PNG).")
-    ] = None,
+    issue: Annotated[str, Option("The instant from which on to forecast (ISO 8601).")],
+    picture: Annotated[Path | None, Written("Draw the forecast behind the last days (PNG).", metavar="FILE")] = None,
 ) -> Answer:
     """Forecast the steps from an instant on, from the readings that had ended by then; nothing later is looked at."""
     from ml.forecasts.file_forecast import forecast_file

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from ml.tracking import LoggedModel
 
 MODELS = Table("models", "name | version | alias: {alias:|} | digest: {digest:.12}")
-LedArgument = Annotated[str, Argument(metavar="NAME", help="SITE/TARGET, e.g. home/main, or a name of 'models list'.")]
-ReasonOption = Annotated[str, Option("--reason", help="Why; it is kept with the decision.")]
+LedArgument = Annotated[str, Argument("SITE/TARGET, e.g. home/main, or a name of 'models list'.", metavar="NAME")]
+ReasonOption = Annotated[str, Option("Why; it is kept with the decision.")]
 
 
 @operation("models list", repeats=True, takes=PROJECT, example="--json")
-def models_list(call: Call, name: Annotated[str | None, Argument(help="Only this registered name.")] = None) -> Answer:
+def models_list(call: Call, name: Annotated[str | None, Argument("Only this registered name.")] = None) -> Answer:
     """List every registered version with its alias, target, scores and digest."""
     tracker = _tracker(call)
     names = ([name] if name else tracker.names()) if tracker.is_begun else []
@@ -29,9 +29,7 @@ def models_promote(
     call: Call,
     name: LedArgument,
     reason: ReasonOption,
-    version: Annotated[
-        int | None, Argument(help="Which version; the newest of a name, the challenger of a target.")
-    ] = None,
+    version: Annotated[int | None, Argument("Which version; the newest of a name, the challenger of a target.")] = None,
 ) -> Answer:
     """Let a forecast model lead its target: plans use its forecasts from the next issue on."""
     from ml.forecasts.lifecycle.leading import challenger_of, wanted_version

@@ -13,7 +13,7 @@ OFFERED = Table("figures", "site: {site_id} | figure: {object_id} | now: {state:
 def offer(
     call: Call,
     site: OnlySiteOption = None,
-    remove: Annotated[bool, Option("--remove", help="Take back what was offered.")] = False,
+    remove: Annotated[bool, Option("Take back what was offered.")] = False,
 ) -> Answer:
     """Publish plan, forecasts, cost and savings as sensors to the broker that `home_assistant` in meterloom.yaml names.
 

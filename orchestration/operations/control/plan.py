@@ -1,19 +1,22 @@
-"""`meterloom plan`: plan a site, or solve a dispatch case, and say why the plan does what it does."""
+"""`meterloom plan`: plan a site, or solve a dispatch case, and say why it does what it does; `plans list|show`."""
 
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from data_quality.contracts.control.plan import Preset
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, filled
+from orchestration.operations.control.plan_site import band_lines, block_table, start_lines
 from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
-from orchestration.operations.options import write_file
+from orchestration.operations.options import SiteOption, write_file
 
 if TYPE_CHECKING:
     from controls.optimiser.case import DispatchCase
     from controls.optimiser.solution import Solution
     from data_quality.contracts.control.explanation import Explanation
+    from data_quality.contracts.control.plan import Plan
 
 
 _NO_TIME = "time was over before the last goal had a plan of its own"
@@ -39,24 +42,19 @@ _WHY = (
 @operation("plan", repeats=True, takes=PROJECT, example="--site home --for tomorrow", writes=True)
 def plan(
     call: Call,
-    case: Annotated[Path | None, Argument(metavar="[CASE.json]", help="A dispatch case.")] = None,
-    site: Annotated[str | None, Option("--site", help="Plan this site instead of a case.")] = None,
-    day: Annotated[
-        str | None, Option("--for", help="With --site: today, tomorrow or a date; else the next 24 h.")
-    ] = None,
-    solver: Annotated[Literal["highs", "cbc"], Option("--solver", help="Which solver.")] = "highs",
+    case: Annotated[Path | None, Argument("A dispatch case.", metavar="[CASE.json]")] = None,
+    site: Annotated[str | None, Option("Plan this site instead of a case.")] = None,
+    day: Annotated[str | None, Option("With --site: today, tomorrow or a date; else the next 24 h.", "--for")] = None,
+    solver: Annotated[Literal["highs", "cbc"], Option("Which solver.")] = "highs",
     gap: Annotated[
-        float | None,
-        Option("--gap", min=0.0, max=1.0, help="Relative gap at which to stop (1e-6; many rooms: 0.005)."),
+        float | None, Option("Relative gap at which to stop (1e-6; many rooms: 0.005).", min=0.0, max=1.0)
     ] = None,
-    objective: Annotated[
-        Preset | None, Option("--objective", help="What to be good at, instead of the case's own.")
-    ] = None,
-    explain: Annotated[bool, Option("--explain", help="Say why, slot by slot.")] = False,
-    explain_s: Annotated[float, Option("--explain-s", min=0.0, help="Seconds that --explain may take.")] = 60.0,
-    tz: Annotated[str, Option("--tz", help="Zone of times in words (IANA).")] = "UTC",
-    picture: Annotated[Path | None, Written("--picture", metavar="FILE", help="Draw the plan (PNG).")] = None,
-    write_lp: Annotated[Path | None, Written("--write-lp", metavar="FILE", help="Write the problem out.")] = None,
+    objective: Annotated[Preset | None, Option("What to be good at, instead of the case's own.")] = None,
+    explain: Annotated[bool, Option("Say why, slot by slot.")] = False,
+    explain_s: Annotated[float, Option("Seconds that --explain may take.", min=0.0)] = 60.0,
+    tz: Annotated[str, Option("Zone of times in words (IANA).")] = "UTC",
+    picture: Annotated[Path | None, Written("Draw the plan (PNG).", metavar="FILE")] = None,
+    write_lp: Annotated[Path | None, Written("Write the problem out.", metavar="FILE")] = None,
 ) -> Answer:
     """Plan a site's devices, or solve a dispatch case; an infeasible one names the constraints in conflict."""
     if site is not None:
@@ -147,3 +145,70 @@ def _explained(case: "DispatchCase", found: "Solution", why: "Explanation", *, b
     solved = {name: getattr(found, name) for name, field in type(found).model_fields.items() if not field.exclude}
     reasons = {name: getattr(why, name) for name in type(why).model_fields if name != "objective"}
     return Answer(solved | reasons, table=Table(folded(why, case.devices), _WHY), text="\n".join(texts))
+
+
+DaysOption = Annotated[int, Option("Those that begin within so many days up to now.", min=1, max=31)]
+_LIST = (
+    "plan: {plan_id} | version | from: {start_utc:%Y-%m-%d %H:%M} UTC | to: {end_utc:%Y-%m-%d %H:%M} UTC "
+    "| cost: {cost:,.2f} | with no control: {without_control:,.2f} | currency | status | because: {asked_because}"
+)
+
+
+@operation("plans list", example="--site home --days 2")
+def plans_list(call: Call, site: SiteOption, days: DaysOption = 1) -> Answer:
+    """Stored plans of a site, the newest first: what each costs, and what asked for it."""
+    from assets.stores.ledgers.plans import PlanStore
+
+    known, until_utc = call.project.site(site), call.as_of_utc or call.clock.now_utc()
+    # The step in progress is of the newest plan, and a plan may begin with the next one.
+    plans = PlanStore(call.project.store)
+    since_utc, end_utc = until_utc - timedelta(days=days), until_utc + timedelta(days=1)
+    rows, unread = [], []
+    for plan_id in reversed(plans.begun_ids(known.site_id, since_utc, end_utc, call.as_of_utc)):
+        try:
+            rows.append(_line(plans.get(plan_id)))
+        except BadInput as fault:
+            # A plan of another schema hides none of the others.
+            unread.append({"plan_id": plan_id, "reason": fault.reason, "message": str(fault)})
+    table = Table(rows, _LIST, empty=f"no plan of the last {days} day(s) is stored")
+    return Answer({"plans": rows, "unread": unread}, table, "\n".join(each["message"] for each in unread))
+
+
+@operation("plans show", example="p20261128T1400-1 --site home")
+def plans_show(
+    call: Call, plan: Annotated[str, Argument("Id of a stored plan.", metavar="PLAN")], site: SiteOption
+) -> Answer:
+    """Show a stored plan: each device's blocks, every step, what it costs, and the hash over request and steps."""
+    from assets.stores.ledgers.plans import PlanStore
+    from controls.planning.summary import blocks
+
+    known = call.project.site(site)
+    found = PlanStore(call.project.store).get(plan, as_of_utc=call.as_of_utc)
+    if found.site_id != known.site_id:
+        # As of one that there is nowhere: whoever sees one site learns nothing of another.
+        raise BadInput(f"unknown plan {plan!r}", reason="unknown_plan")
+    spells = blocks(found, time_zone=known.time_zone)
+    result = _line(found) | {"blocks": spells, "steps": found.steps, "costs": found.costs, "measures": found.measures}
+    result |= {"start": found.start}
+    headline = f"{found.plan_id}, version {found.version}: {found.paid:,.2f} {found.currency}, hash {found.plan_hash}"
+    return Answer(result, block_table(spells, known), "\n".join([headline, *band_lines(found), *start_lines(found)]))
+
+
+def _line(plan: "Plan") -> dict[str, Any]:
+    return {
+        "plan_id": plan.plan_id,
+        "plan_hash": plan.plan_hash,
+        "version": plan.version,
+        "site_id": plan.site_id,
+        "created_at_utc": plan.created_at_utc,
+        "start_utc": plan.steps[0].start_utc,
+        "end_utc": plan.steps[-1].end_utc,
+        "status": plan.status,
+        "cost": plan.paid,
+        "cost_band": plan.cost_band,
+        "without_control": plan.no_battery_cost,
+        "currency": plan.currency,
+        "gap": plan.gap,
+        "solver": plan.solver,
+        "asked_because": plan.asked_because,
+    }

@@ -19,10 +19,10 @@ PLANS = Table(
 @operation("replay", takes=READS, example="2026-11-21 --site home --policy planned no_control")
 def replay(
     call: Call,
-    day: Annotated[str, Argument(metavar="DAY", help="The local day, such as 2025-03-30.")],
+    day: Annotated[str, Argument("The local day, such as 2025-03-30.", metavar="DAY")],
     site: SiteOption,
-    more: Annotated[list[str] | None, Argument(metavar="[NAME]...", help="Further policies.")] = None,
-    policy: Annotated[list[str] | None, Option("--policy", help="A policy; all if left out.")] = None,
+    more: Annotated[list[str] | None, Argument("Further policies.", metavar="[NAME]...")] = None,
+    policy: Annotated[list[str] | None, Option("A policy; all if left out.")] = None,
 ) -> Answer:
     """Solve a day's stored plans again, and say what other policies would have cost on what came."""
     from controls.planning.replay.policies import DEFAULT, POLICIES

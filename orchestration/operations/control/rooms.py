@@ -13,13 +13,11 @@ _SITE_FILE = ("r_k_per_kw", "c_kwh_per_k")
 @operation("rooms fit", takes=STATELESS, example="office.csv --tz Europe/Berlin")
 def fit_room(
     call: Call,
-    file: Annotated[
-        Path, Argument(metavar="FILE", help="timestamp,indoor_degc,outdoor_degc,heating_kw[,ghi_w_per_m2]")
-    ],
-    tz: Annotated[str, Option("--tz", help="Zone of times without offset (IANA).")] = "UTC",
-    confidence: Annotated[float, Option("--confidence", min=0.5, max=0.99, help="Of the intervals.")] = 0.9,
+    file: Annotated[Path, Argument("timestamp,indoor_degc,outdoor_degc,heating_kw[,ghi_w_per_m2]", metavar="FILE")],
+    tz: Annotated[str, Option("Zone of times without offset (IANA).")] = "UTC",
+    confidence: Annotated[float, Option("Of the intervals.", min=0.5, max=0.99)] = 0.9,
     beside: Annotated[
-        list[Path] | None, Option("--beside", metavar="FILE", help="A room that it touches, as FILE; up to three.")
+        list[Path] | None, Option("A room that it touches, as FILE; up to three.", metavar="FILE")
     ] = None,
 ) -> Answer:
     """Tell how well a room keeps its heat: R, C, sun and gains with intervals, and how well a day ahead is foreseen.

@@ -30,19 +30,17 @@ def simulate(
     call: Call,
     site: SiteOption,
     from_: Annotated[
-        str | None, Option("--from", metavar="DAY", help="The first local day; the last whole month if left out.")
+        str | None, Option("The first local day; the last whole month if left out.", metavar="DAY")
     ] = None,
-    to: Annotated[str | None, Option("--to", metavar="DAY", help="The local day after the last.")] = None,
-    more: Annotated[list[str] | None, Argument(metavar="[NAME]...", help="Further policies.")] = None,
-    policy: Annotated[list[str] | None, Option("--policy", help="A policy; all if left out.")] = None,
-    seed: Annotated[int, Option("--seed", min=0, help="Of the house and all that happens in it.")] = 1,
-    seeds: Annotated[int, Option("--seeds", min=1, max=100, help="So many houses, from the seed on.")] = 1,
+    to: Annotated[str | None, Option("The local day after the last.", metavar="DAY")] = None,
+    more: Annotated[list[str] | None, Argument("Further policies.", metavar="[NAME]...")] = None,
+    policy: Annotated[list[str] | None, Option("A policy; all if left out.")] = None,
+    seed: Annotated[int, Option("Of the house and all that happens in it.", min=0)] = 1,
+    seeds: Annotated[int, Option("So many houses, from the seed on.", min=1, max=100)] = 1,
     fit_rooms: Annotated[
-        bool, Option("--fit-rooms/--stated-rooms", help="Rooms by their own readings, or by the site file.")
+        bool, Option("Rooms by their own readings, or by the site file.", "--fit-rooms/--stated-rooms")
     ] = True,
-    picture: Annotated[
-        Path | None, Written("--picture", metavar="FILE", help="Draw the cost day by day (PNG).")
-    ] = None,
+    picture: Annotated[Path | None, Written("Draw the cost day by day (PNG).", metavar="FILE")] = None,
 ) -> Answer:
     """What policies would have cost: on the site's own load, sun and prices, its devices simulated; no hardware needed.
 

@@ -20,12 +20,10 @@ ISSUES = Table(
 @operation("weather import", takes=PROJECT, example="forecasts.csv --site factory")
 def import_file(
     call: Call,
-    paths: Annotated[list[Path], Argument(metavar="FILE...", help="Documents of a service, or tables.")],
+    paths: Annotated[list[Path], Argument("Documents of a service, or tables.", metavar="FILE...")],
     site: SiteOption,
-    issued: Annotated[
-        str | None, Option("--issued", help="When a document was issued (ISO 8601), where it does not say.")
-    ] = None,
-    synthetic: Annotated[bool, Option("--synthetic", help="Synthetic: what rests on it is flagged.")] = False,
+    issued: Annotated[str | None, Option("When a document was issued (ISO 8601), where it does not say.")] = None,
+    synthetic: Annotated[bool, Option("Synthetic: what rests on it is flagged.")] = False,
 ) -> Answer:
     """Keep weather forecasts from files: Open-Meteo's or Bright Sky's JSON, or CSV and Parquet with many issues."""
     from assets.feeds.weather_file import read_weather_file
@@ -57,7 +55,7 @@ def fetch_feed(call: Call, site: SiteOption) -> Answer:
 def list_issues(
     call: Call,
     site: SiteOption,
-    last: Annotated[int, Option("--last", min=1, help="How many, the newest first.")] = 20,
+    last: Annotated[int, Option("How many, the newest first.", min=1)] = 20,
 ) -> Answer:
     """Show the stored weather forecasts of a site: source, issue, since when known, which hours."""
     known = call.project.site(site)

@@ -1,4 +1,4 @@
-"""`meterloom what-if`: a year of a site's own readings replayed, as it is and with a change."""
+"""`meterloom what-if`: a year of a site's own readings replayed, as it is and with a change; `what-ifs list`."""
 
 from datetime import date
 from pathlib import Path
@@ -10,11 +10,12 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import months_after, zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
 from orchestration.operations.operation import PROJECT, Call, Option, Written, operation
-from orchestration.operations.options import SiteOption, number, write_file
+from orchestration.operations.options import OnlySiteOption, SiteOption, number, write_file
 
 if TYPE_CHECKING:
     from controls.planning.what_if.variants import Variant
     from data_quality.contracts.site_file.site import Site
+
 
 MOST_YEARS = 10
 
@@ -23,31 +24,22 @@ MOST_YEARS = 10
 def what_if(
     call: Call,
     site: SiteOption,
-    battery: Annotated[
-        list[str] | None, Option("--battery", metavar="SIZE", help="Batteries in all, as 10kWh.")
-    ] = None,
-    pv: Annotated[list[str] | None, Option("--pv", metavar="SIZE", help="PV in all, peak, as 4kW.")] = None,
-    tariff: Annotated[
-        list[Path] | None, Option("--tariff", metavar="FILE", help="Other tariffs of electricity.")
-    ] = None,
+    battery: Annotated[list[str] | None, Option("Batteries in all, as 10kWh.", metavar="SIZE")] = None,
+    pv: Annotated[list[str] | None, Option("PV in all, peak, as 4kW.", metavar="SIZE")] = None,
+    tariff: Annotated[list[Path] | None, Option("Other tariffs of electricity.", metavar="FILE")] = None,
     heat_pump: Annotated[
-        list[str] | None,
-        Option("--heat-pump", metavar="SIZE", help="Heat in place of the electric heating, as 8kW of heat."),
+        list[str] | None, Option("Heat in place of the electric heating, as 8kW of heat.", metavar="SIZE")
     ] = None,
-    together: Annotated[bool, Option("--together", help="All changes at once, as one variant.")] = False,
+    together: Annotated[bool, Option("All changes at once, as one variant.")] = False,
     cost: Annotated[
-        str | None,
-        Option("--cost", metavar="AMOUNT", help="What the one variant costs to buy, in the site's currency."),
+        str | None, Option("What the one variant costs to buy, in the site's currency.", metavar="AMOUNT")
     ] = None,
     price_path: Annotated[
-        list[str] | None,
-        Option("--price-path", metavar="NAME=PERCENT", help="Prices go so a year: rising=3, falling=-1."),
+        list[str] | None, Option("Prices go so a year: rising=3, falling=-1.", metavar="NAME=PERCENT")
     ] = None,
-    years: Annotated[int, Option("--years", min=1, max=MOST_YEARS, help="Years that are replayed, the last ones.")] = 1,
-    seed: Annotated[int, Option("--seed", min=0, help="Of the draws behind the intervals.")] = 1,
-    picture: Annotated[
-        Path | None, Written("--picture", metavar="FILE", help="Draw the bill by month, with and without (PNG).")
-    ] = None,
+    years: Annotated[int, Option("Years that are replayed, the last ones.", min=1, max=MOST_YEARS)] = 1,
+    seed: Annotated[int, Option("Of the draws behind the intervals.", min=0)] = 1,
+    picture: Annotated[Path | None, Written("Draw the bill by month, with and without (PNG).", metavar="FILE")] = None,
 ) -> Answer:
     """Bill, saving, carbon and payback of another battery, PV system, heat pump or tariff in the last whole year.
 
@@ -175,3 +167,17 @@ def _table(found: WhatIfResult) -> Table:
         "to: {high:z,.2f} | kgCO2e saved: {saving_kgco2e:z,.1f} | payback, years: {payback_years:.1f} | "
         "run by: {policy}",
     )
+
+
+@operation("what-ifs list", repeats=True, takes=PROJECT, example="--site home")
+def what_ifs(call: Call, site: OnlySiteOption = None) -> Answer:
+    """Stored what-ifs, the newest first."""
+    found = WhatIfs(call.project.store).of(None if site is None else call.project.site(site).site_id)
+    rows = [
+        {**each.model_dump(exclude={"variants"}), **one.model_dump()} for each in found[::-1] for one in each.variants
+    ]
+    shown = (
+        "result: {result_id} | site: {site_id} | from {start} | to {end} | {name} | saving a year: {saving:z,.2f} | "
+        "{currency} | payback, years: {payback_years:.1f}"
+    )
+    return Answer({"what_ifs": found[::-1]}, Table(rows, shown, empty="no what-if is stored"))

@@ -38,22 +38,19 @@ def dr_baseline(
     call: Call,
     files: MeterFiles,
     event: Annotated[
-        list[str] | None, Option("--event", help="An event START/END (ISO 8601; without offset in --tz). Repeatable.")
+        list[str] | None, Option("An event START/END (ISO 8601; without offset in --tz). Repeatable.")
     ] = None,
-    method: Annotated[list[str] | None, Option("--method", help="Settle by this one. Repeatable; all if none.")] = None,
+    method: Annotated[list[str] | None, Option("Settle by this one. Repeatable; all if none.")] = None,
     adjust: Annotated[
-        str | None,
-        Option("--adjust", help="Adjustment hours HH:MM/HH:MM, local; else three that end an hour before the event."),
+        str | None, Option("Adjustment hours HH:MM/HH:MM, local; else three that end an hour before the event.")
     ] = None,
     exclude: Annotated[
-        Path | None, Option("--exclude", help="File of days that no baseline may use: a date or START/END a line.")
+        Path | None, Option("File of days that no baseline may use: a date or START/END a line.")
     ] = None,
     placebo: Annotated[
-        bool, Option("--placebo", help="Measure the methods on all days behind a first quarter, not the last 130.")
+        bool, Option("Measure the methods on all days behind a first quarter, not the last 130.")
     ] = False,
-    placebo_period: Annotated[
-        str | None, Option("--placebo-period", help="Measure them on the local dates START/END, END excluded.")
-    ] = None,
+    placebo_period: Annotated[str | None, Option("Measure them on the local dates START/END, END excluded.")] = None,
 ) -> Answer:
     """Settle demand-response events by baselines side by side, each measured on the meter's own days without an event.
 

@@ -26,7 +26,7 @@ SETTLED = (
 COMMANDS = "load | device | value: {value:g} {unit} | from: {from_utc:%H:%M}Z | to: {until_utc:%H:%M:%S}Z | {outcome}"
 HISTORY = Table("history", "act: {state} | by: {person_id:|the clock} | at: {recorded_at_utc} | why: {reason:|-}")
 APPROVALS = "approved by: {person_id} | at: {at_utc} | until: {expires_utc} | digest: {digest:.12}"
-IdArgument = Annotated[str, Argument(metavar="ID", help="Of an event, or how its id starts.")]
+IdArgument = Annotated[str, Argument("Of an event, or how its id starts.", metavar="ID")]
 
 
 @operation("dr event list", takes=READS, example="--site tower")
@@ -55,11 +55,11 @@ def dr_event_show(call: Call, event: IdArgument, site: AnySiteOption = None) -> 
 def dr_event_create(
     call: Call,
     site: SiteOption,
-    programme: Annotated[str, Option("--programme", help="Whose terms it is called by.")],
-    event: Annotated[str, Option("--event", help="START/END, ISO 8601; without offset by the site's clock.")],
-    target_kw: Annotated[float, Option("--target-kw", help="Power to be shed over the whole event, kW.")],
-    source: Annotated[str, Option("--source", help="Where the call came from; it has one event for ever.")] = "",
-    reason: Annotated[str, Option("--reason", help="Why.")] = "",
+    programme: Annotated[str, Option("Whose terms it is called by.")],
+    event: Annotated[str, Option("START/END, ISO 8601; without offset by the site's clock.")],
+    target_kw: Annotated[float, Option("Power to be shed over the whole event, kW.")],
+    source: Annotated[str, Option("Where the call came from; it has one event for ever.")] = "",
+    reason: Annotated[str, Option("Why.")] = "",
 ) -> Answer:
     """Record an event that a programme calls; nothing is planned and nothing is commanded."""
     from orchestration.demand_response.acts import create_event
@@ -75,9 +75,7 @@ def dr_event_propose(
     call: Call,
     event: IdArgument,
     reason: ReasonOption,
-    prefer: Annotated[
-        Preference | None, Option("--prefer", help="Instead of the programme's: cost, order or comfort.")
-    ] = None,
+    prefer: Annotated[Preference | None, Option("Instead of the programme's: cost, order or comfort.")] = None,
 ) -> Answer:
     """Plan an event and propose its exact commands; another plan voids every approval of the one before."""
     from orchestration.demand_response.acts import propose_event
@@ -94,7 +92,7 @@ def dr_event_propose(
 def dr_event_approve(
     call: Call,
     event: IdArgument,
-    digest: Annotated[str, Option("--digest", help="Digest of the commands that you looked at, 12 letters at least.")],
+    digest: Annotated[str, Option("Digest of the commands that you looked at, 12 letters at least.")],
     reason: ReasonOption,
 ) -> Answer:
     """Approve exactly these commands as another person than who proposed them; it expires after 24 hours."""
@@ -120,7 +118,7 @@ def dr_event_stop(
     call: Call,
     event: IdArgument,
     reason: ReasonOption,
-    opt_out: Annotated[bool, Option("--opt-out", help="Before it began: the programme is notified.")] = False,
+    opt_out: Annotated[bool, Option("Before it began: the programme is notified.")] = False,
 ) -> Answer:
     """Stop an event: every device is given back at once. It needs no key and no second person."""
     from orchestration.demand_response.acts import stop_event
@@ -146,12 +144,12 @@ def dr_event_advance(call: Call) -> Answer:
 def dr_event_class(
     call: Call,
     site: SiteOption,
-    programme: Annotated[str, Option("--programme", help="Whose events.")],
-    max_kw: Annotated[float, Option("--max-kw", help="Up to this target.", min=0)],
-    max_minutes: Annotated[int, Option("--max-minutes", help="Up to this length.", min=1, max=1440)],
+    programme: Annotated[str, Option("Whose events.")],
+    max_kw: Annotated[float, Option("Up to this target.", min=0)],
+    max_minutes: Annotated[int, Option("Up to this length.", min=1, max=1440)],
     reason: ReasonOption,
-    arm: Annotated[bool, Option("--arm", help="Its events begin without a person, too.")] = False,
-    revoke: Annotated[bool, Option("--revoke", help="Take it back.")] = False,
+    arm: Annotated[bool, Option("Its events begin without a person, too.")] = False,
+    revoke: Annotated[bool, Option("Take it back.")] = False,
 ) -> Answer:
     """Say yes to a class of events that need no second person each; valid with two people, for 90 days.
 

@@ -40,7 +40,7 @@ _LEAD, _LONGEST = timedelta(minutes=1), timedelta(hours=24)
 
 @operation("dr listen", takes=PROJECT, example="--site tower --once", writes=True)
 def dr_listen(
-    call: Call, site: SiteOption, once: Annotated[bool, Option("--once", help="Ask each source once and end.")] = False
+    call: Call, site: SiteOption, once: Annotated[bool, Option("Ask each source once and end.")] = False
 ) -> Answer:
     """Ask a site's OpenADR servers, store their signals and propose plans for events, until it is stopped.
 

@@ -28,8 +28,8 @@ LOADS = Table(
     accepted_by=lambda each: _accepted_text(each["accepted"]),
     ground=lambda each: f"{each['evidence']['basis']} ± {each['evidence']['half_width_share']:.0%}",
 )
-LoadOption = Annotated[str, Option("--load", help="Which sheddable load was down, by its id.")]
-TestOption = Annotated[str, Option("--event", help="START/END of the test, past; without offset by the site's clock.")]
+LoadOption = Annotated[str, Option("Which sheddable load was down, by its id.")]
+TestOption = Annotated[str, Option("START/END of the test, past; without offset by the site's clock.")]
 _STEPS = "load | from: {start:%a %H:%M} | to: {end:%a %H:%M} | kW: {kw:,.1f} | by: {asset:|hand}"
 
 
@@ -131,9 +131,9 @@ def _tested(call: Call, site: str, load: str, event: str) -> "tuple[LoadTest | F
 def dr_plan(
     call: Call,
     site: SiteOption,
-    event: Annotated[str, Option("--event", help="START/END, ISO 8601; without offset by the site's clock.")],
-    target_kw: Annotated[float, Option("--target-kw", help="Power to be shed over the whole event, kW.")],
-    prefer: Annotated[Preference, Option("--prefer", help="Least cost, order of the site file, or comfort.")] = "cost",
+    event: Annotated[str, Option("START/END, ISO 8601; without offset by the site's clock.")],
+    target_kw: Annotated[float, Option("Power to be shed over the whole event, kW.")],
+    prefer: Annotated[Preference, Option("Least cost, order of the site file, or comfort.")] = "cost",
 ) -> Answer:
     """Plan which loads are shed for an event: expected shed with interval, cost, rebound, limits. Commands nothing."""
     from controls.demand_response.curtailment import Event, check_event

@@ -30,13 +30,11 @@ POINTS = Table(
 def export_espi(
     call: Call,
     site: SiteOption,
-    to: Annotated[Path, Written("--to", metavar="FILE", help="The file; its manifest is written beside it.")],
+    to: Annotated[Path, Written("The file; its manifest is written beside it.", metavar="FILE")],
     period: AnyPeriodOption = None,
-    meter: Annotated[list[str] | None, Option("--meter", help="Only these meters.")] = None,
-    registers: Annotated[
-        bool, Option("--registers", help="States of cumulative registers, instead of amounts.")
-    ] = False,
-    cost: Annotated[bool, Option("--cost", help="With what each interval of the main meter costs.")] = False,
+    meter: Annotated[list[str] | None, Option("Only these meters.")] = None,
+    registers: Annotated[bool, Option("States of cumulative registers, instead of amounts.")] = False,
+    cost: Annotated[bool, Option("With what each interval of the main meter costs.")] = False,
 ) -> Answer:
     """Write readings as Green Button (ESPI): usage points, intervals as delivered, quality codes, local time.
 

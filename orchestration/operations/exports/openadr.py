@@ -39,20 +39,18 @@ class _Made(NamedTuple):
 @operation("export openadr", takes=READS_AND_ACTS, example="--event d20261201 --to d20261201.json", writes=True)
 def export_openadr(
     call: Call,
-    to: Annotated[Path, Written("--to", metavar="FILE", help="The JSON file; its manifest is written beside it.")],
-    event: Annotated[str | None, Option("--event", help="A settled event: usage, demand and its baseline.")] = None,
+    to: Annotated[Path, Written("The JSON file; its manifest is written beside it.", metavar="FILE")],
+    event: Annotated[str | None, Option("A settled event: usage, demand and its baseline.")] = None,
     site: AnySiteOption = None,
-    meter: Annotated[str | None, Option("--meter", help="With --period: which meter.")] = None,
+    meter: Annotated[str | None, Option("With --period: which meter.")] = None,
     period: AnyPeriodOption = None,
-    event_id: Annotated[str, Option("--event-id", help="Event of the VTN that asks for the report.")] = "",
+    event_id: Annotated[str, Option("Event of the VTN that asks for the report.")] = "",
     ven_name: Annotated[
-        str, Option("--ven-name", help="Name of this node at the VTN; the site's id, or with --push the site file's.")
+        str, Option("Name of this node at the VTN; the site's id, or with --push the site file's.")
     ] = "",
-    programme_id: Annotated[
-        str, Option("--programme-id", help="Programme of the event, which a VTN of 3.0 wants; --push asks the VTN.")
-    ] = "",
-    push: Annotated[bool, Option("--push", help="Send them to the site's VTN, in the name of --as.")] = False,
-    source: Annotated[str | None, Option("--source", help="With --push: which of the site's VTNs.")] = None,
+    programme_id: Annotated[str, Option("Programme of the event, which a VTN of 3.0 wants; --push asks the VTN.")] = "",
+    push: Annotated[bool, Option("Send them to the site's VTN, in the name of --as.")] = False,
+    source: Annotated[str | None, Option("With --push: which of the site's VTNs.")] = None,
 ) -> Answer:
     """Write OpenADR 3 reports as the node sends them: of a settled event, or of a meter's period by quarter hours.
 

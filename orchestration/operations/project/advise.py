@@ -34,7 +34,7 @@ SENTENCES = Table(
 )  # fmt: skip
 COMPUTED = Table("sentences", "sentence: {text} | figures: {ids}", ids=SENTENCES.functions["ids"])
 HISTORY = Table("history", "at: {at} | status | person: {person:|-} | reason: {reason:|-}")
-IdArgument = Annotated[str, Argument(metavar="ID", help="Of a recommendation, or how its id starts.")]
+IdArgument = Annotated[str, Argument("Of a recommendation, or how its id starts.", metavar="ID")]
 
 
 @operation("advise run", takes=ACTS, example="--site factory --period 2025 --as ben")
@@ -53,11 +53,11 @@ def advise_run(call: Call, site: SiteOption, period: PeriodOption) -> Answer:
 def advise_list(
     call: Call,
     site: AnySiteOption = None,
-    status: Annotated[str | None, Option("--status", help="Only of this status.")] = None,
-    kind: Annotated[str | None, Option("--kind", help="Only of this kind.")] = None,
-    search: Annotated[str, Option("--search", help="Only with this text in id, kind, scope or sentences.")] = "",
-    page: Annotated[int, Option("--page", help="Which page, from 1.")] = 1,
-    size: Annotated[int, Option("--size", help="Recommendations a page.")] = 50,
+    status: Annotated[str | None, Option("Only of this status.")] = None,
+    kind: Annotated[str | None, Option("Only of this kind.")] = None,
+    search: Annotated[str, Option("Only with this text in id, kind, scope or sentences.")] = "",
+    page: Annotated[int, Option("Which page, from 1.")] = 1,
+    size: Annotated[int, Option("Recommendations a page.")] = 50,
 ) -> Answer:
     """List recommendations, the largest saving of money first; for a person (--as), by what they answered before."""
     if page < 1 or not 1 <= size <= 500:
@@ -82,9 +82,7 @@ def advise_show(
     call: Call,
     recommendation: IdArgument,
     site: OnlySiteOption = None,
-    computed: Annotated[
-        bool, Option("--computed", help="The computed sentences, where a language model words them.")
-    ] = False,
+    computed: Annotated[bool, Option("The computed sentences, where a language model words them.")] = False,
 ) -> Answer:
     """Show a recommendation: its sentences, each with the figures that `meterloom trace` opens, and its history."""
     ledger = Recommendations(call.project.store)
@@ -111,7 +109,7 @@ def advise_schedule(
     call: Call,
     recommendation: IdArgument,
     reason: ReasonOption,
-    due: Annotated[str, Option("--due", help="Local day on which it is decided.")],
+    due: Annotated[str, Option("Local day on which it is decided.")],
 ) -> Answer:
     """Put a recommendation off to a day."""
     return _moved(call, recommendation, "scheduled", reason, due=day_or_none(due, "--due"))
@@ -145,7 +143,7 @@ def advise_measure(
     recommendation: IdArgument,
     reason: ReasonOption,
     first: Annotated[
-        str | None, Option("--from", help="Local day from which it counts; else that after the order was closed.")
+        str | None, Option("Local day from which it counts; else that after the order was closed.", "--from")
     ] = None,
 ) -> Answer:
     """Measure what was saved since the work order was done, beside the estimate."""

@@ -35,11 +35,11 @@ BOUNDS = Table(
 def ab_start(
     call: Call,
     reason: ReasonOption,
-    seed: Annotated[int | None, Option("--seed", help="Of the draw; by the clock where it is left out.")] = None,
+    seed: Annotated[int | None, Option("Of the draw; by the clock where it is left out.")] = None,
     compare: Annotated[
-        str, Option("--compare", help="Beside the rules: learnt (order by preferences), wording (language model).")
+        str, Option("Beside the rules: learnt (order by preferences), wording (language model).")
     ] = "learnt",
-    shown: Annotated[int, Option("--shown", help="Answers over both arms after which it ends.")] = 200,
+    shown: Annotated[int, Option("Answers over both arms after which it ends.")] = 200,
 ) -> Answer:
     """Draw by site and kind who is advised which way, and store every arm before it is shown."""
     person = call.known_person()
@@ -85,10 +85,8 @@ def ab_stop(call: Call, reason: ReasonOption) -> Answer:
 @operation("advise preferences", takes=READS_AND_ACTS, example="--as ben")
 def advise_preferences(
     call: Call,
-    forget: Annotated[
-        str | None, Option("--forget", help="Forget the answers to this kind so far, or comfort:ROOM.")
-    ] = None,
-    reason: Annotated[str, Option("--reason", help="Why it is forgotten.")] = "",
+    forget: Annotated[str | None, Option("Forget the answers to this kind so far, or comfort:ROOM.")] = None,
+    reason: Annotated[str, Option("Why it is forgotten.")] = "",
 ) -> Answer:
     """Show what answers say of each kind, and hands of each room: count, expiry, effect. No figure or limit moves."""
     person, store = call.known_person(), call.project.store

@@ -36,9 +36,9 @@ def alerts_list(call: Call, site: AnySiteOption = None) -> Answer:
 @operation("alerts test", repeats=True, takes=PROJECT, example="nights --site factory")
 def alerts_test(
     call: Call,
-    rule: Annotated[str, Argument(metavar="RULE", help="Its rule_id.")],
+    rule: Annotated[str, Argument("Its rule_id.", metavar="RULE")],
     site: AnySiteOption = None,
-    months: Annotated[int, Option("--months", help="How far back, 1 to 36.", min=1, max=36)] = 12,
+    months: Annotated[int, Option("How far back, 1 to 36.", min=1, max=36)] = 12,
 ) -> Answer:
     """Say when a rule as it stands would have fired in the last months. Nothing is stored."""
     where, found, version = _the_rule(call, rule, site)

@@ -121,7 +121,7 @@ def configuration_placeholders(call: Call) -> list[Problem]:
 @operation("check", takes=PROJECT, example="--deep")
 def check(
     call: Call,
-    deep: Annotated[bool, Option("--deep", help="Also call broker, devices and database.")] = False,
+    deep: Annotated[bool, Option("Also call broker, devices and database.")] = False,
 ) -> Answer:
     """Check settings, people and site files; what is still of the template is named, and is no mistake."""
     problems = configuration_problems(call)

@@ -6,9 +6,7 @@ from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import STATELESS, Call, Option, operation
 
-StandardOption = Annotated[
-    str | None, Option("--standard", help="Only rows whose standard has this in its name, such as CalTRACK.")
-]
+StandardOption = Annotated[str | None, Option("Only rows whose standard has this in its name, such as CalTRACK.")]
 
 
 ROWS = Table("rows", "standard | clause | what must be true: {statement} | result | note")

@@ -1,4 +1,4 @@
-"""`meterloom doctor`: what is present, missing or misconfigured, and the mend for each."""
+"""`meterloom doctor|health|support-bundle`: what is missing, what runs, and one file for who is to help."""
 
 import ctypes.util
 import importlib.metadata
@@ -6,15 +6,16 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import plain
 from data_quality.contracts.settings import SETTINGS_FILE, Project
 from orchestration.doctor import kept_checks as kept
 from orchestration.doctor.kept_checks import item, reachability_checks
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.operations.operation import PROJECT, Call, operation
+from orchestration.operations.operation import PROJECT, Call, Option, operation
 from orchestration.operations.project.check import configuration_problems
 from orchestration.views.finding_sources import not_working, not_working_anywhere, what_of
 
@@ -170,3 +171,65 @@ def others(project: Project) -> list[dict[str, str]]:
     from orchestration.instance.schema_steps import library_steps
 
     return [item(each.part, "warn", each.sentence, "meterloom migrate") for each in library_steps(project)]
+
+
+ROLES = Table("roles", ": {mark} | role: {name} | detail", mark=lambda each: "ok" if each["ready"] else "NOT READY")
+
+
+@operation("health", takes=PROJECT, example="--role agent-home")
+def health(
+    call: Call,
+    role: Annotated[str, Option("One service alone, by the name that 'health' gives it.")] = "",
+    here: Annotated[bool, Option("Services of this machine or container alone.")] = False,
+    acknowledge: Annotated[
+        str, Option("One that was killed and shall not come back is named no more.", metavar="ROLE")
+    ] = "",
+) -> Answer:
+    """Say which services run and which do their work; exit code 1 where one does not."""
+    from orchestration.doctor import role_health
+
+    if acknowledge:
+        role_health.acknowledge(call.places, acknowledge)
+    found = role_health.health_here(call.places) if here else role_health.health_of(call.places, role)
+    is_ready = all(each.ready for each in found)
+    text = "ready" if is_ready else f"{sum(not each.ready for each in found)} of {len(found)} not ready"
+    if any("is gone" in each.detail for each in found):
+        text += "\none that shall not come back: meterloom health --acknowledge ROLE"
+    return Answer(
+        {"roles": [each._asdict() for each in found]}, ROLES, text=text, exit_code=DONE if is_ready else CHECK_FAILED
+    )
+
+
+@operation("support-bundle", takes=PROJECT, example="--out support.zip")
+def support_bundle(
+    call: Call,
+    out: Annotated[Path | None, Option("File to write; default: support-TIME.zip in var.")] = None,
+) -> Answer:
+    """Gather versions, settings, checks, health, last runs and logs in one file, with secrets masked."""
+    from orchestration.doctor.role_health import health_of
+    from orchestration.doctor.support_bundle import write_bundle
+    from orchestration.operations.project.doctor import parts, project_checks
+
+    project, now_utc = call.places, call.clock.now_utc()
+    call.doing("looking at services, store and lake")
+    documents = {
+        "health": [each._asdict() for each in health_of(project)],
+        "checks": [*parts(), *project_checks(call)],
+        "runs": _last_runs(call),
+    }
+    call.doing("gathering logs")
+    path = out or project.data_dir / f"support-{now_utc:%Y%m%dT%H%M%SZ}.zip"
+    masked = write_bundle(path, project, documents)
+    text = f"{path}: {len(masked)} files, {sum(masked.values())} secret(s) masked; look through it before you send it"
+    return Answer({"path": str(path), "files": sorted(masked), "masked": sum(masked.values())}, text=text)
+
+
+def _last_runs(call: Call) -> Any:
+    """Last outcomes of jobs, the newest first; the fault in place of them where the store is the trouble."""
+    from assets.stores.ledgers.job_outcomes import last_outcomes
+    from orchestration.doctor.support_bundle import RUNS
+
+    try:
+        return plain(last_outcomes(call.project.store, RUNS))
+    except MeterloomError as fault:
+        return {"fault": str(fault)}

@@ -42,14 +42,10 @@ CLASSES = Table(
 @operation("erase", takes=ACTS, example="person/ben --dry-run", writes=False)
 def erase(
     call: Call,
-    subject: Annotated[str, Argument(metavar="SUBJECT", help="person/ID, or meter/SITE/ID with its readings.")],
-    dry_run: Annotated[
-        bool, Option("--dry-run", help="Say what would go and what rests on it; erase nothing.")
-    ] = False,
-    yes: Annotated[
-        bool, Option("--yes", help="It cannot be undone, and published figures may lose their inputs.")
-    ] = False,
-    reason: Annotated[str, Option("--reason", help="Why; without the data that is to go.")] = "asked for",
+    subject: Annotated[str, Argument("person/ID, or meter/SITE/ID with its readings.", metavar="SUBJECT")],
+    dry_run: Annotated[bool, Option("Say what would go and what rests on it; erase nothing.")] = False,
+    yes: Annotated[bool, Option("It cannot be undone, and published figures may lose their inputs.")] = False,
+    reason: Annotated[str, Option("Why; without the data that is to go.")] = "asked for",
 ) -> Answer:
     """Erase one person or one meter from store, lake, marts, landing, reports and logs; a signed record stays.
 

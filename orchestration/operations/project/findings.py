@@ -20,14 +20,14 @@ FINDINGS = Table(
     status=lambda row: f"muted until {row['until_utc']:%Y-%m-%d %H:%M}Z" if row["state"] == "muted" else row["state"],
     money=lambda row: "-" if row["loss_per_day"] is None else f"{row['loss_per_day']:,.2f} {row['currency']}",
 )
-IdArgument = Annotated[str, Argument(metavar="ID", help="Of a finding, or how its id starts.")]
+IdArgument = Annotated[str, Argument("Of a finding, or how its id starts.", metavar="ID")]
 
 
 @operation("findings list", example="--site factory")
 def findings_list(
     call: Call,
     site: SiteOption,
-    with_all: Annotated[bool, Option("--all", help="Muted, explained and closed ones too.")] = False,
+    with_all: Annotated[bool, Option("Muted, explained and closed ones too.", "--all")] = False,
 ) -> Answer:
     """List what is open at a site by every source, the most severe first, with its state and who acted."""
     found = open_findings(_look(call, site, call.as_of_utc))
@@ -58,7 +58,7 @@ def findings_mute(
     finding: IdArgument,
     site: SiteOption,
     reason: ReasonOption,
-    until: Annotated[str, Option("--until", help="Local day or time at which it is shown again.")],
+    until: Annotated[str, Option("Local day or time at which it is shown again.")],
 ) -> Answer:
     """Hide a finding until a time; then it is as it was before."""
     return _act(call, finding, site, "muted", reason, until=until)

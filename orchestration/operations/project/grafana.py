@@ -23,9 +23,9 @@ BOARDS = Table("boards", "board: {title} | site | file")
 @operation("grafana export", takes=PROJECT, example="--to /etc/meterloom/grafana")
 def export(
     call: Call,
-    to: Annotated[Path, Written("--to", metavar="DIR", help="Folder for boards, provisioning and SQL.")],
+    to: Annotated[Path, Written("Folder for boards, provisioning and SQL.", metavar="DIR")],
     site: OnlySiteOption = None,
-    datasource: Annotated[str, Option("--datasource", help="Uid of the data source in Grafana.")] = DATASOURCE,
+    datasource: Annotated[str, Option("Uid of the data source in Grafana.")] = DATASOURCE,
 ) -> Answer:
     """Write boards, their provisioning, and the SQL of their views and of a role that reads nothing else.
 

@@ -29,8 +29,8 @@ SOON = timedelta(days=30)
 @operation("keys new", takes=PROJECT, example="anna")
 def keys_new(
     call: Call,
-    person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")],
-    out: Annotated[Path | None, Option("--out", help="Folder; METERLOOM_KEYS or the project's.")] = None,
+    person: Annotated[str, Argument("person_id of the people file.", metavar="PERSON")],
+    out: Annotated[Path | None, Option("Folder; METERLOOM_KEYS or the project's.")] = None,
 ) -> Answer:
     """Make a key: the private half goes to a file of its owner alone, the public half into the people file."""
     from assets.stores.sign import fingerprint, key_path, new_key
@@ -68,7 +68,7 @@ def keys_new(
 @operation("keys replace", takes=ACTS, example="--new new_keys --as anna")
 def keys_replace(
     call: Call,
-    new: Annotated[Path, Option("--new", help="Folder of the new key, as 'keys new PERSON --out FOLDER' made it.")],
+    new: Annotated[Path, Option("Folder of the new key, as 'keys new PERSON --out FOLDER' made it.")],
 ) -> Answer:
     """Replace one's own key: the old one signs for the new one, and what it signed before stays valid."""
     from assets.stores.sign import KEY_DOMAIN, key_path, key_statement, load_key
@@ -118,9 +118,7 @@ def key_registered(call: Call, *, after: str, vouched: str) -> Answer:
 
 
 @operation("keys adopt", takes=ACTS, example='--as anna --reason "the keys are new; the acts before them were read"')
-def keys_adopt(
-    call: Call, reason: Annotated[str, Option("--reason", help="Reason to accept what is unsigned.")]
-) -> Answer:
+def keys_adopt(call: Call, reason: Annotated[str, Option("Reason to accept what is unsigned.")]) -> Answer:
     """Sign what stands in the store: acts from before people had these keys count again."""
     store, who = call.project.store, actor(call, Role.APPROVER)
     if who.signer is None:
@@ -176,12 +174,10 @@ def _machine_keys(call: Call) -> list[dict[str, Any]]:
 @operation("keys issue", takes=ACTS, example='"gateway hall 3" --site factory --as anna')
 def keys_issue(
     call: Call,
-    name: Annotated[str, Argument(metavar="NAME", help="What will hold the key.")],
-    site: Annotated[list[str], Option("--site", help="Site that it is for; several are possible.")],
-    days: Annotated[int, Option("--days", min=1, help="How long it lasts, 366 at most.")] = 90,
-    scope: Annotated[
-        list[str] | None, Option("--scope", help="What it may; ems.readings.push, or permissions to read.")
-    ] = None,
+    name: Annotated[str, Argument("What will hold the key.", metavar="NAME")],
+    site: Annotated[list[str], Option("Site that it is for; several are possible.")],
+    days: Annotated[int, Option("How long it lasts, 366 at most.", min=1)] = 90,
+    scope: Annotated[list[str] | None, Option("What it may; ems.readings.push, or permissions to read.")] = None,
 ) -> Answer:
     """Make a key with which a machine may push readings, or read what its owner may; it is shown once."""
     from assets.stores.api_keys import ApiKeyStore
@@ -219,8 +215,8 @@ def _scope(text: str) -> Permission:
 @operation("keys revoke", takes=ACTS, example='1f2e3d4c5b6a --as anna --reason "gateway sold"')
 def keys_revoke(
     call: Call,
-    key: Annotated[str, Argument(metavar="KEY", help="Its id, from 'meterloom keys list'.")],
-    reason: Annotated[str, Option("--reason", help="Why.")],
+    key: Annotated[str, Argument("Its id, from 'meterloom keys list'.", metavar="KEY")],
+    reason: Annotated[str, Option("Why.")],
 ) -> Answer:
     """Let a machine's key open nothing any more, from now on."""
     from assets.stores.api_keys import ApiKeyStore

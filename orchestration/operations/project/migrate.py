@@ -34,9 +34,7 @@ def _take(call: Call, found: SchemaPlan) -> None:
 
 
 @operation("migrate", takes=PROJECT, example="--plan")
-def migrate(
-    call: Call, plan: Annotated[bool, Option("--plan", help="Say which steps there are, and take none.")] = False
-) -> Answer:
+def migrate(call: Call, plan: Annotated[bool, Option("Say which steps there are, and take none.")] = False) -> Answer:
     """Bring store, MLflow and Dagster of an earlier version to this one; the store as it was is kept."""
     found = _plan(call)
     if not plan and found.steps:
@@ -50,9 +48,7 @@ def migrate(
 @operation("upgrade", takes=PROJECT, example="--check")
 def upgrade(
     call: Call,
-    check: Annotated[
-        bool, Option("--check", help="Say what is to come and whether all is well; change nothing.")
-    ] = False,
+    check: Annotated[bool, Option("Say what is to come and whether all is well; change nothing.")] = False,
 ) -> Answer:
     """After a newer version is installed: take the steps of 'migrate', then look whether all is well.
 

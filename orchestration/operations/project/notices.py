@@ -24,9 +24,9 @@ STATES = get_args(NoticeState)
 @operation("notices list", takes=PROJECT, example="--state dead")
 def notices_list(
     call: Call,
-    person: Annotated[str | None, Option("--person", help="Only of this person.")] = None,
-    state: Annotated[str | None, Option("--state", help=f"Only these: {', '.join(STATES)}.")] = None,
-    most: Annotated[int, Option("--most", help="The newest so many.", min=1, max=10_000)] = 200,
+    person: Annotated[str | None, Option("Only of this person.")] = None,
+    state: Annotated[str | None, Option(f"Only these: {', '.join(STATES)}.")] = None,
+    most: Annotated[int, Option("The newest so many.", min=1, max=10_000)] = 200,
 ) -> Answer:
     """List notices as they stand, the newest first; exit code 1 where one could not be sent and was given up."""
     if state is not None and state not in STATES:
@@ -37,7 +37,7 @@ def notices_list(
 
 @operation("notices retry", takes=ACTS, example="3f2a9c --as carla")
 def notices_retry(
-    call: Call, notice: Annotated[str, Argument(metavar="ID", help="Of a notice, or how its id starts.")]
+    call: Call, notice: Annotated[str, Argument("Of a notice, or how its id starts.", metavar="ID")]
 ) -> Answer:
     """Send a notice that was given up once more."""
     expect(call.known_person(), Permission.ANOMALY_UPDATE)
@@ -71,21 +71,17 @@ def notices_test(call: Call) -> Answer:
 @operation("notices choose", takes=ACTS, example="--mail carla@example.com --quiet 22:00-06:00 --as carla")
 def notices_choose(
     call: Call,
-    mail: Annotated[list[str] | None, Option("--mail", help="A mail address; may stand again.")] = None,
-    push: Annotated[list[str] | None, Option("--push", help="A topic of the push server.")] = None,
-    webhook: Annotated[list[str] | None, Option("--webhook", help="A URL that gets a signed POST.")] = None,
-    mqtt: Annotated[list[str] | None, Option("--mqtt", help="A name below the topic meterloom/notices.")] = None,
-    folder: Annotated[list[str] | None, Option("--folder", help="A folder of the project's notices.")] = None,
-    severity: Annotated[
-        int, Option("--severity", help="From 1 (critical alone) to 4 (information too).", min=1, max=4)
-    ] = 3,
-    source: Annotated[
-        list[str] | None, Option("--source", help="Only findings of this source; may stand again.")
-    ] = None,
-    quiet: Annotated[str | None, Option("--quiet", help="22:00-06:00 of the site's clock; critical ones pass.")] = None,
-    per_hour: Annotated[int, Option("--per-hour", help="More go into one digest.", min=1, max=1000)] = 20,
-    locale: Annotated[str, Option("--locale", help=f"{', '.join(languages())}.")] = "en",
-    none: Annotated[bool, Option("--none", help="Send nothing any more.")] = False,
+    mail: Annotated[list[str] | None, Option("A mail address; may stand again.")] = None,
+    push: Annotated[list[str] | None, Option("A topic of the push server.")] = None,
+    webhook: Annotated[list[str] | None, Option("A URL that gets a signed POST.")] = None,
+    mqtt: Annotated[list[str] | None, Option("A name below the topic meterloom/notices.")] = None,
+    folder: Annotated[list[str] | None, Option("A folder of the project's notices.")] = None,
+    severity: Annotated[int, Option("From 1 (critical alone) to 4 (information too).", min=1, max=4)] = 3,
+    source: Annotated[list[str] | None, Option("Only findings of this source; may stand again.")] = None,
+    quiet: Annotated[str | None, Option("22:00-06:00 of the site's clock; critical ones pass.")] = None,
+    per_hour: Annotated[int, Option("More go into one digest.", min=1, max=1000)] = 20,
+    locale: Annotated[str, Option(f"{', '.join(languages())}.")] = "en",
+    none: Annotated[bool, Option("Send nothing any more.")] = False,
 ) -> Answer:
     """Show or replace your channels, quiet hours and limit for notices of findings."""
     from orchestration.notices.choices import choices_of, choose

@@ -18,16 +18,16 @@ ORDERS = Table(
     empty="no work order is open",
 )
 HISTORY = Table("history", "at: {recorded_at_utc} | state | assignee: {assignee:|-} | person: {person:|-} | reason")
-IdArgument = Annotated[str, Argument(metavar="ID", help="Of a work order, or how its id starts.")]
-DueOption = Annotated[str | None, Option("--due", help="Local day until which it is done.")]
-AssigneeOption = Annotated[str, Option("--to", help="Person who does it, by person_id.")]
+IdArgument = Annotated[str, Argument("Of a work order, or how its id starts.", metavar="ID")]
+DueOption = Annotated[str | None, Option("Local day until which it is done.")]
+AssigneeOption = Annotated[str, Option("Person who does it, by person_id.", "--to")]
 
 
 @operation("orders list", takes=READS, example="--site factory")
 def orders_list(
     call: Call,
     site: AnySiteOption = None,
-    with_all: Annotated[bool, Option("--all", help="Done and cancelled ones too.")] = False,
+    with_all: Annotated[bool, Option("Done and cancelled ones too.", "--all")] = False,
 ) -> Answer:
     """List the open work orders of a site, or of all, the most urgent first."""
     found = _of(call, site)
@@ -54,14 +54,12 @@ def orders_show(call: Call, order: IdArgument, site: AnySiteOption = None) -> An
 )
 def orders_create(
     call: Call,
-    title: Annotated[str, Argument(metavar="TITLE", help="What is to be done.")],
+    title: Annotated[str, Argument("What is to be done.", metavar="TITLE")],
     site: SiteOption,
     reason: ReasonOption,
-    priority: Annotated[str, Option("--priority", help="P1 (at once) to P4.")] = "P3",
-    finding: Annotated[str | None, Option("--finding", help="The finding that it is made of, by id.")] = None,
-    recommendation: Annotated[
-        str, Option("--recommendation", help="The accepted recommendation that it is made of: USE/NAME.")
-    ] = "",
+    priority: Annotated[str, Option("P1 (at once) to P4.")] = "P3",
+    finding: Annotated[str | None, Option("The finding that it is made of, by id.")] = None,
+    recommendation: Annotated[str, Option("The accepted recommendation that it is made of: USE/NAME.")] = "",
     due: DueOption = None,
     assignee: AssigneeOption = "",
 ) -> Answer:
@@ -89,7 +87,7 @@ def orders_close(
     call: Call,
     order: IdArgument,
     reason: ReasonOption,
-    cancel: Annotated[bool, Option("--cancel", help="Nothing was done: it is not needed.")] = False,
+    cancel: Annotated[bool, Option("Nothing was done: it is not needed.")] = False,
 ) -> Answer:
     """Close a work order as done, or as cancelled."""
     return _moved(call, order, "cancelled" if cancel else "done", reason)
@@ -98,7 +96,7 @@ def orders_close(
 @operation("orders export", takes=READS, example="--csv orders.csv --site factory")
 def orders_export(
     call: Call,
-    file: Annotated[Path, Written("--csv", help="The file to write.")],
+    file: Annotated[Path, Written("The file to write.", "--csv")],
     site: AnySiteOption = None,
 ) -> Answer:
     """Write all work orders, ended ones too, to a CSV file."""

@@ -27,12 +27,12 @@ SITES_HELP = "Site that the person sees; several are possible."
 @operation("people add", takes=ACTS, example='eva "Eva Engineer" --role engineer --site factory --as anna')
 def people_add(
     call: Call,
-    person: Annotated[str, Argument(metavar="PERSON", help="Id of the person, as acts are kept under it.")],
-    name: Annotated[str, Argument(metavar="NAME", help="Name of the person.")],
-    role: Annotated[list[str], Option("--role", help="Role; several are possible.")],
-    site: Annotated[list[str] | None, Option("--site", help=SITES_HELP)] = None,
-    all_sites: Annotated[bool, Option("--all-sites", help="The person sees all sites.")] = False,
-    tenant: Annotated[list[str] | None, Option("--tenant", help="Tenant whose parts that role sees.")] = None,
+    person: Annotated[str, Argument("Id of the person, as acts are kept under it.", metavar="PERSON")],
+    name: Annotated[str, Argument("Name of the person.", metavar="NAME")],
+    role: Annotated[list[str], Option("Role; several are possible.")],
+    site: Annotated[list[str] | None, Option(SITES_HELP)] = None,
+    all_sites: Annotated[bool, Option("The person sees all sites.")] = False,
+    tenant: Annotated[list[str] | None, Option("Tenant whose parts that role sees.")] = None,
 ) -> Answer:
     """Add a person to the people file; 'meterloom web invite PERSON' then makes the link to a password."""
     sites = _either(site, all_sites=all_sites) or ()
@@ -43,12 +43,12 @@ def people_add(
 @operation("people change", takes=ACTS, example="ben --give approver --as anna")
 def people_change(
     call: Call,
-    person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")],
-    give: Annotated[list[str] | None, Option("--give", help="Role to give; several are possible.")] = None,
-    take: Annotated[list[str] | None, Option("--take", help="Role to take away; several are possible.")] = None,
-    site: Annotated[list[str] | None, Option("--site", help=SITES_HELP)] = None,
-    all_sites: Annotated[bool, Option("--all-sites", help="The person sees all sites.")] = False,
-    tenant: Annotated[list[str] | None, Option("--tenant", help="Tenant whose parts the role tenant sees.")] = None,
+    person: Annotated[str, Argument("person_id of the people file.", metavar="PERSON")],
+    give: Annotated[list[str] | None, Option("Role to give; several are possible.")] = None,
+    take: Annotated[list[str] | None, Option("Role to take away; several are possible.")] = None,
+    site: Annotated[list[str] | None, Option(SITES_HELP)] = None,
+    all_sites: Annotated[bool, Option("The person sees all sites.")] = False,
+    tenant: Annotated[list[str] | None, Option("Tenant whose parts the role tenant sees.")] = None,
 ) -> Answer:
     """Give roles, take them away, or name the sites and tenants that a person sees instead of the present ones."""
     given, taken = ([role_of(each) for each in roles or ()] for roles in (give, take))
@@ -62,8 +62,8 @@ def people_change(
 @operation("people withdraw", takes=ACTS, example='ben --as anna --reason "left the company"')
 def people_withdraw(
     call: Call,
-    person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")],
-    reason: Annotated[str, Option("--reason", help="Reason, for the audit trail.")],
+    person: Annotated[str, Argument("person_id of the people file.", metavar="PERSON")],
+    reason: Annotated[str, Option("Reason, for the audit trail.")],
 ) -> Answer:
     """End a person's access: roles, password, sign-ins and API keys. Name and public key stay, so that their acts
     count.

@@ -31,14 +31,12 @@ STAGED = ".restoring"
 @operation("restore", takes=STATELESS, example="/mnt/backups/factory --into factory")
 def restore(
     call: Call,
-    backup: Annotated[str, Argument(metavar="BACKUP", help="Place of backups (its newest), or a list in it.")],
-    into: Annotated[Path | None, Option("--into", metavar="EMPTY", help="Folder of the restored project.")] = None,
-    verify: Annotated[
-        bool, Option("--verify", help="Restore into a scratch folder, prove it, and keep nothing.")
-    ] = False,
-    figures: Annotated[int, Option("--figures", help="Stored figures to recompute.")] = DEFAULT_FIGURES,
-    every: Annotated[bool, Option("--all", help="Recompute every stored figure.")] = False,
-    key: Annotated[Path | None, Option("--key", metavar="RECIPIENT.key", help="Opens the private keys in it.")] = None,
+    backup: Annotated[str, Argument("Place of backups (its newest), or a list in it.", metavar="BACKUP")],
+    into: Annotated[Path | None, Option("Folder of the restored project.", metavar="EMPTY")] = None,
+    verify: Annotated[bool, Option("Restore into a scratch folder, prove it, and keep nothing.")] = False,
+    figures: Annotated[int, Option("Stored figures to recompute.")] = DEFAULT_FIGURES,
+    every: Annotated[bool, Option("Recompute every stored figure.", "--all")] = False,
+    key: Annotated[Path | None, Option("Opens the private keys in it.", metavar="RECIPIENT.key")] = None,
 ) -> Answer:
     """Restore a project, or prove that it can be: each file by its hash, all chains, and figures computed again.
 

@@ -22,7 +22,7 @@ INSTANCES = Table(
     empty="it has not run",
     step_states=lambda each: ", ".join(f"{one['name']} {one['state']}" for one in each["steps"]),
 )
-NameArgument = Annotated[str, Argument(metavar="NAME", help="Of a workflow.")]
+NameArgument = Annotated[str, Argument("Of a workflow.", metavar="NAME")]
 
 
 @operation("workflows list", takes=PROJECT, example="--project demo")
@@ -36,7 +36,7 @@ def workflows_show(
     call: Call,
     name: NameArgument,
     site: OnlySiteOption = None,
-    most: Annotated[int, Option("--most", help="The newest so many instances.", min=1, max=10_000)] = 50,
+    most: Annotated[int, Option("The newest so many instances.", min=1, max=10_000)] = 50,
 ) -> Answer:
     """Show a workflow with its newest instances and their steps."""
     workflow = workflow_named(call.project, name)
@@ -60,9 +60,9 @@ def workflows_run(call: Call, name: NameArgument, site: SiteOption) -> Answer:
 @operation("workflows approve", takes=ACTS, example='3f2a9c --as dirk --reason "seen"')
 def workflows_approve(
     call: Call,
-    instance: Annotated[str, Argument(metavar="ID", help="Of an instance, or how its id starts.")],
+    instance: Annotated[str, Argument("Of an instance, or how its id starts.", metavar="ID")],
     reason: ReasonOption,
-    refuse: Annotated[bool, Option("--refuse", help="Say no.")] = False,
+    refuse: Annotated[bool, Option("Say no.")] = False,
 ) -> Answer:
     """Answer an instance that asks for an approval: another person than who ran it, with the role that it asks for."""
     found = WorkflowInstances(call.project.store).named(instance)

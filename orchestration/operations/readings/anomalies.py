@@ -32,19 +32,15 @@ _COLUMNS = (
 )
 def anomalies(
     call: Call,
-    energy: Annotated[Path | None, Option("--energy", help="Energy: timestamp,<kwh|kw|m3 …>.")] = None,
-    weather: Annotated[
-        Path | None, Option("--weather", help="Weather: timestamp,temp_degc. What it explains is marked.")
-    ] = None,
-    sensitivity: Annotated[float, Option("--sensitivity", help="0 reports least, 1 most.")] = 0.5,
-    meter: Annotated[str | None, Option("--meter", help="Which meter of the energy file.")] = None,
-    tz: Annotated[str | None, Option("--tz", help="Zone of the local calendar (IANA).")] = None,
+    energy: Annotated[Path | None, Option("Energy: timestamp,<kwh|kw|m3 …>.")] = None,
+    weather: Annotated[Path | None, Option("Weather: timestamp,temp_degc. What it explains is marked.")] = None,
+    sensitivity: Annotated[float, Option("0 reports least, 1 most.")] = 0.5,
+    meter: Annotated[str | None, Option("Which meter of the energy file.")] = None,
+    tz: Annotated[str | None, Option("Zone of the local calendar (IANA).")] = None,
     mapping: MapOption = None,
-    weather_map: Annotated[Path | None, Option("--weather-map", help="Column map (YAML) of the weather file.")] = None,
-    country: Annotated[
-        str | None, Option("--country", help="Whose public holidays count (ISO 3166); 'none' for no holidays.")
-    ] = None,
-    subdivision: Annotated[str | None, Option("--subdivision", help="Part of the country with its holidays.")] = None,
+    weather_map: Annotated[Path | None, Option("Column map (YAML) of the weather file.")] = None,
+    country: Annotated[str | None, Option("Whose public holidays count (ISO 3166); 'none' for no holidays.")] = None,
+    subdivision: Annotated[str | None, Option("Part of the country with its holidays.")] = None,
     site: AnySiteOption = None,
     period: AnyPeriodOption = None,
 ) -> Answer:

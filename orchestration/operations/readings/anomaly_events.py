@@ -1,13 +1,15 @@
-"""`meterloom anomalies list|ack|mute|explain|label`: stored anomaly events, and what people did about them."""
+"""`meterloom anomalies list|ack|mute|explain|label|learn|accept`: stored events, what people did, what is learnt."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from assets.stores.published.event_figures import figures_quoting
+from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Role
 from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, Cause
 from data_quality.contracts.reporting.open_finding import FindingAct, standing
 from data_quality.contracts.site_file.site import Site
@@ -15,8 +17,14 @@ from data_quality.contracts.time import local_midnight_utc, parse_day, parse_ins
 from orchestration.operations.answer import Answer, Table, finding_lines
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import AnyPeriodOption, AnySiteOption, ReasonOption, period_or_none
+from orchestration.operations.signing import actor
 from orchestration.views.finding_sources import finding_of, row
 from orchestration.views.requested_figures import event_ids
+
+if TYPE_CHECKING:
+    from ml.anomaly_scoring.learn_project import CausesLearned
+    from ml.tracking import MlflowTracker
+
 
 EVENTS = Table(
     "events",
@@ -26,7 +34,7 @@ EVENTS = Table(
     named=lambda each: each["kind"].replace("_", " "),
     money=lambda each: "-" if each["cost"] is None else f"{each['cost']:,.2f} {each['currency']}",
 )
-IdArgument = Annotated[str, Argument(metavar="ID", help="Of an event, or how its id starts.")]
+IdArgument = Annotated[str, Argument("Of an event, or how its id starts.", metavar="ID")]
 
 
 @operation("anomalies list", example="--site factory --period 2025-12", keeps=True)
@@ -34,7 +42,7 @@ def anomalies_list(
     call: Call,
     site: AnySiteOption = None,
     period: AnyPeriodOption = None,
-    with_all: Annotated[bool, Option("--all", help="Muted, explained and closed ones too.")] = False,
+    with_all: Annotated[bool, Option("Muted, explained and closed ones too.", "--all")] = False,
 ) -> Answer:
     """List stored events of a site, or of all, by time, with energy, cost and what people did about them."""
     sites = [call.project.site(site)] if site else list(call.project.sites.values())
@@ -61,7 +69,7 @@ def anomalies_mute(
     call: Call,
     event: IdArgument,
     reason: ReasonOption,
-    until: Annotated[str, Option("--until", help="Local day or time at which it is shown again.")],
+    until: Annotated[str, Option("Local day or time at which it is shown again.")],
     site: AnySiteOption = None,
 ) -> Answer:
     """Hide an event until a time; then it is as it was before."""
@@ -78,10 +86,10 @@ def anomalies_explain(call: Call, event: IdArgument, reason: ReasonOption, site:
 def anomalies_label(
     call: Call,
     event: IdArgument,
-    cause: Annotated[Cause, Option("--cause", help=f"{', '.join(get_args(Cause))}.")],
+    cause: Annotated[Cause, Option(f"{', '.join(get_args(Cause))}.")],
     reason: ReasonOption,
     site: AnySiteOption = None,
-    replace: Annotated[bool, Option("--replace", help="Take the place of a label with another cause.")] = False,
+    replace: Annotated[bool, Option("Take the place of a label with another cause.")] = False,
 ) -> Answer:
     """Say what caused an event, which is kept for training. A second cause must say that it replaces the first."""
     person, found = call.known_person(), the_event(call, event, site)
@@ -168,3 +176,79 @@ def _end(text: str, site: Site) -> datetime:
     if "T" in text:
         return parse_instant(text, site.time_zone)
     return local_midnight_utc(parse_day(text, "--until"), site.time_zone)
+
+
+@operation("anomalies learn", takes=ACTS, example="--as ben")
+def anomalies_learn(call: Call) -> Answer:
+    """Learn causes from the labels of all sites. What is better than what was shipped leads once another accepts it.
+
+    Each event is judged by a model that neither it nor what shares its time taught. The same labels add nothing.
+    """
+    from ml.anomaly_scoring.learn_project import learn_project
+    from orchestration.previews import confusion_png
+
+    person, project = call.known_person(), call.project
+    expect(person, Permission.ANOMALY_UPDATE)
+    call.doing("learning from labels")
+    found = learn_project(
+        project.sites.values(), project.lake, tracker=_tracker(call), clock=call.clock, draw=confusion_png,
+        person_id=person.person_id,
+    )  # fmt: skip
+    findings = [found.finding] if found.finding else []
+    return Answer(
+        {"model": _model(found), "new": found.is_new, "findings": findings},
+        text="\n".join([_outcome_text(found), *finding_lines(findings)]),
+    )
+
+
+@operation("anomalies accept", takes=ACTS, example='2.1 --as anna --reason "night shifts are known now"')
+def anomalies_accept(
+    call: Call,
+    version: Annotated[str, Argument("As 'anomalies learn' names it, or the shipped one.", metavar="VERSION")],
+    reason: ReasonOption,
+) -> Answer:
+    """Let a version of the model of causes lead from the next scoring on. Who taught it cannot accept it."""
+    from ml.anomaly_scoring.learn_project import accept_causes
+
+    who = actor(call, Role.APPROVER)
+    with call.project.store.together():
+        found = accept_causes(
+            call.project.lake, version, tracker=_tracker(call), person=who.person, reason=reason, clock=call.clock
+        )
+        who.sign("anomalies accept", f"causes@{found.version}", reason=reason, digest=found.digest)
+    document = found.model_dump(mode="json", exclude={"parameters", "recorded_at_utc"})
+    return Answer(
+        {"model": document}, text=f"version {found.version} of the causes leads, says {who.person.name}: {reason}"
+    )
+
+
+def _tracker(call: Call) -> "MlflowTracker":
+    from ml.tracking import MlflowTracker
+
+    project = call.project.project
+    return MlflowTracker(project.mlflow_uri, project.mlflow_artifacts_dir)
+
+
+def _model(found: "CausesLearned") -> dict[str, Any]:
+    """The version by the contract's keys. taken: whether what these labels made leads; proposed: whether it may."""
+    version, is_own = found.version, found.finding is None
+    figures = version.figures if is_own else {}
+    return {
+        "version": version.version, "digest": version.digest, "labels": found.labels,
+        "macro_f1": figures.get("macro_f1"), "shipped_macro_f1": figures.get("shipped_macro_f1"),
+        "ece": figures.get("ece"), "taken": is_own and version.is_taken,
+        "proposed": is_own and found.reason == "better" and not version.is_taken, "reason": found.reason,
+        "figures": figures, "run_id": version.run_id, "recorded_at_utc": version.recorded_at_utc,
+    }  # fmt: skip
+
+
+def _outcome_text(found: "CausesLearned") -> str:
+    version, figures = found.version, found.version.figures
+    if found.finding is not None:
+        return f"nothing was learned; version {version.version} leads"
+    waits = f"waits for 'meterloom anomalies accept {version.version}'" if found.reason == "better" else "does not lead"
+    leads = "leads" if version.is_taken else waits
+    return (
+        f"version {version.version} of {found.labels} labels {leads}: macro-F1 {figures['macro_f1']:.2f}, as shipped "
+        f"{figures['shipped_macro_f1']:.2f}; calibration error {figures['ece']:.2f}"
+    )

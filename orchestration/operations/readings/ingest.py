@@ -1,4 +1,4 @@
-"""`meterloom ingest`: meter files into the lake."""
+"""`meterloom ingest|pull`: meter files into the lake; InfluxDB and markets of prices as files of the landing folder."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,16 +8,14 @@ from assets.readings.ingest.ingest_file import AcceptedScale, ingest_file
 from assets.readings.ingest.retry import ingest_again
 from assets.readings.sniff_files import REGULAR_FROM_BYTES
 from assets.stores.foreign_database import source_sha256
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone
-from orchestration.operations.answer import Answer
-from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
-from orchestration.operations.options import DryOption, MapOption, column_map
+from orchestration.operations.answer import Answer, Table
+from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
+from orchestration.operations.options import DryOption, MapOption, SiteOption, column_map
 from orchestration.operations.readings.sniff import TzOption, hint, reports_answer
 
-AcceptOption = Annotated[
-    bool,
-    Option("--accept-scale", help="Take what is held for its size alone; the batch keeps who said so (--as)."),
-]
+AcceptOption = Annotated[bool, Option("Take what is held for its size alone; the batch keeps who said so (--as).")]
 
 
 def accepted_scale(call: Call, *, is_accepted: bool) -> AcceptedScale | None:
@@ -30,15 +28,13 @@ def accepted_scale(call: Call, *, is_accepted: bool) -> AcceptedScale | None:
 @operation("ingest", takes=ACTS, example="meters.csv --site factory --dry-run")
 def ingest(
     call: Call,
-    paths: Annotated[list[Path], Argument(metavar="PATH...", help="Meter files.")],
-    site: Annotated[str, Option("--site", help="Site whose meters they hold.")],
+    paths: Annotated[list[Path], Argument("Meter files.", metavar="PATH...")],
+    site: Annotated[str, Option("Site whose meters they hold.")],
     dry_run: DryOption = False,
     mapping: MapOption = None,
     tz: TzOption = None,
     accept_scale: AcceptOption = False,
-    refresh: Annotated[
-        bool, Option("--refresh", help="Then rebuild the marts, baselines and reports that they affect.")
-    ] = False,
+    refresh: Annotated[bool, Option("Then rebuild the marts, baselines and reports that they affect.")] = False,
 ) -> Answer:
     """Read meter files into the lake; what cannot be read is kept in quarantine, everything else goes in."""
     # Before the first file: a wrong map is refused while nothing is in the lake yet.
@@ -78,3 +74,35 @@ def ingest(
         call.say(f"a column map says how such a table is read; this proposes one: {hint(call, foreign, site)}")
     last_line += "" if dry_run else f"\n{call.then(known_site.site_id)}"
     return reports_answer([*reports], last_line, runs=ran)
+
+
+PULLED = Table("sources", "source: {source_id} | landed up to: {until_utc} | files: {file_count} | findings: {told:|}")
+
+
+@operation("pull", takes=PROJECT, example="--site factory", writes=True)
+def pull(
+    call: Call,
+    site: SiteOption,
+    source: Annotated[str | None, Option("One source of the site file; else all.")] = None,
+) -> Answer:
+    """Ask the pulled sources of a site for what is not known yet, and land it as files; 'ingest' reads them.
+
+    A pull that was ended goes on where it was.
+    """
+    from assets.feeds.take_sources import pulled_sources, take_source
+
+    project = call.project
+    known, found = project.site(site), []
+    wanted = pulled_sources(known, source)
+    if not wanted:
+        raise BadInput(
+            f"site {known.site_id} has no source that is pulled",
+            reason="no_source",
+            mend="add one of kind influxdb2 or prices to `sources` of its site file (docs/ems/pulling.md)",
+        )
+    for each in wanted:
+        call.doing(f"asking {each.source_id}")
+        taken = take_source(project.project, known, each, now_utc=call.clock.now_utc(), progress=call.doing)
+        messages = [finding.message for finding in getattr(taken, "findings", ())]
+        found.append({**taken.model_dump(mode="json"), "file_count": len(taken.files), "told": messages})
+    return Answer({"site": known.site_id, "sources": found}, PULLED, text=call.then(known.site_id))

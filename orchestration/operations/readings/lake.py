@@ -18,7 +18,7 @@ SHOWN = 5
 @operation("lake sweep", takes=PROJECT, example="--dry-run")
 def sweep_lake(
     call: Call,
-    dry_run: Annotated[bool, Option("--dry-run", help="List them, and move or delete nothing.")] = False,
+    dry_run: Annotated[bool, Option("List them, and move or delete nothing.")] = False,
 ) -> Answer:
     """Set aside what stopped writers left in the lake a day ago; delete files whose rows stand in a merged one."""
     lake, now_utc = call.project.lake, call.clock.now_utc()
@@ -38,7 +38,7 @@ def sweep_lake(
 @operation("lake compact", takes=PROJECT, example="--dry-run")
 def compact_lake(
     call: Call,
-    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be merged, and merge nothing.")] = False,
+    dry_run: Annotated[bool, Option("Say what would be merged, and merge nothing.")] = False,
 ) -> Answer:
     """Merge the small files of a site and month into one; what was merged goes with a sweep a day later."""
     lake, found = call.project.lake, []

@@ -17,9 +17,9 @@ from orchestration.operations.options import ReasonOption, SiteOption
 from orchestration.operations.readings.meters import METERS, meters_list
 from orchestration.operations.signing import actor, change_site_file
 
-MeterArgument = Annotated[str, Argument(metavar="METER", help="Its id.")]
-NameOption = Annotated[str, Option("--name", help="What people call it.")]
-ParentOption = Annotated[str | None, Option("--parent", help="The meter above it.")]
+MeterArgument = Annotated[str, Argument("Its id.", metavar="METER")]
+NameOption = Annotated[str, Option("What people call it.")]
+ParentOption = Annotated[str | None, Option("The meter above it.")]
 
 
 @operation("meters add", takes=ACTS, example='hall_2 --site factory --parent main --as carla --reason "new hall"')
@@ -28,7 +28,7 @@ def meters_add(
     meter: MeterArgument,
     site: SiteOption,
     reason: ReasonOption,
-    carrier: Annotated[Carrier, Option("--carrier", help="What it measures.")] = Carrier.ELECTRICITY,
+    carrier: Annotated[Carrier, Option("What it measures.")] = Carrier.ELECTRICITY,
     name: NameOption = "",
     parent: ParentOption = None,
 ) -> Answer:

@@ -20,11 +20,9 @@ from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Op
 from orchestration.operations.options import OnlySiteOption, ReasonOption, SiteOption, period_or_none
 from orchestration.operations.signing import Actor, actor
 
-PeriodOption = Annotated[
-    str | None, Option("--period", help="2025, 2025-Q1, 2025-03 or START/END; all readings if left out.")
-]
-StepOption = Annotated[int, Option("--step", help="Minutes of a slot that is compared.")]
-LeastOption = Annotated[float, Option("--least", help="Confidence 0-1 from which a place is proposed.")]
+PeriodOption = Annotated[str | None, Option("2025, 2025-Q1, 2025-03 or START/END; all readings if left out.")]
+StepOption = Annotated[int, Option("Minutes of a slot that is compared.")]
+LeastOption = Annotated[float, Option("Confidence 0-1 from which a place is proposed.")]
 ProposalArgument = Annotated[str, Argument(metavar="ID")]
 METERS = Table(
     "meters",
@@ -51,7 +49,7 @@ DAYS = Table(
 def meters_list(
     call: Call,
     site: SiteOption,
-    on: Annotated[str | None, Option("--on", help="Hierarchy on this local date; the last one if left out.")] = None,
+    on: Annotated[str | None, Option("Hierarchy on this local date; the last one if left out.")] = None,
 ) -> Answer:
     """List the meters of a site with parent, kind and whether they count towards the site's totals."""
     known = call.project.site(site)
@@ -154,9 +152,7 @@ def meters_reject(call: Call, proposal_id: ProposalArgument, reason: ReasonOptio
 
 
 @operation("meters balance", example="--site factory --period 2025-03")
-def meters_balance(
-    call: Call, site: SiteOption, period: Annotated[str, Option("--period", help="2025-03 or START/END.")]
-) -> Answer:
+def meters_balance(call: Call, site: SiteOption, period: Annotated[str, Option("2025-03 or START/END.")]) -> Answer:
     """Hold every meter against its submeters, day by day, and show the unmetered rest."""
     known = call.project.site(site)
     span = parse_period(period, known.time_zone)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+from assets.stores.ledgers.disaggregations import Disaggregations
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.disaggregation import (
@@ -17,8 +18,8 @@ from data_quality.contracts.reporting.disaggregation import (
 )
 from data_quality.contracts.yaml_file import load_model
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
-from orchestration.operations.operation import ACTS, Call, Option, operation
-from orchestration.operations.options import AnySiteOption
+from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
+from orchestration.operations.options import AnySiteOption, OnlySiteOption
 
 _CLASSES = (
     "class: {name} | kWh: {kwh:,.1f} | share: {share:.1%} | 90 %: {band} | confidence: {confidence:.2f} "
@@ -34,32 +35,25 @@ _CLASSES = (
 )
 def nilm_run(
     call: Call,
-    energy: Annotated[
-        Path | None, Option("--energy", help="The circuit: timestamp,<kwh|kw …>, 1 minute to 1 hour.")
-    ] = None,
-    submeters: Annotated[
-        Path | None, Option("--submeters", help="meter,timestamp,kwh of a campaign; weeks of it suffice.")
-    ] = None,
-    train: Annotated[str | None, Option("--train", help="Span that teaches, START/END.")] = None,
-    report: Annotated[str | None, Option("--report", help="Span that is estimated, START/END; else all.")] = None,
-    meter: Annotated[str | None, Option("--meter", help="Which meter of the energy file.")] = None,
-    tz: Annotated[str | None, Option("--tz", help="Zone of the local calendar (IANA).")] = None,
+    energy: Annotated[Path | None, Option("The circuit: timestamp,<kwh|kw …>, 1 minute to 1 hour.")] = None,
+    submeters: Annotated[Path | None, Option("meter,timestamp,kwh of a campaign; weeks of it suffice.")] = None,
+    train: Annotated[str | None, Option("Span that teaches, START/END.")] = None,
+    report: Annotated[str | None, Option("Span that is estimated, START/END; else all.")] = None,
+    meter: Annotated[str | None, Option("Which meter of the energy file.")] = None,
+    tz: Annotated[str | None, Option("Zone of the local calendar (IANA).")] = None,
     signatures: Annotated[
-        Path | None, Option("--signatures", help="Loads without a sub-meter, described by rating, duty, hours (YAML).")
+        Path | None, Option("Loads without a sub-meter, described by rating, duty, hours (YAML).")
     ] = None,
     beside: Annotated[
-        list[str] | None,
-        Option("--beside", help="Further column of the energy file: reactive power, voltage, PV. Repeatable."),
+        list[str] | None, Option("Further column of the energy file: reactive power, voltage, PV. Repeatable.")
     ] = None,
     group: Annotated[
-        list[str] | None, Option("--class", help="A class of several sub-meters, NAME=METER,METER. Repeatable.")
+        list[str] | None, Option("A class of several sub-meters, NAME=METER,METER. Repeatable.", "--class")
     ] = None,
-    on_above: Annotated[
-        list[str] | None, Option("--on-above", help="Power above which a class is on, NAME=KW. Repeatable.")
-    ] = None,
+    on_above: Annotated[list[str] | None, Option("Power above which a class is on, NAME=KW. Repeatable.")] = None,
     site: AnySiteOption = None,
     circuit: Annotated[
-        str | None, Option("--circuit", help="A circuit of the site file, in place of files: the answer is stored.")
+        str | None, Option("A circuit of the site file, in place of files: the answer is stored.")
     ] = None,
 ) -> Answer:
     """Share out a circuit's energy among classes of load, taught by sub-meters of some weeks or described by rating.
@@ -201,3 +195,32 @@ def _kw(name: str, text: str) -> float:
     if found < 0:
         raise BadInput(f"--on-above {name}={text}: expected a power of zero or more, kW", reason="bad_power")
     return found
+
+
+_LIST = (
+    "id: {result_id} | site: {site_id} | circuit | train | class: {name} | kWh: {kwh:,.1f} | "
+    "confidence: {confidence:.2f} {confidence_label} | stored: {recorded_at_utc}"
+)
+
+
+@operation("nilm list", takes=PROJECT, example="--site factory")
+def nilm_list(call: Call, site: OnlySiteOption = None) -> Answer:
+    """Stored disaggregations, the newest first."""
+    known = Disaggregations(call.project.store).of(None if site is None else call.project.site(site).site_id)[::-1]
+    found = [
+        {**each.model_dump(exclude={"found", "kept"}), "classes": each.found.classes, "rest_kwh": each.found.rest_kwh}
+        for each in known
+    ]
+    rows = [{**each.model_dump(exclude={"kept"}), **own.model_dump()} for each in known for own in each.found.classes]
+    return Answer({"disaggregations": found}, Table(rows, _LIST, empty="no disaggregation is stored"))
+
+
+@operation("nilm show", takes=PROJECT, example="3f2a9c")
+def nilm_show(
+    call: Call,
+    disaggregation: Annotated[str, Argument("Of a disaggregation, or how it starts.", metavar="ID")],
+    site: OnlySiteOption = None,
+) -> Answer:
+    """Show a stored disaggregation: its classes, its weeks and every interval."""
+    where = None if site is None else call.project.site(site).site_id
+    return shown(Disaggregations(call.project.store).named(disaggregation, where))

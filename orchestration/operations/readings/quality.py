@@ -22,11 +22,11 @@ _SHOWN_PER_TABLE = 200
 @operation("quality", example="--energy meters.csv --tz Europe/Berlin --json")
 def quality(
     call: Call,
-    site: Annotated[str | None, Option("--site", help="A site of the project.")] = None,
-    energy: Annotated[Path | None, Option("--energy", help="One meter file; no project is needed.")] = None,
-    start: Annotated[str | None, Option("--from", help="First local date, with --site.")] = None,
-    end: Annotated[str | None, Option("--to", help="Local date after the last one, with --site.")] = None,
-    tz: Annotated[str | None, Option("--tz", help="Zone of the calendar and of times without offset.")] = None,
+    site: Annotated[str | None, Option("A site of the project.")] = None,
+    energy: Annotated[Path | None, Option("One meter file; no project is needed.")] = None,
+    start: Annotated[str | None, Option("First local date, with --site.", "--from")] = None,
+    end: Annotated[str | None, Option("Local date after the last one, with --site.", "--to")] = None,
+    tz: Annotated[str | None, Option("Zone of the calendar and of times without offset.")] = None,
     mapping: MapOption = None,
 ) -> Answer:
     """Validate readings: spikes, stuck and dead meters, wrong units, shifted clocks, sums that do not fit.

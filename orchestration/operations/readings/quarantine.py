@@ -51,8 +51,8 @@ ItemArgument = Annotated[str, Argument(metavar="ID")]
 def quarantine_list(
     call: Call,
     site: OnlySiteOption = None,
-    by_files: Annotated[bool, Option("--files", help="One line per file, with counts by reason.")] = False,
-    is_all: Annotated[bool, Option("--all", help="Resolved ones too.")] = False,
+    by_files: Annotated[bool, Option("One line per file, with counts by reason.", "--files")] = False,
+    is_all: Annotated[bool, Option("Resolved ones too.")] = False,
 ) -> Answer:
     """List what was refused and is still open, with reason."""
     items = call.project.quarantine.items(site, is_open=None if is_all else True, as_of_utc=call.as_of_utc)

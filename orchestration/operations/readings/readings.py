@@ -21,9 +21,9 @@ from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Op
 from orchestration.operations.options import DryOption, SiteOption, number, number_or_none
 from orchestration.operations.signing import actor
 
-MeterOption = Annotated[str, Option("--meter", help="Which meter or driver.")]
-RegisterOption = Annotated[str | None, Option("--register", help="Which register; the meter's own if left out.")]
-WhyOption = Annotated[str, Option("--reason", help="Why, for everybody who reads the figure later.")]
+MeterOption = Annotated[str, Option("Which meter or driver.")]
+RegisterOption = Annotated[str | None, Option("Which register; the meter's own if left out.")]
+WhyOption = Annotated[str, Option("Why, for everybody who reads the figure later.")]
 EDITS = Table(
     "edits",
     "recorded: {recorded_at_utc} | person: {person_id} | register: {meter_id}.{register_id} | from: {start_utc} | "
@@ -48,14 +48,14 @@ def edit(
     call: Call,
     site: SiteOption,
     meter: MeterOption,
-    value: Annotated[str, Option("--value", help="Whole amount of the span, or the level throughout.")],
+    value: Annotated[str, Option("Whole amount of the span, or the level throughout.")],
     reason: WhyOption,
-    at: Annotated[str | None, Option("--at", help="One quarter hour, by its start (local, or with offset).")] = None,
-    start: Annotated[str | None, Option("--from", help="Start of a span.")] = None,
-    end: Annotated[str | None, Option("--to", help="End of the span, exclusive.")] = None,
+    at: Annotated[str | None, Option("One quarter hour, by its start (local, or with offset).")] = None,
+    start: Annotated[str | None, Option("Start of a span.", "--from")] = None,
+    end: Annotated[str | None, Option("End of the span, exclusive.", "--to")] = None,
     register: RegisterOption = None,
-    unit: Annotated[str | None, Option("--unit", help="Unit of the value; the register's if left out.")] = None,
-    reopen: Annotated[bool, Option("--reopen", help="Even where a report is published.")] = False,
+    unit: Annotated[str | None, Option("Unit of the value; the register's if left out.")] = None,
+    reopen: Annotated[bool, Option("Even where a report is published.")] = False,
     dry_run: DryOption = False,
 ) -> Answer:
     """Put a value in place of a reading, as a named person with a reason; what was there stays on record."""
@@ -109,15 +109,15 @@ def event(
     call: Call,
     site: SiteOption,
     meter: MeterOption,
-    kind: Annotated[EventKind, Option("--kind", help="What happened.")],
-    at: Annotated[str, Option("--at", help="When (local time of the site, or with offset).")],
+    kind: Annotated[EventKind, Option("What happened.")],
+    at: Annotated[str, Option("When (local time of the site, or with offset).")],
     reason: WhyOption,
     register: RegisterOption = None,
-    final: Annotated[str | None, Option("--final", help="Display just before it.")] = None,
-    initial: Annotated[str | None, Option("--initial", help="Display just after it.")] = None,
-    serial: Annotated[str, Option("--serial", help="Serial number after it.")] = "",
-    multiplier: Annotated[str | None, Option("--multiplier", help="OLD/NEW, where it changed.")] = None,
-    wraps_at: Annotated[str | None, Option("--wraps-at", help="Rollover: first value that is not shown.")] = None,
+    final: Annotated[str | None, Option("Display just before it.")] = None,
+    initial: Annotated[str | None, Option("Display just after it.")] = None,
+    serial: Annotated[str, Option("Serial number after it.")] = "",
+    multiplier: Annotated[str | None, Option("OLD/NEW, where it changed.")] = None,
+    wraps_at: Annotated[str | None, Option("Rollover: first value that is not shown.")] = None,
     dry_run: DryOption = False,
 ) -> Answer:
     """Record what happened to a meter, and make the amounts of its register anew."""
@@ -172,7 +172,7 @@ def events_list(call: Call, site: SiteOption) -> Answer:
 def withdraw(
     call: Call,
     site: SiteOption,
-    event_id: Annotated[str, Argument(metavar="ID", help="From `readings events`.")],
+    event_id: Annotated[str, Argument("From `readings events`.", metavar="ID")],
     reason: WhyOption,
 ) -> Answer:
     """Let a recorded event no longer apply, and make the amounts of its register anew."""
@@ -190,7 +190,7 @@ def withdraw(
 def recompute(
     call: Call,
     site: SiteOption,
-    meter: Annotated[list[str] | None, Option("--meter", help="Only these meters.")] = None,
+    meter: Annotated[list[str] | None, Option("Only these meters.")] = None,
     dry_run: DryOption = False,
 ) -> Answer:
     """Make the amounts of cumulative registers anew from all reads, after the site file's events changed."""

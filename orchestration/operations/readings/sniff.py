@@ -21,7 +21,7 @@ from orchestration.operations.answer import BAD_INPUT, DONE, Answer, finding_lin
 from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import MapOption, column_map
 
-TzOption = Annotated[str | None, Option("--tz", help="Zone of times without offset, as Europe/Berlin.")]
+TzOption = Annotated[str | None, Option("Zone of times without offset, as Europe/Berlin.")]
 # A confidence from which the words say so.
 _WORDS = ((0.9, "sure"), (0.75, "fairly sure"), (0.45, "not sure"), (0.0, "open"))
 SHOWN_FACTS = 5
@@ -32,10 +32,8 @@ class AboutFiles:
     """Facts about files that only a person knows."""
 
     tz: TzOption = None
-    unit: Annotated[str | None, Option("--unit", help="Unit of values whose column names none, as kwh.")] = None
-    meter: Annotated[
-        str | None, Option("--meter", help="Meter of the site, where no name says whose values they are.")
-    ] = None
+    unit: Annotated[str | None, Option("Unit of values whose column names none, as kwh.")] = None
+    meter: Annotated[str | None, Option("Meter of the site, where no name says whose values they are.")] = None
 
     def facts(self, site: Site | None) -> FileFacts:
         """The same, checked. Raises BadInput."""
@@ -51,11 +49,11 @@ class AboutFiles:
 def sniff(
     call: Call,
     about: AboutFiles,
-    files: Annotated[list[Path], Argument(metavar="FILE...", help="Meter files.")],
+    files: Annotated[list[Path], Argument("Meter files.", metavar="FILE...")],
     mapping: MapOption = None,
-    site: Annotated[str | None, Option("--site", help="Read as this site of the project does.")] = None,
-    of_file: Annotated[Path | None, Option("--site-file", help="The same, with the site of this file.")] = None,
-    is_written: Annotated[bool, Written("--write", help="Put the proposed map (or --map) into the site file.")] = False,
+    site: Annotated[str | None, Option("Read as this site of the project does.")] = None,
+    of_file: Annotated[Path | None, Option("The same, with the site of this file.", "--site-file")] = None,
+    is_written: Annotated[bool, Written("Put the proposed map (or --map) into the site file.", "--write")] = False,
 ) -> Answer:
     """Say what meter files hold, which rows would be refused, and how a foreign table is best read."""
     place = site_file(call.places.sites_dir, site) if site else of_file

@@ -18,7 +18,7 @@ from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import PROJECT, Argument, Call, Option, operation
 
 LOOK_S = 0.2
-SiteOption = Annotated[str, Option("--site", help="Of this site alone.")]
+SiteOption = Annotated[str, Option("Of this site alone.")]
 LIST = (
     "site | source: {id} | kind | state | last: {last_utc:|-} | spool: {spool_kb:,.0f} kB | rejected | "
     "points | detail: {sentence:|}"
@@ -36,9 +36,9 @@ def list_sources(call: Call, site: SiteOption = "") -> Answer:
 @operation("sources test", takes=PROJECT, example="hall --site factory")
 def check_source(
     call: Call,
-    name: Annotated[str, Argument(metavar="SOURCE", help="A source of the site file.")],
+    name: Annotated[str, Argument("A source of the site file.", metavar="SOURCE")],
     site: SiteOption = "",
-    within: Annotated[float, Option("--within", min=0.1, max=600, help="Seconds to wait.")] = 10.0,
+    within: Annotated[float, Option("Seconds to wait.", min=0.1, max=600)] = 10.0,
 ) -> Answer:
     """Ask a source for one value of each of its points, now. Nothing is kept, and a collector that runs goes on."""
     home, source = _source(call, name, site)
@@ -57,9 +57,9 @@ def check_source(
 @operation("sources tail", takes=PROJECT, example="hall --site factory --for 30")
 def tail_sources(
     call: Call,
-    name: Annotated[str, Argument(metavar="SOURCE", help="Of one source alone.")] = "",
+    name: Annotated[str, Argument("Of one source alone.", metavar="SOURCE")] = "",
     site: SiteOption = "",
-    length_s: Annotated[float, Option("--for", min=0, max=3600, help="Seconds to watch.")] = 5.0,
+    length_s: Annotated[float, Option("Seconds to watch.", "--for", min=0, max=3600)] = 5.0,
 ) -> Answer:
     """Show what the collector receives: the newest values, and those that come while one looks on."""
     sites = [_source(call, name, site)[0]] if name else _sites(call, site)

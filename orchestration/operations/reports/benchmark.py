@@ -34,37 +34,23 @@ ROWS = (
 class BenchmarkOptions:
     """Options of a benchmark: sites, peer groups, normalisation, confidence."""
 
-    energy: Annotated[Path | None, Option("--energy", help="Energy of all sites: site,timestamp,kwh.")] = None
-    register: Annotated[
-        Path | None,
-        Option("--register", help="Sites: site,use,floor_area_m2[,climate,hours_per_week,weather]."),
-    ] = None
-    organisation: Annotated[
-        str | None,
-        Option("--organisation", help="Sites it owns through the period; all: every site of the project."),
-    ] = None
+    energy: Annotated[Path | None, Option("Energy of all sites: site,timestamp,kwh.")] = None
+    register: Annotated[Path | None, Option("Sites: site,use,floor_area_m2[,climate,hours_per_week,weather].")] = None
+    organisation: Annotated[str | None, Option("Sites it owns through the period; all: every site of the project.")] = (
+        None
+    )
     period: AnyPeriodOption = None
-    by: Annotated[
-        list[str] | None, Option("--by", help="Peers by use, size, climate, or all. Repeatable; use if left out.")
-    ] = None
-    normalise: Annotated[
-        list[str] | None, Option("--normalise", help="By weather (with --weather) or hours. Repeatable.")
-    ] = None
-    weather: Annotated[
-        Path | None, Option("--weather", help="Weather of all sites or stations: station,timestamp,temp_degc.")
-    ] = None
-    reference: Annotated[
-        Path | None, Option("--reference", help="Published values: use,percentile,kwh_per_m2,source,as_of.")
-    ] = None
-    anonymous: Annotated[
-        Path | None, Written("--anonymous", help="Write the ranked rows to this CSV file, without names.")
-    ] = None
+    by: Annotated[list[str] | None, Option("Peers by use, size, climate, or all. Repeatable; use if left out.")] = None
+    normalise: Annotated[list[str] | None, Option("By weather (with --weather) or hours. Repeatable.")] = None
+    weather: Annotated[Path | None, Option("Weather of all sites or stations: station,timestamp,temp_degc.")] = None
+    reference: Annotated[Path | None, Option("Published values: use,percentile,kwh_per_m2,source,as_of.")] = None
+    anonymous: Annotated[Path | None, Written("Write the ranked rows to this CSV file, without names.")] = None
     mapping: MapOption = None
-    weather_map: Annotated[Path | None, Option("--weather-map", help="Column map (YAML) of the weather file.")] = None
-    tz: Annotated[str, Option("--tz", help="Zone of times with an offset; others are each site's own clock.")] = "UTC"
-    drift: Annotated[float, Option("--drift", help="Assumed drift of a building from year to year, 0–1.")] = 0.08
-    confidence: Annotated[float, Option("--confidence", help="Of the intervals, 0.5 to 0.99.")] = 0.9
-    seed: Annotated[int, Option("--seed", help="Of the intervals' draws.")] = 7
+    weather_map: Annotated[Path | None, Option("Column map (YAML) of the weather file.")] = None
+    tz: Annotated[str, Option("Zone of times with an offset; others are each site's own clock.")] = "UTC"
+    drift: Annotated[float, Option("Assumed drift of a building from year to year, 0–1.")] = 0.08
+    confidence: Annotated[float, Option("Of the intervals, 0.5 to 0.99.")] = 0.9
+    seed: Annotated[int, Option("Of the intervals' draws.")] = 7
 
     @property
     def groups(self) -> "list[GroupBy]":

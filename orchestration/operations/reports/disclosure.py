@@ -48,7 +48,7 @@ from reports.given import given_of
 from reports.make_group_report import group_given, group_report
 from reports.make_report import refuse_empty
 
-PackArgument = Annotated[str, Argument(metavar="PACK", help="A name of 'disclosure list'.")]
+PackArgument = Annotated[str, Argument("A name of 'disclosure list'.", metavar="PACK")]
 PACKS = Table(
     "packs",
     "pack: {name} | framework | edition | applies from: {applies_from} | before: {until} | data points: {data} "
@@ -132,15 +132,15 @@ def _pack_of(call: Call, pack: str, span: Period, edition: str, as_of_utc: datet
 )
 def answer(
     call: Call,
-    point: Annotated[str, Argument(metavar="ID", help="Data point of 'disclosure gaps'.")],
-    pack: Annotated[str, Option("--pack", help="Which pack.")],
+    point: Annotated[str, Argument("Data point of 'disclosure gaps'.", metavar="ID")],
+    pack: Annotated[str, Option("Which pack.")],
     site: SiteOption,
-    year: Annotated[int, Option("--year", help="Reporting year.")],
-    value: Annotated[str | None, Option("--value", help="A number, with --unit.")] = None,
-    unit: Annotated[str, Option("--unit", help="Its unit.")] = "",
-    text: Annotated[str, Option("--text", help="Words, or one of the choices.")] = "",
-    not_applicable: Annotated[str, Option("--not-applicable", help="Why it does not apply.")] = "",
-    evidence: Annotated[str, Option("--evidence", help="A file below the project's folder.")] = "",
+    year: Annotated[int, Option("Reporting year.")],
+    value: Annotated[str | None, Option("A number, with --unit.")] = None,
+    unit: Annotated[str, Option("Its unit.")] = "",
+    text: Annotated[str, Option("Words, or one of the choices.")] = "",
+    not_applicable: Annotated[str, Option("Why it does not apply.")] = "",
+    evidence: Annotated[str, Option("A file below the project's folder.")] = "",
 ) -> Answer:
     """Answer a data point in somebody's name: it is added to the project's disclosure.yaml; earlier answers stay."""
     who, project = actor(call, ANSWERS), call.project

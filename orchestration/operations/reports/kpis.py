@@ -87,11 +87,11 @@ def kpis(
     period: PeriodOption,
     site: AnySiteOption = None,
     portfolio: PortfolioOption = False,
-    grain: Annotated[Grain, Option("--grain", help="hour, day, month or year.")] = "month",
-    scope: Annotated[str | None, Option("--scope", help="Only this scope, e.g. tenant:law.")] = None,
-    is_long: Annotated[bool, Option("--long", help="A row each: figure id, coverage, codes; three decimals.")] = False,
+    grain: Annotated[Grain, Option("hour, day, month or year.")] = "month",
+    scope: Annotated[str | None, Option("Only this scope, e.g. tenant:law.")] = None,
+    is_long: Annotated[bool, Option("A row each: figure id, coverage, codes; three decimals.")] = False,
     uncertainty: Annotated[
-        bool, Option("--uncertainty", help="With --json or --long: what meters, factors and baselines may be off.")
+        bool, Option("With --json or --long: what meters, factors and baselines may be off.")
     ] = False,
 ) -> Answer:
     """Show the KPIs of the catalogue per scope; each value can be traced, and a missing one says why."""

@@ -25,17 +25,17 @@ from reports.report_content import ReportContent
 from reports.texts.locales import chosen
 
 LIST = "templates"
-_NAME = Argument(metavar="NAME", help="enpi_quarter, or another; 'report templates' lists all.")
+_NAME = Argument("enpi_quarter, or another; 'report templates' lists all.", metavar="NAME")
 NameArgument = Annotated[str, _NAME]
-PeriodOption = Annotated[str | None, Option("--period", help="2025, 2025-Q1, 2025-03.")]
-SeuOption = Annotated[str | None, Option("--seu", help="Which energy use, for a report about one.")]
-ProjectOption = Annotated[str | None, Option("--mv-project", help="Which M&V project, for a report about one.")]
-_EVENT = Option("--event", help="Which event of demand response; or which experiment, else the newest.")
+PeriodOption = Annotated[str | None, Option("2025, 2025-Q1, 2025-03.")]
+SeuOption = Annotated[str | None, Option("Which energy use, for a report about one.")]
+ProjectOption = Annotated[str | None, Option("Which M&V project, for a report about one.")]
+_EVENT = Option("Which event of demand response; or which experiment, else the newest.", "--event")
 EventOption = Annotated[str | None, _EVENT]
-LanguageOption = Annotated[str, Option("--language", help="en, de, …: of words and numbers; else the site's.")]
-EditionOption = Annotated[str, Option("--edition", help="Of a pack of data points; else the period chooses it.")]
-OutOption = Annotated[Path | None, Option("--out", help="Folder of the files.")]
-FormatsOption = Annotated[str, Option("--format", help="pdf,xlsx,json,print: a PDF without register")]
+LanguageOption = Annotated[str, Option("en, de, …: of words and numbers; else the site's.")]
+EditionOption = Annotated[str, Option("Of a pack of data points; else the period chooses it.")]
+OutOption = Annotated[Path | None, Option("Folder of the files.")]
+FormatsOption = Annotated[str, Option("pdf,xlsx,json,print: a PDF without register", "--format")]
 TEMPLATES = Table("templates", "report: {name} | periods | about: {subject} | what it says: {description}")
 
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 PUBLISHED_FOLDER = "published"
 
-RevisionArgument = Annotated[str, Argument(metavar="REVISION", help="ID of 'reports list'; newest without @.")]
+RevisionArgument = Annotated[str, Argument("ID of 'reports list'; newest without @.", metavar="REVISION")]
 _EXAMPLE = "enpi_quarter/factory/2025-Q1@1"
-ReasonOption = Annotated[str, Option("--reason", help="Why it may go on.")]
-WhyOption = Annotated[str, Option("--reason", help="Why.")]
+ReasonOption = Annotated[str, Option("Why it may go on.")]
+WhyOption = Annotated[str, Option("Why.")]
 
 
 _CHANGE = "figure: {label} | scope | from: {start} | was: {was:,.3f} | now: {now:,.3f} | unit | id: {figure_id}"
@@ -103,9 +103,7 @@ def publish(
     call: Call,
     revision: RevisionArgument,
     reason: ReasonOption = "reviewed",
-    allow_synthetic: Annotated[
-        bool, Option("--allow-synthetic", help="Publish simulated readings, watermarked and named so.")
-    ] = False,
+    allow_synthetic: Annotated[bool, Option("Publish simulated readings, watermarked and named so.")] = False,
 ) -> Answer:
     """Publish a reviewed revision: it never changes again and closes its period. Reasons against it are listed."""
     who = actor(call, Role.PUBLISHER)
@@ -140,8 +138,8 @@ def withdraw(call: Call, revision: RevisionArgument, reason: WhyOption) -> Answe
 @operation("reports deliver", takes=PROJECT, example=f"{_EXAMPLE} --to folder", writes=True)
 def deliver(
     call: Call,
-    revision: Annotated[str | None, Argument(metavar="[REVISION]", help="None: what waits in the outbox.")] = None,
-    to: Annotated[list[str] | None, Option("--to", help="Only folder, mail or webhook; repeatable.")] = None,
+    revision: Annotated[str | None, Argument("None: what waits in the outbox.", metavar="[REVISION]")] = None,
+    to: Annotated[list[str] | None, Option("Only folder, mail or webhook; repeatable.")] = None,
 ) -> Answer:
     """Deliver a published revision to what section `delivery` of the settings names, or try again what waits."""
     from assets.stores.published.deliveries import OPENADR, DeliveryStore
@@ -192,7 +190,7 @@ def _parcel_of(call: Call, revision: Revision) -> "Parcel":
 def reports_diff(
     call: Call,
     revision: RevisionArgument,
-    other: Annotated[int | None, Option("--with", help="Another revision of it, instead of today.")] = None,
+    other: Annotated[int | None, Option("Another revision of it, instead of today.", "--with")] = None,
 ) -> Answer:
     """Name the figures of a revision, and data points of a pack, that have another value today or in another one."""
     reports = call.project.reports

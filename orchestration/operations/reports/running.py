@@ -30,7 +30,7 @@ RUNNING = ": {0} | unit: {1} | month to date: {2} | whole month: {3} | figure: {
 def running(
     call: Call,
     site: SiteOption,
-    at: Annotated[str | None, Option("--at", help="Instant (ISO 8601); the last reading's end.")] = None,
+    at: Annotated[str | None, Option("Instant (ISO 8601); the last reading's end.")] = None,
 ) -> Answer:
     """Show cost, carbon and peak of the month to date, running demand, and the projection to its end."""
     known = call.project.site(site)

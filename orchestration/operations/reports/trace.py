@@ -62,8 +62,8 @@ INPUTS = Table("inputs", "input: {kind} | what: {what} | id | sha256 or value: {
 def trace(
     call: Call,
     figure_id: Annotated[str, Argument(metavar="FIGURE_ID")],
-    rows: Annotated[bool, Option("--rows", help="List the readings behind it.")] = False,
-    versions: Annotated[bool, Option("--versions", help="Say what would change today.")] = False,
+    rows: Annotated[bool, Option("List the readings behind it.")] = False,
+    versions: Annotated[bool, Option("Say what would change today.")] = False,
 ) -> Answer:
     """Walk a printed figure back to its inputs and recompute it from them, as known when it was made."""
     if (lived := answer_trace(call, figure_id)) is not None:
@@ -243,7 +243,7 @@ def _command(operation: Operation, arguments: Mapping[str, str]) -> str:
     """The question as somebody types it, without what is usual."""
     words = ["meterloom", *operation.name.split()]
     for each in number_parameters(operation):
-        text, names = arguments.get(each.name), each.option.names if each.option is not None else ()
+        text, names = arguments.get(each.name), each.names
         if text is None or (not each.is_required and text == reader(each.kind).dump_json(each.default).decode()):
             continue
         value = json.loads(text)

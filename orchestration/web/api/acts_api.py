@@ -83,7 +83,7 @@ ACTS = (
         "/bills/{bill}/reconcile", "bills.reconcile", "bill reconcile", P.BILL_RECONCILE,
         only="none", fixed={"is_stored": True}, of={"bill": "file"},
     ),
-    Act("/bills/{bill}/confirm", "bills.bill_confirm", "bill confirm", P.BILL_RECONCILE),
+    Act("/bills/{bill}/confirm", "bills.bill_acts", "bill confirm", P.BILL_RECONCILE),
     Act("/bills/{bill}/dispute", "bills.bill_acts", "bill dispute", P.BILL_RECONCILE),
     Act("/bills/{bill}/accept", "bills.bill_acts", "bill accept", P.BILL_RECONCILE),
     Act("/bills/{bill}/withdraw", "bills.bill_acts", "bill withdraw", P.BILL_RECONCILE),
@@ -161,12 +161,11 @@ def body_of(act: Act, operation: Operation) -> type[Model]:
     """The body of an act, made of the parameters of its command and called as its options are."""
     fields: dict[str, Any] = {}
     for each in sent_parameters(act, operation):
-        kept = each.option.kept if each.option is not None else {}
+        kept = each.option.kept
         limits = {of: kept[name] for name, of in (("min", "ge"), ("max", "le")) if name in kept}
-        about = each.option.help if each.option is not None else ""
         start = ... if each.is_required else each.default
         # Not by its bare name, which may be one that every model has.
-        fields[_FIELD + each.name] = (each.kind, Field(start, alias=each.word, description=about, **limits))
+        fields[_FIELD + each.name] = (each.kind, Field(start, alias=each.word, description=each.option.help, **limits))
     base = SentSignature if is_signed(act, operation) else Model
     # Of two acts of one command each has a name of its own: what the path says by an option.
     words = [*re.split(r"\W", act.name), *(each for each in act.of.values() if each != "file")]
@@ -295,7 +294,7 @@ def words_of(operation: Operation, values: Mapping[str, Any]) -> tuple[str, ...]
                 )
             words += several
         else:
-            option = each.option.names[0] if each.option is not None else f"--{each.name}"
+            option = each.names[0]
             words += [option] if value is True else [f"{option}={one}" for one in several]
     return tuple(words)
 

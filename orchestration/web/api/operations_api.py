@@ -46,8 +46,8 @@ ENDPOINTS = (
     ("/tariffs/carriers", "bills.carriers", "tariff carriers", Permission.TARIFF_READ),
     ("/tariffs/shipped", "bills.tariff", "tariff list", Permission.TARIFF_READ),
     ("/meters/balance", "readings.meters", "meters balance", Permission.METER_READ),
-    ("/nilm", "readings.nilm_stored", "nilm list", Permission.NILM_READ),
-    ("/nilm/{disaggregation}", "readings.nilm_stored", "nilm show", Permission.NILM_READ),
+    ("/nilm", "readings.nilm", "nilm list", Permission.NILM_READ),
+    ("/nilm/{disaggregation}", "readings.nilm", "nilm show", Permission.NILM_READ),
     ("/readings/edits", "readings.readings", "readings edits", Permission.METER_READ),
     ("/readings/events", "readings.readings", "readings events", Permission.METER_READ),
     ("/quarantine", "readings.quarantine", "quarantine list", Permission.METER_READ),
@@ -64,13 +64,13 @@ ENDPOINTS = (
     ("/reports", "reports.reports", "reports list", Permission.REPORT_READ),
     ("/dispatch", "control.dispatch", "dispatch status", Permission.DISPATCH_READ),
     ("/dispatch/ledger", "control.dispatch", "dispatch ledger", Permission.DISPATCH_READ),
-    ("/forecasts", "control.stored_forecasts", "forecast list", Permission.FORECAST_READ),
-    ("/forecasts/scores", "control.stored_forecasts", "forecast scores", Permission.FORECAST_READ),
-    ("/forecasts/{forecast}", "control.stored_forecasts", "forecast show", Permission.FORECAST_READ),
-    ("/plans", "control.stored_plans", "plans list", Permission.DISPATCH_READ),
-    ("/plans/{plan}", "control.stored_plans", "plans show", Permission.DISPATCH_READ),
+    ("/forecasts", "control.forecast", "forecast list", Permission.FORECAST_READ),
+    ("/forecasts/scores", "control.forecast", "forecast scores", Permission.FORECAST_READ),
+    ("/forecasts/{forecast}", "control.forecast", "forecast show", Permission.FORECAST_READ),
+    ("/plans", "control.plan", "plans list", Permission.DISPATCH_READ),
+    ("/plans/{plan}", "control.plan", "plans show", Permission.DISPATCH_READ),
     ("/sources", "readings.sources", "sources list", Permission.LIVE_READ),
-    ("/what-ifs", "control.what_ifs", "what-ifs list", Permission.FORECAST_READ),
+    ("/what-ifs", "control.what_if", "what-ifs list", Permission.FORECAST_READ),
     ("/recommendations", "project.advise", "advise list", Permission.ANOMALY_READ),
     ("/recommendations/{recommendation}", "project.advise", "advise show", Permission.ANOMALY_READ),
     ("/weather", "control.weather", "weather list", Permission.FORECAST_READ),
@@ -167,15 +167,14 @@ def given(parameter: Parameter, ask: Ask) -> Any:
     text = getattr(ask.address, word) if word in KNOWN else ask.address.part(word)
     if not text:
         if parameter.is_required:
-            about = f" ({parameter.option.help.rstrip('.')})" if parameter.option is not None else ""
-            raise BadInput(f"{word} is missing{about}", reason="bad_address")
+            raise BadInput(f"{word} is missing ({parameter.option.help.rstrip('.')})", reason="bad_address")
         return None
     try:
         value = _reader(parameter.kind).validate_strings(text.split(",") if list in _origins(parameter.kind) else text)
     except ValidationError as error:
         expected, _ = value_in_words(error.errors()[0])
         raise BadInput(f"{word}: {expected}, got {text[:40]!r}", reason="bad_address") from error
-    limits = parameter.option.kept if parameter.option is not None else {}
+    limits = parameter.option.kept
     if "min" in limits and not limits["min"] <= value <= limits.get("max", inf):
         upto = f" to {limits['max']}" if "max" in limits else ""
         raise BadInput(f"{word}: expected a number from {limits['min']}{upto}, got {text[:40]!r}", reason="bad_address")

@@ -14,7 +14,7 @@ from data_quality.contracts.site_file.live_source import poll_intervals_s
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import unit_of
-from orchestration.operations.control.dispatch_holiday import kept_while_away
+from orchestration.operations.control.dispatch_set import kept_while_away
 from orchestration.views.control_stamp import holiday_stamp
 from orchestration.web.boards import plan_tiles
 from orchestration.web.boards.plan_acts import pause_now

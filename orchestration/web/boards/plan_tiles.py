@@ -12,7 +12,7 @@ from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.sentence import Sentence, Stored, Text
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import zone
-from orchestration.operations.control.dispatch_holiday import kept_while_away
+from orchestration.operations.control.dispatch_set import kept_while_away
 from orchestration.web.boards.plan_acts import car_acts
 from orchestration.web.boards.site_now import SiteNow
 from reports.pages.address import Address

@@ -12,8 +12,7 @@ from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
-from orchestration.operations.bills.bill_acts import Acting, BillAct, act_on_bill
-from orchestration.operations.bills.bill_confirm import bill_confirm
+from orchestration.operations.bills.bill_acts import Acting, BillAct, act_on_bill, bill_confirm
 from orchestration.views.site_bills import site_bills, the_bill
 from orchestration.web.bill_files import MEND, bill_in, bill_store, keep_bill, picture_of
 from orchestration.web.draw import draw

@@ -17,7 +17,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from orchestration.operations.answer import Answer
-from orchestration.operations.control import dispatch, dispatch_holiday, dispatch_set
+from orchestration.operations.control import dispatch, dispatch_set
 from orchestration.operations.operation import Call
 from orchestration.views.control_stamp import HOLIDAY, changes_since
 from orchestration.views.device_list import power_of
@@ -86,8 +86,8 @@ def change_holiday(ask: Ask = requires(Permission.DISPATCH_OVERRIDE, shared=_SHA
     if not is_end:
         until = f"{form.get('until', '')} {form.get('at', '') or '00:00'}"
         with led_on(WAY_ON):
-            values["until_utc"] = dispatch_holiday.return_utc(site, until)
-    return _once(ask, site, HOLIDAY, values, lambda call: dispatch_holiday.holiday(
+            values["until_utc"] = dispatch_set.return_utc(site, until)
+    return _once(ask, site, HOLIDAY, values, lambda call: dispatch_set.holiday(
         call, site.site_id, until=until, end=is_end, reason=reason,
     ))  # fmt: skip
 
