@@ -200,7 +200,7 @@ def test_one_run_of_the_sql_answers_for_all_sites_and_gives_what_a_run_for_each_
 
 def test_a_site_is_answered_whatever_is_wrong_with_another(two: TwoSites) -> None:
     sources, runs = counted(two)
-    plant, tower = (KpiBasis(name, two.year.world.reports.known_at(two.year.world.clock)) for name in two.sites)
+    plant, tower = (KpiBasis(name, two.year.world.reports.store.known_at(two.year.world.clock)) for name in two.sites)
     bad = KpiQuery("kwh_per_smile", "site:tower", START, END)
     sources.want(tower, [bad])
     assert sources.kpi_row(plant, KpiQuery("consumption_kwh", "site:plant", START, END)) is not None

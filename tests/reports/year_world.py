@@ -61,7 +61,7 @@ class Year:
         self, period: str, *, seu: str | None = None, sources: Sources | None = None, marts_dir: Path | None = None
     ) -> Given:
         """Inputs of a report of that period."""
-        as_of = self.world.reports.known_at(self.world.clock)
+        as_of = self.world.reports.store.known_at(self.world.clock)
         versions = baselines_in_force(self.site, self.world.baselines, as_of_utc=as_of)
         return Given(
             site=self.site,

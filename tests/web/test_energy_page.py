@@ -95,7 +95,7 @@ def test_the_whole_period_is_made_again_from_the_readings_whatever_its_days(proj
     site, sources = project.site("plant"), project.sources()
     read = partial(read_mart, project.project.marts_dir)
     book = FigureBook(
-        report_id="t", revision=0, as_of_utc=project.reports.known_at(FixedClock(plant.NOON)), is_synthetic=False
+        report_id="t", revision=0, as_of_utc=project.reports.store.known_at(FixedClock(plant.NOON)), is_synthetic=False
     )
     for text in ("2025-02", "2025-03-28/2025-04-01", "2025-01-10/2025-03-05", "2025-02-10/2025-02-13"):
         for scope in ("site:plant", "tenant:press", "meter:hvac"):
