@@ -1,17 +1,15 @@
-"""Marts, baselines and reports that are older than the lake, and how they are made again in this process."""
+"""Months of marts and quarterly reports that are older than the lake, and marts made again in this process."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
-from assets.kpi.enpi.stale_baselines import stale_baselines
 from assets.stores.warehouse.warehouse import built_with, target_of
 from data_quality.contracts.errors import RunFailed
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
-from orchestration.instance.write import enter
 from orchestration.month_keys import month_ranges, months_of_range, site_quarter_key, split_key
 from orchestration.open_project import OpenProject
 
@@ -51,33 +49,6 @@ def quarter_start(period: str) -> date | None:
     """First day of a period label `2025-Q1`; None for a report over anything else, which no partition stands for."""
     year, _, quarter = period.partition("-Q")
     return date(int(year), int(quarter) * 3 - 2, 1) if year.isdigit() and quarter in {"1", "2", "3", "4"} else None
-
-
-def refresh(project: OpenProject, *, say: Callable[[str], None]) -> dict[str, list[str]]:
-    """Make again what late readings left stale, and only that: marts, baselines, their EnPIs, quarterly reports.
-
-    Returns the partitions that ran, by job, in order.
-    """
-    enter(project.project)
-    from orchestration.runner import open_runner
-
-    ran: dict[str, list[str]] = {}
-    with open_runner(project.project) as runner:
-        runner.know_sites(sorted(project.sites))
-        for job, months in stale_partitions(project).items():
-            runner.build_marts(month_ranges(months), job=job, say=say)
-        for site_id in sorted(stale_baselines(project.sites.values(), lake=project.lake, baselines=project.baselines)):
-            say(f"baseline: {site_id}")
-            runner.run("baseline", partition=site_id)
-        # Once more: a new baseline version makes the EnPIs of its months stale.
-        for job, months in stale_partitions(project).items():
-            runner.build_marts(month_ranges(months), job=job, say=say)
-        for key in stale_reports(project):
-            say(f"report: {key}")
-            runner.run("enpi_report", partition=key)
-        for outcome in runner.outcomes:
-            ran.setdefault(outcome.job, []).append(outcome.partition)
-    return ran
 
 
 # Sites of one build: as many as fit into its memory.

@@ -27,7 +27,7 @@ from reports.recompute.computations import (
     detectable,
     number_of,
 )
-from reports.recompute.figure_sources import KpiBasis
+from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, want_kpis
 from reports.texts.locales import days_of, word
 from reports.writer import TONES, on_day, standing_of, term_words, words
 
@@ -270,8 +270,8 @@ class EnpiData:
         if given.marts_dir is None:
             basis = KpiBasis(given.site.site_id, given.as_of_utc)
             prices = [each for day in days for each in claims.prices_of_day(scope, day.local_date)]
-            given.sources.want(basis, prices)
-            value = claims.worth(days, scope, lambda each: given.sources.kpi_row(basis, each))
+            want_kpis(given.sources, basis, prices)
+            value = claims.worth(days, scope, lambda each: kpi_row(given.sources, basis, each))
         else:
             site_id, years = given.site.site_id, range(period.start.year, period.end.year + 1)
             known = PublishedKpis(

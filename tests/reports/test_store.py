@@ -16,7 +16,7 @@ from data_quality.contracts.errors import BadInput
 from reports.assess import UseRequest, baselines_in_force
 from reports.lifecycle.revise import content_sha256, store_revision, stored_content
 from reports.make_report import MadeReport, make_report, render
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import seu_of
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.quarter import enpi_quarter

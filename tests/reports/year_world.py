@@ -25,8 +25,7 @@ from reports.assess import baselines_in_force
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
 from reports.datasets.base import Given
-from reports.recompute.figure_sources import Sources
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import Sources, seu_of
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
 from tests.reports import plant

@@ -88,7 +88,7 @@ def spans_of(train: Sequence[str] | None, years: str | None) -> "list[Span]":
 
 def use_named(call: Call, site: str | None, seu: str) -> tuple[Site, Seu]:
     """The site and the use. Raises BadInput where none or several are meant."""
-    from reports.recompute.kept_readings import seu_of
+    from reports.recompute.figure_sources import seu_of
 
     before, slash, name = seu.rpartition("/")
     if slash or site is not None:

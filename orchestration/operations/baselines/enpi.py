@@ -22,7 +22,7 @@ from orchestration.views.requested_figures import use_ids
 from reports.assess import TREND_YEARS, UseRequest, baselines_in_force, enb_of
 from reports.gates import refuse_future, refuse_without_readings
 from reports.recompute.claims import against_use, claim_of
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import seu_of
 from reports.texts.locales import format_alike
 from reports.writer import significance, standing_of, words
 

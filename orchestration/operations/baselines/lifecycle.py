@@ -37,7 +37,7 @@ def monitor(
 ) -> Answer:
     """Compare the last days with the 90-day monitoring baseline, quarter hour by quarter hour; refit weekly."""
     from ml.baselines.lifecycle.monitor_site import monitored, refit_site
-    from reports.recompute.kept_readings import seu_of
+    from reports.recompute.figure_sources import seu_of
 
     project, known = call.project, call.project.site(site)
     use = seu_of(known, seu)

@@ -29,7 +29,7 @@ from reports.pages.energy_uses import ENPI, FORECASTS, use_address
 from reports.pages.page import Form, Input, Lack
 from reports.pages.report_library import NEW, NEW_REPORT, Wanted, span_text
 from reports.pages.report_library import PATH as REPORTS
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import seu_of
 from reports.texts.locales import long_date, named, period_text
 
 router = APIRouter()
