@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from assets.kpi.enpi.enpi_result import EnpiResult, enpi_for, rule_of
-from assets.kpi.published_kpis import PublishedKpis
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
@@ -14,7 +13,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
 from reports.assess import is_review_due
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, PublishedKpis, use_item
 from reports.datasets.of_uses.day_lines import UseDays, day_points
 from reports.datasets.of_uses.enpi_findings import seu_findings
 from reports.recompute import claims

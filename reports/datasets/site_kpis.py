@@ -8,7 +8,6 @@ import polars as pl
 
 from assets.carbon.factor_choice.factor_view import FactorView, electricity_factors
 from assets.kpi.from_readings import KpiQuery, KpiRow, findings_of
-from assets.kpi.published_kpis import PRINTED_GRAINS, PublishedKpis
 from assets.sites.meter_tree import ENERGY_UNIT, has_import
 from assets.tariffs.periods import example_prices, known_prices
 from data_quality.contracts.finding import Finding
@@ -17,7 +16,17 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
-from reports.datasets.base import Given, Item, Leaf, Measure, period_key, shifted, use_item
+from reports.datasets.base import (
+    PRINTED_GRAINS,
+    Given,
+    Item,
+    Leaf,
+    Measure,
+    PublishedKpis,
+    period_key,
+    shifted,
+    use_item,
+)
 from reports.recompute.figure_sources import Sources
 from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, want_kpis
 
