@@ -11,17 +11,19 @@ from typing import Any
 
 import dagster as dg
 
+from assets.kpi.enpi.stale_baselines import stale_baselines
 from assets.stores.transactions import reaching
 from data_quality.contracts.errors import MeterloomError, RunFailed
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import Project
 from orchestration.instance.repartition import ensure_schemas
 from orchestration.instance.write import enter
-from orchestration.month_keys import split_key
+from orchestration.month_keys import month_ranges, split_key
 from orchestration.open_project import OpenProject
 from orchestration.partitions import BY_BUCKET, RANGE_END, RANGE_START, SITES, SITES_TAG, key_here
 from orchestration.previews import FINDINGS
 from orchestration.run_failure import failure_of
+from orchestration.warehouse.fresh import stale_partitions, stale_reports
 from orchestration.warehouse.report_to_dagster import tell
 
 # Progress is told step by step; the event log keeps everything that a run says.
@@ -144,3 +146,27 @@ def open_runner(project: Project) -> Iterator[Runner]:
         # What commands made before is older than what this one is about to make.
         tell(instance, OpenProject(str(project.root)))
         yield Runner(project, instance)
+
+
+def refresh(project: OpenProject, *, say: Callable[[str], None]) -> dict[str, list[str]]:
+    """Make again what late readings left stale, and only that: marts, baselines, their EnPIs, quarterly reports.
+
+    Returns the partitions that ran, by job, in order.
+    """
+    ran: dict[str, list[str]] = {}
+    with open_runner(project.project) as runner:
+        runner.know_sites(sorted(project.sites))
+        for job, months in stale_partitions(project).items():
+            runner.build_marts(month_ranges(months), job=job, say=say)
+        for site_id in sorted(stale_baselines(project.sites.values(), lake=project.lake, baselines=project.baselines)):
+            say(f"baseline: {site_id}")
+            runner.run("baseline", partition=site_id)
+        # Once more: a new baseline version makes the EnPIs of its months stale.
+        for job, months in stale_partitions(project).items():
+            runner.build_marts(month_ranges(months), job=job, say=say)
+        for key in stale_reports(project):
+            say(f"report: {key}")
+            runner.run("enpi_report", partition=key)
+        for outcome in runner.outcomes:
+            ran.setdefault(outcome.job, []).append(outcome.partition)
+    return ran

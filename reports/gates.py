@@ -115,11 +115,10 @@ def refuse_without_readings(
 
     name: of what was asked for. as_of_utc: as known then. may_be_gap: a gap between readings is no refusal.
     """
-    meters = [meter.meter_id for meter in site.meters if not meter.is_virtual]
-    if _has_reading(lake, site.site_id, meters, period, as_of_utc):
+    if _has_reading(lake, site, period, as_of_utc):
         return
     known = lake if as_of_utc is None else Lake(lake.root, lake.store, known_at_utc=as_of_utc, kept=lake.kept)
-    spans = [each for meter_id, each in known.stream_spans(site.site_id).items() if meter_id in meters]
+    spans = [each for meter_id, each in known.stream_spans(site.site_id).items() if meter_id in _metered(site)]
     what = f"{name} of {period.label or f'{period.start} to {period.end}'}: site {site.site_id!r} has no readings"
     if not spans and as_of_utc is not None:
         raise BadInput(
@@ -143,13 +142,17 @@ def refuse_without_readings(
     )
 
 
-def _has_reading(lake: Lake, site_id: str, meters: Sequence[str], period: Period, as_of_utc: datetime | None) -> bool:
-    """True where any of these meters was read within the period, by an interval that may begin before it."""
+def _has_reading(lake: Lake, site: Site, period: Period, as_of_utc: datetime | None) -> bool:
+    """True where any meter was read within the period, by an interval that may begin before it."""
     first_utc, after_utc = period.start_utc, period.end_utc
-    entries = lake.manifest(site_id, start_utc=first_utc - LONGEST, end_utc=after_utc, as_of_utc=as_of_utc)
+    entries = lake.manifest(site.site_id, start_utc=first_utc - LONGEST, end_utc=after_utc, as_of_utc=as_of_utc)
     if not entries:
         return False
     start = pl.col("interval_start_utc")
     touches = (start < after_utc) & (start + pl.duration(minutes=pl.col("interval_minutes")) > first_utc)
-    rows = pl.scan_parquet(lake.files(entries), hive_partitioning=False)
-    return not rows.filter(touches & pl.col("meter_id").is_in(meters)).select("meter_id").head(1).collect().is_empty()
+    rows = pl.scan_parquet(lake.files(entries), hive_partitioning=False).filter(touches)
+    return not rows.filter(pl.col("meter_id").is_in(_metered(site))).select("meter_id").head(1).collect().is_empty()
+
+
+def _metered(site: Site) -> list[str]:
+    return [meter.meter_id for meter in site.meters if not meter.is_virtual]

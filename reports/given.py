@@ -19,8 +19,7 @@ from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from reports.assess import baselines_in_force, project_baselines
 from reports.datasets.base import Given
-from reports.recompute.figure_sources import Sources
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import Sources, seu_of
 from reports.texts.locales import language_of, languages
 
 _ABOUT = {"site": "a site", "seu": "a use", "project": "an M&V project", "dr_event": "an event of demand response",

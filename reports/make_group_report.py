@@ -52,7 +52,7 @@ def make_group_report(
     project has not, days without an approach, and money without a rate.
     """
     template = load_edition(name, templates_dir, period=period, edition=edition)
-    known_at = as_of_utc or known_at_utc or reports.known_at(clock)
+    known_at = as_of_utc or known_at_utc or reports.store.known_at(clock)
     refuse_future(period, known_at, name=f"report {template.template!r}")
     given, members = group_given(
         template, organisation, period, sources=sources, known_at_utc=known_at,

@@ -81,7 +81,7 @@ def make_report(
     """
     refuse_unknown(formats)
     template = load_edition(name, templates_dir, period=period, edition=edition)
-    known_at = as_of_utc or known_at_utc or reports.known_at(clock)
+    known_at = as_of_utc or known_at_utc or reports.store.known_at(clock)
     given = given_of(
         template, site, period, sources=sources, baselines=baselines, known_at_utc=known_at, seu_id=seu_id,
         # Marts say what is known now; a view of the past comes from the readings.

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 import sqlalchemy as sa
 from pydantic import ValidationError
 
-from assets.stores.schema.column_types import text_sha256
+from assets.stores.column_types import text_sha256
 from assets.stores.schema.tables_seals import row_seals
 from assets.stores.seals import ADOPT, GENESIS, Mark, gap, key_of, ledger_of, mark_now
 from assets.stores.tables import BY_NAME

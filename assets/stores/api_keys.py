@@ -12,8 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.column_types import text_sha256
 from assets.stores.journal import AppendOnly, Ledger
-from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_web import api_keys, key_uses, push_receipts
 from assets.stores.transactions import Repository
 from data_quality.contracts.access.api_key import MOST_DAYS, PREFIX, ApiKey, Scope

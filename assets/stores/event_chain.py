@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import UtcDateTime
+from assets.stores.column_types import UtcDateTime
 from assets.stores.schema.tables_control import command_events
 from assets.stores.seals import chained, head_of
 from assets.stores.transactions import lock_chain

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import JsonText
+from assets.stores.column_types import JsonText
 from assets.stores.seals import append
 from assets.stores.transactions import Repository, Store, next_recorded_at
 from assets.stores.trust import must_be_proven

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import canonical_json, text_sha256
+from assets.stores.column_types import canonical_json, text_sha256
 from assets.stores.schema.tables_control import commands, ledger_identity
 from assets.stores.schema.tables_readings import batches
 from assets.stores.schema.tables_seals import recorded_clock, row_seals

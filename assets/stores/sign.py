@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import canonical_json
+from assets.stores.column_types import canonical_json
 from assets.stores.schema.tables_reports import signatures
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput

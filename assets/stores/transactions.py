@@ -21,6 +21,7 @@ from assets.stores.schema import tables_seals
 from assets.stores.unreachable import world_fault
 from data_quality.contracts.database import address_of
 from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.time import Clock
 from data_quality.contracts.work.project_cache import ProjectCache
 
 DatabaseError = sa.exc.SQLAlchemyError
@@ -119,6 +120,13 @@ class Store:
             yield connection
             if self.read_only is not None:
                 self.read_only.expect_unchanged()
+
+    def known_at(self, clock: Clock) -> datetime:
+        """The instant whose view is "now": the clock, or the newest recorded time where that is later."""
+        recorded, now = tables_seals.recorded_clock, clock.now_utc()
+        found = self.rows(sa.select(recorded.c.last_utc).where(recorded.c.id == 1))
+        # Recorded times may run ahead of the clock (next_recorded_at): what was recorded last must be part of "now".
+        return max(now, found[0]["last_utc"]) if found else now
 
     @property
     def place(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import text_sha256
+from assets.stores.column_types import text_sha256
 from assets.stores.schema.tables_control import commands
 from assets.stores.schema.tables_erasure import erasures
 from assets.stores.schema.tables_reports import signatures

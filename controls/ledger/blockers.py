@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.anchors import expect_anchored
-from assets.stores.schema.column_types import UtcDateTime
+from assets.stores.column_types import UtcDateTime
 from assets.stores.schema.tables_control import command_events, device_leases, mode_events
 from assets.stores.transactions import Connection, Store, select_rows
 from controls.ledger.device_faults import select_faults

@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.column_types import canonical_json
 from assets.stores.event_chain import event_hash
 from assets.stores.ledgers.command_states import PAIRS
-from assets.stores.schema.column_types import canonical_json
 from assets.stores.schema.tables_control import (
     approval_events,
     chain_marks,

@@ -7,7 +7,7 @@ survive every restart. A hold sends nothing and needs no key; to end one early i
 from datetime import datetime, timedelta
 from typing import Any
 
-from assets.stores.schema.column_types import sha256_of
+from assets.stores.column_types import sha256_of
 from assets.stores.schema.tables_control import hold_events
 from assets.stores.seals import append_row, raw_of_site
 from assets.stores.transactions import Connection, Store, read_rows

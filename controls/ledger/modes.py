@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import UtcDateTime
+from assets.stores.column_types import UtcDateTime
 from assets.stores.schema.tables_control import holiday_events, mode_events, mode_requests
 from assets.stores.seals import append_row, raw_select
 from assets.stores.transactions import Connection, Store, read_rows, select_rows, site_transaction

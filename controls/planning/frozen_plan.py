@@ -5,7 +5,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from assets.stores.schema.column_types import sha256_of
+from assets.stores.column_types import sha256_of
 from controls.optimiser.case import case_of, without_control
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.solution import Series, Solution

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from pydantic import ValidationError
 
-from assets.stores.schema.column_types import sha256_of
+from assets.stores.column_types import sha256_of
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.connection import connection_kw, phase_limits
 from controls.optimiser.devices.device import Device, Given, OnPhases, params_of

@@ -7,7 +7,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Literal
 
-from assets.stores.schema.column_types import sha256_of
+from assets.stores.column_types import sha256_of
 from controls.optimiser.devices.device import Device, State
 from controls.optimiser.devices.kinds import devices_of
 from controls.planning.plan_inputs import HOLIDAY_UNTIL, left_out, quarter_start

@@ -37,7 +37,7 @@ from orchestration.runner import Runner, open_runner
 from orchestration.sensors.lake_changes import touched_months
 from orchestration.supervised.deliveries import deliver_home, deliver_plant
 from orchestration.views.registry_view import show_in_registry
-from orchestration.warehouse.stale import stale_partitions
+from orchestration.warehouse.fresh import stale_partitions
 from reports.evidence.people_keys import give_keys
 
 Say = Callable[[str], None]

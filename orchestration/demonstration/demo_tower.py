@@ -17,7 +17,7 @@ from orchestration.demonstration.demo_dates import tower_span
 from orchestration.month_keys import month_ranges, site_quarter_key
 from orchestration.resources import ProjectResource
 from orchestration.runner import Runner
-from orchestration.warehouse.stale import stale_partitions
+from orchestration.warehouse.fresh import stale_partitions
 from reports.figures.trace import stale_revisions, trace_figure
 
 TOWER = "tower"

@@ -51,7 +51,7 @@ def report_changes(
     if not has_moved(context, project):
         yield UNMOVED
         return
-    from orchestration.warehouse.stale import stale_reports
+    from orchestration.warehouse.fresh import stale_reports
 
     is_quiet = True
     for key, basis in stale_reports(project).items():

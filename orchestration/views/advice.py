@@ -41,7 +41,7 @@ def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sou
 
     Raises BadInput for tariffs that overlap, and (no_readings) for a period without readings.
     """
-    as_of_utc = project.reports.known_at(clock)
+    as_of_utc = project.store.known_at(clock)
     made = advice_of(sources, site, period, as_of_utc)
     given = (period, made.estimated_share)
     book = FigureBook(

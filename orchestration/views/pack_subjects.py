@@ -83,7 +83,7 @@ class AsKnown(NamedTuple):
 def as_known(project: "OpenProject", clock: Clock) -> AsKnown:
     """The present, for the packs of a run."""
     keep_organisation(project, clock)
-    return AsKnown(project.sources(), project.reports.known_at(clock))
+    return AsKnown(project.sources(), project.store.known_at(clock))
 
 
 def subjects_of(project: "OpenProject") -> dict[str, Subject]:

@@ -1,45 +1,54 @@
-"""Marts, baselines and reports made again in this process where the lake has become newer."""
+"""Months of marts and quarterly reports that are older than the lake, and marts made again in this process."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
-from assets.kpi.enpi.stale_baselines import stale_baselines
+from assets.stores.warehouse.warehouse import built_with, target_of
 from data_quality.contracts.errors import RunFailed
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
-from orchestration.instance.write import enter
-from orchestration.month_keys import month_ranges, months_of_range, split_key
+from orchestration.month_keys import month_ranges, months_of_range, site_quarter_key, split_key
 from orchestration.open_project import OpenProject
-from orchestration.warehouse.stale import stale_partitions, stale_reports
 
 
-def refresh(project: OpenProject, *, say: Callable[[str], None]) -> dict[str, list[str]]:
-    """Make again what late readings left stale, and only that: marts, baselines, their EnPIs, quarterly reports.
+def stale_partitions(project: OpenProject) -> dict[str, set[str]]:
+    """`SITE|YYYY-MM` that the jobs kpi and enpi must compute again, by job; nothing else needs a run."""
+    kpi, enpi = project.stage("kpi"), project.stage("enpi")
+    found = {"kpi": set(kpi.stale()), "enpi": set(enpi.stale())}
+    # EnPIs rest on the KPI tables of the same warehouse: where those are gone they come first.
+    if found["enpi"]:
+        here = built_with(target_of(project.project))
+        lost = {name for name in found["enpi"] if here.get(f"kpi|{name.split('|')[0]}") != kpi.fingerprint}
+        found["kpi"] |= lost
+    return found
 
-    Returns the partitions that ran, by job, in order.
-    """
-    enter(project.project)
-    from orchestration.runner import open_runner
 
-    ran: dict[str, list[str]] = {}
-    with open_runner(project.project) as runner:
-        runner.know_sites(sorted(project.sites))
-        for job, months in stale_partitions(project).items():
-            runner.build_marts(month_ranges(months), job=job, say=say)
-        for site_id in sorted(stale_baselines(project.sites.values(), lake=project.lake, baselines=project.baselines)):
-            say(f"baseline: {site_id}")
-            runner.run("baseline", partition=site_id)
-        # Once more: a new baseline version makes the EnPIs of its months stale.
-        for job, months in stale_partitions(project).items():
-            runner.build_marts(month_ranges(months), job=job, say=say)
-        for key in stale_reports(project):
-            say(f"report: {key}")
-            runner.run("enpi_report", partition=key)
-        for outcome in runner.outcomes:
-            ran.setdefault(outcome.job, []).append(outcome.partition)
-    return ran
+def stale_reports(project: OpenProject) -> dict[str, list[str]]:
+    """Partition key of each quarterly report that is stale while its marts are not, with what it rests on now."""
+    from reports.figures.trace import stale_revisions
+    from reports.lifecycle.changes import newest_stale
+
+    sources, found = project.sources(), dict[str, list[str]]()
+    stale = list(newest_stale(project.reports, stale_revisions(project.reports, sources), name="enpi_quarter"))
+    if not stale:
+        return found
+    waiting = {name.partition("|")[0] for months in stale_partitions(project).values() for name in months}
+    sites = project.sites
+    for revision, changes in stale:
+        first_day = quarter_start(revision.period)
+        # A report over marts that are about to change would be stale as soon as it is made.
+        if first_day is not None and revision.site_id in sites and revision.site_id not in waiting:
+            found[site_quarter_key(revision.site_id, first_day)] = sorted(f"{each.id} {each.now}" for each in changes)
+    return found
+
+
+def quarter_start(period: str) -> date | None:
+    """First day of a period label `2025-Q1`; None for a report over anything else, which no partition stands for."""
+    year, _, quarter = period.partition("-Q")
+    return date(int(year), int(quarter) * 3 - 2, 1) if year.isdigit() and quarter in {"1", "2", "3", "4"} else None
 
 
 # Sites of one build: as many as fit into its memory.

@@ -99,7 +99,7 @@ def marts_dir_of(ask: Ask, *sites: Site) -> Path:
 
 def instant_of(ask: Ask) -> datetime:
     """The instant whose knowledge answers. Raises BadInput (bad_as_of) for one that is yet to come."""
-    as_of, known_at = ask.address.as_of_utc, ask.project.reports.known_at(ask.clock)
+    as_of, known_at = ask.address.as_of_utc, ask.project.store.known_at(ask.clock)
     if as_of is not None and as_of > known_at:
         raise BadInput(f"as_of {as_of:%Y-%m-%d %H:%M:%S}Z is yet to come", reason="bad_as_of")
     return as_of or known_at

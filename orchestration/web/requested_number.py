@@ -69,12 +69,13 @@ def asking(ask: Ask, sources: Sources | None = None) -> Asking:
         return marts_of(ask, ask.sites().get(parts.get("site_id", ""), site))(name, **parts)
 
     return Asking(
+        # First: what is of the future is refused before anything is opened.
+        as_of_utc=instant_of(ask),
         site=site,
         sources=sources or project.sources(keeps=False),
         marts_dir=ask.marts_now,
         read=read,
         baselines=project.baselines,
-        as_of_utc=instant_of(ask),
     )
 
 

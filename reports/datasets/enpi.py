@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from assets.kpi.enpi.enpi_result import EnpiResult, enpi_for, rule_of
-from assets.kpi.published_kpis import PublishedKpis
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
@@ -14,7 +13,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
 from reports.assess import is_review_due
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, PublishedKpis, use_item
 from reports.datasets.of_uses.day_lines import UseDays, day_points
 from reports.datasets.of_uses.enpi_findings import seu_findings
 from reports.recompute import claims
@@ -27,7 +26,7 @@ from reports.recompute.computations import (
     detectable,
     number_of,
 )
-from reports.recompute.figure_sources import KpiBasis
+from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, want_kpis
 from reports.texts.locales import days_of, word
 from reports.writer import TONES, on_day, standing_of, term_words, words
 
@@ -270,8 +269,8 @@ class EnpiData:
         if given.marts_dir is None:
             basis = KpiBasis(given.site.site_id, given.as_of_utc)
             prices = [each for day in days for each in claims.prices_of_day(scope, day.local_date)]
-            given.sources.want(basis, prices)
-            value = claims.worth(days, scope, lambda each: given.sources.kpi_row(basis, each))
+            want_kpis(given.sources, basis, prices)
+            value = claims.worth(days, scope, lambda each: kpi_row(given.sources, basis, each))
         else:
             site_id, years = given.site.site_id, range(period.start.year, period.end.year + 1)
             known = PublishedKpis(

@@ -7,8 +7,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.time import Period
 from reports.datasets.base import Given, Item, Leaf, Measure, OfSite
-from reports.recompute.figure_sources import KpiBasis
 from reports.recompute.known_area import LEAST_READ, OF_ENERGY, known_area, read_shares
+from reports.recompute.recomputed_kpis import KpiBasis, want_kpis
 
 NAME = "floor_area"
 MEASURES: Mapping[str, Measure] = {
@@ -36,7 +36,7 @@ class FloorAreaData(OfSite):
     def __init__(self, given: Given) -> None:
         super().__init__(given)
         span = (given.period.start, given.period.end)
-        given.sources.want(self._basis, [KpiQuery("floor_area_m2", f"site:{given.site.site_id}", *span)])
+        want_kpis(given.sources, self._basis, [KpiQuery("floor_area_m2", f"site:{given.site.site_id}", *span)])
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """The site's floor area, or 0 where some of the energy that it buys was not read."""

@@ -8,7 +8,6 @@ import polars as pl
 
 from assets.carbon.factor_choice.factor_view import FactorView, electricity_factors
 from assets.kpi.from_readings import KpiQuery, KpiRow, findings_of
-from assets.kpi.published_kpis import PRINTED_GRAINS, PublishedKpis
 from assets.sites.meter_tree import ENERGY_UNIT, has_import
 from assets.tariffs.periods import example_prices, known_prices
 from data_quality.contracts.finding import Finding
@@ -17,8 +16,19 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
-from reports.datasets.base import Given, Item, Leaf, Measure, period_key, shifted, use_item
-from reports.recompute.figure_sources import KpiBasis, Sources
+from reports.datasets.base import (
+    PRINTED_GRAINS,
+    Given,
+    Item,
+    Leaf,
+    Measure,
+    PublishedKpis,
+    period_key,
+    shifted,
+    use_item,
+)
+from reports.recompute.figure_sources import Sources
+from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, want_kpis
 
 NAME = "site"
 MEASURES: Mapping[str, Measure] = {
@@ -53,7 +63,7 @@ class KpiRows:
         """Announce the queries of `of`: what no mart has is then made by one run of the SQL."""
         wanted = {each for each in queries if self._published(each) is None}
         self._wanted |= wanted
-        self._sources.want(self._basis, wanted)
+        want_kpis(self._sources, self._basis, wanted)
 
     def of(self, scope: str, kpi: str, period: Period) -> KpiRow | None:
         """The KPI of a scope and span; None where nothing was ever read of it."""
@@ -64,7 +74,7 @@ class KpiRows:
         # Whoever asks for one KPI of a month asks for its others and for other months next: one run answers for all.
         if query not in self._wanted:
             self.want(KpiQuery(each, scope, *span) for span in _spans_of_year(query) for each in self._kpis)
-        return self._sources.kpi_row(self._basis, query)
+        return kpi_row(self._sources, self._basis, query)
 
     def _published(self, query: KpiQuery) -> PublishedKpis | None:
         return self._rows if query.grain in PRINTED_GRAINS else None

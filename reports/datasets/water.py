@@ -9,8 +9,8 @@ from data_quality.contracts.time import Period
 from reports.datasets.base import Given, Item, Leaf, Measure, nothing
 from reports.datasets.floor_area import known_leaf
 from reports.datasets.site_kpis import KpiRows, SiteKpis
-from reports.recompute.figure_sources import KpiBasis
 from reports.recompute.known_area import LEAST_READ, OF_WATER, water_read, water_scope
+from reports.recompute.recomputed_kpis import KpiBasis, want_kpis
 
 NAME = "water"
 _TAKEN = "consumption_m3"
@@ -36,7 +36,7 @@ class WaterData(SiteKpis):
         site, (taken, known) = self.given.site, MEASURES
         named = {taken: (taken, water_scope(site)), known: ("floor_area_m2", f"site:{site.site_id}")}
         questions = [KpiQuery(*named[kpi], span.start, span.end) for span in spans for kpi in kpis]
-        self.given.sources.want(self._basis, questions)
+        want_kpis(self.given.sources, self._basis, questions)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """None: the axis is not its own."""

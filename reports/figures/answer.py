@@ -36,8 +36,7 @@ from reports.figures.register_figures import register_figure
 from reports.figures.running import running_book, running_now
 from reports.recompute.computations import RUNNING
 from reports.recompute.event_again import FIELDS
-from reports.recompute.figure_sources import Sources
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import Sources, seu_of
 
 NAME = "why"
 # Units of combinations of one unit; of the others it is that of what they combine.

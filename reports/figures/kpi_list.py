@@ -24,8 +24,7 @@ from reports.datasets.of_uses.day_lines import UseDays
 from reports.figure_book import FigureBook, figure_list
 from reports.recompute.claims import against_use, claim_of
 from reports.recompute.computations import COMBINATIONS, baseline_input
-from reports.recompute.figure_sources import Sources
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import Sources, seu_of
 from reports.report_content import ReportContent
 
 PRICED = ("cost",)

@@ -28,9 +28,8 @@ from reports.recompute.bands import band_data, figure_band
 from reports.recompute.computations import COMBINATIONS, code_sha256, version_of
 from reports.recompute.experiment_again import ACTED
 from reports.recompute.figure_again import recompute
-from reports.recompute.figure_sources import Sources, parse_dates, parse_span
+from reports.recompute.figure_sources import Sources, parse_dates, parse_span, seu_of
 from reports.recompute.footprint_again import carriers_of, factors_sha256, meters_of
-from reports.recompute.kept_readings import seu_of
 from reports.recompute.known_area import OF_WATER, water_scope
 
 ROW_COLUMNS = (

@@ -78,7 +78,7 @@ def make_reports_ending(
     """Make, store and render them, as known now. Raises RunFailed, once the others are made, naming those of a span
     without readings.
     """
-    known_at = reports.known_at(clock)
+    known_at = reports.store.known_at(clock)
     given = Given(site=site, period=month, as_of_utc=known_at, sources=sources, versions={})
     events = events_in(events_of(sources, site.site_id, known_at), month)
     wanted = reports_ending(site, month, has_bills=bool(BillData(given).of_period(month)), has_events=bool(events))

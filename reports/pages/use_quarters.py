@@ -17,7 +17,7 @@ from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.figures.answer import Asking, assessing, version_of
 from reports.pages.energy_uses import SHOWN, Driver, Quarter, UseData, UseDays
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import seu_of
 
 # Quarters that are looked at for the newest that can be assessed.
 MOST_BACK = 8

@@ -23,9 +23,8 @@ from reports.recompute.bill_spread import bill_spread
 from reports.recompute.computations import COMBINATIONS, LEAVES, version_named
 from reports.recompute.figure_again import Lookup, pinned
 from reports.recompute.figure_leaf import CARBON, COST, ENERGY, PEAK, Leaf, Share
-from reports.recompute.figure_sources import Sources, parse_dates
+from reports.recompute.figure_sources import Sources, parse_dates, seu_of
 from reports.recompute.hours_again import QUARTER
-from reports.recompute.kept_readings import seu_of
 from reports.recompute.peak_shares import peak_shares, running_shares
 
 # KPIs that are an amount over something else, which is taken as exact.

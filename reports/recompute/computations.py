@@ -8,15 +8,10 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from polars import DataFrame
-
-from assets.kpi import from_readings
 from assets.kpi.enpi import enpi_result as enpi
 from assets.kpi.enpi import savings_band as uncertainty
 from assets.kpi.enpi.enpi_result import EnpiResult, EnpiRule, enpi_for
 from assets.kpi.from_readings import EXPECTED, KpiQuery
-from assets.kpi.mart_windows import Window
-from assets.kpi.running_cost import interval_costs as running
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures
 from assets.sites.organisation import share_of
 from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
@@ -28,8 +23,9 @@ from data_quality.contracts.units import ARITHMETIC
 from reports.recompute import advice_again, bill_again, claims, event_again, footprint_again, hours_again, project_again
 from reports.recompute import dr_event_again as dr_again
 from reports.recompute.experiment_again import BY_ACTS
-from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
+from reports.recompute.figure_sources import Sources, parse_dates
 from reports.recompute.known_area import BY_AREA
+from reports.recompute.recomputed_kpis import KpiBasis, definition_named, kpi_row, running_rows, want_kpis
 from reports.recompute.stated import stated_number
 
 Operand = tuple[str, Decimal | None]
@@ -136,7 +132,7 @@ def combine(computation: str, operands: Sequence[Operand]) -> Decimal | None:
 
 def scope_kpi(trace: Trace, sources: Sources) -> Decimal | None:
     """A KPI of a scope, from its readings. parameters: site, scope, kpi, start, end; of one hour hour_start_utc."""
-    row = sources.kpi_row(*kpi_of_trace(trace))
+    row = kpi_row(sources, *kpi_of_trace(trace))
     return None if row is None else row.value
 
 
@@ -207,8 +203,8 @@ def savings_value(trace: Trace, sources: Sources) -> Decimal | None:
     # Parameters are texts of repr(): the very same float comes back.
     days = claims.days_compared(pairs, period, EnpiRule(min_day_coverage=float(named["min_day_coverage"])))
     basis = KpiBasis(site.site_id, trace.as_of_utc, definition_named(trace))
-    sources.want(basis, [each for day in days for each in claims.prices_of_day(scope, day.local_date)])
-    return claims.worth(days, scope, lambda each: sources.kpi_row(basis, each))
+    want_kpis(sources, basis, [each for day in days for each in claims.prices_of_day(scope, day.local_date)])
+    return claims.worth(days, scope, lambda each: kpi_row(sources, basis, each))
 
 
 def baseline_number(trace: Trace, sources: Sources) -> Decimal | None:
@@ -393,20 +389,6 @@ def running_figure(trace: Trace, sources: Sources) -> Decimal | None:
     return to_decimal(getattr(found, named["field"]))
 
 
-def running_rows(trace: Trace, sources: Sources) -> tuple[DataFrame, DataFrame]:
-    """Quarter hours and projections behind a running figure (`from_readings.running_rows`)."""
-    site, (first, after) = sources.site(trace.parameters["site"]), parse_dates(trace.parameters)
-    window = Window(site_id=site.site_id, first=first, after=after)
-    return from_readings.running_rows(
-        sources.definition(definition_named(trace)),
-        site=site,
-        readings=sources.stream_readings(site, running.supply_streams(site), first, after, trace.as_of_utc),
-        factors=sources.factors(site, trace.as_of_utc),
-        costs=running.interval_costs(site, sources.lake, [window], as_of_utc=trace.as_of_utc),
-        run=sources.definitions.run,
-    )
-
-
 LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "scope_kpi": scope_kpi,
     hours_again.QUARTER: hours_again.scope_quarter,
@@ -472,11 +454,6 @@ def baseline_input(version: BaselineVersion) -> TraceInput:
         sha256=version.model_checksum,
         value=version.mlflow_run_id,
     )
-
-
-def definition_named(trace: Trace) -> str:
-    """Digest of the SQL that the trace pins; empty of one that was made before SQL was pinned."""
-    return next((each.sha256 for each in trace.inputs if each.role == "definition"), "")
 
 
 def version_named(trace: Trace) -> tuple[str, int] | None:

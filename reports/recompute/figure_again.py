@@ -7,6 +7,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Figure
 from reports.recompute.computations import COMBINATIONS, KPI, LEAVES, combine, kpi_of_trace
 from reports.recompute.figure_sources import Sources
+from reports.recompute.recomputed_kpis import want_kpis
 
 Lookup = Callable[[str], Figure | None]
 
@@ -50,7 +51,7 @@ def announce(figures: Iterable[Figure], *, sources: Sources, lookup: Lookup) -> 
         seen.add(figure.figure_id)
         if figure.trace.computation == KPI:
             basis, question = kpi_of_trace(figure.trace)
-            pinned(figure, sources).want(basis, [question])
+            want_kpis(pinned(figure, sources), basis, [question])
         elif figure.trace.computation in COMBINATIONS:
             waiting += [each for given in figure.trace.inputs if (each := lookup(given.id)) is not None]
 

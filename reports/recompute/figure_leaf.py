@@ -17,8 +17,8 @@ from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.meter_event import EventKind
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
-from reports.recompute.computations import definition_named
-from reports.recompute.figure_sources import KpiBasis, Sources
+from reports.recompute.figure_sources import Sources
+from reports.recompute.recomputed_kpis import KpiBasis, definition_named, kpi_row, want_kpis
 
 ENERGY, COST, CARBON, PEAK = "consumption_kwh", "cost", "emission_kgco2e", "peak_15min_kw"
 
@@ -82,8 +82,8 @@ class Leaf:
             # One meter, one factor: it is all of the amount, and nothing need be read.
             return [Share(questions[0][2].scope.removeprefix("meter:"), 1.0, questions[0][1])]
         basis = KpiBasis(self.site.site_id, self.trace.as_of_utc, definition_named(self.trace))
-        self.sources.want(basis, [each for _, _, each in questions])
-        rows = [(by, factor, each, self.sources.kpi_row(basis, each)) for by, factor, each in questions]
+        want_kpis(self.sources, basis, [each for _, _, each in questions])
+        rows = [(by, factor, each, kpi_row(self.sources, basis, each)) for by, factor, each in questions]
         return [
             Share(each.scope.removeprefix("meter:"), by * float(row.value), factor)
             for by, factor, each, row in rows
@@ -143,8 +143,8 @@ class Leaf:
         basis = KpiBasis(self.site.site_id, self.trace.as_of_utc, definition_named(self.trace))
         names = [meter_id, *(each.meter_id for each in terms)]
         questions = [KpiQuery(ENERGY, f"meter:{name}", self.figure.start, self.figure.end) for name in names]
-        self.sources.want(basis, questions)
-        rows = [self.sources.kpi_row(basis, each) for each in questions]
+        want_kpis(self.sources, basis, questions)
+        rows = [kpi_row(self.sources, basis, each) for each in questions]
         own, *inputs = [None if row is None or row.value is None else float(row.value) for row in rows]
         found: dict[str, float] = {}
         for term, kwh in zip(terms, inputs, strict=True):

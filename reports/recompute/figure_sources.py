@@ -1,69 +1,51 @@
 """Sources of recomputation: lake, site files, baseline versions; each read once and kept for the run."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import polars as pl
 
 from assets.carbon.factor_choice.factor_view import FactorView, known_factors, version_text, versions_behind
+from assets.kpi.enpi.daily import SiteDays, days_in, seu_days, uses_streams
 from assets.kpi.enpi.enpi_result import DayPair, day_pairs
 from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, features_by_day
-from assets.kpi.from_readings import (
-    FACTORED,
-    Definitions,
-    KpiQuery,
-    KpiQuestions,
-    KpiRow,
-    kpi_rows,
-    scope_meters,
-    streams_behind,
-)
+from assets.kpi.from_readings import FACTORED, Definitions, scope_meters
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load_sites import site_sha256
 from assets.sites.organisation import known_organisation, load_organisation
-from assets.sites.view import consumption_counts
+from assets.sites.view import consumption_counts, site_readings, summed_readings
+from assets.sites.virtual import streams_for
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import organisation_version, site_version
 from data_quality.contracts.baselines.baseline import Adjustment, BaselineVersion
 from data_quality.contracts.emissions.footprint import DayFactor
-from data_quality.contracts.errors import BadInput, WorldFault
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import KpiDefinition, TraceInput
-from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnight_utc, parse_instant
 from data_quality.contracts.units import ARITHMETIC
-from reports.recompute.kept_readings import KeptReadings
 
-# KPIs that dated facts of the site file alone decide.
-OF_THE_SITE_FILE = ("floor_area_m2", "headcount")
 DEFINITION_ID = "kpi_sql"
-# Readings of several sites that one run of the SQL is over: more of them would only be memory.
-_TOGETHER = 2**17
+# A total of so many streams is read apart from what figures are recomputed of, and lean.
+_MANY = 200
+# So many drivers of several uses are read at once.
+_DRIVERS = 12
+# Days of streams beyond which a table is read for one question alone: some two megabytes.
+_KEPT_DAYS = 20_000
 NO_EXPECTATION = {"local_date": pl.Date, "expected_kwh": pl.Float64, "is_extrapolated": pl.Boolean}
+_Made = TypeVar("_Made")
 
 
-class KpiBasis(NamedTuple):
-    """Sources of KPI rows recomputed, beside the question: a site as of then, and by which SQL.
-
-    definition: its digest; empty: today's. baseline: the version that expects for the use seu_id, of differences.
-    """
-
-    site_id: str
-    as_of_utc: datetime
-    definition: str = ""
-    seu_id: str = ""
-    baseline: tuple[str, int] | None = None
-
-
-class Sources(KeptReadings):
-    """Reads on behalf of computations, as known at the instant that each trace names.
+class Sources:
+    """Reads on behalf of computations, as known at the instant that each trace names; each thing once.
 
     organisation_file: of the project, as it is today; None: nobody looks whether it changed. organisation_as_of_utc:
     the instant whose organisation is told, as its versions were kept; None: today's.
@@ -78,11 +60,21 @@ class Sources(KeptReadings):
         organisation_file: Path | None = None,
         organisation_as_of_utc: datetime | None = None,
     ) -> None:
-        super().__init__(lake)
+        self.lake = lake
+        self._kept: dict[tuple[Any, ...], Any] = {}
         self.sites, self.definitions, self._organisation_file = dict(sites), definitions, organisation_file
         self._organisation_as_of_utc = organisation_as_of_utc
-        # What is going to be asked, by what answers it: the SQL runs once for all of a year.
-        self._wanted: dict[KpiBasis, set[KpiQuery]] = {}
+
+    def keep(self, key: tuple[Any, ...], make: Callable[[], _Made]) -> _Made:
+        """Answer of `make`, made once for these sources."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        kept: _Made = self._kept[key]
+        return kept
+
+    def meters(self, site: Site, scope: str) -> tuple[str, ...]:
+        """The meters that are ever a member of the scope. Raises BadInput for a scope that the site does not have."""
+        return self.keep(("meters", site.site_id, scope), lambda: scope_meters(site, scope))
 
     def site(self, site_id: str) -> Site:
         """The site of that id. Raises BadInput."""
@@ -154,91 +146,124 @@ class Sources(KeptReadings):
         for version in versions:
             self._kept.setdefault(("baseline", version.baseline_id, version.version), version)
 
+    def readings(self, site: Site, start: date, end: date, as_of_utc: datetime) -> pl.DataFrame:
+        """The lake's view at T over local days [start, end): LAKE_SCHEMA, all streams of the site."""
+        key = ("readings", site.site_id, start, end, as_of_utc)
+        return self.keep(key, lambda: self._read(site, start, end, as_of_utc))
+
+    def _read(
+        self, site: Site, start: date, end: date, as_of_utc: datetime, streams: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """All streams of the site, or these and what virtual ones among them are made of."""
+        start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
+        wanted = None if streams is None else list(dict.fromkeys([*streams, *streams_for(site, streams)]))
+        whole = self._covering(site.site_id, start, end, as_of_utc, streams or ())
+        if whole is None:
+            return site_readings(
+                self.lake, site, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=wanted
+            )
+        instant = pl.col("interval_start_utc")
+        rows = whole.filter((instant >= start_utc) & (instant < end_utc))
+        return rows if wanted is None else rows.filter(pl.col("meter_id").is_in(wanted))
+
+    def _covering(
+        self, site_id: str, start: date, end: date, as_of_utc: datetime, streams: Sequence[str] = ()
+    ) -> pl.DataFrame | None:
+        """A longer span, or more streams, that was read already: a part of it needs no second look at the disk."""
+        for key, frame in self._kept.items():
+            is_all = key[0] == "readings" and key[1] == site_id
+            is_these = bool(streams) and key[:2] == ("streams", site_id) and set(streams) <= {*key[2]}
+            # Both kinds of key end alike: start, end, instant.
+            if (is_all or is_these) and key[-1] == as_of_utc and key[-3] <= start and end <= key[-2]:
+                found: pl.DataFrame = frame
+                return found
+        return None
+
+    def stream_readings(
+        self, site: Site, streams: Sequence[str], start: date, end: date, as_of_utc: datetime
+    ) -> pl.DataFrame:
+        """As `readings`, of these streams and what virtual ones among them are made of: a part of a large site."""
+        key = ("streams", site.site_id, tuple(streams), start, end, as_of_utc)
+        return self.keep(key, lambda: self._read(site, start, end, as_of_utc, streams))
+
+    def site_streams(self, site: Site, start: date, end: date, as_of_utc: datetime) -> pl.DataFrame:
+        """Readings of the site's electricity total and of its price stream, to be summed (`summed_readings`)."""
+        streams = [*self.meters(site, f"site:{site.site_id}"), *([site.price_stream] if site.price_stream else [])]
+        if len(streams) < _MANY:
+            return self.stream_readings(site, streams, start, end, as_of_utc)
+        start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
+        return self.keep(
+            ("summed", site.site_id, start, end, as_of_utc),
+            lambda: summed_readings(
+                self.lake, site, streams, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc
+            ),
+        )
+
+    def days(self, site: Site, seu_id: str, period: Period, as_of_utc: datetime) -> pl.DataFrame:
+        """The daily table of one SEU (assets/kpi/enpi/daily.py) as known at T."""
+        seu = seu_of(site, seu_id)
+        if self._covering(site.site_id, period.start, period.end, as_of_utc) is not None:
+            # The whole site was read already: its other meters need not be looked at again for each use.
+            readings = self.stream_readings(site, uses_streams([seu]), period.start, period.end, as_of_utc)
+            return seu_days(readings, site=site, seu=seu, start=period.start, end=period.end)
+        known = self._known_days(site, seu, period, as_of_utc)
+        known = known or self._days_of(site, uses_streams(site.seus), period, as_of_utc)
+        return self._part_of(known, seu, period)
+
+    def driver_days(self, site: Site, seu: Seu, period: Period, as_of_utc: datetime) -> pl.DataFrame:
+        """As `days`, of the use's drivers alone; those of the site's other uses, where they are few, are read along."""
+        known = self._known_days(site, seu, period, as_of_utc)
+        if known is not None:
+            return self._part_of(known, seu, period)
+        drivers = sorted({each.driver_id for use in site.seus for each in use.drivers})
+        if len(drivers) > _DRIVERS:
+            drivers = [each.driver_id for each in seu.drivers]
+        if self._covering(site.site_id, period.start, period.end, as_of_utc, drivers) is not None:
+            readings = self.stream_readings(site, drivers, period.start, period.end, as_of_utc)
+            return seu_days(readings, site=site, seu=seu, start=period.start, end=period.end)
+        return self._part_of(self._days_of(site, drivers, period, as_of_utc), seu, period)
+
+    def use_days(self, site: Site, seu: Seu, period: Period, as_of_utc: datetime) -> pl.DataFrame:
+        """As `days`, of one use that nobody reads the others beside: parts of its span that are asked for after are
+        parts of it.
+        """
+        return self._part_of(self._days_of(site, uses_streams([seu]), period, as_of_utc), seu, period)
+
+    def _part_of(self, known: SiteDays, seu: Seu, period: Period) -> pl.DataFrame:
+        # A project may be called as a use is, and be made of others.
+        table = self.keep(("days of a use", known, seu.seu_id, *uses_streams([seu])), lambda: known.of(seu))
+        return table.filter(pl.col("local_date").is_between(period.start, period.end, closed="left"))
+
+    def _known_days(self, site: Site, seu: Seu, period: Period, as_of_utc: datetime) -> SiteDays | None:
+        """Days that the use is a part of, of the span or a longer one, where such are known."""
+        streams = {*uses_streams([seu])}
+        for (kind, *named), kept in self._kept.items():
+            if kind == "site days" and named[0] == site.site_id and named[3] == as_of_utc and streams <= {*named[4]}:
+                longer: SiteDays = kept
+                if named[1] <= period.start and period.end <= named[2]:
+                    return longer
+        return None
+
+    def _days_of(self, site: Site, streams: Sequence[str], period: Period, as_of_utc: datetime) -> SiteDays:
+        """Days of uses made of these streams, read once; of few streams once for every question of a process, as long
+        as site file and files of the lake are the same.
+        """
+
+        def made() -> SiteDays:
+            span = {"start_utc": period.start_utc, "end_utc": period.end_utc}
+            files = self.lake.parts(site.site_id, **span, as_of_utc=as_of_utc)
+            read = partial(days_in, files, site, streams, start=period.start, end=period.end)
+            if len(streams) * period.days > _KEPT_DAYS:
+                return read()
+            key = (files, site_sha256(site), tuple(streams), period.start, period.end)
+            return self.lake.store.cache.once("use_days", key, read)
+
+        return self.keep(("site days", site.site_id, period.start, period.end, as_of_utc, tuple(streams)), made)
+
     def counts(self, site: Site, streams: Sequence[str], period: Period, as_of_utc: datetime) -> tuple[int, int]:
         """Quarter hours of consumption that were read, and how many of them are estimated, over these meters."""
         rows = self.stream_readings(site, streams, period.start, period.end, as_of_utc)
         return consumption_counts(rows, streams)
-
-    def want(self, basis: "KpiBasis", questions: Iterable[KpiQuery]) -> None:
-        """Announce what `kpi_row` will look up: questions of one basis and year are answered by one run of the SQL."""
-        self._wanted.setdefault(basis, set()).update(questions)
-
-    def kpi_row(self, basis: "KpiBasis", question: KpiQuery) -> KpiRow | None:
-        """A KPI recomputed from readings, as the marts would have it; None where they would have no such row."""
-        known = self._answered(basis)
-        if question not in known:
-            wanted = {
-                # A year at a time: one run over all that is wanted would hold all their readings at once.
-                each: {one for one in kpis if one.start.year == question.start.year} - set(self._answered(each))
-                for each, kpis in self._wanted.items()
-                # Of other sites as well, in what order they may come.
-                if each._replace(site_id=basis.site_id) == basis
-            }
-            mine = wanted.pop(basis, set()) | {question}
-            try:
-                self._run_sql({basis: mine} | wanted)
-            except WorldFault:
-                if not any(wanted.values()):
-                    raise
-                # What another site is at fault in is told where that is asked.
-                self._run_sql({basis: mine})
-        return known[question]
-
-    def _answered(self, basis: "KpiBasis") -> dict[KpiQuery, KpiRow | None]:
-        return self.keep(("kpi rows", basis), dict)
-
-    def _run_sql(self, wanted: Mapping["KpiBasis", Collection[KpiQuery]]) -> None:
-        """Answer what is wanted of the first basis, and of others as long as they are small."""
-        questions, rows = dict[KpiBasis, KpiQuestions](), 0
-        for basis, wanted_kpis in wanted.items():
-            if not wanted_kpis:
-                continue
-            made = self._questions(basis, wanted_kpis)
-            rows += made.readings.height
-            if questions and rows > _TOGETHER:
-                break
-            questions[basis] = made
-        definition = self.definition(next(iter(questions)).definition)
-        found = kpi_rows([*questions.values()], definition=definition, run=self.definitions.run)
-        for basis, answers in zip(questions, found, strict=True):
-            self._answered(basis).update(answers)
-
-    def _questions(self, basis: "KpiBasis", questions: Collection[KpiQuery]) -> KpiQuestions:
-        site = self.site(basis.site_id)
-        start, end = min(each.start for each in questions), max(each.end for each in questions)
-        named = dict.fromkeys((each.kpi, each.scope) for each in questions)
-        streams = list(
-            dict.fromkeys(name for kpi, scope in named for name in streams_behind(kpi, site=site, scope=scope))
-        )
-        if any(each.kpi in OF_THE_SITE_FILE for each in questions):
-            # An area is known of a scope without readings too, as long as the site has some.
-            streams += scope_meters(site, f"site:{site.site_id}")
-        return KpiQuestions(
-            site,
-            questions,
-            # Sorted, because they are part of a key: in another order they would be read again.
-            readings=self.stream_readings(site, sorted(set(streams)), start, end, basis.as_of_utc),
-            factors=self.factors(site, basis.as_of_utc),
-            expected=self._expected_days(basis, site, Period(label="", start=start, end=end, time_zone=site.time_zone)),
-        )
-
-    def _expected_days(self, basis: "KpiBasis", site: Site, span: Period) -> pl.DataFrame | None:
-        """lake.seu_expected_days of the one use whose difference to a baseline is asked for."""
-        if basis.baseline is None:
-            return None
-        version, seu_id = self.baseline(*basis.baseline), basis.seu_id
-        days = self.days(site, seu_id, span, basis.as_of_utc)
-        expected = adjusted_days(
-            expected_days(version.baseline, days), self.adjustments(*basis.baseline, basis.as_of_utc)
-        )
-        return expected.select(
-            pl.lit(site.site_id).alias("site_id"),
-            pl.lit(seu_id).alias("seu_id"),
-            "local_date",
-            pl.lit(basis.baseline[0]).alias("baseline_id"),
-            pl.lit(basis.baseline[1]).alias("baseline_version"),
-            "expected_kwh",
-        )
 
     def definition(self, sha256: str = "") -> KpiDefinition:
         """The SQL of that digest, or today's."""
@@ -388,6 +413,15 @@ class Sources(KeptReadings):
                 value=", ".join(f"{name} {number}" for name, number in calendar_versions().items()),
             ),
         )
+
+
+def seu_of(site: Site, seu_id: str) -> Seu:
+    """The SEU of that id. Raises BadInput naming those that there are."""
+    for seu in site.seus:
+        if seu.seu_id == seu_id:
+            return seu
+    known = ", ".join(seu.seu_id for seu in site.seus) or "none"
+    raise BadInput(f"site {site.site_id!r} has no SEU {seu_id!r}; it has {known}", reason="unknown_seu")
 
 
 def parse_dates(parameters: Mapping[str, str]) -> tuple[date, date]:

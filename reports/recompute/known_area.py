@@ -8,9 +8,10 @@ from data_quality.contracts.reporting.figure import Trace
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
+from reports.recompute.figure_sources import Sources, parse_dates
 from reports.recompute.footprint_again import carriers_of, energies
 from reports.recompute.peers import peer_place
+from reports.recompute.recomputed_kpis import KpiBasis, kpi_row
 
 # Of the quarter hours of a span, as the renewable KPIs ask.
 LEAST_READ = Decimal("0.99")
@@ -42,7 +43,7 @@ def water_read(sources: Sources, site: Site, period: Period, basis: KpiBasis) ->
     scope = water_scope(site)
     if not water_streams(site):
         return None
-    row = sources.kpi_row(basis, KpiQuery("consumption_m3", scope, period.start, period.end))
+    row = kpi_row(sources, basis, KpiQuery("consumption_m3", scope, period.start, period.end))
     return Decimal(0) if row is None or row.coverage is None else Decimal(repr(row.coverage))
 
 
@@ -51,7 +52,7 @@ def known_area(sources: Sources, site: Site, period: Period, basis: KpiBasis, of
     floor area.
     """
     question = KpiQuery("floor_area_m2", f"site:{site.site_id}", period.start, period.end)
-    row = sources.kpi_row(basis, question)
+    row = kpi_row(sources, basis, question)
     if row is None or row.value is None:
         return None
     if of == OF_WATER:

@@ -15,8 +15,8 @@ from assets.sites.virtual import inputs_of
 from data_quality.contracts.site_file.formula import Term
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc, parse_instant
-from reports.recompute.computations import running_rows
 from reports.recompute.figure_leaf import Leaf, Share
+from reports.recompute.recomputed_kpis import running_rows
 
 _AT = "interval_start_utc"
 _STEP = timedelta(minutes=CANONICAL_MINUTES)

@@ -54,7 +54,7 @@ def clocked(work: Callable[[], T]) -> tuple[T, float]:
 def one_by_one(two: TwoSites, organisation: Organisation) -> None:
     """A line a pack: content of a site and of the group, each with sources of its own, and the dearest format."""
     reports, clock = two.year.world.reports, two.year.world.clock
-    known_at = reports.known_at(clock)
+    known_at = reports.store.known_at(clock)
     for name in sorted(packs_of()):
         template = load_template(name)
         given = two.year.given("2025", sources=two.sources())
@@ -83,7 +83,7 @@ def all_of_them(two: TwoSites, organisation: Organisation, out: Path) -> None:
     shared: dict[str, Any] = {
         "sources": two.sources(), "reports": world.reports, "clock": world.clock, "out_dir": out,
         # One instant for all, as in a run: what one pack read is there for the next.
-        "known_at_utc": world.reports.known_at(world.clock),
+        "known_at_utc": world.reports.store.known_at(world.clock),
     }  # fmt: skip
     for name in sorted(packs_of()):
         framework = load_template(name).framework

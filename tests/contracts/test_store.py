@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores import tables
+from assets.stores.column_types import JsonText, UtcDateTime
 from assets.stores.revisions import migrate
-from assets.stores.schema.column_types import JsonText, UtcDateTime
 from assets.stores.schema.tables_metadata import metadata
 from assets.stores.schema.tables_readings import quarantine
 from assets.stores.transactions import Store, connect_store, next_recorded_at, open_store

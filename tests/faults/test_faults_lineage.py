@@ -89,7 +89,7 @@ def test_fault_f24_one_synthetic_reading_is_said_in_every_format_and_bars_public
                 seu,
                 used.given.versions.get(seu.seu_id),
                 used.sources(),
-                used.reports.known_at(used.clock),
+                used.reports.store.known_at(used.clock),
             )
             .assess(plant.quarter())
             .is_synthetic

@@ -21,8 +21,7 @@ from data_quality.contracts.site_file.site import Driver, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc
 from ml.baselines.models.ols import fit_daily
 from reports.assess import UseRequest
-from reports.recompute.figure_sources import Sources
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import Sources, seu_of
 from tests.definitions import DEFINITIONS
 
 ZONE = "Europe/Berlin"

@@ -68,7 +68,7 @@ class World:
             seu_id: self.baselines.get(version.baseline_id, version.version)
             for seu_id, version in self.versions.items()
         }
-        return self.inputs_with(versions=versions, as_of_utc=self.reports.known_at(self.clock))
+        return self.inputs_with(versions=versions, as_of_utc=self.reports.store.known_at(self.clock))
 
     def build(self, revision: int = 0) -> ReportContent:
         """The content of the first inputs."""
@@ -106,7 +106,7 @@ def make_world(
         del versions[seu_id]
     return World(
         site=used, lake=lake, baselines=baselines, reports=reports, clock=clock, versions=versions,
-        as_of_utc=reports.known_at(clock),
+        as_of_utc=reports.store.known_at(clock),
     )  # fmt: skip
 
 

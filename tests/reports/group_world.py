@@ -99,7 +99,7 @@ class TwoSites:
         if group not in GROUPS:
             given = self.year.given("2025", sources=used)
             return template_report(template, replace(given, site=used.site("plant")), revision=revision)
-        known_at = self.year.world.reports.known_at(self.year.world.clock)
+        known_at = self.year.world.reports.store.known_at(self.year.world.clock)
         given, members = group_given(template, GROUPS[group], YEAR, sources=used, known_at_utc=known_at)
         return group_report(template, given, members, revision=revision)
 

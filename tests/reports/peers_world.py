@@ -10,7 +10,6 @@ import yaml
 
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
-from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, parse_period
@@ -59,7 +58,7 @@ class Peers:
 
     @property
     def as_of_utc(self) -> datetime:
-        return ReportStore(self.store).known_at(self.clock)
+        return self.store.known_at(self.clock)
 
 
 def write_year(

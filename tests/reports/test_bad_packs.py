@@ -12,7 +12,6 @@ import pytest
 
 from assets.sites.load_sites import load_site
 from assets.stores.lake.lake import Lake
-from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.organisation import Organisation
@@ -59,7 +58,7 @@ class Pair:
         ]
         given, members = group_given(
             template, Organisation.model_validate(FIELDS | fields), YEAR, sources=sources_of(self.lake, *known),
-            known_at_utc=ReportStore(self.store).known_at(self.clock), answers=answers, language=language,
+            known_at_utc=self.store.known_at(self.clock), answers=answers, language=language,
         )  # fmt: skip
         return group_report(template, given, members)
 

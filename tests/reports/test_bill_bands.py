@@ -92,7 +92,7 @@ def stored(used: World, folder: Path, extra: Decimal = Decimal(0)) -> StandingBi
     bill = bill.model_copy(update={"lines": lines, "total": ours.total + extra})
     books = BillStore(used.lake.root.parent / "bills", used.lake.store)
     bill_id = books.keep_bill(path, bill, site_id="plant", clock=used.clock)
-    audit = reconciled(used.sources(site), site, bill_id, used.reports.known_at(used.clock))
+    audit = reconciled(used.sources(site), site, bill_id, used.reports.store.known_at(used.clock))
     assert not isinstance(audit, Exception), audit
     return StandingBill(bill_id=bill_id, bill=bill, state="matches", audit=audit)
 
@@ -102,7 +102,7 @@ class Asked:
 
     def __init__(self, used: World, bill: StandingBill) -> None:
         self.bill, self.sources = bill, used.sources(used.site)
-        self.figures = BillFigures(used.site, [bill], as_of_utc=used.reports.known_at(used.clock))
+        self.figures = BillFigures(used.site, [bill], as_of_utc=used.reports.store.known_at(used.clock))
 
     def numbers(self, line: str = "") -> BillNumbers:
         assert self.bill.audit is not None
@@ -237,7 +237,7 @@ def test_a_bill_by_registers_moves_with_its_one_meter_and_not_at_all_with_severa
         path.write_text(meter)
         books = BillStore(used.lake.root.parent / "bills", used.lake.store)
         bill_id = books.keep_bill(path, bill, site_id="plant", clock=used.clock)
-        audit = reconciled(used.sources(used.site), used.site, bill_id, used.reports.known_at(used.clock))
+        audit = reconciled(used.sources(used.site), used.site, bill_id, used.reports.store.known_at(used.clock))
         assert not isinstance(audit, Exception), audit
         found[meter] = Asked(used, StandingBill(bill_id=bill_id, bill=bill, state="matches", audit=audit)).band()
     # 100 kWh at 0.30 and 50 at 0.20, class A.

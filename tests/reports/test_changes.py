@@ -18,11 +18,11 @@ def test_the_changed_figures_are_those_that_the_next_revision_prints(world: Make
     used = world()
     content, _ = store_revision(used.build, used.reports, used.clock)
     stale = stale_revisions(used.reports, used.sources())[content.report_id, 1]
-    now = used.reports.known_at(used.clock)
+    now = used.reports.store.known_at(used.clock)
     assert what_changed(content.figures, stale, sources=used.sources(), as_of_utc=now) == []
     late_row(used)
     stale = stale_revisions(used.reports, used.sources())[content.report_id, 1]
-    now = used.reports.known_at(used.clock)
+    now = used.reports.store.known_at(used.clock)
     changed = what_changed(content.figures, stale, sources=used.sources(), as_of_utc=now)
     inputs = used.inputs_now()
     second, is_new = store_revision(lambda number: enpi_quarter(inputs, revision=number), used.reports, used.clock)
@@ -42,7 +42,7 @@ def test_a_changed_site_file_changes_what_rests_on_it(world: MakeWorld) -> None:
     content, _ = store_revision(used.build, used.reports, used.clock, site=used.site)
     used.site = plant.plant_site(tariffs=())
     stale = stale_revisions(used.reports, used.sources())[content.report_id, 1]
-    now = used.reports.known_at(used.clock)
+    now = used.reports.store.known_at(used.clock)
     changed = what_changed(content.figures, stale, sources=used.sources(), as_of_utc=now)
     assert changed
     assert {each.kpi for each in changed} == {"cost"}

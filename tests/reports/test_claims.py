@@ -18,7 +18,7 @@ from reports.content.templates import load_template, template_files
 from reports.datasets import enpi, experiments, performance, project
 from reports.datasets.base import Claims, Measure
 from reports.recompute.claims import Claim, against_use, claim_of
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import seu_of
 from reports.report_content import Paragraph, ReportContent
 from tests.reports import plant, year_world
 from tests.reports.quarter import enpi_quarter

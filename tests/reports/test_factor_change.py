@@ -50,7 +50,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, 
     stale = stale_revisions(reports, today)
     found = {}
     for key, report_id in first.items():
-        figures, now = reports.figures(report_id, 1), reports.known_at(clock)
+        figures, now = reports.figures(report_id, 1), reports.store.known_at(clock)
         changed = what_changed(figures, stale[report_id, 1], sources=today, as_of_utc=now)
         before = data_of(reports.get(report_id, 1))
         stored(two, *key)

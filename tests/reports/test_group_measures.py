@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from assets.stores.ledgers.recommendations import Recommendations
-from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.recommendation import Recommendation, recommendation_id_of
 from data_quality.contracts.site_file.meter import Meter
@@ -74,7 +73,7 @@ class Three:
         return sources_of(self.lake, *self.sites.values())
 
     def content(self, pack: str, **there: object) -> ReportContent:
-        known_at = ReportStore(self.store).known_at(self.clock)
+        known_at = self.store.known_at(self.clock)
         return group_content(pack, group_of("here", {"site": "there", "share_percent": 50, **there}, "new"),
                              self.sources(), known_at)  # fmt: skip
 
@@ -145,7 +144,7 @@ def test_a_verified_saving_of_a_group_is_that_of_the_site_by_its_share(tmp_path:
     made = make_mv(tmp_path, ADJUSTMENTS)
     works = made.works
     sources = sources_of(works.lake, works.site)
-    known_at, period = ReportStore(works.lake.store).known_at(works.clock), parse_period("2025", works.site.time_zone)
+    known_at, period = works.lake.store.known_at(works.clock), parse_period("2025", works.site.time_zone)
     site_id = works.site.site_id
     found = []
     for share in (100, 40):

@@ -45,7 +45,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
 
 def content_of(year: Year, organisation: Organisation, name: str = "gri_2016") -> ReportContent:
     template, period = load_template(name), parse_period("2025", plant.ZONE)
-    known_at = year.world.reports.known_at(year.world.clock)
+    known_at = year.world.reports.store.known_at(year.world.clock)
     given, members = group_given(template, organisation, period, sources=year.sources(), known_at_utc=known_at)
     return group_report(template, given, members)
 

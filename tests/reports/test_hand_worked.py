@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.disclosure import Datum
 from data_quality.contracts.site_file.meter import Carrier, Meter
@@ -170,7 +169,7 @@ def test_a_hand_worked_organisation_is_met_to_a_thousandth(
     lake, store, clock = open_lake(tmp_path)
     for site in sites:
         write_months(lake, clock, site.site_id, YEAR.start.year, kwh_a_month[site.site_id])
-    known_at, sources = ReportStore(store).known_at(clock), sources_of(lake, *sites)
+    known_at, sources = store.known_at(clock), sources_of(lake, *sites)
     found: dict[str, Datum] = {}
     for name in dict.fromkeys(each.split(" ", 1)[0] for each in worked):
         template = load_template(name)

@@ -71,7 +71,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
 
 
 def from_marts(world: World, marts_dir: Path | None, versions: dict[str, BaselineVersion] | None = None) -> Given:
-    as_of = world.reports.known_at(world.clock)
+    as_of = world.reports.store.known_at(world.clock)
     return world.inputs_with(versions=versions or dict(world.versions), as_of_utc=as_of, marts_dir=marts_dir)
 
 

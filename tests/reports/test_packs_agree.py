@@ -23,9 +23,10 @@ from data_quality.contracts.reporting.disclosure import Datum
 from data_quality.contracts.reporting.figure import Figure, KpiDefinition
 from reports.content.templates import load_template, packs_of
 from reports.datasets.dataset_registry import MEASURES
-from reports.recompute import figure_sources
+from reports.recompute import recomputed_kpis
 from reports.recompute.figure_again import recompute
-from reports.recompute.figure_sources import KpiBasis, Sources
+from reports.recompute.figure_sources import Sources
+from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, want_kpis
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
 from tests.reports import year_world
@@ -191,7 +192,7 @@ def test_one_run_of_the_sql_answers_for_all_sites_and_gives_what_a_run_for_each_
     sources, runs = counted(two)
     together = two.content(load_template(name), "sale", sources=sources)
     assert runs == [{"plant", "tower"}]
-    monkeypatch.setattr(figure_sources, "_TOGETHER", 0)
+    monkeypatch.setattr(recomputed_kpis, "_TOGETHER", 0)
     sources, runs = counted(two)
     assert two.content(load_template(name), "sale", sources=sources) == together
     assert len(runs) > 1
@@ -200,10 +201,10 @@ def test_one_run_of_the_sql_answers_for_all_sites_and_gives_what_a_run_for_each_
 
 def test_a_site_is_answered_whatever_is_wrong_with_another(two: TwoSites) -> None:
     sources, runs = counted(two)
-    plant, tower = (KpiBasis(name, two.year.world.reports.known_at(two.year.world.clock)) for name in two.sites)
+    plant, tower = (KpiBasis(name, two.year.world.reports.store.known_at(two.year.world.clock)) for name in two.sites)
     bad = KpiQuery("kwh_per_smile", "site:tower", START, END)
-    sources.want(tower, [bad])
-    assert sources.kpi_row(plant, KpiQuery("consumption_kwh", "site:plant", START, END)) is not None
+    want_kpis(sources, tower, [bad])
+    assert kpi_row(sources, plant, KpiQuery("consumption_kwh", "site:plant", START, END)) is not None
     assert runs == [{"plant"}]
     with pytest.raises(BadInput, match="kwh_per_smile"):
-        sources.kpi_row(tower, bad)
+        kpi_row(sources, tower, bad)

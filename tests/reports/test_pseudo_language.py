@@ -104,7 +104,7 @@ def test_no_word_of_a_pack_of_a_group_is_outside_the_catalogues(
     year: Year, sources: Sources, templates: dict[str, Path], name: str
 ) -> None:
     template, period = read_template(templates[name]), parse_period("2025", plant.ZONE)
-    known_at = year.world.reports.known_at(year.world.clock)
+    known_at = year.world.reports.store.known_at(year.world.clock)
     given, members = group_given(template, GROUP, period, sources=sources, known_at_utc=known_at, language=CODE)
     content = group_report(template, given, members)
     assert unwrapped(shown_in(content), names_of(content, GROUP)) == {}

@@ -14,7 +14,6 @@ from assets.carbon.files.carbon_files import read_activities
 from assets.carbon.files.public_tables import import_table
 from assets.carbon.inventory.account import carbon_of
 from assets.stores.ledgers.factor_ledger import FactorStore
-from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.factor import Factor, FactorSet, GwpSet
 from data_quality.contracts.reporting.disclosure import Datum, DisclosureAnswer
 from data_quality.contracts.reporting.report_template import ReportTemplate
@@ -77,7 +76,7 @@ def pack_of(
         FactorSet(path="set.csv", sha256="0" * 64, factors=tuple(factors)), clock=clock, tenant=site.site_id
     )
     given = Given(
-        site=site, period=parse_period(str(year), "UTC"), as_of_utc=ReportStore(store).known_at(clock),
+        site=site, period=parse_period(str(year), "UTC"), as_of_utc=store.known_at(clock),
         sources=sources_of(lake, site), versions={}, answers=answers,
     )  # fmt: skip
     found = {each.key: each for each in template_report(template_in(tmp_path), given).data}

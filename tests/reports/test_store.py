@@ -16,7 +16,7 @@ from data_quality.contracts.errors import BadInput
 from reports.assess import UseRequest, baselines_in_force
 from reports.lifecycle.revise import content_sha256, store_revision, stored_content
 from reports.make_report import MadeReport, make_report, render
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import seu_of
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.quarter import enpi_quarter
@@ -49,7 +49,7 @@ def test_the_same_data_keep_their_revision_however_often_asked(world: MakeWorld)
 
 def test_late_data_make_the_next_revision(world: MakeWorld) -> None:
     used = world()
-    first = used.reports.known_at(used.clock)
+    first = used.reports.store.known_at(used.clock)
     report(used)
     late_row(used)
     assert report(used).content.revision == 2
@@ -68,7 +68,9 @@ def test_what_is_stored_reads_back_as_it_was(world: MakeWorld) -> None:
     assert stored_content(used.reports, content.report_id, 1) == content
     assert used.reports.figure(content.figures[0].figure_id) == content.figures[0]
     assert used.reports.figures(content.report_id, 1) == list(content.figures)
-    (revision,) = used.reports.revisions("plant", name="enpi_quarter", as_of_utc=used.reports.known_at(used.clock))
+    (revision,) = used.reports.revisions(
+        "plant", name="enpi_quarter", as_of_utc=used.reports.store.known_at(used.clock)
+    )
     assert revision.content_sha256 == content_sha256(content)
 
 
@@ -174,7 +176,7 @@ def test_an_approved_baseline_judges_before_a_newer_provisional_one(world: MakeW
     used.baselines.add(newer, "run-2", "e" * 64, "ben", used.clock)
     assert baselines_in_force(used.site, used.baselines)["hvac"].version == 1
     version = baselines_in_force(used.site, used.baselines)["hvac"]
-    as_of_utc = used.reports.known_at(used.clock)
+    as_of_utc = used.reports.store.known_at(used.clock)
     asked = UseRequest(used.site, seu_of(used.site, "hvac"), version, used.sources(), as_of_utc)
     result = asked.assess(plant.quarter())
     assert (result.status, result.baseline_version) == ("warning", 1)

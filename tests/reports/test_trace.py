@@ -224,4 +224,4 @@ def test_a_trace_that_names_what_is_not_there_is_our_fault(
 def test_the_clock_of_a_site_never_runs_behind_its_data(world: MakeWorld) -> None:
     used = world()
     # The clock stands still while batches are recorded a microsecond apart: "now" must still see the last of them.
-    assert used.reports.known_at(FixedClock(plant.NOON)) > plant.NOON
+    assert used.reports.store.known_at(FixedClock(plant.NOON)) > plant.NOON

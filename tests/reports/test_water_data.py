@@ -62,7 +62,7 @@ class Three:
         return Sources(lake=self.lake, sites=self.sites, definitions=DEFINITIONS)
 
     def content(self, subject: str, pack: str = SASB) -> ReportContent:
-        sources, as_of_utc = self.sources(), ReportStore(self.store).known_at(self.clock)
+        sources, as_of_utc = self.sources(), self.store.known_at(self.clock)
         template = load_template(pack)
         if subject in self.sites:
             site = self.sites[subject]

@@ -25,8 +25,7 @@ from reports.assess import baselines_in_force
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
 from reports.datasets.base import Given
-from reports.recompute.figure_sources import Sources
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import Sources, seu_of
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
 from tests.reports import plant
@@ -61,7 +60,7 @@ class Year:
         self, period: str, *, seu: str | None = None, sources: Sources | None = None, marts_dir: Path | None = None
     ) -> Given:
         """Inputs of a report of that period."""
-        as_of = self.world.reports.known_at(self.world.clock)
+        as_of = self.world.reports.store.known_at(self.world.clock)
         versions = baselines_in_force(self.site, self.world.baselines, as_of_utc=as_of)
         return Given(
             site=self.site,

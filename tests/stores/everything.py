@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.column_types import JsonText, UtcDateTime
 from assets.stores.published.publications import sign_act
-from assets.stores.schema.column_types import JsonText, UtcDateTime
 from assets.stores.schema.tables_control import commands, ledger_identity, mode_events, plans
 from assets.stores.schema.tables_reports import signatures
 from assets.stores.schema.tables_seals import store_revisions

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from assets.stores.column_types import canonical_json, text_sha256
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.bill_ledger import BillStore, override_tariff, tariff_overrides_of
 from assets.stores.published.publications import PublicationStore, sign_act
-from assets.stores.schema.column_types import canonical_json, text_sha256
 from assets.stores.schema.tables_baselines import adjustments, baseline_approvals
 from assets.stores.schema.tables_bills import bill_audits, tariff_overrides
 from assets.stores.schema.tables_control import commands, fault_events, mode_events

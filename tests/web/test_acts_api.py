@@ -250,7 +250,7 @@ def test_a_bill_of_a_picture_is_confirmed_over_the_api_and_once(acted: Asking, t
 
     def in_reports() -> list[str]:
         month = parse_period("2025-02", site.time_zone)
-        now_utc = acted.project.reports.known_at(acted.clock)
+        now_utc = acted.project.reports.store.known_at(acted.clock)
         given = Given(site=site, period=month, as_of_utc=now_utc, sources=sources, versions={})
         return [str(each["total"]) for each in BillData(given).of_period(month)]
 

@@ -41,7 +41,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     project = make_project(tmp_path_factory.mktemp("then") / "project", plant_of_the_web())
     before = command(project, "kpis", "--site", "plant", "--period", "2025-03")
     # The command wrote by the clock of this machine, and what is recorded later is never recorded before.
-    then = project.reports.known_at(FixedClock(plant.NOON))
+    then = project.reports.store.known_at(FixedClock(plant.NOON))
     rows = plant.plant_rows(date(2025, 3, 17), date(2025, 3, 19), skip=LOST)
     clock = FixedClock(then + timedelta(hours=1))
     plant.write(project.lake, rows.with_columns(value=pl.col("value") * 2), clock, name="corrected.csv")

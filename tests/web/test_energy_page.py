@@ -25,6 +25,7 @@ from reports.pages.address import read_address
 from reports.pages.chart import Chart, chart_data, chart_table
 from reports.pages.energy import EnergyGiven, defused, energy_csv, energy_page
 from reports.recompute.computations import kpi_of_trace
+from reports.recompute.recomputed_kpis import kpi_row, want_kpis
 from reports.texts.locales import page_word
 from tests.reports import plant
 from tests.web.marts_world import THEO, VERA, Asking, copy_of, make_project, plant_of_the_web
@@ -95,7 +96,7 @@ def test_the_whole_period_is_made_again_from_the_readings_whatever_its_days(proj
     site, sources = project.site("plant"), project.sources()
     read = partial(read_mart, project.project.marts_dir)
     book = FigureBook(
-        report_id="t", revision=0, as_of_utc=project.reports.known_at(FixedClock(plant.NOON)), is_synthetic=False
+        report_id="t", revision=0, as_of_utc=project.reports.store.known_at(FixedClock(plant.NOON)), is_synthetic=False
     )
     for text in ("2025-02", "2025-03-28/2025-04-01", "2025-01-10/2025-03-05", "2025-02-10/2025-02-13"):
         for scope in ("site:plant", "tenant:press", "meter:hvac"):
@@ -104,9 +105,9 @@ def test_the_whole_period_is_made_again_from_the_readings_whatever_its_days(proj
     assert len(book.figures()) > 40
     asked = [kpi_of_trace(figure.trace) for figure in book.figures()]
     for basis, each in asked:
-        sources.want(basis, [each])
+        want_kpis(sources, basis, [each])
     for figure, question in zip(book.figures(), asked, strict=True):
-        again = sources.kpi_row(*question)
+        again = kpi_row(sources, *question)
         assert again is not None
         assert again.value == figure.value, figure.path
         assert again.coverage == pytest.approx(figure.coverage, abs=1e-9), figure.path

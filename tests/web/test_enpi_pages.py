@@ -24,7 +24,7 @@ from reports.pages.energy_uses import UseData, UseDays, day_charts
 from reports.pages.page import Widget
 from reports.pages.use_page import use_page
 from reports.pages.use_quarters import use_data
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import seu_of
 from reports.texts.locales import page_word
 from tests.e2e.conftest import call_here
 from tests.web.marts_world import Asking

@@ -17,9 +17,9 @@ from assets.readings.cumulative.register_intervals import Intervals, Stream, to_
 from assets.readings.cumulative.register_join import applying_events
 from assets.readings.parsed import one_line
 from assets.readings.tables.normalise import CANONICAL_SCHEMA, normalise
+from assets.stores.column_types import canonical_json
 from assets.stores.lake.lake import BatchInfo, Decided, Lake
 from assets.stores.ledgers.register_reads import RegisterReadStore, Series
-from assets.stores.schema.column_types import canonical_json
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.quality import QualityCode

@@ -13,10 +13,10 @@ import polars as pl
 from assets.readings.changes.bitemporal import classify
 from assets.readings.ingest.estimated_rows import estimated_rows
 from assets.readings.ingest.judge_site import READER, ROWS_AT_ONCE, VERSION, delivered, delivered_in_blocks, judge_rows
+from assets.stores.column_types import canonical_json
 from assets.stores.lake.lake import KEY, BatchInfo, Decided, Lake
 from assets.stores.lake.merges import batches_of_reader
 from assets.stores.ledgers.flags import MonthValidation, publish_findings
-from assets.stores.schema.column_types import canonical_json
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site

@@ -15,11 +15,11 @@ from assets.readings.parsed import FUTURE_LIMIT, PARSED_SCHEMA, one_line
 from assets.readings.streams import canonical_of, default_registers, streams
 from assets.readings.tables.normalise import normalise
 from assets.readings.tables.values import IMPLAUSIBLE, LOAD_LIMIT, ONE_WAY
+from assets.stores.column_types import canonical_json
 from assets.stores.lake.lake import BatchInfo, Decided, Lake
 from assets.stores.lake.merges import newest_entry
 from assets.stores.ledgers.reading_edits import record_edit
 from assets.stores.published.closed_periods import closed_periods
-from assets.stores.schema.column_types import canonical_json
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Role

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from assets.stores.column_types import JsonText
 from assets.stores.erasure.subject import Subject
-from assets.stores.schema.column_types import JsonText
 from assets.stores.seals import ERASED, ERASED_BY, REDACTED_BY, Key, erase, key_of, raw_select, seal
 from assets.stores.tables import TABLES
 from assets.stores.transactions import Store

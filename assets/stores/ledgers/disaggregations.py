@@ -1,7 +1,7 @@
 """Stored disaggregations, append-only and sealed: a circuit's energy by class; the same estimate twice adds nothing."""
 
+from assets.stores.column_types import text_sha256
 from assets.stores.journal import Ledger
-from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_advice import disaggregations
 from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput

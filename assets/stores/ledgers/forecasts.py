@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.column_types import sha256_of
 from assets.stores.journal import AppendOnly, Ledger, Row, fields_of, row_of
 from assets.stores.ledgers.cause_models import CAUSE_MODEL
-from assets.stores.schema.column_types import sha256_of
 from assets.stores.schema.tables_baselines import forecast_drifts, forecast_scores, forecasts, promotions
 from assets.stores.schema.tables_weather import weather_issues
 from assets.stores.transactions import Repository

@@ -7,8 +7,8 @@ own. Events of a person are recorded by command and withdrawn by command.
 from datetime import datetime
 from typing import Any, Literal
 
+from assets.stores.column_types import sha256_of
 from assets.stores.journal import Ledger
-from assets.stores.schema.column_types import sha256_of
 from assets.stores.schema.tables_readings import meter_events
 from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput

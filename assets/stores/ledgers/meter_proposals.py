@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any, Literal
 
+from assets.stores.column_types import text_sha256
 from assets.stores.journal import AppendOnly
-from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_readings import meter_decisions, meter_proposals
 from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput

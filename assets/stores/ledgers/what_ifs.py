@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from assets.stores.column_types import text_sha256
 from assets.stores.journal import Ledger
-from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_control import what_if_results
 from assets.stores.transactions import Repository
 from data_quality.contracts.control.what_if import FIGURES, PricePath, WhatIfResult, WhatIfVariant

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.column_types import JsonText, UtcDateTime
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.column_types import UtcDateTime
 from assets.stores.published.report_ledger import figure_link
 from assets.stores.published.trace_rows import figure_rows_where
-from assets.stores.schema.column_types import UtcDateTime
 from assets.stores.schema.tables_reports import figures
 from assets.stores.seals import append
 from assets.stores.tables import BY_NAME

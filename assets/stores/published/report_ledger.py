@@ -8,11 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.column_types import sha256_of
 from assets.stores.journal import AppendOnly, Ledger
 from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.published.rendered_files import RenderedFiles
 from assets.stores.published.trace_rows import TraceGone, figure_rows_where, is_of, packed_rows
-from assets.stores.schema.column_types import sha256_of
 from assets.stores.schema.tables_reports import figures as figure_table
 from assets.stores.schema.tables_reports import (
     organisation_versions,
@@ -21,7 +21,6 @@ from assets.stores.schema.tables_reports import (
     revision_inputs,
     site_versions,
 )
-from assets.stores.schema.tables_seals import recorded_clock
 from assets.stores.seals import append, append_row, chained, head_of, off_chain, raw_select
 from assets.stores.transactions import Store, site_transaction
 from assets.stores.trust import redacted
@@ -66,13 +65,6 @@ class ReportStore:
     def __init__(self, store: Store, folder: Path | None = None) -> None:
         self.store = store
         self.files = RenderedFiles(store, folder)
-
-    def known_at(self, clock: Clock) -> datetime:
-        """The instant whose view is "now": the clock, or the newest recorded time where that is later."""
-        found = self.store.rows(sa.select(recorded_clock.c.last_utc).where(recorded_clock.c.id == 1))
-        now = clock.now_utc()
-        # Recorded times may run ahead of the clock (next_recorded_at): what was recorded last must be part of "now".
-        return max(now, found[0]["last_utc"]) if found else now
 
     def add_revision(
         self, draft: RevisionDraft, stamp: Callable[[int], Stamped], clock: Clock, *, maker: str = ""

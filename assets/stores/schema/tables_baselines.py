@@ -4,7 +4,7 @@ models, scores and drifts.
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import JsonText
+from assets.stores.column_types import JsonText
 from assets.stores.schema.tables_metadata import append_only, usual
 
 baseline_versions = append_only(

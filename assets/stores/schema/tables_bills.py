@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import JsonText
+from assets.stores.column_types import JsonText
 from assets.stores.schema.tables_metadata import append_only, usual
 
 bills = append_only(

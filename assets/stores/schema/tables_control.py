@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.column_types import JsonText, UtcDateTime
 from assets.stores.schema.tables_metadata import SEALED, append_only, metadata, usual
 
 plans = append_only(

@@ -4,7 +4,7 @@ people say, alert rules, notices, work orders, and instances of workflows.
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.column_types import JsonText, UtcDateTime
 from assets.stores.schema.tables_metadata import append_only, usual
 
 JOB_LETTERS = 64

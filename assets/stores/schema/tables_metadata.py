@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.column_types import JsonText, UtcDateTime
 
 metadata = sa.MetaData()
 # Says of a table that its rows are written with a seal (seals.py).

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import JsonText, UtcDateTime
+from assets.stores.column_types import JsonText, UtcDateTime
 from assets.stores.schema.tables_metadata import append_only, usual
 
 site_versions = append_only(

@@ -19,7 +19,6 @@ from typing import NamedTuple, Protocol, TypedDict, TypeVar, Unpack
 import polars as pl
 from pydantic import ValidationError
 
-from assets.stores.file_hashes import mark_of
 from assets.stores.lake.lake_block import write_atomic
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.model import Model
@@ -332,8 +331,9 @@ def read_built(marts_dir: Path, stage: str, cache: ProjectCache) -> Built:
     path = marts_dir / f"built_{stage}.json"
     # It names thousands of sites, and every look asks for it.
     try:
+        stat = path.stat()
         # The inode too: of two writes in one tick of the disk's clock the second is another file.
-        key = (path, path.stat().st_ino, mark_of(path))
+        key = (path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
         return cache.once("built_marts", key, lambda: Built.model_validate_json(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValidationError):
         return Built()

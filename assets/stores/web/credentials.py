@@ -10,8 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.column_types import text_sha256
 from assets.stores.journal import AppendOnly
-from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_web import credentials
 from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput

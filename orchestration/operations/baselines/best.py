@@ -90,7 +90,7 @@ def spans_of(train: Sequence[str] | None, years: str | None) -> "list[Span]":
 
 def use_named(call: Call, site: str | None, seu: str) -> tuple[Site, Seu]:
     """The site and the use. Raises BadInput where none or several are meant."""
-    from reports.recompute.kept_readings import seu_of
+    from reports.recompute.figure_sources import seu_of
 
     before, slash, name = seu.rpartition("/")
     if slash or site is not None:
@@ -107,7 +107,7 @@ def use_named(call: Call, site: str | None, seu: str) -> tuple[Site, Seu]:
 def _use_of(call: Call, site: Site, seu: Seu, spans: "Sequence[Span]", report: "Span") -> "Usage":
     from ml.baselines.lifecycle.use_years import usage_of_days
 
-    as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
+    as_of_utc = call.as_of_utc or call.project.store.known_at(call.clock)
     # One table from the first year to the end of the reporting period: a change of use lies between them too.
     period = Period(label="", start=min(start for start, _ in spans), end=report[1], time_zone=site.time_zone)
     return usage_of_days(call.sources.days(site, seu.seu_id, period, as_of_utc), site=site, seu=seu)

@@ -22,7 +22,7 @@ from orchestration.views.requested_figures import use_ids
 from reports.assess import TREND_YEARS, UseRequest, baselines_in_force, enb_of
 from reports.gates import refuse_future, refuse_without_readings
 from reports.recompute.claims import against_use, claim_of
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import seu_of
 from reports.texts.locales import format_alike
 from reports.writer import significance, standing_of, words
 
@@ -96,7 +96,7 @@ def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> tu
     project, known = call.project, call.project.site(site)
     use = seu_of(known, seu)
     # One instant for all that follows: readings, baselines and adjustments of one view.
-    as_of = call.as_of_utc or project.reports.known_at(call.clock)
+    as_of = call.as_of_utc or project.store.known_at(call.clock)
     if number is None:
         version = baselines_in_force(known, project.baselines, as_of_utc=as_of).get(use.seu_id)
     else:

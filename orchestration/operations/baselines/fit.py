@@ -92,7 +92,7 @@ def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answ
     enter(call.project.project)
     from orchestration.runner import open_runner
     from orchestration.warehouse.fresh import freshen_marts
-    from reports.recompute.kept_readings import seu_of
+    from reports.recompute.figure_sources import seu_of
 
     project, known = call.project, call.project.site(site)
     who = call.acting(Role.ANALYST).person_id

@@ -37,7 +37,7 @@ def monitor(
 ) -> Answer:
     """Compare the last days with the 90-day monitoring baseline, quarter hour by quarter hour; refit weekly."""
     from ml.baselines.lifecycle.monitor_site import monitored, refit_site
-    from reports.recompute.kept_readings import seu_of
+    from reports.recompute.figure_sources import seu_of
 
     project, known = call.project, call.project.site(site)
     use = seu_of(known, seu)
@@ -113,7 +113,7 @@ def project(
     if chosen is None:
         return Answer(result, text=f"{text}\n  no baseline yet: fit one with --fit")
     # One instant for the saving and for the ids of its numbers.
-    as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
+    as_of_utc = call.as_of_utc or call.project.store.known_at(call.clock)
     found = project_savings(
         known, wanted, chosen, lake=call.project.lake, now_utc=call.as_of_utc or call.clock.now_utc(),
         as_of_utc=as_of_utc,

@@ -66,7 +66,7 @@ def footprint(
     one = found[0]
     say_findings(call, one.findings)
     is_own = gwp is None and not supplier
-    known = call.as_of_utc or call.project.reports.known_at(call.clock)
+    known = call.as_of_utc or call.project.store.known_at(call.clock)
     ids = _ids(call, sites[0], one, known) if is_own else {}
     lines = [{**line.model_dump(), "figures": _of_line(line, ids)} for line in one.lines]
     return Answer({**one.model_dump(), "lines": lines, "figures": _of_totals(one, ids)}, LINES, scopes_text(one))
@@ -181,7 +181,7 @@ def footprint_of(
     from assets.stores.ledgers.factor_ledger import FactorStore
 
     project = call.project
-    refuse_future(span, project.reports.known_at(call.clock), name="footprint")
+    refuse_future(span, project.store.known_at(call.clock), name="footprint")
     stored = FactorStore(project.store).known(as_of_utc=as_of_utc, tenant=site.site_id)
     readings = site_readings(project.lake, site, start_utc=span.start_utc, end_utc=span.end_utc, as_of_utc=as_of_utc)
     energies, kwh = site_energies(readings, site=site, period=span), Decimal(0)

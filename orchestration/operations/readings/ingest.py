@@ -63,7 +63,10 @@ def ingest(
             call.say(f"{path.name}: the lake's file {each} is as it was again")
     ran: dict[str, list[str]] = {}
     if refresh and not dry_run:
-        from orchestration.warehouse.fresh import refresh as make_again
+        from orchestration.instance.write import enter
+
+        enter(call.project.project)
+        from orchestration.runner import refresh as make_again
 
         ran = make_again(call.project, say=call.say)
     changed = sum(report.new_rows + report.corrected_rows for report in reports)

@@ -32,9 +32,8 @@ from reports.writer import words
 
 def marts_then(call: Call, sites: Sequence[Site], name: str) -> tuple[Path, datetime]:
     """Folder of the marts and the instant that they are as known at. name: of the sites, for the progress line."""
-    from orchestration.warehouse.fresh import freshen_marts
+    from orchestration.warehouse.fresh import freshen_marts, stale_partitions
     from orchestration.warehouse.marts_as_of import marts_as_of
-    from orchestration.warehouse.stale import stale_partitions
 
     project = call.project
     if call.as_of_utc is not None:
@@ -44,10 +43,10 @@ def marts_then(call: Call, sites: Sequence[Site], name: str) -> tuple[Path, date
     if project.store.read_only is None:
         freshen_marts(project, clock=call.clock, doing=call.doing)
         # After the marts were made: their instant must not lie before what they hold.
-        return project.project.marts_dir, project.reports.known_at(call.clock)
+        return project.project.marts_dir, project.store.known_at(call.clock)
     # Of a project that cannot be written: as published, or made of the same readings in the user's cache.
     stale, site_ids = stale_partitions(project), {site.site_id for site in sites}
-    now_utc = project.reports.known_at(call.clock)
+    now_utc = project.store.known_at(call.clock)
     if site_ids & {month.partition("|")[0] for months in stale.values() for month in months}:
         return marts_as_of(project, sites, now_utc), now_utc
     return project.project.marts_dir, now_utc
@@ -103,7 +102,7 @@ def kpis(
     span = parse_period(period, known.time_zone if known else "UTC")
     sites = list(call.project.sites.values()) if known is None else [known]
     # Told before the marts are made fresh, which may take minutes.
-    refuse_future(span, call.project.reports.known_at(call.clock), name="kpis")
+    refuse_future(span, call.project.store.known_at(call.clock), name="kpis")
     if known is not None:
         refuse_without_readings(call.project.lake, known, span, name="kpis", as_of_utc=call.as_of_utc)
     marts_dir, as_of_utc = marts_then(call, sites, site or "all sites")

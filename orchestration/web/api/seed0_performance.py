@@ -28,7 +28,7 @@ from reports.assess import UseRequest, enb_of
 from reports.figures.answer import Asking
 from reports.pages.energy_uses import Quarter, formula_of, why_measure
 from reports.pages.use_quarters import quarters, use_request
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import seu_of
 
 router = APIRouter(prefix="/api/v1")
 SHARED, TAKES = ("as_of", "locale"), ("seu_id", "start_year", "end_year", "baseline_version")

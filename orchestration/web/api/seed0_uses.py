@@ -160,7 +160,7 @@ def _source(carrier: Carrier, sites: list[Site], sources: Sources, ask: Ask) -> 
 
 def _factors(carrier: Carrier, site: Site, sources: Sources, ask: Ask) -> list[DayFactor]:
     scope = f"site:{site.site_id}" + ("" if carrier is Carrier.ELECTRICITY else f"/{carrier.value}")
-    known_at = ask.project.reports.known_at(ask.clock)
+    known_at = ask.project.store.known_at(ask.clock)
     try:
         # Asked of all time: of a shorter span the dates would be cut to it.
         found = sources.factor_versions(site, scope, date(1990, 1, 1), date(2100, 1, 1), known_at)

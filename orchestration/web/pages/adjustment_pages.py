@@ -19,7 +19,7 @@ from orchestration.web.web_call import WebCall, has_keys
 from reports.assess import enb_of
 from reports.pages.adjustment_acts import PROPOSAL_FIELDS, AdjustmentActor
 from reports.pages.energy_uses import ENPI, use_address
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import seu_of
 
 router = APIRouter()
 _ONE = ENPI + "/{site}/{seu}"

@@ -23,7 +23,7 @@ from reports.pages.baseline_review import approve_form, reject_form, review_page
 from reports.pages.energy_uses import BASELINES, version_address
 from reports.pages.page import Form, PageBlock
 from reports.pages.page_states import NO_KEY
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import seu_of
 from reports.report_content import Paragraph
 from reports.texts.locales import named, short_date
 

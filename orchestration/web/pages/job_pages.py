@@ -29,7 +29,7 @@ from reports.pages.energy_uses import ENPI, FORECASTS, use_address
 from reports.pages.page import Form, Input, Lack
 from reports.pages.report_library import NEW, NEW_REPORT, Wanted, span_text
 from reports.pages.report_library import PATH as REPORTS
-from reports.recompute.kept_readings import seu_of
+from reports.recompute.figure_sources import seu_of
 from reports.texts.locales import long_date, named, period_text
 
 router = APIRouter()
@@ -191,7 +191,7 @@ def fit_form(ask: Ask, site: Site, seu: Seu) -> Form | None:
         days = period_text(seu.baseline.start, seu.baseline.end, ask.address.locale)
         title = Sentence("There is no baseline yet. The site file names its training period: {0}", days)
         return job_form(ask, site, ENPI, title, (use,))
-    last = last_whole(ask.project, [site], ask.project.reports.known_at(ask.clock), months=12)
+    last = last_whole(ask.project, [site], ask.project.store.known_at(ask.clock), months=12)
     hint = "A whole year, as 2025 or 2025-03-01/2026-03-01"
     train = Input(name="train", label="Training period", value=last, is_required=True, hint=hint)
     return job_form(ask, site, ENPI, fields=(use, train))
@@ -216,7 +216,7 @@ def _values(ask: Ask, site: Site, page: str) -> dict[str, Any]:
         return {"period": f"{(local_days(ask.project, site, 1) or (ask.now_utc,))[-1]:%Y-%m}"}
     if page != ADVICE:
         return {}
-    now_utc = ask.project.reports.known_at(ask.clock)
+    now_utc = ask.project.store.known_at(ask.clock)
     spans = (last_whole(ask.project, [site], now_utc, months=months) for months in (12, 3, 1))
     if period := next(filter(None, spans), ""):
         return {"period": period}

@@ -62,7 +62,7 @@ def _prefilled(ask: Ask, wanted: Wanted) -> Wanted:
     if wanted.period or report not in templates or subject not in subjects:
         return Wanted(report, subject, wanted.period)
     months = MARKS.get(report) or MONTHS[templates[report].periods[0]]
-    now_utc = ask.project.reports.known_at(ask.clock)
+    now_utc = ask.project.store.known_at(ask.clock)
     return Wanted(report, subject, last_whole(ask.project, subjects[subject].sites, now_utc, months=months))
 
 
@@ -77,7 +77,7 @@ def _refuse(ask: Ask, wanted: Wanted) -> None:
         raise BadInput("no site is chosen", reason="unknown_site", mend="choose one of the list")
     span = parse_period(wanted.period, subject.time_zone)
     check_period(template, span)
-    refuse_future(span, ask.project.reports.known_at(ask.clock), name=f"report {wanted.report!r}")
+    refuse_future(span, ask.project.store.known_at(ask.clock), name=f"report {wanted.report!r}")
     if subject.organisation is None:
         refuse_empty(template, ask.project.lake, subject.sites[0], span)
 

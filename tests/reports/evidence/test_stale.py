@@ -29,7 +29,7 @@ def test_many_digests_at_once_are_those_of_the_lake(good: World, start: int, hou
 
 def test_a_digest_of_the_past_leaves_out_what_came_later(world: MakeWorld) -> None:
     used = world()
-    then, span = used.reports.known_at(used.clock), ("plant", FIRST, FIRST + timedelta(days=60))
+    then, span = used.reports.store.known_at(used.clock), ("plant", FIRST, FIRST + timedelta(days=60))
     before = digests_of(used.lake.store, [span])[span]
     late_row(used)
     assert digests_of(used.lake.store, [span])[span] != before

@@ -17,5 +17,5 @@ def world_of(folder: Path) -> World:
     lake, baselines, reports = Lake(folder / "lake", store), BaselineStore(store), ReportStore(store)
     clock = FixedClock(SystemClock().now_utc())
     versions = {each.baseline.seu_id: each for each in baselines.versions("plant")}
-    as_of = reports.known_at(clock)
+    as_of = reports.store.known_at(clock)
     return World(site, lake, baselines, reports, clock, versions=versions, as_of_utc=as_of)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from assets.stores.schema.column_types import text_sha256
+from assets.stores.column_types import text_sha256
 from assets.stores.sign import ACTION_DOMAIN, canonical, fingerprint, load_key, new_key
 from reports.evidence import manifest as names
 from tests.reports.evidence.test_pack import members_of, resealed, written
