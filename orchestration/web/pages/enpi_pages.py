@@ -14,7 +14,7 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.draw import draw_kept
-from orchestration.web.pages.adjustment_pages import adjustment_actor
+from orchestration.web.pages.baseline_pages import adjustment_actor
 from orchestration.web.pages.job_pages import fit_form
 from orchestration.web.queries import stamp_of_uses
 from orchestration.web.request_context import Ask, Nav, requires
