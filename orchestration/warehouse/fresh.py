@@ -1,6 +1,6 @@
 """Months of marts and quarterly reports that are older than the lake, and marts made again in this process."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
 from itertools import groupby
 from operator import itemgetter

@@ -432,11 +432,8 @@ def look_undone(ask: Ask, address: Address) -> Form | None:
     if not name:
         return None
     kept = {name: value, "next": address.href(), "seen": CHANGED}
-    fields = tuple(Input(name=each, label="", kind="hidden", value=text) for each, text in kept.items())
-    return Form(
-        key="look", title="View", action="/profile/look", method="post", fields=fields, submit="View",
-        undoes="The view was changed.",
-    )  # fmt: skip
+    fields = tuple(Input(name=each, kind="hidden", value=text) for each, text in kept.items())
+    return Form(title="View", action="/profile/look", fields=fields, undoes="The view was changed.")
 
 
 def _looks(ask: Ask, address: Address) -> dict[str, list[tuple[str, str, bool]]]:

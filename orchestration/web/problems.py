@@ -199,9 +199,9 @@ def access_form(request: Request, person: Person) -> Form | None:
     lacking = getattr(request.state, "permission", "")
     if not lacking or may(person, Permission(lacking)):
         return None
-    field = Input(name="permission", label="", kind="hidden", value=lacking)
-    return Form(key="access", title="Request access", action=ACCESS, method="post", fields=(field,),
-                submit="Request access", note="Whoever gives roles sees it under People, with your name.")  # fmt: skip
+    field = Input(name="permission", kind="hidden", value=lacking)
+    note = "Whoever gives roles sees it under People, with your name."
+    return Form(title="Request access", action=ACCESS, fields=(field,), note=note)
 
 
 def _way_back(request: Request, nav: Sequence[Nav]) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from orchestration.operations.operation import Call
 from orchestration.web.queries import instant_of
 from orchestration.web.request_context import Ask
 from orchestration.web.signing import ASK, SIGNATURE, BrowserSigner, TextSigner, signed_at
+from reports.pages.signers import Signer as FormSigner
 
 # The field of a form that makes a secret: 256 bits, drawn for it alone.
 CHANCE = "chance"
@@ -78,6 +79,12 @@ class WebCall(Call):
         if not _CHANCE.fullmatch(chance):
             raise BadInput("this form is not complete: open the page again", reason="bad_request")
         return chance
+
+
+def signer_of(ask: Ask) -> FormSigner:
+    """Person who looks, as forms that are signed know them."""
+    people, me = ask.project.people, ask.person.person_id
+    return FormSigner(person_id=me, needs_key=has_keys(people), public_key=people.public_keys.get(me, ""))
 
 
 def has_keys(people: People) -> bool:

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from data_quality.contracts.baselines.baseline import AdjustmentKind, AdjustmentRecord, AdjustmentStatus
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.address import Address
-from reports.pages.device_acts import Actor, signed
 from reports.pages.energy_uses import ENPI, UseData
-from reports.pages.page import Form, Input, PageBlock
+from reports.pages.page import REASON, Form, Input, PageBlock
+from reports.pages.signers import Signer, signed
 from reports.report_content import Paragraph
 from reports.texts.locales import named, short_date, written
 from reports.writer import words
 
-_REASON = Input(name="reason", label="Reason", is_required=True)
 PROPOSAL_FIELDS = (
     Input(name="kind", label="Kind", kind="select", value=AdjustmentKind.NON_ROUTINE.value,
           options=tuple((each.value, words(each.value)) for each in reversed(AdjustmentKind))),
@@ -20,13 +19,13 @@ PROPOSAL_FIELDS = (
     Input(name="end", label="First day after it", kind="date", is_required=True),
     Input(name="kwh_per_day", label="Added to each expected day, kWh", hint="120, or −80 where less is needed"),
     Input(name="percent", label="Or of the expected energy, %", hint="One of the two"),
-    _REASON,
+    REASON,
     Input(name="method", label="Method", is_required=True, hint="Submeter, engineering estimate …"),
     Input(name="evidence", label="Evidence", is_required=True, hint="Text or link that a second person can check"),
 )  # fmt: skip
 
 
-class AdjustmentActor(Actor):
+class AdjustmentActor(Signer):
     """Reader of a use's page. may_propose: writes a proposal; may_approve: gives the second person's yes.
 
     others: who else approves, in a sentence.
@@ -79,19 +78,17 @@ def _decisions(
         )
     if not is_own and is_open and actor.may_approve:
         note = "Expected energy takes it from now on."
-        form = _form(f"{place}/approve", "Approve adjustment", data, address, note, (_REASON,))
+        form = _form(f"{place}/approve", "Approve adjustment", data, address, note, (REASON,))
         yield signed(form, f"baseline adjust --approve {record.adjustment_id}", actor)
     if is_own and is_open and actor.may_propose:
-        form = _form(f"{place}/take-back", "Take back proposal", data, address, "", (_REASON,))
+        form = _form(f"{place}/take-back", "Take back proposal", data, address, "", (REASON,))
         yield signed(form, f"baseline adjust --withdraw {record.adjustment_id}", actor)
     elif not is_own and actor.may_approve:
         note = "" if is_open else "Expected energy is without it from now on; what was published keeps it."
-        form = _form(f"{place}/withdraw", title, data, address, note, (_REASON,))
+        form = _form(f"{place}/withdraw", title, data, address, note, (REASON,))
         yield signed(form, f"baseline adjust --withdraw {record.adjustment_id}", actor)
 
 
 def _form(place: str, title: str, data: UseData, address: Address, note: Text, fields: tuple[Input, ...]) -> Form:
     action = Address(path=f"{ENPI}/{data.site.site_id}/{data.seu.seu_id}/{place}", locale=address.locale).href()
-    return Form(
-        key=place.replace("/", "-"), title=title, action=action, method="post", fields=fields, submit=title, note=note,
-    )  # fmt: skip
+    return Form(key=place.replace("/", "-"), title=title, action=action, fields=fields, note=note)

@@ -12,8 +12,23 @@ from reports.advice_words import title_of
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.numbers import Number
-from reports.pages.page import Cards, Choice, Form, Input, Item, Lack, Look, Option, Page, PageBlock, Part, Widget
-from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.pages.page import (
+    REASON,
+    Cards,
+    Choice,
+    Form,
+    Input,
+    Item,
+    Lack,
+    Look,
+    Option,
+    Page,
+    PageBlock,
+    Part,
+    Widget,
+)
+from reports.pages.widgets.tile import table
+from reports.report_content import Paragraph, Table
 from reports.texts.locales import format_number, moment, named, period_text, unit_text
 
 PATH = "/advice"
@@ -32,7 +47,6 @@ ACTS: Mapping[str, tuple[RecommendationState, str, str]] = {
     "dismiss": ("dismissed", "Dismiss", "It is not proposed again for these days."),
     "measure": ("measured", "Measure saving", "The saving since its work order was done, compared with the estimate."),
 }  # fmt: skip
-_REASON = Input(name="reason", label="Reason", is_required=True)
 
 
 class Reason(NamedTuple):
@@ -159,9 +173,9 @@ def _search(address: Address) -> Form:
     kept = (("site", address.site), ("status", address.part("status")), ("locale", address.part("locale")))
     fields = (
         Input(name="search", label="Search", value=address.part("search")),
-        *(Input(name=name, label="", kind="hidden", value=value) for name, value in kept if value),
+        *(Input(name=name, kind="hidden", value=value) for name, value in kept if value),
     )
-    return Form(key="search", title="Search", action=PATH, method="get", fields=fields, submit="Search")
+    return Form(key="search", title="Search", action=PATH, method="get", fields=fields)
 
 
 def _card(site: Site, of: Recommendation, scopes: Mapping[str, str], address: Address) -> Widget:
@@ -257,19 +271,16 @@ def _reasons(detail: AdviceDetail, whys: Mapping[str, str]) -> Cards:
 
 def _history(detail: AdviceDetail, locale: str) -> Table:
     local = zone(detail.site.time_zone)
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=moment(each.recorded_at_utc.astimezone(local), locale) if each.recorded_at_utc else "–"),
-                Cell(text=Sentence(STATES[each.status][0])),
-                Cell(text=named(detail.people.get(each.person_id, each.person_id)) if each.person_id else "–"),
-                Cell(text=named(each.reason) if each.reason else "–"),
-            )
+    rows = [
+        (
+            moment(each.recorded_at_utc.astimezone(local), locale) if each.recorded_at_utc else "–",
+            Sentence(STATES[each.status][0]),
+            named(detail.people.get(each.person_id, each.person_id)) if each.person_id else "–",
+            named(each.reason) if each.reason else "–",
         )
         for each in detail.history
-    )  # fmt: skip
-    columns = (*(Column(title=each) for each in ("When", "State", "Who")), Column(title="Reason", weight=4))
-    return Table(key="history", title="History", sheet="history", columns=columns, rows=rows)
+    ]
+    return table("history", "History", ("When", "State", "Who", "Reason"), rows)
 
 
 def _offered(act: str, detail: AdviceDetail) -> bool:
@@ -280,14 +291,12 @@ def _offered(act: str, detail: AdviceDetail) -> bool:
 
 def _form(act: str, detail: AdviceDetail, address: Address) -> Form:
     _, label, note = ACTS[act]
-    seen = Input(name="seen", label="", kind="hidden", value=stamp_of(detail.of))
+    seen = Input(name="seen", kind="hidden", value=stamp_of(detail.of))
     due = (Input(name="due", label="Due", kind="date", is_required=True),) if act == "schedule" else ()
     action = address.href(
         f"{PATH}/{detail.of.recommendation_id}/{act}", site=detail.of.site_id, scope=None, period=None
     )
-    return Form(
-        key=act, title=label, action=action, method="post", fields=(*due, _REASON, seen), submit=label, note=note
-    )
+    return Form(title=label, action=action, fields=(*due, REASON, seen), note=note)
 
 
 def _calibration(compared: Sequence[Recommendation], scopes: Mapping[str, str], address: Address) -> Cards:

@@ -7,8 +7,9 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.anomaly_event import CAUSE_TITLES, AnomalyLabel, Cause
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow
-from reports.pages.page import Cards, Form, Input, PageBlock, Part, Widget
-from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.pages.page import REASON, Cards, Form, Input, PageBlock, Part, Widget
+from reports.pages.widgets.tile import table
+from reports.report_content import Paragraph
 from reports.texts.locales import day_of_month, named, unit_text
 
 
@@ -54,9 +55,7 @@ def anomaly_part(shown: AnomalyDetail, locale: str) -> Part:
         widget = Widget(key="course", title=chart.title, hint=hint, state="value", chart=chart, span=12)
         blocks.append(Cards(widgets=(widget,)))
     if shown.evidence:
-        rows = tuple(Row(cells=(Cell(text=name), Cell(text=value))) for name, value in shown.evidence)
-        columns = (Column(title="Evidence", weight=3), Column(title="Value"))
-        blocks.append(Table(key="evidence", title="Evidence", sheet="evidence", columns=columns, rows=rows))
+        blocks.append(table("evidence", "Evidence", ("Evidence", "Value"), shown.evidence))
     return Part(key="cause", title="Likely cause", blocks=tuple(blocks))
 
 
@@ -91,11 +90,11 @@ def label_form(shown: AnomalyDetail) -> Form:
     seen = shown.label.cause if shown.label is not None else ""
     fields = (
         Input(name="cause", label="Cause", kind="select", value=seen or shown.cause, options=options, is_required=True),
-        Input(name="reason", label="Reason", is_required=True),
-        Input(name="seen", label="", kind="hidden", value=seen),
+        REASON,
+        Input(name="seen", kind="hidden", value=seen),
     )
-    return Form(
-        key="label", title="Label cause", action=f"/findings/{shown.event_id}/label?site={shown.site_id}",
-        method="post", fields=fields, submit="Label cause",
-        note="Kept for training, and shown next to the likely cause.",
-    )  # fmt: skip
+    action, note = (
+        f"/findings/{shown.event_id}/label?site={shown.site_id}",
+        "Kept for training, and shown next to the likely cause.",
+    )
+    return Form(title="Label cause", action=action, fields=fields, note=note)

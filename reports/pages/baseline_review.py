@@ -12,7 +12,7 @@ from reports.pages.page import Choice as Picker
 from reports.pages.page import Form, Input, Option, Page, PageBlock, Part
 from reports.pages.use_page import formula_text
 from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Paragraph
+from reports.report_content import Paragraph
 from reports.texts.locales import MISSING, named, short_date, written
 from reports.writer import words
 
@@ -70,24 +70,23 @@ def approve_form(version: BaselineVersion, address: Address) -> Form:
         for code in blocking
     )
     fields = (
-        Input(name="version", label="", kind="hidden", value=str(version.version)),
+        Input(name="version", kind="hidden", value=str(version.version)),
         Input(name="reason", label="Reason", is_required=True, hint="What was checked"),
         *waivers,
     )
-    title = Sentence("Approve version {0}", version.version)
     place = Address(path=f"{BASELINES}/{fit.site_id}/{fit.seu_id}/approve", locale=address.locale).href()
-    return Form(key="approve", title=title, action=place, method="post", fields=fields, submit=title, note=_EFFECT)
+    return Form(title=Sentence("Approve version {0}", version.version), action=place, fields=fields, note=_EFFECT)
 
 
 def reject_form(version: BaselineVersion, address: Address) -> Form:
     """The rejection, with its reason."""
-    fit, title = version.baseline, Sentence("Reject version {0}", version.version)
+    fit = version.baseline
     fields = (
-        Input(name="version", label="", kind="hidden", value=str(version.version)),
+        Input(name="version", kind="hidden", value=str(version.version)),
         Input(name="reason", label="Reason", is_required=True, hint="Reason against it"),
     )
     place = Address(path=f"{BASELINES}/{fit.site_id}/{fit.seu_id}/reject", locale=address.locale).href()
-    return Form(key="reject", title=title, action=place, method="post", fields=fields, submit=title, note=_REJECTED)
+    return Form(title=Sentence("Reject version {0}", version.version), action=place, fields=fields, note=_REJECTED)
 
 
 def _facts(versions: Sequence[BaselineVersion], names: Mapping[str, str], locale: str) -> PageBlock:
@@ -111,7 +110,7 @@ def _facts(versions: Sequence[BaselineVersion], names: Mapping[str, str], locale
         "Trained (end excluded)", "Days", "Parameters", "R² adjusted", "CV(RMSE)", "CV(RMSE), held out",
         "RMSE of a day", "Fitted by", "Approved by", "Reason",
     )  # fmt: skip
-    columns = [("", ""), *((Sentence("Version {0}", each.version), "") for each in versions)]
+    columns = ["", *(Sentence("Version {0}", each.version) for each in versions)]
     of_versions = [of(each) for each in versions]
-    rows = [[Cell(text=label), *(Cell(text=each[at]) for each in of_versions)] for at, label in enumerate(labels)]
+    rows = [(label, *(each[at] for each in of_versions)) for at, label in enumerate(labels)]
     return table("versions", "Against the version in force", columns, rows)

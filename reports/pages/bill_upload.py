@@ -7,8 +7,9 @@ from data_quality.contracts.sentence import Sentence
 from reports.figures.bill_figures import StandingBill
 from reports.pages.address import Address
 from reports.pages.bills import PATH, bill_address
-from reports.pages.page import Form, Input, Page, PageBlock, Part, PicturesForm, Steps
-from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.pages.page import REASON, Form, Input, Page, PageBlock, Part, PicturesForm, Steps
+from reports.pages.widgets.tile import table
+from reports.report_content import Cell, Column, Paragraph, Table
 from reports.texts.locales import format_number, long_date, named, unit_text
 
 UPLOAD = "/upload/bill"
@@ -27,12 +28,10 @@ _OF_LINE = {"quantity": "{0}: quantity", "rate": "{0}: rate", "amount": "{0}: am
 def upload_page(site_id: str, address: Address) -> Page:
     """The form in which a file is chosen, or dropped."""
     fields = (
-        Input(
-            name="file", label="Bill as PDF, image, CSV or XLSX", kind="file", is_required=True, hint=TOO_LARGE
-        ),
-    )  # fmt: skip
+        Input(name="file", label="Bill as PDF, image, CSV or XLSX", kind="file", is_required=True, hint=TOO_LARGE),
+    )
     form = Form(
-        key="upload", title="Upload bill", action=f"{PREVIEW}?site={site_id}", method="post", fields=fields,
+        key="upload", title="Upload bill", action=f"{PREVIEW}?site={site_id}", fields=fields,
         submit="Read bill", note="What was read is shown first. Nothing is stored before you accept it.",
     )  # fmt: skip
     return _page(address, "Upload bill", (form,))
@@ -60,11 +59,11 @@ def preview_page(
     blocks += [_facts(bill, address.locale), _lines(bill, address.locale)]
     blocks += [_unread(bill)] if bill.unread else []
     if not stored:
-        fields = (Input(name="kept", label="", kind="hidden", value=kept),)
+        fields = (Input(name="kept", kind="hidden", value=kept),)
         blocks.append(
             Form(
-                key="accept", title="Accept bill", action=f"{UPLOAD}/add?site={site_id}", method="post", fields=fields,
-                submit="Accept bill", note="It is stored with its file, and checked at once.",
+                key="accept", title="Accept bill", action=f"{UPLOAD}/add?site={site_id}", fields=fields,
+                note="It is stored with its file, and checked at once.",
             )
         )  # fmt: skip
     links = [("Open bill", bill_address(each, address)) for each in (stored or like,) if each]
@@ -93,40 +92,31 @@ def _facts(bill: SupplierBill, locale: str) -> Steps:
 def _lines(bill: SupplierBill, locale: str) -> Table:
     unit = unit_text(bill.currency or "")
     columns = (
-        Column(title="Line", weight=3), Column(title="Quantity", is_number=True), Column(title="Unit"),
-        Column(title="Rate", is_number=True), Column(title="Billed", unit=unit, is_number=True),
+        "Line", Column(title="Quantity", is_number=True), "Unit", Column(title="Rate", is_number=True),
+        Column(title="Billed", unit=unit, is_number=True),
     )  # fmt: skip
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=named(each.label)), Cell(text=format_number(each.quantity, decimals=3, locale=locale)),
-                Cell(text=named(each.unit)), Cell(text=format_number(each.rate, decimals=4, locale=locale)),
-                Cell(text=format_number(each.amount, decimals=2, locale=locale)),
-            )
+    rows = [
+        (
+            named(each.label), format_number(each.quantity, decimals=3, locale=locale), named(each.unit),
+            format_number(each.rate, decimals=4, locale=locale), format_number(each.amount, decimals=2, locale=locale),
         )
         for each in bill.lines
-    )  # fmt: skip
-    return Table(key="read", title="Lines", sheet="read", columns=columns, rows=rows)
+    ]  # fmt: skip
+    return table("read", "Lines", columns, rows)
 
 
 def _unread(bill: SupplierBill) -> Table:
-    columns = (Column(title="Place"), Column(title="Text", weight=3), Column(title="Expected", weight=3))
-    rows = tuple(
-        Row(
-            cells=(Cell(text=named(str(each.place))), Cell(text=named(each.text), tone="bad"), Cell(text=each.expected))
-        )
-        for each in bill.unread
-    )
-    return Table(key="unread", title="Not read", sheet="unread", columns=columns, rows=rows)
+    rows = [(named(str(each.place)), Cell(text=named(each.text), tone="bad"), each.expected) for each in bill.unread]
+    return table("unread", "Not read", ("Place", "Text", "Expected"), rows)
 
 
-def confirm_part(bill: StandingBill, site_id: str, *, key_needed: str | None, command: str) -> Part:
-    """Picture and form. key_needed: the public key of who signs; None: nobody signs here. command: does the same."""
+def confirm_part(bill: StandingBill, site_id: str, *, public_key: str, command: str) -> Part:
+    """Picture and form. public_key: of who signs; empty: nobody signs here. command: does the same."""
     form = Form(
-        key="confirm", title="Confirm bill", action=f"{PATH}/{bill.bill_id}/confirm?site={site_id}", method="post",
-        fields=(*_fields(bill.bill), Input(name="reason", label="Reason", is_required=True)), submit="Confirm bill",
+        title="Confirm bill", action=f"{PATH}/{bill.bill_id}/confirm?site={site_id}",
+        fields=(*_fields(bill.bill), REASON),
         note="It counts, and is checked, from then on. The image is kept.",
-        **({"public_key": key_needed, "command": command} if key_needed else {}),
+        public_key=public_key, command=command if public_key else "",
     )  # fmt: skip
     pictures = tuple(
         (f"{PATH}/{bill.bill_id}/pages/{page}?site={site_id}", Sentence("Page {0} of the bill as it was sent", page))

@@ -11,7 +11,7 @@ from reports.pages.address import Address, why_of
 from reports.pages.chart import Chart, ChartRow, ticks_of
 from reports.pages.findings import history_table
 from reports.pages.numbers import Number
-from reports.pages.page import Cards, Form, Input, Page, PageBlock, Part, Widget
+from reports.pages.page import REASON, Cards, Form, Input, Page, PageBlock, Part, Widget
 from reports.pages.widgets.tile import Given, nothing
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import MISSING, format_number, month_year, named, period_text, unit_text
@@ -274,12 +274,6 @@ def title_of(act: str, bill: StandingBill, locale: str) -> str:
 
 
 def _form(act: str, bill: StandingBill, seen: str, site_id: str, locale: str) -> Form:
-    title = title_of(act, bill, locale)
-    fields = (
-        Input(name="seen", label="", kind="hidden", value=seen),
-        Input(name="reason", label="Reason", is_required=True),
-    )
-    return Form(
-        key=act, title=title, action=f"{PATH}/{bill.bill_id}/{act}?site={site_id}", method="post", fields=fields,
-        submit=title, note=_EFFECT[act],
-    )  # fmt: skip
+    action = f"{PATH}/{bill.bill_id}/{act}?site={site_id}"
+    fields = (Input(name="seen", kind="hidden", value=seen), REASON)
+    return Form(title=title_of(act, bill, locale), action=action, fields=fields, note=_EFFECT[act])

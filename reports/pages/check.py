@@ -42,10 +42,10 @@ def check_page(address: Address, standing: Standing | None = None, checked: Chec
     parts = [Part(key="answer", blocks=tuple(blocks))] if blocks else []
     note = Sentence("PDF, workbook, JSON or evidence pack, up to {0} MB. Nothing of it is kept.", LARGEST_MB)
     file = Form(
-        key="file", title="Check a file", action=address.href(r=None), method="post", submit="Check file", note=note,
+        key="file", title="Check a file", action=address.href(r=None), submit="Check file", note=note,
         fields=(Input(name="file", label="File of a report", kind="file", is_required=True),),
     )  # fmt: skip
-    kept = [] if address.locale == "en" else [Input(name="locale", label="", kind="hidden", value=address.locale)]
+    kept = [] if address.locale == "en" else [Input(name="locale", kind="hidden", value=address.locale)]
     name = Form(
         key="name", title="Check a report by its code", action=PATH, method="get", submit="Check report",
         fields=(Input(name="r", label="Code of the report", value=address.part("r"), is_required=True,

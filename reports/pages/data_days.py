@@ -228,12 +228,9 @@ def _acts(refused: Refused, address: Address) -> tuple[Form, ...]:
     if refused.may_take:
         labels = {TAKE: Sentence("Accept {0} rows", refused.rows)} | labels
     return tuple(
-        Form(
-            key=f"{act}-{refused.item_id[:12]}", title=text, action=address.href(act_path(refused.item_id, act)),
-            method="post", fields=(), submit=text,
-        )
+        Form(key=f"{act}-{refused.item_id[:12]}", title=text, action=address.href(act_path(refused.item_id, act)))
         for act, text in labels.items()
-    )  # fmt: skip
+    )
 
 
 def act_path(item_id: str, act: str) -> str:

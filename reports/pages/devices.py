@@ -9,7 +9,8 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.address import Address
 from reports.pages.page import Cards, Form, Item, Page, PageBlock, Part, Strip, Widget
 from reports.pages.widgets.live_kw import age_words
-from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
+from reports.pages.widgets.tile import table
+from reports.report_content import Cell, Column, Paragraph, Table, Tone
 from reports.texts.locales import format_alike, named, unit_text
 from reports.writer import words
 
@@ -367,26 +368,18 @@ def _listed(devices: Sequence[ListedDevice], address: Address) -> list[PageBlock
 
 
 def _table(devices: Sequence[ListedDevice], locale: str) -> Table:
-    columns = (
-        Column(title="Device", weight=2), Column(title="State now", weight=2), Column(title="Health"),
-        Column(title="Override", weight=2), Column(title="Last command", weight=3), Column(title="Kind"),
-    )  # fmt: skip
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=each.called, figure_id=each.device_id),
-                state_cell(each, locale),
-                health_cell(each),
-                Cell(text=Sentence("until {0}", each.override.until), tone="caution") if each.override
-                else Cell(text=NONE, tone="muted"),
-                _last(each, locale),
-                Cell(text=kind_of(each.kind)),
-            )
+    columns = ("Device", "State now", "Health", "Override", "Last command", "Kind")
+    rows = [
+        (
+            Cell(text=each.called, figure_id=each.device_id), state_cell(each, locale), health_cell(each),
+            Cell(text=Sentence("until {0}", each.override.until), tone="caution") if each.override
+            else Cell(text=NONE, tone="muted"),
+            _last(each, locale), kind_of(each.kind),
         )
         for each in devices
-    )  # fmt: skip
+    ]  # fmt: skip
     note = "" if rows else "The site file names no device. Add one under 'assets'."
-    return Table(key="devices", title="Devices", sheet="devices", columns=columns, rows=rows, note=note)
+    return table("devices", "Devices", columns, rows, note=note)
 
 
 def _last(device: ListedDevice, locale: str) -> Cell:
@@ -399,47 +392,33 @@ def _last(device: ListedDevice, locale: str) -> Cell:
 
 
 def _points(device: ListedDevice, address: Address) -> Table:
-    columns = (Column(title="Value"), Column(title="Now", is_number=True), Column(title="Age"), Column(title="Source"))
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=each.of),
-                Cell(text=each.told(address.locale), tone="plain" if each.band == "fresh" else "muted"),
-                Cell(text=age_words(each.age_s), tone="caution" if each.band == "gone" else "plain"),
-                Cell(text=each.source),
-            )
+    rows = [
+        (
+            each.of, Cell(text=each.told(address.locale), tone="plain" if each.band == "fresh" else "muted"),
+            Cell(text=age_words(each.age_s), tone="caution" if each.band == "gone" else "plain"), each.source,
         )
         for each in device.points
-    )
+    ]  # fmt: skip
     note = "" if rows else "No value received. Set a live source for it, or see Connections."
-    return Table(key="points", title="State now", sheet="points", columns=columns, rows=rows, note=note)
+    columns = ("Value", Column(title="Now", is_number=True), "Age", "Source")
+    return table("points", "State now", columns, rows, note=note)
 
 
 def _commands(commands: Sequence[SentCommand], locale: str) -> Table:
-    columns = (
-        Column(title="From"), Column(title="Until"), Column(title="What", weight=2),
-        Column(title="Value", is_number=True), Column(title="State", weight=2), Column(title="Evidence", weight=2),
-        Column(title="Reason", weight=3),
-    )  # fmt: skip
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=each.at), Cell(text=each.until), Cell(text=each.of), Cell(text=each.told(locale)),
-                Cell(text=STATES[each.state][0], tone=STATES[each.state][1]),
-                Cell(text=each.proof), Cell(text=named(each.because) if each.because else NONE, tone="muted"),
-            )
+    columns = ("From", "Until", "What", Column(title="Value", is_number=True), "State", "Evidence", "Reason")
+    rows = [
+        (
+            each.at, each.until, each.of, each.told(locale),
+            Cell(text=STATES[each.state][0], tone=STATES[each.state][1]), each.proof,
+            Cell(text=named(each.because) if each.because else NONE, tone="muted"),
         )
         for each in commands
-    )  # fmt: skip
+    ]  # fmt: skip
     note = "" if rows else "No command in the last 24 hours."
-    title = "Commands of the last 24 hours"
-    return Table(key="commands", title=title, sheet="commands", columns=columns, rows=rows, note=note)
+    return table("commands", "Commands of the last 24 hours", columns, rows, note=note)
 
 
 def _changes(changes: Sequence[Change]) -> Table:
-    columns = (Column(title="When"), Column(title="What", weight=3), Column(title="Reason", weight=3))
-    rows = tuple(
-        Row(cells=(Cell(text=each.at), Cell(text=each.what), Cell(text=named(each.reason)))) for each in changes
-    )
+    rows = [(each.at, each.what, named(each.reason)) for each in changes]
     note = "" if rows else "Nobody has acted yet."
-    return Table(key="changes", title="Last acts", sheet="acts", columns=columns, rows=rows, note=note)
+    return table("changes", "Last acts", ("When", "What", "Reason"), rows, note=note)

@@ -6,20 +6,21 @@ from datetime import datetime
 from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
-from reports.pages.device_acts import Actor, signed
-from reports.pages.page import Form, Input, PageBlock
+from reports.pages.page import REASON, Form, Input, PageBlock
+from reports.pages.signers import Signer, signed
 from reports.report_content import Paragraph
 
 PATH = "/demand-response"
-_REASON = Input(name="reason", label="Reason", is_required=True)
 
 
-class EventActor(Actor):
-    """Reader of an event's page. may_run: proposes, arms and settles; may_approve: gives a second person's yes.
+class EventActor(Signer):
+    """Reader of an event's page. may_stop: ends it; may_run: proposes, arms and settles; may_approve: gives a second
+    person's yes.
 
     others: who else approves, in a sentence. fault: why the approval that stands does not hold any more, in a sentence.
     """
 
+    may_stop: bool = False
     may_run: bool = False
     may_approve: bool = False
     others: Text = ""
@@ -31,23 +32,16 @@ def record_form(site_id: str, programmes: Mapping[str, str], last: str, address:
     programme of the last event.
     """
     fields = (
-        Input(
-            name="programme",
-            label="Programme",
-            kind="select",
-            value=last,
-            options=tuple(programmes.items()),
-        ),
+        Input(name="programme", label="Programme", kind="select", value=last, options=tuple(programmes.items())),
         Input(name="day", label="Day", kind="date", is_required=True),
         Input(name="from", label="From", is_required=True, hint="14:00, by the site's clock"),
         Input(name="to", label="Until", is_required=True, hint="16:00; a time not after the begin is of the next day"),
         Input(name="target_kw", label="Target, kW", kind="number", is_required=True),
-        _REASON,
+        REASON,
     )
     note = "It is recorded with your name. Nothing is planned and nothing is commanded yet; opting out ends it."
     action = address.href(PATH, site=site_id, scope=None, period=None)
-    return Form(key="record", title="Record event", action=action, method="post", fields=fields,
-                submit="Record event", note=note)  # fmt: skip
+    return Form(key="record", title="Record event", action=action, fields=fields, note=note)
 
 
 def stamp_of(event: DrEvent) -> str:
@@ -99,7 +93,7 @@ def _approval(event: DrEvent, actor: EventActor, address: Address) -> PageBlock:
         return _said("This plan waits for an approver. {0}", actor.others)
     note = "Your approval covers exactly the steps of this plan, and ends after 24 hours. Digest: {0}"
     form = _form("approve", event, address, "Approve plan", Sentence(note, event.digest[:12]))
-    digest = Input(name="digest", label="", kind="hidden", value=event.digest)
+    digest = Input(name="digest", kind="hidden", value=event.digest)
     form = form.model_copy(update={"fields": (*form.fields, digest)})
     return signed(form, f"dr event approve {event.event_id} --digest {event.digest[:12]}", actor)
 
@@ -111,11 +105,9 @@ def _end(event: DrEvent, address: Address) -> Form:
 
 
 def _form(name: str, event: DrEvent, address: Address, title: str, note: str) -> Form:
-    seen = Input(name="seen", label="", kind="hidden", value=stamp_of(event))
+    seen = Input(name="seen", kind="hidden", value=stamp_of(event))
     action = address.href(f"{PATH}/{event.event_id}/{name}", site=event.site_id, scope=None, period=None)
-    return Form(
-        key=name, title=title, action=action, method="post", fields=(seen, _REASON), submit=title, note=note,
-    )  # fmt: skip
+    return Form(title=title, action=action, fields=(seen, REASON), note=note)
 
 
 def _said(pattern: str, *given: object) -> Paragraph:

@@ -17,7 +17,8 @@ from reports.pages.dr_event_acts import PATH, EventActor, acts_on
 from reports.pages.energy import slot_of
 from reports.pages.numbers import Number
 from reports.pages.page import Cards, Form, Lack, Look, Page, Part, Widget
-from reports.report_content import Cell, Column, Row, Table
+from reports.pages.widgets.tile import table
+from reports.report_content import Cell, Table
 from reports.texts.locales import format_number, moment, named
 
 # Words of the states, and how they look.
@@ -65,21 +66,18 @@ def events_page(
     the form of an event that a programme called.
     """
     # Four columns are what a phone shows side by side; the money stands on the event's own page.
-    columns = (
-        Column(title="Event", weight=3), Column(title="Target", unit="kW", is_number=True), Column(title="State"),
-        Column(title="Shed", unit="kWh", is_number=True),
-    )  # fmt: skip
-    rows = tuple(
+    rows = [
         _listed(site, each, settlements.get(each.event_id), programmes, address.locale)
         for each in sorted(events, key=lambda each: each.start_utc, reverse=True)
-    )
+    ]
     none = "" if rows else "No event was called yet. Programmes call them."
-    table = Table(key="events", title="Demand response", sheet="events", columns=columns, rows=rows, note=none)
+    columns = ("Event", ("Target", "kW"), "State", ("Shed", "kWh"))
+    listed = table("events", "Demand response", columns, rows, note=none)
     whys = {each.event_id: event_href(each, address) for each in events}
-    blocks = (table,) if record is None else (table, record)
+    blocks = (listed,) if record is None else (listed, record)
     return Page(
         title=Sentence("Demand response: {0}", named(site.name)), address=address, whys=whys,
-        parts=(Part(key="events", blocks=blocks),), lacks="" if table.rows else lacks,
+        parts=(Part(key="events", blocks=blocks),), lacks="" if rows else lacks,
         is_synthetic=site.is_simulated,
     )  # fmt: skip
 
@@ -89,15 +87,14 @@ def event_href(event: DrEvent, address: Address) -> str:
     return address.href(f"{PATH}/{event.event_id}", site=event.site_id, scope=None, period=None)
 
 
-def _listed(site: Site, event: DrEvent, settled: Settlement | None, programmes: Mapping[str, str], locale: str) -> Row:
+def _listed(
+    site: Site, event: DrEvent, settled: Settlement | None, programmes: Mapping[str, str], locale: str
+) -> tuple[Cell | Text, ...]:
     shed = settled.rule.shed_kwh if settled and settled.rule else None
     title = Sentence(programmes.get(event.programme, event.programme))
-    return Row(
-        cells=(
-            Cell(text=Sentence("{0}, {1}", _window(site, event, locale), title), figure_id=event.event_id),
-            Cell(text=_number(event.target_kw, locale)), Cell(text=STATES[event.state][0]),
-            Cell(text="–" if shed is None else _number(shed, locale)),
-        )
+    return (
+        Cell(text=Sentence("{0}, {1}", _window(site, event, locale), title), figure_id=event.event_id),
+        _number(event.target_kw, locale), STATES[event.state][0], "–" if shed is None else _number(shed, locale),
     )  # fmt: skip
 
 
@@ -211,27 +208,22 @@ def _kw_of(step: EventInterval | None) -> float | None:
 def _plan(detail: EventDetail, plan: CurtailmentPlan, locale: str) -> Table:
     """Steps of the plan, each with the device that is commanded; without one somebody switches the load."""
     titles = {each.load_id: each.title for each in detail.site.sheddable_loads}
-    columns = tuple(Column(title=each) for each in ("Load", "Device", "From", "Until", "Sheds, kW", "State"))
     sent = {(each.load, each.from_utc): each for each in detail.event.commands}
     at = detail.site.time_zone
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=named(titles.get(each.load, each.load))),
-                Cell(text=named(each.asset) if each.asset else "switched by hand"),
-                Cell(text=slot_of(each.start_utc, at)),
-                Cell(text=slot_of(command.ends_utc if command else each.end_utc, at)),
-                Cell(text=_number(each.kw, locale)), Cell(text=_outcome(command)),
-            )
+    rows = [
+        (
+            named(titles.get(each.load, each.load)), named(each.asset) if each.asset else "switched by hand",
+            slot_of(each.start_utc, at), slot_of(command.ends_utc if command else each.end_utc, at),
+            _number(each.kw, locale), _outcome(command),
         )
         for each in plan.steps
         for command in (sent.get((each.load, each.start_utc)),)
-    )  # fmt: skip
+    ]  # fmt: skip
     low, high = (_number(each, locale) for each in plan.interval_kwh)
     sums = (_number(plan.expected_kwh, locale), low, high, f"{plan.cost:.2f} {plan.currency}", detail.event.digest[:12])
     note = Sentence("Expected shed {0} kWh (90 %: {1} to {2}), cost {3}. Digest of exactly these steps: {4}.", *sums)
     noted = sentences((note, plan.gap_text), " ")
-    return Table(key="plan", title="Plan", sheet="plan", columns=columns, rows=rows, note=noted)
+    return table("plan", "Plan", ("Load", "Device", "From", "Until", "Sheds, kW", "State"), rows, note=noted)
 
 
 def _outcome(command: EventCommand | None) -> str:
@@ -241,17 +233,14 @@ def _outcome(command: EventCommand | None) -> str:
 
 
 def _history(detail: EventDetail, locale: str) -> Table:
-    columns = tuple(Column(title=each) for each in ("When", "State", "Who", "Reason"))
     local = zone(detail.site.time_zone)
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=moment(each.recorded_at_utc.astimezone(local), locale) if each.recorded_at_utc else "–"),
-                Cell(text=STATES[each.state][0]),
-                Cell(text=person_text(each.person_id, detail.names.get(each.person_id)) if each.person_id else "–"),
-                Cell(text=named(each.reason) if each.reason else "–"),
-            )
+    rows = [
+        (
+            moment(each.recorded_at_utc.astimezone(local), locale) if each.recorded_at_utc else "–",
+            STATES[each.state][0],
+            person_text(each.person_id, detail.names.get(each.person_id)) if each.person_id else "–",
+            named(each.reason) if each.reason else "–",
         )
         for each in detail.history
-    )  # fmt: skip
-    return Table(key="history", title="History", sheet="history", columns=columns, rows=rows)
+    ]
+    return table("history", "History", ("When", "State", "Who", "Reason"), rows)

@@ -24,7 +24,8 @@ from reports.pages.chart import Chart, ChartRow, Role, day_ticks
 from reports.pages.numbers import Number
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
 from reports.pages.report_library import span_text
-from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
+from reports.pages.widgets.tile import table
+from reports.report_content import Cell, Paragraph, Tone
 from reports.texts.locales import format_alike, named, period_text, short_date
 from reports.writer import TONES, standing_of, words
 
@@ -224,30 +225,24 @@ def why_measure(address: Address, site_id: str, seu_id: str, measure: str, span:
 
 def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address, *, sites: Mapping[str, str]) -> Page:
     """Every use with its baseline and how it stood in the newest quarter that can be assessed. sites: names by id."""
-    of_sites = (Column(title="Site"),) if len(sites) > 1 else ()
+    of_sites = ("Site",) if len(sites) > 1 else ()
     columns = (
-        Column(title="Energy use", weight=3), *of_sites, Column(title="Source"),
-        Column(title="Baseline", weight=3), Column(title="Newest quarter"),
-        Column(title="Deviation", unit="%", is_number=True), Column(title="Status", weight=2),
-        Column(title="Last report"),
+        "Energy use", *of_sites, "Source", "Baseline", "Newest quarter", ("Deviation", "%"), "Status", "Last report",
     )  # fmt: skip
-    rows = tuple(
-        Row(
-            cells=(
-                *_line_cells(line, sites[line.site] if of_sites else ""),
-                *_standing_cells(newest, address.locale),
-                Cell(text=span_text(line.last_report, "UTC", address.locale)) if line.last_report else NONE,
-            )
+    rows = [
+        (
+            *_line_cells(line, sites[line.site] if of_sites else ""), *_standing_cells(newest, address.locale),
+            span_text(line.last_report, "UTC", address.locale) if line.last_report else NONE,
         )
         for line, newest in lines
-    )
+    ]  # fmt: skip
     whys = {
         newest.figures[_DEVIATION].figure_id: newest.why(address, line.site, _DEVIATION)
         for line, newest in lines
         if newest is not None
     }
     whys |= {f"{line.site}/{line.id}": use_address(address, line.site, line.id) for line, _ in lines}
-    block: PageBlock = Table(key="uses", title="Energy uses", sheet="uses", columns=columns, rows=rows)
+    block: PageBlock = table("uses", "Energy uses", columns, rows)
     if not lines:
         named_sites = ", ".join(sites.values()) or "yours"
         block = Paragraph(text=Sentence("No site file of {0} names a significant energy use.", named_sites))

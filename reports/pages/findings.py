@@ -24,8 +24,8 @@ from reports.pages.anomaly import AnomalyDetail, anomaly_part, label_form
 from reports.pages.numbers import Number, State
 from reports.pages.page import Cards, Choice, Form, Input, Item, Option, Page, PageBlock, Part, Widget
 from reports.pages.tasks import Task, finding_tasks, in_letters, task_form, title_of
-from reports.pages.widgets.tile import Given
-from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
+from reports.pages.widgets.tile import Given, table
+from reports.report_content import Paragraph, Table, Tone
 from reports.texts.locales import format_alike, long_date, named, unit_text
 
 TONES: dict[int, Tone] = {1: "bad", 2: "bad", 3: "caution", 4: "muted"}
@@ -345,27 +345,16 @@ def _form(act: str, shown: ListedFinding, undo: str) -> Form:
     finding, is_undo = shown.finding, bool(undo) and act == "reopen"
     fields = [Input(name="reason", label="Reason", value="undone" if is_undo else "", is_required=True)]
     if is_undo:
-        fields.append(Input(name="seen", label="", kind="hidden", value=undo))
+        fields.append(Input(name="seen", kind="hidden", value=undo))
     if act == "mute":
         fields.insert(0, Input(name="until", label="Until", kind="date", is_required=True))
     return Form(
-        key=act, title=_NEXT[act], action=f"{PATH}/{finding.finding_id}/{act}?site={finding.site_id}", method="post",
-        fields=tuple(fields), submit=_NEXT[act], note=_EFFECT[act],
-        undoes=Sentence("The finding is {0}.", shown.told) if is_undo else "",
+        title=_NEXT[act], action=f"{PATH}/{finding.finding_id}/{act}?site={finding.site_id}", fields=tuple(fields),
+        note=_EFFECT[act], undoes=Sentence("The finding is {0}.", shown.told) if is_undo else "",
     )  # fmt: skip
 
 
 def history_table(history: Sequence[tuple[str, FindingEvent, str]], none: str = NOBODY) -> Table:
     """Acts of people: when by the site's clock, the event, and the name of who acted."""
-    columns = (Column(title="When"), Column(title="Act"), Column(title="Who"), Column(title="Reason", weight=4))
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=at), Cell(text=each.act), Cell(text=named(who)),
-                Cell(text=named(each.reason)),
-            )
-        )
-        for at, each, who in history
-    )  # fmt: skip
-    note = "" if rows else none
-    return Table(key="history", title="History", sheet="history", columns=columns, rows=rows, note=note)
+    rows = [(at, each.act, named(who), named(each.reason)) for at, each, who in history]
+    return table("history", "History", ("When", "Act", "Who", "Reason"), rows, note="" if rows else none)

@@ -106,20 +106,11 @@ def _form(at: Address, scopes: Mapping[str, str], scope: str, period: Period) ->
     ]
     as_of = "" if at.as_of_utc is None else f"{at.as_of_utc:%Y-%m-%dT%H:%M:%SZ}"
     fields = (
-        Input(
-            name="scope",
-            label="Scope",
-            kind="select",
-            value=scope,
-            options=tuple((key, named(name)) for key, name in scopes.items()),
-        ),
-        Input(
-            name="period",
-            label="Period",
-            value=period.label,
-            hint="2025-03, 2025-Q1, 2025-03-30, first day/day after the last, 7d, today",
-        ),
+        Input(name="scope", label="Scope", kind="select", value=scope,
+              options=tuple((key, named(name)) for key, name in scopes.items())),
+        Input(name="period", label="Period", value=period.label,
+              hint="2025-03, 2025-Q1, 2025-03-30, first day/day after the last, 7d, today"),
         Input(name="as_of", label="As known at", value=as_of, hint="a time with offset; empty: now"),
         *hidden,
-    )
+    )  # fmt: skip
     return Form(key="asked", title="Scope and period", action=at.path, method="get", fields=fields, submit="Show")

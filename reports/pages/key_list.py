@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from data_quality.contracts.access.api_key import ApiKey
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
-from reports.pages.page import Form, Input, Page, PageBlock, Part
+from reports.pages.page import REASON, Form, Input, Page, PageBlock, Part
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Paragraph
 from reports.texts.locales import long_date, moment, named
@@ -46,7 +46,7 @@ def make_form(
 ) -> Form:
     """The form of a new key. chance: from which its secret is made."""
     fields = (
-        Input(name="chance", label="", kind="hidden", value=chance),
+        Input(name="chance", kind="hidden", value=chance),
         Input(name="name", label="For what", is_required=True, hint="such as the machine that will hold it"),
         Input(name="site", label="Site", kind="select", options=tuple(sites), is_required=True),
         Input(name="scope", label="It may", kind="select", options=tuple(scopes), is_required=True),
@@ -54,21 +54,16 @@ def make_form(
               options=tuple((each, each) for each in DAYS), is_required=True),
     )  # fmt: skip
     return Form(
-        key="make", title="New API key", action=address.href(f"{PATH}/issue"), method="post", fields=fields,
-        submit="Make API key", note="The key is shown once.", is_answered=True,
+        key="make", title="New API key", action=address.href(f"{PATH}/issue"), fields=fields, submit="Make API key",
+        note="The key is shown once.", is_answered=True,
     )  # fmt: skip
 
 
 def _revoke(good: Sequence[ListedKey], address: Address) -> Form:
     options = tuple((each.key.key_id, f"{each.key.name} ({each.key.key_id})") for each in good)
-    fields = (
-        Input(name="key", label="Key", kind="select", options=options, is_required=True),
-        Input(name="reason", label="Reason", is_required=True),
-    )
-    return Form(
-        key="revoke", title="Revoke API key", action=address.href(f"{PATH}/revoke"), method="post", fields=fields,
-        submit="Revoke API key", note="It gives no access from now on. It cannot be undone.",
-    )  # fmt: skip
+    fields = (Input(name="key", label="Key", kind="select", options=options, is_required=True), REASON)
+    note = "It gives no access from now on. It cannot be undone."
+    return Form(title="Revoke API key", action=address.href(f"{PATH}/revoke"), fields=fields, note=note)
 
 
 def _made(key: ApiKey, text: str, locale: str) -> tuple[PageBlock, ...]:
@@ -79,20 +74,15 @@ def _made(key: ApiKey, text: str, locale: str) -> tuple[PageBlock, ...]:
 
 
 def _table(keys: Sequence[ListedKey], locale: str) -> PageBlock:
-    columns = [("Name", ""), ("Key", ""), ("Owner", ""), ("Sites", ""), ("It may", ""), ("Expires", ""), ("State", ""),
-               ("Last used", "")]  # fmt: skip
+    columns = ("Name", "Key", "Owner", "Sites", "It may", "Expires", "State", "Last used")
     return table("keys", "API keys", columns, [_row(each, locale) for each in keys])
 
 
-def _row(listed: ListedKey, locale: str) -> list[Cell]:
+def _row(listed: ListedKey, locale: str) -> tuple[Cell | Text, ...]:
     key, used = listed.key, listed.used_utc
-    return [
-        Cell(text=named(key.name)),
-        Cell(text=named(key.key_id)),
-        Cell(text=named(listed.owner)),
-        Cell(text=named(", ".join(key.sites))),
-        Cell(text=named(", ".join(each.value for each in key.scopes))),
-        Cell(text=long_date(key.expires_utc, locale)),
+    return (
+        named(key.name), named(key.key_id), named(listed.owner), named(", ".join(key.sites)),
+        named(", ".join(each.value for each in key.scopes)), long_date(key.expires_utc, locale),
         Cell(text=listed.state, tone="plain" if listed.state == "good" else "muted"),
         Cell(text="never" if used is None else f"{moment(used, locale)} UTC", tone="plain" if used else "muted"),
-    ]
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from reports.pages.numbers import Picture
 from reports.pages.page import Cards, Look, Page, PageBlock, Part, PointRow, Points, PointSource, Steps, Strip
 from reports.pages.widgets.live_kw import age_words, decimals_of, live_number, live_tile
 from reports.report_content import Paragraph
-from reports.svg.spark import spark_svg
+from reports.svg.markup import spark_svg
 from reports.texts.locales import format_number, moment, named, unit_text
 
 NOT_EVIDENCE = "Live values are indicative and not used in reports or bills."

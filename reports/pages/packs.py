@@ -31,7 +31,7 @@ from reports.texts.locales import MISSING, chosen, format_alike, format_number, 
 
 PATH = "/packs"
 # Rows of a benchmark: site, value, rank, its interval, peers, and why there is none.
-_RANKS = (("Site", ""), ("Group", ""), ("Energy by floor area", "kWh/m²"), ("Rank", ""), ("Between", ""), ("Peers", ""))
+_RANKS = ("Site", "Group", ("Energy by floor area", "kWh/m²"), "Rank", "Between", "Peers")
 
 
 class PackLine(NamedTuple):
@@ -194,37 +194,30 @@ def _headline(counts: Completeness, year: int) -> Numbers:
 
 def _gaps(gaps: Sequence[Gap], locale: str) -> Table:
     """Data points to be added; a name leads to its form."""
-    heads = [("Standard", ""), ("To be added", ""), ("By whom", ""), ("Until", ""), ("Required", ""),
-             ("Answer of the year before", "")]  # fmt: skip
+    heads = ("Standard", "To be added", "By whom", "Until", "Required", "Answer of the year before")
     rows = [
-        [
-            Cell(text=named(each.id), figure_id=each.id),
-            Cell(text=named(each.what)),
-            Cell(text=named(each.who)),
-            Cell(text=long_date(each.by, locale) if each.by else MISSING),
+        (
+            Cell(text=named(each.id), figure_id=each.id), named(each.what), named(each.who),
+            long_date(each.by, locale) if each.by else MISSING,
             Cell(text="yes" if each.required else "no", tone="bad" if each.required else "plain"),
-            Cell(text=named(each.offered) if each.offered else MISSING),
-        ]
+            named(each.offered) if each.offered else MISSING,
+        )
         for each in gaps
-    ]
-    made = table("gaps", "Gaps", heads, rows)
-    # Its first column names things, though each leads somewhere.
-    plain = tuple(each.model_copy(update={"is_number": False}) for each in made.columns)
-    return made.model_copy(update={"columns": plain})
+    ]  # fmt: skip
+    return table("gaps", "Gaps", heads, rows)
 
 
 def _answers(pack: PackData, locale: str) -> Table:
-    heads = [("Standard", ""), ("Answer", ""), ("By", ""), ("On", ""), ("Signature", ""), ("Evidence", "")]
+    heads = ("Standard", "Answer", "By", "On", "Signature", "Evidence")
+    unsigned = Cell(text="unsigned", tone="muted")
     rows = [
-        [
-            Cell(text=named(each.id)),
-            Cell(text=Sentence("does not apply: {0}", named(each.not_applicable)) if each.not_applicable
-                 else named(each.answer_text)),
-            Cell(text=named(pack.people.get(each.author, each.author))),
-            Cell(text=long_date(each.at, locale)),
-            Cell(text="signed" if each.signed_sha256 else "unsigned", tone="plain" if each.signed_sha256 else "muted"),
-            Cell(text=named(each.evidence) if each.evidence else MISSING),
-        ]
+        (
+            named(each.id),
+            Sentence("does not apply: {0}", named(each.not_applicable)) if each.not_applicable
+            else named(each.answer_text),
+            named(pack.people.get(each.author, each.author)), long_date(each.at, locale),
+            "signed" if each.signed_sha256 else unsigned, named(each.evidence) if each.evidence else MISSING,
+        )
         for each in pack.answers
     ]  # fmt: skip
     return table("answers", "Answers", heads, rows)
@@ -234,11 +227,11 @@ def _answering(pack: PackData, about: PackAbout, address: Address) -> Iterable[P
     """Label of the data point, and the form: a number in its unit, one of its choices, or words."""
     key, point, locale = pack.point, pack.points[pack.point], address.locale
     yield Paragraph(text=named(f"{key}: {chosen(point.labels, locale)}"))
-    fields = [Input(name="point", label="", kind="hidden", value=key)]
+    fields = [Input(name="point", kind="hidden", value=key)]
     if point.kind in {"figure", "table"}:
         unit = point.answer_unit
         fields.append(Input(name="value", label=Sentence("Value in {0}", unit), hint="With a point before decimals"))
-        fields.append(Input(name="unit", label="", kind="hidden", value=unit))
+        fields.append(Input(name="unit", kind="hidden", value=unit))
     elif point.choices:
         options = tuple((each, named(each.replace("_", " "))) for each in point.choices)
         fields.append(Input(name="text", label="Answer", kind="select", options=(("", MISSING), *options)))
@@ -253,7 +246,7 @@ def _answering(pack: PackData, about: PackAbout, address: Address) -> Iterable[P
     more = f'--value "…" --unit {shlex.quote(point.answer_unit)}' if point.kind in {"figure", "table"} else '--text "…"'
     signed = "Signed with your key. Earlier answers stay; the last one counts."
     yield Form(
-        key="answer", title="Answer in your name", method="post", fields=tuple(fields), submit="Send answer",
+        title="Answer in your name", fields=tuple(fields), submit="Send answer",
         action=address.href(f"{PATH}/{pack.line.name}/answer", point=None),
         note=signed if pack.public_key else "Earlier answers stay; the last one counts.",
         public_key=pack.public_key, command=f"{shlex.join(words)} {more}" if pack.public_key else "",
@@ -262,28 +255,20 @@ def _answering(pack: PackData, about: PackAbout, address: Address) -> Iterable[P
 
 def _peers(ranks: Sequence[Ranked], ranked_at: str, address: Address) -> tuple[PageBlock, ...]:
     rows = [
-        [
-            Cell(text=named(each.site)),
-            Cell(text=named(each.group)),
-            Cell(text=format_alike([each.value], "kwh_per_m2", locale=address.locale)[0]),
-            Cell(text=str(each.rank) if each.rank else "no rank"),
-            Cell(text=Sentence("{0} to {1}", *each.interval) if each.interval else MISSING),
-            Cell(text=str(each.peers)),
-        ]
+        (
+            named(each.site), named(each.group), format_alike([each.value], "kwh_per_m2", locale=address.locale)[0],
+            str(each.rank) if each.rank else "no rank",
+            Sentence("{0} to {1}", *each.interval) if each.interval else MISSING, str(each.peers),
+        )
         for each in ranks
-    ]
+    ]  # fmt: skip
     made: list[PageBlock] = [table("ranks", "Rank by energy per floor area", _RANKS, rows)]
     known = [each for each in ranks if each.value is not None]
     if len(known) > 1:
+        row = ChartRow(label="Energy by floor area", values=tuple(each.value for each in known))
         made.append(Chart(
-                kind="ranked",
-                key="peers",
-                title="Energy by floor area",
-                unit="kwh_per_m2",
-                x=tuple(named(each.site) for each in known),
-                x_title="Site",
-                locale=address.locale,
-                rows=(ChartRow(label="Energy by floor area", values=tuple(each.value for each in known)),),
+            kind="ranked", key="peers", title="Energy by floor area", unit="kwh_per_m2", rows=(row,),
+            x=tuple(named(each.site) for each in known), x_title="Site", locale=address.locale,
         ))  # fmt: skip
     note = Sentence("Rank 1 takes the least. Fewer than five peers have no rank. Made on {0}.", ranked_at)
     return (*made, Paragraph(text=note, tone="muted"))

@@ -4,7 +4,7 @@ The drawing (HTML, or a script's chart) formats and computes nothing. Blocks of 
 blocks of pages too; what only a page has stands here. Texts are plain, but for `Picture.svg`, which reports/svg makes.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -117,7 +117,7 @@ class Input(Model):
     """
 
     name: str
-    label: Text
+    label: Text = ""
     kind: Literal["text", "date", "select", "password", "hidden", "number", "file", "textarea", "checks"] = "text"
     value: str = ""
     options: tuple[tuple[str, Text], ...] = ()
@@ -126,8 +126,18 @@ class Input(Model):
     most_mb: int = 0
 
 
+# Field of the acts that are done for a reason.
+REASON = Input(name="reason", label="Reason", is_required=True)
+
+
+def _end_of(form: dict[str, Any]) -> str:
+    """The last word of the address to which a form is sent."""
+    return str(form["action"]).partition("?")[0].rpartition("/")[2]
+
+
 class Form(Model):
-    """A form. method get: a question; post: an act, to which the drawing adds the token against forgery.
+    """A form. method get: a question; post: an act, to which the drawing adds the token against forgery. key: without
+    one the last word of its action; submit: without one its title.
 
     public_key: of who signs it, with the private half, in the browser; command: what does it where no script can.
     takes_new_key: the file of a new key is chosen, which vouches for its owner; without public_key it is the first,
@@ -137,12 +147,12 @@ class Form(Model):
     """
 
     kind: Literal["form"] = "form"
-    key: str
     title: Text
     action: str
-    method: Literal["get", "post"]
-    fields: tuple[Input, ...]
-    submit: Text
+    key: str = Field(default_factory=_end_of)
+    method: Literal["get", "post"] = "post"
+    fields: tuple[Input, ...] = ()
+    submit: Text = Field(default_factory=lambda form: form["title"])
     note: Text = ""
     public_key: str = ""
     command: str = ""

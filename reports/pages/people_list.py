@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from data_quality.contracts.access.permissions import OF_ROLE, Permission
 from data_quality.contracts.people import Person, Role, person_text
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from reports.pages.address import Address
-from reports.pages.page import Act, Form, Input, Page, PageBlock, Part
+from reports.pages.page import REASON, Act, Form, Input, Page, PageBlock, Part
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Paragraph
 from reports.texts.locales import named
@@ -54,12 +54,6 @@ class Invitation(NamedTuple):
     until_utc: datetime
 
 
-# Act, title, button and note -> of who has a password, of who has none, or (None) of everybody.
-_FORMS = {
-    ("invite", "Invite person", "Make invitation link",
-     "The link is shown once, and works once within 15 minutes."): False,
-    ("out", "End sign-ins", "End all sign-ins", "On all devices, at once."): None,
-}  # fmt: skip
 # Act, title, question and effects of what waits for a reason.
 _RESET = ("reset", "Reset password", "Reset this password?",
           (("Ends at once", "password and all sign-ins"), ("Message", "at the person's next sign-in")))  # fmt: skip
@@ -75,17 +69,24 @@ def people_page(
     requests: for access; invited: an invitation to hand on.
     """
     rows = [_row(each) for each in known]
-    columns = [("Person", ""), ("Roles", ""), ("Sites", ""), ("Public key", ""), ("Access", "")]
+    columns = ("Person", "Roles", "Sites", "Public key", "Access")
     places = _places(me, sites)
-    forms: list[PageBlock] = [_new_form(address, seen, places)]
-    forms += [_form(*words, options, address) for words, needs in _FORMS.items() if (options := _options(known, needs))]
+    stamp = Input(name="seen", kind="hidden", value=seen)
+    forms: list[PageBlock] = [_new_form(address, stamp, places)]
+    if options := _options(known, has_password=False):
+        note = "The link is shown once, and works once within 15 minutes."
+        forms.append(_form("invite", "Invite person", options, address, submit="Make invitation link", note=note))
+    if options := _options(known):
+        note = "On all devices, at once."
+        forms.append(_form("out", "End sign-ins", options, address, submit="End all sign-ins", note=note))
     others = [each for each in known if each.person.person_id != me.person_id]
-    if others:
-        options = _options(others, None)
-        forms += [_roles_form(options, address, seen), _sites_form(options, address, seen, places)]
+    if options := _options(others):
+        change = Input(name="change", label="Change", kind="select", options=CHANGES_TEXT, is_required=True)
+        forms.append(_form("roles", "Change roles", options, address, stamp, change, _ROLES, note=_WRITTEN))
+        forms.append(_form("sites", "Change sites", options, address, stamp, *places, note=_REPLACED))
     present = [each for each in others if each.person.roles]
-    weighty = {_RESET: _options(known, True), _WITHDRAW: _options(present, None)}
-    acts = [_weighty(*words, options, address, seen) for words, options in weighty.items() if options]
+    weighty = {_RESET: _options(known, has_password=True), _WITHDRAW: _options(present)}
+    acts = [_weighty(*words, options, address, stamp) for words, options in weighty.items() if options]
     blocks: list[PageBlock] = [table("people", "People", columns, rows)]
     new: list[PageBlock] = []
     if invited is not None:
@@ -111,22 +112,21 @@ def request_line(request: AccessRequest) -> Paragraph:
     return Paragraph(text=Sentence(pattern, name, permission, request.at_text, roles))
 
 
-def _row(known: KnownPerson) -> list[Cell]:
+def _row(known: KnownPerson) -> tuple[Cell | Text, ...]:
     person = known.person
     roles = sentences([Sentence(each.value.capitalize()) for each in person.roles], ", ") if person.roles else "none"
     access = Sentence("password set, {0} sign-ins", known.signed_in) if known.has_password else "no password yet"
-    return [
-        Cell(text=named(person_text(person.person_id, person.name))),
-        Cell(text=roles),
-        Cell(text=named(", ".join(person.sites)) if person.sites else "all sites"),
+    return (
+        named(person_text(person.person_id, person.name)), roles,
+        named(", ".join(person.sites)) if person.sites else "all sites",
         Cell(text=known.fingerprint or "no public key", tone="plain" if known.fingerprint else "muted"),
         Cell(text=access, tone="plain" if known.has_password else "muted"),
-    ]
+    )  # fmt: skip
 
 
-def _new_form(address: Address, seen: str, places: tuple[Input, ...]) -> Form:
+def _new_form(address: Address, stamp: Input, places: tuple[Input, ...]) -> Form:
     fields = (
-        _seen_field(seen),
+        stamp,
         Input(name="name", label="Name", is_required=True),
         Input(name="person_id", label="Id", is_required=True, hint="Letters a-z, digits, _ . -; it stays the same"),
         _ROLES,
@@ -134,35 +134,17 @@ def _new_form(address: Address, seen: str, places: tuple[Input, ...]) -> Form:
     )
     note = "Written into the people file. The link to a first password is shown once."
     place = Address(path=f"{PATH}/add", locale=address.locale).href()
-    return Form(key="add", title="New person", action=place, method="post", fields=fields, submit="Add person",
-                note=note)  # fmt: skip
-
-
-def _roles_form(options: Options, address: Address, seen: str) -> Form:
-    form = _form("roles", "Change roles", "Change roles", _WRITTEN, options, address)
-    change = Input(name="change", label="Change", kind="select", options=CHANGES_TEXT, is_required=True)
-    return form.model_copy(update={"fields": (*form.fields, _seen_field(seen), change, _ROLES)})
-
-
-def _sites_form(options: Options, address: Address, seen: str, places: tuple[Input, ...]) -> Form:
-    form = _form("sites", "Change sites", "Change sites", _REPLACED, options, address)
-    return form.model_copy(update={"fields": (*form.fields, _seen_field(seen), *places)})
+    return Form(title="New person", action=place, fields=fields, submit="Add person", note=note)
 
 
 def _weighty(
     key: str, title: str, question: str, effects: tuple[tuple[str, str], ...], options: Options, address: Address,
-    seen: str,
+    stamp: Input,
 ) -> Act:  # fmt: skip
     """An act behind its question, with a reason."""
-    form = _form(key, title, title, "", options, address)
-    reason = Input(name="reason", label="Reason", is_required=True)
-    form = form.model_copy(update={"fields": (*form.fields, reason, _seen_field(seen))})
+    form = _form(key, title, options, address, REASON, stamp)
     note = "Recorded in the audit trail with your name and the reason."
     return Act(label=title, question=question, about="", facts=effects, form=form, note=note)
-
-
-def _seen_field(seen: str) -> Input:
-    return Input(name="seen", label="", kind="hidden", value=seen)
 
 
 def _places(me: Person, sites: Sequence[Site]) -> tuple[Input, ...]:
@@ -180,7 +162,7 @@ def _places(me: Person, sites: Sequence[Site]) -> tuple[Input, ...]:
     return (*fields, Input(name="tenant", label="Tenants", kind="checks", options=tuple(tenants.items()), hint=hint))
 
 
-def _options(known: Sequence[KnownPerson], has_password: bool | None) -> Options:
+def _options(known: Sequence[KnownPerson], *, has_password: bool | None = None) -> Options:
     # Whose access was withdrawn is given a role before a password.
     who = (each for each in known if has_password is None or (each.has_password is has_password and each.person.roles))
     # Two people of one name are told apart by their ids.
@@ -188,8 +170,9 @@ def _options(known: Sequence[KnownPerson], has_password: bool | None) -> Options
 
 
 def _form(
-    act: str, title: str, submit: str, note: str, options: Options, address: Address
-) -> Form:  # fmt: skip
+    act: str, title: str, options: Options, address: Address, *fields: Input, submit: str = "", note: str = ""
+) -> Form:
+    """Form of an act on one of these people."""
     person = Input(name="person", label="Person", kind="select", options=options, is_required=True)
     place = Address(path=f"{PATH}/{act}", locale=address.locale).href()
-    return Form(key=act, title=title, action=place, method="post", fields=(person,), submit=submit, note=note)
+    return Form(title=title, action=place, fields=(person, *fields), submit=submit or title, note=note)

@@ -13,7 +13,8 @@ from data_quality.contracts.text import one_line
 from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.page import FileLine, Form, Input, Look, PageBlock, Upload
-from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
+from reports.pages.widgets.tile import table
+from reports.report_content import Cell, Column, Paragraph, Table, Tone
 from reports.texts.locales import MISSING, format_number, named, short_date, unit_text
 from reports.writer import words
 
@@ -80,8 +81,8 @@ def _choose(site_id: str, address: Address) -> Form:
     hint = Sentence("CSV, XLSX, Parquet, EDI and more, at most {0} MB together", MOST_READINGS_MB)
     field = Input(name="file", label="Meter files", kind="file", is_required=True, hint=hint, most_mb=MOST_READINGS_MB)
     return Form(
-        key="upload", title="Drop meter files here", action=address.href(PREVIEW, site=site_id), method="post",
-        fields=(field,), submit="Show preview", note="Nothing is stored before you accept it.",
+        key="upload", title="Drop meter files here", action=address.href(PREVIEW, site=site_id), fields=(field,),
+        submit="Show preview", note="Nothing is stored before you accept it.",
     )  # fmt: skip
 
 
@@ -95,14 +96,14 @@ def map_form(foreign: Foreign, action: str, *, kept: str, meters: Mapping[str, s
     drafted: tuple[str, Text] = ("", Sentence("{0} columns as proposed", len(values)) if len(values) > 1 else "–")
     streams = tuple((each, named(name)) for each, name in meters.items())
 
-    def column(name: str, label: str, chosen: str, none: tuple[tuple[str, Text], ...] = (), hint: Text = "") -> Input:
+    def column(name: str, label: str, chosen: str, none: tuple[tuple[str, Text], ...] = ()) -> Input:
         if not columns:
-            return Input(name=name, label=label, value=chosen, hint=hint)
-        return Input(name=name, label=label, kind="select", options=(*none, *columns), value=chosen, hint=hint)
+            return Input(name=name, label=label, value=chosen)
+        return Input(name=name, label=label, kind="select", options=(*none, *columns), value=chosen)
 
     fields = (
-        Input(name="kept", label="", kind="hidden", value=kept),
-        Input(name="file", label="", kind="hidden", value=foreign.file),
+        Input(name="kept", kind="hidden", value=kept),
+        Input(name="file", kind="hidden", value=foreign.file),
         column("timestamp", "Time column", keys.get("timestamp", "")),
         column("value", "Value column", value, (drafted,)),
         Input(name="meter", label="Meter of the values", kind="select" if streams else "text",
@@ -117,7 +118,7 @@ def map_form(foreign: Foreign, action: str, *, kept: str, meters: Mapping[str, s
     )  # fmt: skip
     return Form(
         key=f"map-{sha256(foreign.file.encode()).hexdigest()[:8]}", title=Sentence("Map columns of {0}", foreign.file),
-        action=action, method="post", fields=fields, submit="Show preview",
+        action=action, fields=fields, submit="Show preview",
         note="The file is read by this map. Nothing is stored before you accept it.",
     )  # fmt: skip
 
@@ -139,8 +140,8 @@ def _accept(
     later = (box,) if of_map else ()
     note: Text = Sentence("{0} rejected rows go to quarantine.", refused) if refused else ""
     return Form(
-        key="accept", title=label, action=address.href(ACCEPT, site=site_id), method="post", submit=label, note=note,
-        fields=(Input(name="kept", label="", kind="hidden", value=kept), *later),
+        title=label, action=address.href(ACCEPT, site=site_id), note=note,
+        fields=(Input(name="kept", kind="hidden", value=kept), *later),
     )  # fmt: skip
 
 
@@ -169,16 +170,13 @@ def _bare(message: str, path: str) -> str:
 
 
 def _rows(previews: Sequence[FilePreview], meters: Mapping[str, str], time_zone: str, locale: str) -> Table:
-    columns = (
-        Column(title="Line"), Column(title="Time"), Column(title="Meter", weight=2),
-        Column(title="Value", is_number=True), Column(title="Check", weight=2),
-    )  # fmt: skip
+    columns = ("Line", "Time", "Meter", Column(title="Value", is_number=True), "Check")
     rows = [
         row
         for each in previews
         for row in (*_refused(each.refused), *_changed(each.changes, meters, time_zone, locale))
     ]  # fmt: skip
-    return Table(key="preview", title=_summary(previews, locale), sheet="preview", columns=columns, rows=tuple(rows))
+    return table("preview", _summary(previews, locale), columns, rows)
 
 
 def _summary(previews: Sequence[FilePreview], locale: str) -> Text:
@@ -196,26 +194,25 @@ def _summary(previews: Sequence[FilePreview], locale: str) -> Text:
     return Sentence("Preview: {0}", sentences(shown, " · ") if shown else "nothing can be used")
 
 
-def _refused(rows: Sequence[BadRow]) -> Iterator[Row]:
+def _refused(rows: Sequence[BadRow]) -> Iterator[tuple[Cell | Text, ...]]:
     for each in rows:
         why = Sentence("rejected: {0}", words(each.reason))
         texts = (str(each.line), MISSING, MISSING, named(one_line(each.got, 30)), why)
-        yield Row(cells=tuple(Cell(text=text, tone="bad") for text in texts))
+        yield tuple(Cell(text=text, tone="bad") for text in texts)
 
 
-def _changed(rows: Sequence[RowChange], meters: Mapping[str, str], time_zone: str, locale: str) -> Iterator[Row]:
+def _changed(
+    rows: Sequence[RowChange], meters: Mapping[str, str], time_zone: str, locale: str
+) -> Iterator[tuple[Cell | Text, ...]]:
     for each in rows:
         value = f"{_number(each.value, locale)} {unit_text(each.unit)}"
         check: Text = _CHANGES[each.change]
         if each.before is not None:
             check = Sentence("correction, was {0}", _number(each.before, locale))
-        yield Row(
-            cells=(
-                Cell(text=str(each.line)), Cell(text=_local(each.start_utc, time_zone, locale)),
-                Cell(text=named(meters.get(each.meter_id, each.meter_id))), Cell(text=value),
-                Cell(text=check, tone="caution" if each.change == "corrected" else "good" if each.change == "new"
-                     else "muted"),
-            )
+        tone: Tone = "caution" if each.change == "corrected" else "good" if each.change == "new" else "muted"
+        yield (
+            str(each.line), _local(each.start_utc, time_zone, locale),
+            named(meters.get(each.meter_id, each.meter_id)), value, Cell(text=check, tone=tone),
         )  # fmt: skip
 
 

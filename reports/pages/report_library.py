@@ -147,7 +147,7 @@ def new_report_page(
         Input(name="period", label="Period", value=wanted.period, is_required=True, hint="2025, 2025-Q1 or 2025-03"),
     )  # fmt: skip
     form = Form(
-        key="new-report", title="What to report", action=Address(path=NEW, locale=address.locale).href(), method="post",
+        key="new-report", title="What to report", action=Address(path=NEW, locale=address.locale).href(),
         fields=fields, submit="Make report", note="It is a draft until one person reviews and another publishes it.",
     )  # fmt: skip
     paragraphs = [Paragraph(text=text, tone=tone) for text, tone in ((fault, "bad"), (mend, "plain")) if text]

@@ -12,7 +12,7 @@ from reports.pages.numbers import Picture
 from reports.pages.page import FileLine, Form, Input, Page, PageBlock, Part, Proposal, ProposedMeter, Steps, Upload, Way
 from reports.pages.reading_upload import Foreign, map_form
 from reports.report_content import Paragraph
-from reports.svg.spark import spark_svg
+from reports.svg.markup import spark_svg
 from reports.texts.locales import format_number, long_date, named, unit_text
 
 PATH, FILES, MAP, CONFIRM = "/start", "/start/files", "/start/map", "/start/confirm"
@@ -117,8 +117,8 @@ def _choose(address: Address, time_zone: str) -> Form:
         ),
     )
     return Form(
-        key="files", title="Drop meter files, weather and bills here", action=address.href(FILES), method="post",
-        fields=fields, submit="Show meters", note="Files stay on this machine.",
+        key="files", title="Drop meter files, weather and bills here", action=address.href(FILES), fields=fields,
+        submit="Show meters", note="Files stay on this machine.",
     )  # fmt: skip
 
 
@@ -184,7 +184,7 @@ def _site(
         for each in questions
     )  # fmt: skip
     fields = (
-        Input(name="kept", label="", kind="hidden", value=kept),
+        Input(name="kept", kind="hidden", value=kept),
         Input(name="name", label="Name of the site", is_required=True),
         Input(name="time_zone", label="Time zone", value=time_zone, is_required=True),
         Input(name="currency", label="Currency", value=currency, is_required=True, hint="as EUR"),
@@ -193,7 +193,7 @@ def _site(
     )
     label = Sentence("Confirm {0} meters", len(found))
     return Form(
-        key="confirm", title="Site", action=address.href(CONFIRM, kept=None, tz=None, map=None), method="post",
-        fields=fields, submit=label,
+        key="confirm", title="Site", action=address.href(CONFIRM, kept=None, tz=None, map=None), fields=fields,
+        submit=label,
         note="The site file is written, the readings are stored, and the first figures calculated.",
     )  # fmt: skip

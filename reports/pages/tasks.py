@@ -13,9 +13,9 @@ from data_quality.contracts.sentence import Sentence, Text, sentence_of, sentenc
 from reports.pages.address import Address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part
 from reports.pages.numbers import Number
-from reports.pages.page import Choice, Form, Input, Item, Option, Page, PageBlock, Part, Widget
-from reports.pages.widgets.tile import Given
-from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
+from reports.pages.page import REASON, Choice, Form, Input, Item, Option, Page, PageBlock, Part, Widget
+from reports.pages.widgets.tile import Given, table
+from reports.report_content import Cell, Paragraph, Table, Tone
 from reports.texts.locales import languages, named, page_word, short_date
 
 PATH = "/tasks"
@@ -56,11 +56,11 @@ def _blocks(approval: WaitingApproval, address: Address) -> tuple[PageBlock, ...
         return summary, Paragraph(text=approval.refusal, tone="muted")
     answers = (("approve", "Approve"), ("refuse", "Refuse"))
     form = Form(
-        key=f"approve-{approval.instance_id}", title=Sentence("Answer: {0}", Sentence(approval.title)), method="post",
+        key=f"approve-{approval.instance_id}", title=Sentence("Answer: {0}", Sentence(approval.title)),
         action=address.href(f"{APPROVALS}/{approval.instance_id}", site=approval.site_id, scope=None, period=None),
         fields=(
             Input(name="answer", label="Answer", kind="select", value="approve", options=answers, is_required=True),
-            Input(name="reason", label="Reason", is_required=True),
+            REASON,
         ),
         submit="Send answer", note=Sentence("Asked for the role {0}. No answer counts as a refusal.", approval.roles),
     )  # fmt: skip
@@ -172,60 +172,44 @@ def task_form(action: str, *, people: Mapping[str, str], title: str = "", priori
         ),
         _person(people, "", is_required=False),
         Input(name="due", label="Due", kind="date"),
-        Input(name="reason", label="Reason", is_required=True),
+        REASON,
     )  # fmt: skip
-    return Form(
-        key="task", title="Create task", action=action, method="post", fields=fields, submit="Create task",
-        note="It is listed under Tasks until somebody closes it.",
-    )  # fmt: skip
+    note = "It is listed under Tasks until somebody closes it."
+    return Form(key="task", title="Create task", action=action, fields=fields, note=note)
 
 
 def tasks_table(tasks: Sequence[Task], locale: str) -> Table:
     """Tasks, a row each; the title leads to its page."""
-    columns = (
-        Column(title="Priority"), Column(title="Task", weight=4), Column(title="State"), Column(title="Assignee"),
-        Column(title="Due"),
-    )  # fmt: skip
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=SEVERITY_WORDS[each.order.severity], tone=TONES[each.order.priority]),
-                Cell(text=title_text(each.order), figure_id=each.order.order_id),
-                Cell(text=Sentence(each.order.state)), Cell(text=named(each.who) if each.who else "–"),
-                Cell(text=short_date(each.order.due, locale) if each.order.due else "–"),
-            )
+    rows = [
+        (
+            Cell(text=SEVERITY_WORDS[each.order.severity], tone=TONES[each.order.priority]),
+            Cell(text=title_text(each.order), figure_id=each.order.order_id), Sentence(each.order.state),
+            named(each.who) if each.who else "–", short_date(each.order.due, locale) if each.order.due else "–",
         )
         for each in tasks
-    )  # fmt: skip
-    return Table(
-        key="tasks", title="Tasks", sheet="tasks", columns=columns, rows=rows, note="" if rows else "No task is open."
-    )
+    ]  # fmt: skip
+    columns = ("Priority", "Task", "State", "Assignee", "Due")
+    return table("tasks", "Tasks", columns, rows, note="" if rows else "No task is open.")
 
 
 def _history(history: Sequence[Task]) -> Table:
-    columns = tuple(Column(title=each) for each in ("When", "State", "Assignee", "Who"))
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=each.at), Cell(text=Sentence(each.order.state)),
-                Cell(text=named(each.who) if each.who else "–"), Cell(text=named(each.by) if each.by else "Workflow"),
-                Cell(text=named(each.order.reason)),
-            )
+    rows = [
+        (
+            each.at, Sentence(each.order.state), named(each.who) if each.who else "–",
+            named(each.by) if each.by else "Workflow", named(each.order.reason),
         )
         for each in history
-    )  # fmt: skip
-    last = Column(title="Reason", weight=4)
-    return Table(key="history", title="History", sheet="history", columns=(*columns, last), rows=rows)
+    ]  # fmt: skip
+    return table("history", "History", ("When", "State", "Assignee", "Who", "Reason"), rows)
 
 
 def _act(act: str, order: WorkOrder, seen: str, people: Mapping[str, str], *, is_undone: bool) -> Form:
     fields = [Input(name="reason", label="Reason", value="undone" if is_undone else "", is_required=True)]
     if act == "assign":
         fields = [_person(people, order.assignee), Input(name="due", label="Due", kind="date"), *fields]
-    fields.append(Input(name="seen", label="", kind="hidden", value=seen))
+    fields.append(Input(name="seen", kind="hidden", value=seen))
     return Form(
-        key=act, title=_LABELS[act], action=f"{PATH}/{order.order_id}/{act}?site={order.site_id}", method="post",
-        fields=tuple(fields), submit=_LABELS[act],
+        title=_LABELS[act], action=f"{PATH}/{order.order_id}/{act}?site={order.site_id}", fields=tuple(fields),
         undoes=Sentence("Task created: {0}", title_text(order)) if is_undone else "",
     )  # fmt: skip
 

@@ -15,7 +15,8 @@ from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseData, day_charts,
 from reports.pages.numbers import Number
 from reports.pages.page import Cards, Choice, Form, Item, Look, Option, Page, PageBlock, Part, Widget
 from reports.pages.report_library import span_text
-from reports.report_content import Cell, Column, Row, Table
+from reports.pages.widgets.tile import table
+from reports.report_content import Cell, Column, Table
 from reports.texts.locales import format_alike, named, period_text, quarter_text, short_date, unit_text, written
 from reports.writer import significance, words
 
@@ -328,11 +329,8 @@ def _history(data: UseData, address: Address) -> Iterator[Widget | None]:
 
 
 def _table(quarters: Sequence[Quarter], locale: str) -> Table:
-    columns = (
-        Column(title="Quarter"),
-        *(Column(title=name, unit=unit_text(unit), is_number=True) for name, unit in SHOWN.values()),
-        Column(title="Status"), Column(title="Significant"), Column(title="Days compared"),
-    )  # fmt: skip
+    numbers = (Column(title=name, unit=unit_text(unit), is_number=True) for name, unit in SHOWN.values())
+    columns = ("Quarter", *numbers, "Status", "Significant", "Days compared")
     texts = {
         name: format_alike(
             [each.figures[name].value for each in quarters], unit, locale=locale, signed=name == "deviation_percent"
@@ -346,13 +344,9 @@ def _table(quarters: Sequence[Quarter], locale: str) -> Table:
         reason = Sentence(words(result.reason)) if result.reason else ""
         status = sentences((Sentence(words(each.standing)), reason), ": ")
         sure = {True: "yes", False: "no", None: "–"}[result.significant]
-        last = (
-            Cell(text=status, tone=each.tone),
-            Cell(text=sure),
-            Cell(text=f"{result.compared_days} / {result.days}"),
-        )
-        rows.append(Row(cells=(Cell(text=_span(each.period, locale).replace(" ", "\u00a0")), *cells, *last)))
-    return Table(key="quarters", title="Quarters", sheet="quarters", columns=columns, rows=tuple(rows))
+        last = (Cell(text=status, tone=each.tone), sure, f"{result.compared_days} / {result.days}")
+        rows.append((_span(each.period, locale).replace(" ", "\u00a0"), *cells, *last))
+    return table("quarters", "Quarters", columns, rows)
 
 
 def _index(data: UseData, locale: str) -> Chart | None:

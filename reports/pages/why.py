@@ -20,8 +20,9 @@ from reports.pages.numbers import Number, Picture
 from reports.pages.page import Cards, Form, Input, Item, Page, Part, Widget
 from reports.pages.why_lineage import TITLE, Drawn, SourceFile, called, lineage_of
 from reports.pages.why_parts import parts_of, quarters_of
+from reports.pages.widgets.tile import table
 from reports.recompute.bands import band_findings
-from reports.report_content import Cell, Column, Row, Table
+from reports.report_content import Cell, Column
 from reports.texts.locales import (
     exact_text,
     format_alike,
@@ -271,24 +272,22 @@ def _formula(shown: Explained) -> Widget:
 
 def _inputs(shown: Explained, address: Address) -> tuple[Widget, dict[str, str]]:
     """Inputs of the number with digests and versions; figures first, each leads to its own page."""
-    rows, links = [], {}
+    rows: list[tuple[Cell | Text, ...]] = []
+    links = {}
     for figure in shown.graph[1:]:
         links[figure.figure_id] = _reason_of(figure, shown, address)
         which = Sentence("{0}, {1}", _label(figure, shown), _days(figure, address.locale))
         value = Cell(text=_exact(figure, address), figure_id=figure.figure_id)
-        rows.append((Cell(text=Sentence(words(figure.trace.computation))), Cell(text=which), value))
+        rows.append((Sentence(words(figure.trace.computation)), which, value))
     for each in shown.found.inputs:
         if each.kind != "figure":
             version = " ".join(part for part in (each.sha256[:16], each.value) if part)
-            role = Cell(text=Sentence(words(each.role)))
-            rows.append((role, Cell(text=called(each, address.locale)), Cell(text=version)))
+            rows.append((Sentence(words(each.role)), called(each, address.locale), version))
     for name, number in sorted(shown.found.versions.items()):
         if name.startswith("code/"):
-            rows.append((Cell(text="code"), Cell(text=words(name.removeprefix("code/"))), Cell(text=number)))
-    columns = (Column(title="Input"), Column(title="Name"), Column(title="Value, digest or version"))
-    table = Table(key="inputs", title="Inputs and versions", sheet="inputs", columns=columns,
-                  rows=tuple(Row(cells=each) for each in rows))  # fmt: skip
-    widget = Widget(key="inputs", title=table.title, state="value", table=table, span=12)
+            rows.append(("code", words(name.removeprefix("code/")), number))
+    made = table("inputs", "Inputs and versions", ("Input", "Name", "Value, digest or version"), rows)
+    widget = Widget(key="inputs", title=made.title, state="value", table=made, span=12)
     return widget, {name: href for name, href in links.items() if href}
 
 
@@ -324,12 +323,11 @@ def _readings(explained: Explained, address: Address) -> Widget:
         return Widget(key="readings", title="Readings", state="value", reason="It rests on no reading.", span=12)
     first = explained.page * ROWS_A_PAGE
     columns = (
-        Column(title="Meter"), Column(title="Register"), Column(title="From", unit=explained.time_zone),
-        Column(title="Minutes", is_number=True), Column(title="Value", is_number=True), Column(title="Unit"),
-        Column(title="Quality"), Column(title="File and line"), Column(title="Recorded", unit="UTC"),
+        "Meter", "Register", Column(title="From", unit=explained.time_zone), Column(title="Minutes", is_number=True),
+        Column(title="Value", is_number=True), "Unit", "Quality", "File and line",
+        Column(title="Recorded", unit="UTC"),
     )  # fmt: skip
-    readings = (_reading(each, explained.time_zone, address.locale) for each in explained.readings)
-    rows = tuple(Row(cells=tuple(Cell(text=text) for text in each)) for each in readings)
+    rows = [_reading(each, explained.time_zone, address.locale) for each in explained.readings]
     count = written(f"{explained.total:,}", address.locale)
     title = (
         Sentence("{0} readings of {1}", count, named(explained.file))
@@ -338,8 +336,8 @@ def _readings(explained: Explained, address: Address) -> Widget:
     )
     shown = (written(f"{each:,}", address.locale) for each in (first + 1, first + len(rows)))
     hint = Sentence("{0} to {1}, as their sources had them", *shown)
-    table = Table(key="rows", title=title, sheet="readings", columns=columns, rows=rows)
-    return Widget(key="readings", title=title, hint=hint, state="value", table=table, span=12)
+    made = table("rows", title, columns, rows)
+    return Widget(key="readings", title=title, hint=hint, state="value", table=made, span=12)
 
 
 def _reading(row: Mapping[str, Any], time_zone: str, locale: str) -> tuple[str, ...]:
@@ -382,10 +380,8 @@ def _keep(address: Address) -> Form:
     known = {"site": address.site, "scope": address.scope, "period": address.period, "grain": address.grain or ""}
     fields = {**known, **{name: address.part(name) for name in TAKES}}
     return Form(
-        key="keep",
         title="Keep as a figure",
         action="/why/keep",
-        method="post",
         fields=tuple(
             Input(name=name, label=name, kind="hidden", value=value) for name, value in fields.items() if value
         ),

@@ -1,10 +1,12 @@
-"""SVG as text: element, picture, bullet, ring. Every word is escaped here; what XML cannot hold is left out."""
+"""SVG as text: element, picture, bullet, ring, spark line. Every word is escaped; what XML cannot hold is left out."""
 
 import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
+
+from reports.chart_geometry import runs
 
 
 def printable(text: str) -> str:
@@ -61,10 +63,9 @@ def wrapped(text: str, room: float, size: float = 12.0) -> list[str]:
     return textwrap.wrap(printable(text), max(int(room / (size * 0.58)), 1)) or [""]
 
 
-def box(x: float, y: float, width: float, height: float, kind: str, tip: str = "") -> str:
-    """A rectangle; tip: what it tells who points at it."""
-    inside = (element("title", text=tip),) if tip else ()
-    return element("rect", *inside, x=x, y=y, width=max(width, 0.0), height=max(height, 0.0), class_=kind)
+def box(x: float, y: float, width: float, height: float, kind: str) -> str:
+    """A rectangle."""
+    return element("rect", x=x, y=y, width=max(width, 0.0), height=max(height, 0.0), class_=kind)
 
 
 def path(points: Iterable[tuple[float, float]], kind: str, *, is_closed: bool = False) -> str:
@@ -151,3 +152,34 @@ def _circle(x: float, *, kind: str, dashes: str = "") -> str:
         # From the top.
         transform=f"rotate(-90 {x:.2f} 50)",
     )
+
+
+_WIDTH, _HEIGHT, _EDGE = 240.0, 48.0, 4.0
+
+
+def spark_svg(title: str, values: Sequence[float | None], *, text: str, energy: str = "actual") -> str:
+    """A spark line, and the area between it and zero. text: the same in words. A gap stays a gap.
+
+    energy: whose colour it has, where it is one's.
+    """
+    known = [value for value in values if value is not None]
+    # From zero, as energy is; only what goes below it reaches further.
+    least, most = min([0.0, *known]), max([0.0, *known])
+    spread = (most - least) or 1.0
+
+    def place(index: int, value: float) -> tuple[float, float]:
+        x = _EDGE + (_WIDTH - 2 * _EDGE) * index / max(len(values) - 1, 1)
+        return x, _HEIGHT - _EDGE - (_HEIGHT - 2 * _EDGE) * (value - least) / spread
+
+    drawn = []
+    for run in runs(values):
+        points = [place(*each) for each in run]
+        if len(points) > 1:
+            ground = [place(run[-1][0], 0.0), place(run[0][0], 0.0)]
+            drawn += [
+                path([*points, *ground], f"band-expected area-{energy}", is_closed=True),
+                path(points, f"line line-{energy}"),
+            ]
+        else:
+            drawn.append(box(points[0][0] - 2, points[0][1] - 2, 4.0, 4.0, f"swatch-{energy}"))
+    return picture(_WIDTH, _HEIGHT, title=title, description=text, kind="spark", inside=drawn)

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from reports.chart_geometry import flow_ends
 from reports.svg.lineage import MOST, Node, lineage_svg, narrow_svg
-from reports.svg.markup import Ring, rings_svg
-from reports.svg.spark import spark_svg
+from reports.svg.markup import Ring, rings_svg, spark_svg
 
 NAMES = st.text(max_size=40) | st.sampled_from(
     ["<script>alert(1)</script>", "]]>&\"'", "שלום", "\x00\u202e", "a" * 300]

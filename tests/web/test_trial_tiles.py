@@ -18,7 +18,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.reporting.disaggregation import ClassEnergy, Disaggregation, KeptClass, StoredDisaggregation
 from data_quality.contracts.time import FixedClock
 from reports.pages.address import Address
-from reports.pages.widgets import experiment
+from reports.pages.widgets import trials
 from tests.controls.planning.examples import NOW
 from tests.orchestration.test_plan_job import bed, planned, read
 from tests.orchestration.test_plan_sensor import Bed
@@ -117,8 +117,8 @@ def test_an_experiment_says_why_it_is_undecided_and_later_its_saving_with_band_a
     assert len(early.chart.x) == 3
     assert [each.text for each in early.numbers] == ["0", "0"]
     assert asking.get("/board/ops", [PAGE], site="plant").status == 200
-    told = experiment.view(
-        experiment.Trial(
+    told = trials.experiment(
+        trials.Trial(
             address=Address(path="/board/ops"), days=("1 Apr", "2 Apr", "3 Apr"), plan=(1.0, None, 1.5),
             habit=(None, 2.0, None), currency="EUR", saving=0.75, interval=(0.5, 1.0), verdict="saves",
         )

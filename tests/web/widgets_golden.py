@@ -26,12 +26,12 @@ from reports.pages.widgets import (
     live_kw,
     plan_ahead,
     projects,
-    promises,
     renewable,
     report_status,
     saved_energy,
     sites_table,
     submeters,
+    trials,
 )  # fmt: skip
 from reports.pages.widgets.tile import Shown
 
@@ -240,9 +240,9 @@ def planned() -> plan_ahead.PlanAhead:
 def promised() -> Iterator[tuple[str, Widget]]:
     """States of the tile of promises."""
     for name, broken in (("value", 1), ("finding", 2), ("none", 0)):
-        hour = promises.BrokenPromise(when="5 January 2026, 12:00", promised=1.2, paid=1.5)
-        yield f"promises {name}", promises.view(
-            promises.PromisesKept(**AT, hours=8 if broken else 0, days=3, may_share=0.1, most_share=0.19,
+        hour = trials.BrokenPromise(when="5 January 2026, 12:00", promised=1.2, paid=1.5)
+        yield f"promises {name}", trials.promises(
+            trials.PromisesKept(**AT, hours=8 if broken else 0, days=3, may_share=0.1, most_share=0.19,
                                   currency="EUR", broken=(hour,) * broken)
         )  # fmt: skip
 

@@ -1,6 +1,5 @@
 """The description of the API made of the routes and what their gates know: OpenAPI for programs, a page for people."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -14,7 +13,8 @@ from orchestration.web.problems import REASONS
 from orchestration.web.request_context import Ask, requires
 from reports.pages.address import Address
 from reports.pages.page import Page, Part
-from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.pages.widgets.tile import table
+from reports.report_content import Paragraph
 
 router = APIRouter()
 VERSION = "1"
@@ -77,19 +77,13 @@ def docs_page(document: dict[str, Any], address: Address) -> Page:
         for method, entry in methods.items()
     ]
     faults = [(str(status), ", ".join(sorted(reasons))) for status, reasons in sorted(REASONS.items())]
-    paths = _table("Addresses", ("Method", "Path", "What it answers", "Parameters", "Permission"), rows)
+    paths = table("addresses", "Addresses", ("Method", "Path", "What it answers", "Parameters", "Permission"), rows)
     parts = (
         Part(key="how", blocks=(Paragraph(text=_HOW),)),
         Part(key="paths", title="Addresses", blocks=(paths,)),
-        Part(key="faults", title="Refusals", blocks=(_table("Refusals", ("Status", "Codes"), faults),)),
+        Part(key="faults", title="Refusals", blocks=(table("refusals", "Refusals", ("Status", "Codes"), faults),)),
     )
     return Page(title="API", address=address, parts=parts, links=(("OpenAPI 3.1", "/api/openapi.json"),))
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    made = tuple(Row(cells=tuple(Cell(text=text) for text in row)) for row in rows)
-    heads = tuple(Column(title=each) for each in columns)
-    return Table(key=title.lower(), title=title, sheet=title, columns=heads, rows=made)
 
 
 _HOW = (

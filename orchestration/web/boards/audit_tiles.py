@@ -42,11 +42,7 @@ def chains(shows: Sequence[Show]) -> Widget:
                 ("commands", commands[0] if commands else ""))  # fmt: skip
         broken += sum(1 for _, fault in faults if fault)
         rows += [
-            [
-                Cell(text=named(show.site.name)),
-                Cell(text=name),
-                Cell(text=fault or "complete", tone="bad" if fault else "good"),
-            ]
+            (named(show.site.name), name, Cell(text=fault or "complete", tone="bad" if fault else "good"))
             for name, fault in faults
         ]
     text = "complete" if not broken else f"{broken} broken"
@@ -54,7 +50,7 @@ def chains(shows: Sequence[Show]) -> Widget:
     return Widget(
         key="chains", title="Evidence chains", state="finding" if broken else "value",
         value=Number(label="Evidence chains", text=text, tone=tone, note="figures of reports, commands to devices"),
-        table=table("chains", "Evidence chains", [("Site", ""), ("Chain", ""), ("State", "")], rows),
+        table=table("chains", "Evidence chains", ("Site", "Chain", "State"), rows),
     )  # fmt: skip
 
 
@@ -66,18 +62,15 @@ def packs(shows: Sequence[Show]) -> Widget:
         if last is not None:
             verdict, tone = _verified(show, last)
             tones.append(tone)
-            rows.append([
-                Cell(text=named(show.site.name)), Cell(text=f"{last.report_id}@{last.revision}"),
-                Cell(text=str(last.position)),
-                Cell(text=named(last.signer.partition(" ")[0]) if last.signer else "nobody"),
-                Cell(text=f"{moment(last.recorded_at_utc, show.ask.address.locale)} UTC"),
-                Cell(text=last.manifest_sha256[:12]), Cell(text=verdict, tone=tone),
-            ])  # fmt: skip
+            rows.append((
+                named(show.site.name), f"{last.report_id}@{last.revision}", str(last.position),
+                named(last.signer.partition(" ")[0]) if last.signer else "nobody",
+                f"{moment(last.recorded_at_utc, show.ask.address.locale)} UTC",
+                last.manifest_sha256[:12], Cell(text=verdict, tone=tone),
+            ))  # fmt: skip
     if not rows:
         return Widget(key="packs", title="Evidence packs", state="none", reason="no report is packed yet")
-    columns = [
-        ("Site", ""), ("Report", ""), ("Pack", ""), ("Signed by", ""), ("Made", ""), ("Manifest", ""), ("Verified", "")
-    ]  # fmt: skip
+    columns = ("Site", "Report", "Pack", "Signed by", "Made", "Manifest", "Verified")
     text = f"{tones.count('good')} of {len(tones)}"
     tone = "bad" if "bad" in tones else "good" if set(tones) == {"good"} else "plain"
     note = "newest packs as they were sealed; 'meterloom verify FILE' says so on any machine"
@@ -154,8 +147,7 @@ def below(shows: Sequence[Show], address: Address) -> list[Part]:
 def packs_again(address: Address) -> Form:
     """The act that has the last packs verified."""
     return Form(
-        key="verify", title="Verify evidence packs", action=address.href("/board/audit/verify", draw=None),
-        method="post", submit="Verify", fields=(),
+        title="Verify evidence packs", action=address.href("/board/audit/verify", draw=None), submit="Verify",
         note="every byte, hash and signature of the file, and twenty of its figures",
     )  # fmt: skip
 
@@ -174,8 +166,7 @@ def drawn_again(
 ) -> Part:
     """Ten stored figures at random, recomputed from their readings; without a seed the form that asks for them."""
     form = Form(
-        key="draw", title="Recompute 10 random figures", action=address.href("/board/audit/draw"), method="post",
-        submit="Recompute",
+        title="Recompute 10 random figures", action=address.href("/board/audit/draw"), submit="Recompute",
         fields=(Input(name="draw", label="Seed", kind="number", value=seed_text or "1",
                       is_required=True, hint="the same seed draws the same figures"),),
     )  # fmt: skip

@@ -13,10 +13,9 @@ from orchestration.views.device_list import Devices
 from orchestration.views.site_control import scopes
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.request_context import Ask
-from orchestration.web.web_call import has_keys
-from reports.pages.device_acts import Actor
+from orchestration.web.web_call import signer_of
+from reports.pages.device_acts import Actor, hand_acts
 from reports.pages.devices import override_text
-from reports.pages.hand_acts import hand_acts
 from reports.pages.page import Act
 from reports.pages.pause_acts import PauseNow
 from reports.texts.locales import moment
@@ -39,12 +38,10 @@ def actor_of(ask: Ask, site: Site, device_id: str = "") -> Actor:
     people = ask.project.people.people
     others = [each for each in people if Role.ENGINEER in each.roles and each.person_id != ask.person.person_id]
     return Actor(
-        person_id=ask.person.person_id,
+        **dict(signer_of(ask)),
         may_stop=may(ask.person, Permission.DISPATCH_STOP),
         may_override=may(ask.person, Permission.DISPATCH_OVERRIDE),
         may_mode=may(ask.person, Permission.DISPATCH_MODE),
-        needs_key=has_keys(ask.project.people),
-        public_key=ask.project.people.public_keys.get(ask.person.person_id, ""),
         is_alone=not others,
         seen=control_stamp(ask.project.store, site.site_id, device_id),
     )

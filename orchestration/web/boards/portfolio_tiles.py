@@ -26,7 +26,7 @@ class Together:
             is_synthetic=any(show.site.is_simulated for show in shows),
         )  # fmt: skip
 
-    def made(self, computation: str, parts: Sequence[Figure], *, kpi: str, unit: str, scope: str = "") -> Shown | None:
+    def made(self, computation: str, parts: Sequence[Figure], *, kpi: str, unit: str) -> Shown | None:
         """Result of a computation on figures of the sites; of one part alone that part; None of none."""
         if not parts:
             return None
@@ -35,7 +35,7 @@ class Together:
             path = f"{computation}/{kpi}/{'/'.join(each.figure_id for each in parts)}"
             inputs = [("part", each) for each in parts]
             label = f"{kpi} of {len({each.scope for each in parts})} parts"
-            figure = self.book.derive(path, computation, inputs, label=label, kpi=kpi, unit=unit, scope=scope)
+            figure = self.book.derive(path, computation, inputs, label=label, kpi=kpi, unit=unit)
         return self.shown(figure)
 
     def shown(self, figure: Figure) -> Shown:

@@ -12,29 +12,29 @@ from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.time import zone
 from orchestration.web.boards.plan_tiles import newest
 from orchestration.web.boards.site_now import SiteNow, Tile
-from reports.pages.widgets import banded, experiment, promises
+from reports.pages.widgets import trials
 from reports.recompute.experiment_again import experiment_at
 from reports.texts.locales import day_of_month, format_number, moment, named, period_text
 
 
-def what_ifs(now: SiteNow) -> banded.Banded:
+def what_ifs(now: SiteNow) -> trials.Banded:
     """The newest stored result of each variant of the site."""
     ask, address = now.show.ask, now.show.address
     stored = WhatIfs(ask.project.store).of(now.site.site_id, as_of_utc=address.as_of_utc)
     newest = {variant.name: (result, variant) for result in stored for variant in result.variants}
     spans = {named(period_text(result.start, result.end, address.locale)): None for result, _ in newest.values()}
     note = Sentence("Simulated on readings of {0}; devices are simulated.", " · ".join(spans))
-    return banded.Banded(
+    return trials.Banded(
         **_common(now), key="what_ifs", title="Saving a year by what-if", label="Saving a year",
         unit=now.site.currency, x_title="Change", role="saved", is_signed=True, note=note if newest else "",
         bars=tuple(
-            banded.Bar(name=named(name), value=each.saving, edges=each.interval, remark=_payback(each, address.locale))
+            trials.Bar(name=named(name), value=each.saving, edges=each.interval, remark=_payback(each, address.locale))
             for name, (_, each) in newest.items()
         ),
     )  # fmt: skip
 
 
-def circuits(now: SiteNow) -> banded.Banded:
+def circuits(now: SiteNow) -> trials.Banded:
     """Classes of the newest stored disaggregation of each circuit, and what none of them holds."""
     ask = now.show.ask
     until = now.show.address.as_of_utc
@@ -45,18 +45,18 @@ def circuits(now: SiteNow) -> banded.Banded:
     }
     names = {meter.meter_id: meter.name or meter.meter_id for meter in now.site.meters}
     bars = [bar for each in newest.values() for bar in _classes(each, names.get(each.circuit, each.circuit))]
-    return banded.Banded(
+    return trials.Banded(
         **_common(now), key="circuits", title="Loads of a circuit, estimated", label="Energy, estimated", unit="kwh",
         x_title="Class of load", bars=tuple(bars), note="Estimated of one meter; no class is measured." if bars else "",
     )  # fmt: skip
 
 
-def trial(now: SiteNow) -> experiment.Trial:
+def trial(now: SiteNow) -> trials.Trial:
     """The newest experiment of the site with its days so far."""
     site, as_of_utc = now.site, now.show.as_of_utc
     acts = ExperimentStore(now.show.ask.project.store).acts(site.site_id, as_of_utc=as_of_utc)
     if not acts:
-        return experiment.Trial(**_common(now))
+        return trials.Trial(**_common(now))
     state = experiment_at(now.show.sources, site, acts[-1].experiment_id, as_of_utc)
     over = [day for day in state.days if day.end_utc <= state.until_utc]
     costs = {
@@ -67,11 +67,11 @@ def trial(now: SiteNow) -> experiment.Trial:
     common = _common(now) | {"currency": site.currency, **costs}
     days = tuple(named(day_of_month(day.start_utc.astimezone(here).date(), locale)) for day in over)
     if isinstance(saving, Finding):
-        return experiment.Trial(**common | {"reason": saving.message}, days=days)
-    return experiment.Trial(**common, days=days, saving=saving.saving, interval=saving.interval, verdict=saving.verdict)
+        return trials.Trial(**common | {"reason": saving.message}, days=days)
+    return trials.Trial(**common, days=days, saving=saving.saving, interval=saving.interval, verdict=saving.verdict)
 
 
-def promises_kept(now: SiteNow) -> promises.PromisesKept:
+def promises_kept(now: SiteNow) -> trials.PromisesKept:
     """Hours of the last days that cost more than the plans over scenarios promised."""
     # Only here: a board without plans waits for no solver to be loaded.
     from controls.planning.closed_loop.promise import LOOKED_BACK, kept_hours
@@ -81,23 +81,23 @@ def promises_kept(now: SiteNow) -> promises.PromisesKept:
     common = _common(now) | {"currency": site.currency, "days": LOOKED_BACK.days}
     if plan is None or plan.request.uncertain is None:
         why = "the newest plan of this site is not over scenarios"
-        return promises.PromisesKept(**common, reason=why, has_promises=False)
+        return trials.PromisesKept(**common, reason=why, has_promises=False)
     if show.address.as_of_utc is not None:
-        return promises.PromisesKept(**common, reason="promises are of now only")
+        return trials.PromisesKept(**common, reason="promises are of now only")
     try:
         hours, found = kept_hours(site, project.lake, project.plans, now_utc=show.as_of_utc)
     except WorldFault as fault:
-        return promises.PromisesKept(**common, reason=str(fault))
+        return trials.PromisesKept(**common, reason=str(fault))
     here = zone(site.time_zone)
     broken = tuple(
-        promises.BrokenPromise(
+        trials.BrokenPromise(
             when=named(moment(each.start_utc.astimezone(here), show.address.locale)),
             promised=each.promised, paid=each.paid,
         )
         for each in hours
         if each.is_passed
     )  # fmt: skip
-    return promises.PromisesKept(
+    return trials.PromisesKept(
         **common, hours=found.hours, may_share=found.promised_share, most_share=found.high, broken=broken
     )
 
@@ -112,21 +112,21 @@ def _payback(variant: WhatIfVariant, locale: str) -> Text:
     return Sentence("pays back in {0} years", format_number(variant.payback_years, decimals=1, locale=locale))
 
 
-def _classes(stored: StoredDisaggregation, circuit: str) -> list[banded.Bar]:
+def _classes(stored: StoredDisaggregation, circuit: str) -> list[trials.Bar]:
     found = [
-        banded.Bar(
+        trials.Bar(
             name=named(each.name), value=each.kwh, edges=each.interval_kwh,
             remark=Sentence("confidence {0}", Sentence(each.confidence_label)) if each.estimable else "not estimable",
         )
         for each in stored.found.classes
     ]  # fmt: skip
-    return [*found, banded.Bar(name=Sentence("rest of {0}", named(circuit)), value=stored.found.rest_kwh)]
+    return [*found, trials.Bar(name=Sentence("rest of {0}", named(circuit)), value=stored.found.rest_kwh)]
 
 
 P = Permission
 TILES = {
-    "what_ifs": Tile(P.FORECAST_READ, lambda query: banded.view(what_ifs(query.site))),
-    "experiment": Tile(P.DISPATCH_READ, lambda query: experiment.view(trial(query.site))),
-    "promises": Tile(P.DISPATCH_READ, lambda query: promises.view(promises_kept(query.site))),
-    "circuits": Tile(P.NILM_READ, lambda query: banded.view(circuits(query.site))),
+    "what_ifs": Tile(P.FORECAST_READ, lambda query: trials.bars(what_ifs(query.site))),
+    "experiment": Tile(P.DISPATCH_READ, lambda query: trials.experiment(trial(query.site))),
+    "promises": Tile(P.DISPATCH_READ, lambda query: trials.promises(promises_kept(query.site))),
+    "circuits": Tile(P.NILM_READ, lambda query: trials.bars(circuits(query.site))),
 }

@@ -107,14 +107,14 @@ def _act(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> Act:
     facts.append(("Open findings", Sentence("{0}, listed in the report", warnings) if warnings else "none"))
     fields = [
         Input(name="reason", label="Comment" if name in ("review", "publish") else "Reason", is_required=True),
-        Input(name="seen", label="", kind="hidden", value=line.life.status),
+        Input(name="seen", kind="hidden", value=line.life.status),
     ]
     if name == "publish" and content.is_synthetic:
         facts.append(("Simulated readings", "published with that mark on every page"))
-        fields.append(Input(name="synthetic", label="", kind="hidden", value="1"))
+        fields.append(Input(name="synthetic", kind="hidden", value="1"))
     form = Form(
-        key=name, title=kind.sends, action=f"{PATH}/{line.name}/{name}", method="post", fields=tuple(fields),
-        submit=kind.sends, public_key=public_key, command=_command(ask, line, content, name) if public_key else "",
+        title=kind.sends, action=f"{PATH}/{line.name}/{name}", fields=tuple(fields), public_key=public_key,
+        command=_command(ask, line, content, name) if public_key else "",
     )  # fmt: skip
     span = Sentence("{0}, {1}", line.title, line.span)
     # Its beginning tells keys apart in a sentence; the whole of it stands on the profile.

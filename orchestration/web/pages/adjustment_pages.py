@@ -15,7 +15,7 @@ from orchestration.operations.options import number_or_none
 from orchestration.web.library.report_acts import who_else
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, requires
-from orchestration.web.web_call import WebCall, has_keys
+from orchestration.web.web_call import WebCall, signer_of
 from reports.assess import enb_of
 from reports.pages.adjustment_acts import PROPOSAL_FIELDS, AdjustmentActor
 from reports.pages.energy_uses import ENPI, use_address
@@ -28,15 +28,11 @@ _ADJUSTMENT = _ONE + "/adjustments/{adjustment}"
 
 def adjustment_actor(ask: Ask) -> AdjustmentActor:
     """The viewer's rights on adjustments; none of the past, nor without a people file that can be read."""
-    me = ask.person.person_id
     proposes, approves = (may(ask.person, each) for each in (Permission.BASELINE_CREATE, Permission.BASELINE_APPROVE))
     if ask.address.as_of_utc is not None or not (proposes or approves) or not ask.project.names:
-        return AdjustmentActor(person_id=me)
-    people = ask.project.people
-    return AdjustmentActor(
-        person_id=me, may_propose=proposes, may_approve=approves, needs_key=has_keys(people),
-        public_key=people.public_keys.get(me, ""), others=who_else(people, Role.APPROVER, {me}),
-    )  # fmt: skip
+        return AdjustmentActor(person_id=ask.person.person_id)
+    others = who_else(ask.project.people, Role.APPROVER, {ask.person.person_id})
+    return AdjustmentActor(**dict(signer_of(ask)), may_propose=proposes, may_approve=approves, others=others)
 
 
 @router.post(_ONE + "/propose")

@@ -17,21 +17,21 @@ from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import who_else
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, requires
-from orchestration.web.web_call import WebCall, has_keys
+from orchestration.web.web_call import WebCall, signer_of
 from reports.assess import enb_of
 from reports.pages.baseline_review import approve_form, reject_form, review_page
 from reports.pages.energy_uses import BASELINES, version_address
-from reports.pages.page import Form, PageBlock
-from reports.pages.page_states import NO_KEY
+from reports.pages.page import PageBlock
+from reports.pages.signers import signed
 from reports.recompute.figure_sources import seu_of
 from reports.report_content import Paragraph
 from reports.texts.locales import named, short_date
 
 router = APIRouter()
-_ONE, _SHARED = BASELINES + "/{site}/{seu}", ("locale", "as_of")
+_VERSION, _SHARED = BASELINES + "/{site}/{seu}", ("locale", "as_of")
 
 
-@router.get(_ONE, response_class=HTMLResponse)
+@router.get(_VERSION, response_class=HTMLResponse)
 def baseline(
     site: str, seu: str, ask: Ask = requires(Permission.BASELINE_READ, takes=("version",), shared=_SHARED)
 ) -> Response:
@@ -50,7 +50,7 @@ def baseline(
     return draw(ask, page)
 
 
-@router.post(_ONE + "/approve")
+@router.post(_VERSION + "/approve")
 def approve(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_APPROVE, shared=("locale",))) -> Response:
     """Approve a version as `meterloom baseline approve` does. What the same person approved already is done."""
     _, versions = _line(ask, site, seu)
@@ -62,7 +62,7 @@ def approve(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_APPROVE
     return RedirectResponse(version_address(ask.address, site, seu, version.version), 303)
 
 
-@router.post(_ONE + "/reject")
+@router.post(_VERSION + "/reject")
 def reject(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_APPROVE, shared=("locale",))) -> Response:
     """Reject a version as `meterloom baseline reject` does. What the same person rejected already is done."""
     _, versions = _line(ask, site, seu)
@@ -95,23 +95,13 @@ def _acts(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVersion
     why = _why_not(ask, version, versions)
     if why:
         return (Paragraph(text=why),)
-    people, me = ask.project.people, ask.person.person_id
-    public_key = people.public_keys.get(me, "")
-    if has_keys(people) and not public_key:
-        return (Paragraph(text=NO_KEY, tone="caution"),)
-    return tuple(
-        _signed(
-            form, public_key, f"meterloom baseline {form.key} {version.baseline_id} --version {version.version}", me
-        )
-        for form in (approve_form(version, ask.address), reject_form(version, ask.address))
-    )
-
-
-def _signed(form: Form, public_key: str, command: str, me: str) -> Form:
-    if not public_key:
-        return form
-    waived = "".join(f' --waive {each.name.removeprefix("waive-")}="…"' for each in form.fields if "-" in each.name)
-    return form.model_copy(update={"public_key": public_key, "command": f'{command} --as {me} --reason "…"{waived}'})
+    blocks = []
+    for form in (approve_form(version, ask.address), reject_form(version, ask.address)):
+        waived = (f' --waive {each.name.removeprefix("waive-")}="…"' for each in form.fields if "-" in each.name)
+        words = f"baseline {form.key} {version.baseline_id} --version {version.version}"
+        blocks.append(signed(form, words, signer_of(ask), ending="".join((' --reason "…"', *waived))))
+    # To who has no key both are the same sentence.
+    return tuple(dict.fromkeys(blocks))
 
 
 def _why_not(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVersion]) -> str:

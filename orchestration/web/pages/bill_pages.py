@@ -19,13 +19,14 @@ from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.queries import instant_of, whole_site
 from orchestration.web.request_context import Ask, Nav, requires
-from orchestration.web.web_call import WebCall, has_keys
+from orchestration.web.web_call import WebCall, signer_of
 from reports.figures.bill_figures import BillFigures, StandingBill
 from reports.pages.address import Address
 from reports.pages.bill_lines import bill_page
 from reports.pages.bill_upload import HEADS, PREVIEW, UPLOAD, confirm_part, preview_page, upload_page
 from reports.pages.bills import PATH, acts_parts, bill_address, bills_page
 from reports.pages.page import Part
+from reports.pages.signers import command_of
 from reports.texts.locales import moment
 
 router = APIRouter()
@@ -66,9 +67,9 @@ def bill(bill_id: str, ask: Ask = requires(Permission.BILL_READ)) -> Response:
 
 
 def _to_confirm(ask: Ask, found: StandingBill, site_id: str) -> Part:
-    key = ask.project.people.public_keys.get(ask.person.person_id, "") if has_keys(ask.project.people) else None
-    command = f"meterloom bill confirm {found.bill_id[:12]} --site {site_id} --as {ask.person.person_id}"
-    return confirm_part(found, site_id, key_needed=key, command=command)
+    signer = signer_of(ask)
+    command = command_of(f"bill confirm {found.bill_id[:12]} --site {site_id}", signer, ending="")
+    return confirm_part(found, site_id, public_key=signer.public_key, command=command)
 
 
 @router.get(PATH + "/{bill_id}/pages/{number}")

@@ -16,9 +16,8 @@ from orchestration.web.pages.job_pages import job_form
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, requires
 from reports.pages.board import COLUMNS
-from reports.pages.device_acts import device_acts, site_acts
+from reports.pages.device_acts import device_acts, hand_acts, site_acts
 from reports.pages.devices import PATH, ListedDevice, device_page, devices_page
-from reports.pages.hand_acts import hand_acts
 from reports.pages.widgets import plan_ahead
 from reports.pages.widgets.plan_ahead import OVER
 

@@ -26,7 +26,7 @@ from orchestration.web.pages.job_pages import lack
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import MORE, Ask, Nav, requires
-from orchestration.web.web_call import WebCall, has_keys
+from orchestration.web.web_call import WebCall, signer_of
 from reports.pages.dr_event_acts import PATH, EventActor, record_form
 from reports.pages.dr_events import event_href, event_page, events_page
 
@@ -119,13 +119,12 @@ for _name in ("propose", "approve", "arm", "stop", "settle"):
 
 def _actor(ask: Ask, event: DrEvent) -> EventActor:
     """The viewer's rights on the event, and whether its approval still holds."""
-    people, me = ask.project.people, ask.person.person_id
-    signers = {event.proposed_by, me, *(each.person_id for each in event.approvals)}
+    people = ask.project.people
+    signers = {event.proposed_by, ask.person.person_id, *(each.person_id for each in event.approvals)}
     fault = fault_of(event, people.public_keys, ask.now_utc) if event.state == "approved" else None
     return EventActor(
-        person_id=me, may_stop=may(ask.person, Permission.DISPATCH_STOP),
+        **dict(signer_of(ask)), may_stop=may(ask.person, Permission.DISPATCH_STOP),
         may_run=may(ask.person, Permission.DR_EXECUTE), may_approve=may(ask.person, Permission.DR_APPROVE),
-        needs_key=has_keys(people), public_key=people.public_keys.get(me, ""),
         others=who_else(people, Role.APPROVER, signers), fault=fault[1] if fault else "",
     )  # fmt: skip
 

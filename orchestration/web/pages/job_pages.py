@@ -75,10 +75,8 @@ def job_form(ask: Ask, site: Site, page: str, title: str = "", fields: tuple[Inp
     if ask.address.as_of_utc is not None or not may(ask.person, _ACTS[page].needs) or _is_without(ask, site, page):
         return None
     job, action = PAGE_JOBS[page], Address(path=f"{page}/run", site=site.site_id, locale=ask.address.locale)
-    return Form(
-        key="run", title=title or job.none, action=action.href(), method="post", fields=fields, submit=job.submit,
-        note="It takes a few minutes; the page opens by itself.",
-    )  # fmt: skip
+    note = "It takes a few minutes; the page opens by itself."
+    return Form(title=title or job.none, action=action.href(), fields=fields, submit=job.submit, note=note)
 
 
 def lack(ask: Ask, site: Site, otherwise: Lack = "") -> Lack:
@@ -186,7 +184,7 @@ def fit_form(ask: Ask, site: Site, seu: Seu) -> Form | None:
     """The button that fits a use's first baseline, and the training period: that of the site file, else what the person
     says, at first the last whole year of readings.
     """
-    use = Input(name="seu", label="", kind="hidden", value=seu.seu_id)
+    use = Input(name="seu", kind="hidden", value=seu.seu_id)
     if seu.baseline is not None:
         days = period_text(seu.baseline.start, seu.baseline.end, ask.address.locale)
         title = Sentence("There is no baseline yet. The site file names its training period: {0}", days)

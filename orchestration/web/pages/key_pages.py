@@ -13,10 +13,10 @@ from orchestration.operations.project.keys import keys_issue, keys_revoke
 from orchestration.web.draw import draw
 from orchestration.web.people.seen import listed_keys
 from orchestration.web.request_context import Ask, requires
-from orchestration.web.web_call import WebCall, has_keys
+from orchestration.web.web_call import WebCall, signer_of
 from reports.pages.key_list import PATH, keys_page, make_form
 from reports.pages.page import PageBlock
-from reports.pages.page_states import NO_KEY
+from reports.pages.signers import signed
 from reports.report_content import Paragraph
 
 router = APIRouter(include_in_schema=False)
@@ -82,10 +82,5 @@ def _make(ask: Ask) -> PageBlock:
     scopes += [(each.value, each.value) for each in sorted(others)]
     if not sites or not scopes:
         return Paragraph(text="Your roles may read nothing that a key could read.", tone="muted")
-    people, me = ask.project.people, ask.person.person_id
-    public_key = people.public_keys.get(me, "")
-    if has_keys(people) and not public_key:
-        return Paragraph(text=NO_KEY, tone="caution")
     form = make_form(ask.address, sites=sites, scopes=scopes, chance=secrets.token_urlsafe(32))
-    command = f'meterloom keys issue "…" --site {sites[0][0]} --as {me}'
-    return form.model_copy(update={"public_key": public_key, "command": command}) if public_key else form
+    return signed(form, f'keys issue "…" --site {sites[0][0]}', signer_of(ask), ending="")

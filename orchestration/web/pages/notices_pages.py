@@ -16,7 +16,8 @@ from orchestration.notices.choices import choices_of, choose, is_set, may_be_not
 from orchestration.web.draw import draw
 from orchestration.web.request_context import Ask, requires
 from reports.pages.page import Form, Input, Page, PageBlock, Part
-from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.pages.widgets.tile import table
+from reports.report_content import Paragraph
 from reports.texts.locales import named
 
 router = APIRouter(include_in_schema=False)
@@ -35,10 +36,8 @@ def notices(ask: Ask = requires(None, shared=_SHARED)) -> Response:
     parts = [Part(key="notices", blocks=_chosen(ask))]
     found = Outbox(ask.project.store).notices(person_id=ask.person.person_id, most=_NEWEST)
     if found:
-        lines = ((each.channel, Sentence(each.state), named(each.text), named(each.reason)) for each in found)
-        rows = tuple(Row(cells=tuple(Cell(text=text) for text in line)) for line in lines)
-        heads = tuple(Column(title=each) for each in ("Channel", "State", "Notice", "Reason"))
-        newest = Table(key="newest", title="Newest notices", sheet="Notices", columns=heads, rows=rows)
+        rows = ((each.channel, Sentence(each.state), named(each.text), named(each.reason)) for each in found)
+        newest = table("newest", "Newest notices", ("Channel", "State", "Notice", "Reason"), rows)
         parts.append(Part(key="newest", title="Newest notices", blocks=(newest,)))
     return draw(ask, Page(title="Notices", address=ask.address, parts=tuple(parts), links=(("Profile", "/profile"),)))
 
@@ -88,7 +87,7 @@ def _chosen(ask: Ask) -> tuple[PageBlock, ...]:
         Input(name="per_hour", label="Notices per hour, at most", kind="number", value=str(chosen.per_hour)),
     )
     form = Form(
-        key="notices", title="Notices of findings", action=PATH, method="post", fields=fields, submit="Keep",
+        title="Notices of findings", action=PATH, fields=fields, submit="Keep",
         note="Critical findings pass the quiet hours. What is over the limit comes as one digest.",
     )  # fmt: skip
     return (form,)

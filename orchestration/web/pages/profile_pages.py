@@ -1,6 +1,5 @@
 """One's own page and password: rights, the board that opens first, where one is signed in, what one did last."""
 
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -28,10 +27,11 @@ from orchestration.web.problems import ACCESS
 from orchestration.web.request_context import CHANGED, LOOKS, Ask, requires
 from orchestration.web.web_call import WebCall, has_keys
 from reports.pages.board import boards
-from reports.pages.page import Form, Input, Page, PageBlock, Part, Strip
+from reports.pages.page import REASON, Form, Input, Page, PageBlock, Part, Strip
 from reports.pages.page_states import NO_KEY
 from reports.pages.people_list import request_line
-from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.pages.widgets.tile import table
+from reports.report_content import Paragraph
 from reports.texts.locales import moment, named
 
 router = APIRouter(include_in_schema=False)
@@ -83,16 +83,15 @@ def reset_note(ask: Ask) -> tuple[PageBlock, ...]:
     name = named(ask.project.names.get(by, by)) if by else Sentence("somebody with access to the server")
     pattern = "{0} UTC, by {1}. If you did not ask for this, tell an administrator."
     text = Sentence(pattern, moment(reset["recorded_at_utc"], ask.address.locale), name)
-    known = Form(key="seen", title="Password reset", action=f"{PATH}/seen", method="post", fields=(),
-                 submit="I know about this")  # fmt: skip
+    known = Form(title="Password reset", action=f"{PATH}/seen", submit="I know about this")
     return (Strip(label="Your password was reset.", text=text, tone="caution"), known)
 
 
 def _page(ask: Ask, message: str = "") -> Page:
     present = Input(name="present", label="Current password", kind="password", is_required=True)
     form = Form(
-        key="password", title="Change password", action=ask.address.href(PATH), method="post",
-        fields=(present, *NEW), submit="Change password", note="Your sign-ins on other devices end.",
+        title="Change password", action=ask.address.href(PATH), fields=(present, *NEW),
+        note="Your sign-ins on other devices end.",
     )  # fmt: skip
     blocks = (Paragraph(text=message, tone="bad"), form) if message else (form,)
     return Page(title="Change password", address=ask.address, parts=(Part(key="password", blocks=blocks),),
@@ -125,9 +124,10 @@ def profile(ask: Ask = requires(None)) -> Response:
         )),
         *_signing_key(ask),
         Part(key="sign-ins", title="Sign-ins", blocks=(
-            _table("Sign-ins", ("Since", "Last noted"), opened), _form("out", "Everywhere", (), "Sign out everywhere"),
+            table("sign-ins", "Sign-ins", ("Since", "Last noted"), opened),
+            _form("out", "Everywhere", (), "Sign out everywhere"),
         )),
-        Part(key="acts", title="What you did last", blocks=(_table("Acts", ("When", "What", "Outcome"), did),)),
+        Part(key="acts", title="What you did last", blocks=(table("acts", "Acts", ("When", "What", "Outcome"), did),)),
     )  # fmt: skip
     keys = (("API keys", "/keys"),) if may(person, Permission.KEYS_OWN) else ()
     links = (*keys, ("Notices", "/profile/notices"), ("Change password", "/profile/password"))
@@ -245,14 +245,13 @@ def _signing_key(ask: Ask) -> tuple[Part, ...]:
     if is_first and Role.ADMIN not in roles:
         return ()
     if mine and Role.APPROVER in roles and has_acts_to_adopt(ask.project.store):
-        reason = Input(name="reason", label="Reason", is_required=True)
         forms.append(_form(
-            "key/adopt", "Adopt earlier acts", (reason,), "Adopt acts", public_key=mine,
+            "key/adopt", "Adopt earlier acts", (REASON,), "Adopt acts", public_key=mine,
             command=f'meterloom keys adopt --as {me} --reason "…"',
             note="Acts from before people had keys count again once an approver has read and adopted them.",
         ))  # fmt: skip
     if mine:
-        before = Input(name="before", label="", kind="hidden", value=mine)
+        before = Input(name="before", kind="hidden", value=mine)
         forms.append(_form(
             "key", "Replace key", (before,), "Replace key", public_key=mine, takes_new_key=True,
             command=f"meterloom keys replace --new FOLDER --as {me}",
@@ -271,10 +270,4 @@ def _signing_key(ask: Ask) -> tuple[Part, ...]:
 
 def _form(key: str, title: str, fields: tuple[Input, ...], submit: str, **more: Any) -> Form:
     action, key = f"/profile/{key}", key.replace("/", "-")
-    return Form(key=key, title=title, action=action, method="post", fields=fields, submit=submit, **more)
-
-
-def _table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
-    made = tuple(Row(cells=tuple(Cell(text=text) for text in row)) for row in rows)
-    heads = tuple(Column(title=each) for each in columns)
-    return Table(key=title.lower(), title=title, sheet=title, columns=heads, rows=made)
+    return Form(key=key, title=title, action=action, fields=fields, submit=submit, **more)

@@ -134,19 +134,17 @@ def _login_page(target: str, message: str = "") -> Page:
     fields = (
         Input(name="person", label="Person", is_required=True, hint="as the people file names you"),
         Input(name="password", label="Password", kind="password", is_required=True),
-        Input(name="next", label="", kind="hidden", value=safe_next(target)),
+        Input(name="next", kind="hidden", value=safe_next(target)),
     )
     note = "No password yet? Whoever runs this project makes an invitation: meterloom web invite PERSON"
-    form = Form(
-        key="login", title="Sign in", action="/login", method="post", fields=fields, submit="Sign in", note=note
-    )
+    form = Form(title="Sign in", action="/login", fields=fields, note=note)
     return _page("Sign in", "/login", form, message)
 
 
 def _password_page(person_id: str, path: str, message: str = "") -> Page:
-    fields = (Input(name="person", label="", kind="hidden", value=person_id), *NEW)
+    fields = (Input(name="person", kind="hidden", value=person_id), *NEW)
     title = f"A password for {person_id}"
-    form = Form(key="password", title=title, action=path, method="post", fields=fields, submit="Set and sign in")
+    form = Form(key="password", title=title, action=path, fields=fields, submit="Set and sign in")
     return _page(title, "/login", form, message)
 
 

@@ -4,7 +4,7 @@ from data_quality.contracts.sentence import Text
 from reports.pages.numbers import Number, Picture
 from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, number, tile
-from reports.svg.spark import spark_svg
+from reports.svg.markup import spark_svg
 from reports.texts.locales import page_word
 
 _CHANGE = "deviation_percent"

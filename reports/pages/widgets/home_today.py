@@ -7,8 +7,7 @@ from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.numbers import Number, Picture
 from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
-from reports.svg.markup import Ring, rings_svg
-from reports.svg.spark import spark_svg
+from reports.svg.markup import Ring, rings_svg, spark_svg
 from reports.texts.locales import MISSING, page_word
 
 

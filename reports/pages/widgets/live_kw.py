@@ -10,7 +10,7 @@ from reports.pages.address import WHY, Address
 from reports.pages.numbers import Live, Number, Picture
 from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
-from reports.svg.spark import spark_svg
+from reports.svg.markup import spark_svg
 from reports.texts.locales import MISSING, format_alike, named, page_word, unit_text
 
 KEY, TITLE = "live_kw", "Power now"

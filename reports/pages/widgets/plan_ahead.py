@@ -7,9 +7,8 @@ from typing import Literal
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import Chart, ChartRow, Energy, Role, Style
-from reports.pages.holiday_acts import HolidayNow, holiday_acts, holiday_text
 from reports.pages.page import Item, Widget
-from reports.pages.pause_acts import PauseNow, pause_acts, pause_text
+from reports.pages.pause_acts import HolidayNow, PauseNow, holiday_acts, holiday_text, pause_acts, pause_text
 from reports.pages.widgets.tile import Given, nothing
 from reports.texts.locales import format_alike, named
 

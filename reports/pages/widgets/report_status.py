@@ -73,18 +73,18 @@ def view(given: ReportStatus) -> Widget:
 
 
 def _table(given: ReportStatus) -> Table:
-    columns = [("Report", ""), ("Site", ""), ("Period", ""), ("Revision", ""), ("Status", "")]
+    columns = ("Report", "Site", "Period", "Revision", "Status")
     # Where nothing changed, no column says so line by line.
     changes = any(each.stale for each in given.lines)
     # What asks for somebody stands first.
     lines = sorted(given.lines, key=lambda each: (not each.stale, each.status != "due", each.period), reverse=False)
     rows = [
         [Cell(text=given.titles.get(each.name) or words(each.name), figure_id=each.href),
-         Cell(text=named(given.names.get(each.site, each.site))),
-         Cell(text=span_text(each.period, "UTC", given.locale)), Cell(text=str(each.revision or "–")),
+         named(given.names.get(each.site, each.site)),
+         span_text(each.period, "UTC", given.locale), str(each.revision or "–"),
          Cell(text=each.status.capitalize() if each.status in STATES else each.status,
               tone=_TONES.get(each.status, "plain")),
          *([Cell(text=", ".join(each.stale), tone="caution" if each.stale else "plain")] if changes else ())]
         for each in lines
     ]  # fmt: skip
-    return table("reports", "Newest revisions", [*columns, ("Changed since", "")] if changes else columns, rows)
+    return table("reports", "Newest revisions", (*columns, "Changed since") if changes else columns, rows)

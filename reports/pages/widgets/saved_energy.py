@@ -7,7 +7,6 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import PARTS, Chart, ChartRow
 from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, cell, nothing, number, priced_cell, table, tile, value_of
-from reports.report_content import Cell
 from reports.texts.locales import named
 
 
@@ -49,15 +48,12 @@ def view(given: Savings) -> Widget:
     """The tile; a saving below zero is more use than expected and says so."""
     columns = [("Use", ""), ("Saved", "kWh"), ("±", "kWh"), ("Deviation from expected", "%"), ("Worth", "")]
     rows = [
-        [
-            Cell(text=named(each.name)),
-            cell(each.saving, given.locale, signed=True),
-            cell(each.band, given.locale),
-            cell(each.off, given.locale, signed=True),
-            priced_cell(each.worth, given.locale, signed=True),
-        ]
+        (
+            named(each.name), cell(each.saving, given.locale, signed=True), cell(each.band, given.locale),
+            cell(each.off, given.locale, signed=True), priced_cell(each.worth, given.locale, signed=True),
+        )
         for each in given.uses
-    ]
+    ]  # fmt: skip
     content = table("savings", "Energy uses", columns, rows) if rows else None
     more = []
     if given.total is not None:

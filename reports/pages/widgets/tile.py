@@ -1,6 +1,6 @@
 """Shared frame of tiles: a figure with its why, and which of the four states it is in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -69,12 +69,12 @@ def value_of(shown: Shown | None) -> float | None:
     return None if shown is None or shown.figure.value is None else float(shown.figure.value)
 
 
-def cell(shown: Shown | None, locale: str, *, signed: bool = False, tone: Tone = "plain") -> Cell:
+def cell(shown: Shown | None, locale: str, *, signed: bool = False) -> Cell:
     """A figure as a cell of a table."""
     if shown is None:
         return Cell(text=MISSING)
     made = number("", shown, locale, signed=signed)
-    return Cell(text=made.text, figure_id=made.figure_id, tone=tone)
+    return Cell(text=made.text, figure_id=made.figure_id)
 
 
 def priced_cell(shown: Shown | None, locale: str, *, signed: bool = False) -> Cell:
@@ -85,14 +85,26 @@ def priced_cell(shown: Shown | None, locale: str, *, signed: bool = False) -> Ce
     return made.model_copy(update={"text": f"{made.text}\N{NO-BREAK SPACE}{unit_text(shown.figure.unit)}"})
 
 
-def table(key: str, title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Cell]]) -> Table:
-    """A small table; the first column is words, of the others those with a unit or a figure are numbers."""
-    numeric = [
-        bool(unit) or (at > 0 and any(row[at].figure_id for row in rows)) for at, (_, unit) in enumerate(columns)
-    ]
-    heads = (Column(title=name, unit=unit, is_number=numeric[at]) for at, (name, unit) in enumerate(columns))
-    body = (Row(cells=tuple(each)) for each in rows)
-    return Table(key=key, title=title, sheet=key[:31], columns=tuple(heads), rows=tuple(body))
+def table(
+    key: str, title: Text, columns: Sequence[Column | Text | tuple[Text, str]],
+    rows: Iterable[Iterable[Cell | Text]], *, note: Text = "",
+) -> Table:  # fmt: skip
+    """A table of a page. columns: a title alone is of words; with a unit, empty too, it is of numbers where it has the
+    unit, or behind the first column a figure.
+    """
+    body = [tuple(each if isinstance(each, Cell) else Cell(text=each) for each in row) for row in rows]
+
+    def head(at: int, column: Column | Text | tuple[Text, str]) -> Column:
+        if isinstance(column, Column):
+            return column
+        if isinstance(column, str):
+            return Column(title=column)
+        name, unit = column
+        return Column(title=name, unit=unit, is_number=bool(unit or (at and any(row[at].figure_id for row in body))))
+
+    heads = tuple(head(at, column) for at, column in enumerate(columns))
+    return Table(key=key, title=title, sheet=key[:31], columns=heads, rows=tuple(Row(cells=row) for row in body),
+                 note=note)  # fmt: skip
 
 
 def tile(
@@ -109,7 +121,6 @@ def tile(
     picture: Picture | None = None,
     chart: Chart | None = None,
     signed: bool = False,
-    tone: Tone = "plain",
 ) -> Widget:
     """A tile of one main figure: a value, a value with findings, or none with its reason. Missing is never zero."""
     found = (*given.findings, *findings)
@@ -128,7 +139,7 @@ def tile(
     shown_codes = {each.code for each in found}
     codes = [code for code in main.figure.findings if code not in shown_codes]
     found = (*found, *(Finding(code=code, message=SAID.get(code, words(code)), severity="info") for code in codes))
-    value = number(label or title, main, given.locale, note=note, signed=signed, tone=tone)
+    value = number(label or title, main, given.locale, note=note, signed=signed)
     state = "finding" if found else "value"
     return Widget(
         **common, state=state, value=value, numbers=tuple(more), findings=found, table=content, picture=picture,
