@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from data_quality.contracts.access.permissions import OF_ROLE, Permission
 from data_quality.contracts.people import Person, Role, person_text
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from reports.pages.address import Address
 from reports.pages.page import Act, Form, Input, Page, PageBlock, Part
@@ -69,10 +69,10 @@ _WITHDRAW = ("withdraw", "Withdraw access", "Withdraw this access?",
 
 def people_page(
     known: Sequence[KnownPerson], address: Address, *, me: Person, seen: str, sites: Sequence[Site],
-    requests: Sequence[AccessRequest] = (), invited: Invitation | None = None,
+    requests: Sequence[AccessRequest] = (), invited: Invitation | None = None, chosen: str = "",
 ) -> Page:  # fmt: skip
     """Everybody, and what can be done. me: who asks; seen: the tag of the people file; sites: that the asker sees;
-    requests: for access; invited: an invitation to hand on.
+    requests: for access; invited: an invitation to hand on; chosen: the id of the person whose sites are changed.
     """
     rows = [_row(each) for each in known]
     columns = [("Person", ""), ("Roles", ""), ("Sites", ""), ("Public key", ""), ("Access", "")]
@@ -82,7 +82,9 @@ def people_page(
     others = [each for each in known if each.person.person_id != me.person_id]
     if others:
         options = _options(others, None)
-        forms += [_roles_form(options, address, seen), _sites_form(options, address, seen, places)]
+        person = next((each.person for each in others if each.person.person_id == chosen), None)
+        forms += [_roles_form(options, address, seen)]
+        forms += [_sites_choice(options, address) if person is None else _sites_form(person, address, seen, places)]
     present = [each for each in others if each.person.roles]
     weighty = {_RESET: _options(known, True), _WITHDRAW: _options(present, None)}
     acts = [_weighty(*words, options, address, seen) for words, options in weighty.items() if options]
@@ -144,9 +146,20 @@ def _roles_form(options: Options, address: Address, seen: str) -> Form:
     return form.model_copy(update={"fields": (*form.fields, _seen_field(seen), change, _ROLES)})
 
 
-def _sites_form(options: Options, address: Address, seen: str, places: tuple[Input, ...]) -> Form:
-    form = _form("sites", "Change sites", "Change sites", _REPLACED, options, address)
-    return form.model_copy(update={"fields": (*form.fields, _seen_field(seen), *places)})
+def _sites_choice(options: Options, address: Address) -> Form:
+    """Whose sites are shown and changed."""
+    form = _form("sites", "Change sites", "Show sites", "", options, address)
+    at = (Input(name="locale", label="", kind="hidden", value=address.locale),) * bool(address.locale)
+    return form.model_copy(update={"action": f"{PATH}#form-sites", "method": "get", "fields": (*form.fields, *at)})
+
+
+def _sites_form(person: Person, address: Address, seen: str, places: tuple[Input, ...]) -> Form:
+    """Sites and tenants of one person as they are now."""
+    form = _form("sites", Sentence("Change sites of {0}", named(person.name)), "Change sites", _REPLACED, (), address)
+    present = {"site": " ".join(person.sites) or ALL_SITES, "tenant": " ".join(person.tenants)}
+    whom = Input(name="person", label="", kind="hidden", value=person.person_id)
+    fields = (each.model_copy(update={"value": present[each.name]}) for each in places)
+    return form.model_copy(update={"fields": (whom, _seen_field(seen), *fields)})
 
 
 def _weighty(
@@ -187,9 +200,7 @@ def _options(known: Sequence[KnownPerson], has_password: bool | None) -> Options
     return tuple((one.person_id, named(person_text(one.person_id, one.name))) for one, *_ in who)
 
 
-def _form(
-    act: str, title: str, submit: str, note: str, options: Options, address: Address
-) -> Form:  # fmt: skip
+def _form(act: str, title: Text, submit: str, note: str, options: Options, address: Address) -> Form:
     person = Input(name="person", label="Person", kind="select", options=options, is_required=True)
     place = Address(path=f"{PATH}/{act}", locale=address.locale).href()
     return Form(key=act, title=title, action=place, method="post", fields=(person,), submit=submit, note=note)
