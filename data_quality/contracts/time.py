@@ -87,7 +87,7 @@ def zone(name: str, *, file: str = "", line: int = 0) -> ZoneInfo:
     # Names like ../x or Europe (a folder) fail with ValueError or OSError instead.
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise BadInput(
-            f"unknown time zone {name!r}; expected an IANA name such as Europe/Berlin",
+            Sentence("unknown time zone {0}; expected an IANA name such as Europe/Berlin", repr(name)),
             file=file,
             line=line,
             reason="wrong_zone",

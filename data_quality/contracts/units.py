@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import did_you_mean
+from data_quality.contracts.sentence import Sentence
 
 # One nano-unit: nine decimals survive Float64 and DECIMAL(18,9) alike, so sums are exact in every engine (ADR 0001).
 QUANTUM_DECIMALS = 9
@@ -123,7 +124,9 @@ def unit_of(code: str, *, file: str = "", line: int = 0) -> Unit:
     found = UNITS.get(code.strip().lower().replace("³", "3"))
     if found is None:
         near = did_you_mean(_SPELLINGS.get(code.strip().lower(), code), list(UNITS))
-        message = f"unknown unit {code!r}" if near else f"unknown unit {code!r}; allowed are {', '.join(sorted(UNITS))}"
+        message = Sentence("unknown unit {0}", repr(code))
+        if not near:
+            message = Sentence("unknown unit {0}; allowed are {1}", repr(code), ", ".join(sorted(UNITS)))
         raise BadInput(message, file=file, line=line, reason="unknown_unit", mend=near)
     return found
 

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
+from controls.simulator.worlds.anchor import ANCHOR
 from data_quality.contracts.time import months_after, zone
 
 # Of the daily digest: the local time of its workflow, and five minutes.
@@ -27,6 +28,12 @@ def last_months(until: date, count: int) -> tuple[tuple[date, date], ...]:
     """First day and day after of the last finished months."""
     end = until.replace(day=1)
     return tuple((months_after(end, -months), months_after(end, 1 - months)) for months in range(count, 0, -1))
+
+
+def months_with_faults(today: date) -> tuple[date, ...]:
+    """First days of the running month and of the one before; none of a time whose figures stand as shipped."""
+    running = today.replace(day=1)
+    return tuple(each for each in (months_after(running, -1), running) if each >= ANCHOR)
 
 
 def digest_day(until: date, time_zone: str, now_utc: datetime) -> date:

@@ -12,7 +12,6 @@ from assets.sites.load_sites import load_people
 from assets.stores.file_hashes import landing_files
 from controls.simulator.simulated_files import write_site
 from controls.simulator.worlds.anchor import ANCHOR, anchored
-from controls.simulator.worlds.file_faults import months_with_faults
 from controls.simulator.worlds.lapses import left_running
 from controls.simulator.worlds.tower_files import Delivery, write_delivery
 from data_quality.contracts.baselines.baseline import BaselineStatus
@@ -20,7 +19,7 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.time import Clock, local_midnight_utc, months_after
 from orchestration.demonstration.demo_bills import BILLED, store_bills
-from orchestration.demonstration.demo_dates import factory_span, last_quarters, tower_span
+from orchestration.demonstration.demo_dates import factory_span, last_quarters, months_with_faults, tower_span
 from orchestration.demonstration.demo_dispatch import dispatch_live, sign_demo
 from orchestration.demonstration.demo_tower import (
     TOWER,

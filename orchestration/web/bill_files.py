@@ -15,7 +15,7 @@ from orchestration.web.request_context import Ask
 
 # A file of this kind is no meter's.
 PDF = ".pdf"
-MEND = "choose the bill as PDF, CSV, XLSX or a picture of it, or add it with: meterloom bill add FILE --site SITE"
+MEND = "choose the bill as PDF, CSV, XLSX or a picture of it"
 
 
 def bill_store(ask: Ask) -> BillStore:

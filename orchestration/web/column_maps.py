@@ -25,13 +25,13 @@ from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.problems import led_on
 from orchestration.web.request_context import Ask
 from orchestration.web.site_texts import held_site, keep_replaced
-from reports.pages.reading_upload import Foreign
+from reports.pages.reading_upload import MappableTable
 
 # Of a draft for other columns the layout of the file alone holds.
 _LAYOUT = ("sheet", "header_line", "data_line", "encoding", "decimal", "thousands")
 
 
-def foreign_table(path: Path, site: Site | None, mapping: ColumnMap | None) -> Foreign:
+def mappable_table(path: Path, site: Site | None, mapping: ColumnMap | None) -> MappableTable:
     """Columns of a file with the map of a person, else the drafted one; no columns where no table is found. site: none
     where the file is to make one.
     """
@@ -46,7 +46,7 @@ def foreign_table(path: Path, site: Site | None, mapping: ColumnMap | None) -> F
             columns = tuple(dict.fromkeys(reader_for(path).header(path)))
     made = mapping and {"timestamp": mapping.timestamp} | mapping.model_dump(mode="json", exclude_defaults=True)
     keys = made or draft
-    return Foreign(path.name, columns, {name: value for name, value in keys.items() if name != "match"})
+    return MappableTable(path.name, columns, {name: value for name, value in keys.items() if name != "match"})
 
 
 def keep_mapped(ask: Ask, uploads: KeptUploads, site: Site | None) -> str:
@@ -55,7 +55,7 @@ def keep_mapped(ask: Ask, uploads: KeptUploads, site: Site | None) -> str:
     file = next((each for each in uploads.files(kept) if each.name == name), None)
     if file is None:
         raise BadInput(f"no file {name[:60]!r} is in this upload", reason="no_upload", mend="choose the file again")
-    made = _mapped(foreign_table(file, site, column_map(uploads.map_of(kept, file))), site, ask.form)
+    made = _mapped(mappable_table(file, site, column_map(uploads.map_of(kept, file))), site, ask.form)
     uploads.keep_map(kept, file, made.model_dump_json(exclude_defaults=True))
     return kept
 
@@ -78,19 +78,19 @@ def for_later(mapping: ColumnMap, file: Path) -> ColumnMap:
     return mapping.model_copy(update={"match": glob_of(file.name)})
 
 
-def _mapped(foreign: Foreign, site: Site | None, form: Mapping[str, str]) -> ColumnMap:
+def _mapped(mappable: MappableTable, site: Site | None, form: Mapping[str, str]) -> ColumnMap:
     """The map that a form makes of a file. Raises BadInput for a column, meter, unit, zone or format that is none."""
     sent = {
         name: form.get(name, "").strip() for name in ("timestamp", "value", "meter", "of", "unit", "zone", "format")
     }
-    is_drafted = not sent["value"] and sent["timestamp"] == foreign.keys.get("timestamp")
-    keys = {name: each for name, each in foreign.keys.items() if is_drafted or name in _LAYOUT}
-    keys["timestamp"] = _column(foreign, sent["timestamp"], "Time column")
+    is_drafted = not sent["value"] and sent["timestamp"] == mappable.keys.get("timestamp")
+    keys = {name: each for name, each in mappable.keys.items() if is_drafted or name in _LAYOUT}
+    keys["timestamp"] = _column(mappable, sent["timestamp"], "Time column")
     if sent["value"]:
-        value = _column(foreign, sent["value"], "Value column")
+        value = _column(mappable, sent["value"], "Value column")
         if sent["of"]:
-            keys |= {"value": value, "meter": _column(foreign, sent["of"], "Or the column of meters")}
-            keys |= {"meters": foreign.keys["meters"]} if keys["meter"] == foreign.keys.get("meter") else {}
+            keys |= {"value": value, "meter": _column(mappable, sent["of"], "Or the column of meters")}
+            keys |= {"meters": mappable.keys["meters"]} if keys["meter"] == mappable.keys.get("meter") else {}
         elif site is None:
             # Of a site that is yet to be made the name is free; a point would part meter and register.
             keys["values"] = {value: one_line(sent["meter"] or value, 60).replace(".", " ")}
@@ -105,7 +105,7 @@ def _mapped(foreign: Foreign, site: Site | None, form: Mapping[str, str]) -> Col
     elif not is_drafted:
         raise BadInput(Sentence("{0}: choose one", Sentence("Value column")), reason="missing_column")
     if sent["unit"]:
-        keys["unit"] = sent["unit"] if sent["unit"] in foreign.columns else unit_of(sent["unit"]).code
+        keys["unit"] = sent["unit"] if sent["unit"] in mappable.columns else unit_of(sent["unit"]).code
     if sent["zone"]:
         keys["zone"] = zone(sent["zone"]).key
     if sent["format"]:
@@ -116,13 +116,13 @@ def _mapped(foreign: Foreign, site: Site | None, form: Mapping[str, str]) -> Col
         raise BadInput(sentence_of(fault.errors()[0]), reason="bad_map") from fault
 
 
-def _column(foreign: Foreign, name: str, label: str) -> str:
-    if name and (name in foreign.columns or not foreign.columns):
+def _column(mappable: MappableTable, name: str, label: str) -> str:
+    if name and (name in mappable.columns or not mappable.columns):
         return name
-    shown = ", ".join(one_line(each, 40) for each in foreign.columns) or Sentence("none that could be read")
-    near = did_you_mean(name, list(foreign.columns)) if name else ""
+    shown = ", ".join(one_line(each, 40) for each in mappable.columns) or Sentence("none that could be read")
+    near = did_you_mean(name, list(mappable.columns)) if name else ""
     message = Sentence(
-        "{0}: {1} has no column {2}; its columns are {3}", Sentence(label), one_line(foreign.file, 60),
+        "{0}: {1} has no column {2}; its columns are {3}", Sentence(label), one_line(mappable.file, 60),
         repr(one_line(name, 40)), shown,
     )  # fmt: skip
     raise BadInput(message, reason="missing_column", mend=near)

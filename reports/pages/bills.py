@@ -35,9 +35,7 @@ def bills_page(figures: BillFigures, address: Address, *, upload: str = "") -> P
     shown = _Shown(figures, address)
     blocks: tuple[PageBlock, ...] = (Cards(widgets=(*shown.figures(), shown.list(), shown.months())),)
     if not figures.bills:
-        site = figures.site.site_id
-        text = Sentence("No bill is stored. Add bills with: {0}", f"meterloom bill add FILE --site {site}")
-        blocks = (Paragraph(text=text),)
+        blocks = (Paragraph(text="No bill is stored."),)
     return Page(
         title="Bills", address=address, age=named(figures.site.name), parts=(Part(key="bills", blocks=blocks),),
         first=("Upload bill", upload) if upload else None, links=tuple(shown.wrong()), whys=shown.whys,

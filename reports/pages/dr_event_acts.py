@@ -37,6 +37,7 @@ def record_form(site_id: str, programmes: Mapping[str, str], last: str, address:
         Input(name="from", label="From", is_required=True, hint="14:00, by the site's clock"),
         Input(name="to", label="Until", is_required=True, hint="16:00; a time not after the begin is of the next day"),
         Input(name="target_kw", label="Target, kW", kind="number", is_required=True),
+        Input(name="source", label="Source of the call", hint="as a mail or number; a source has one event"),
         REASON,
     )
     note = "It is recorded with your name. Nothing is planned and nothing is commanded yet; opting out ends it."

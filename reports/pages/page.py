@@ -113,7 +113,7 @@ class Choice(Model):
 
 class Input(Model):
     """One field of a form. most_mb: of all files together that are chosen in it. checks: each option is a field of its
-    own, NAME.OPTION, that is sent where it is checked; value: the option that is checked at first.
+    own, NAME.OPTION, that is sent where it is checked; value: the options that are checked at first, with spaces.
     """
 
     name: str

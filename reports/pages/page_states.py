@@ -23,9 +23,8 @@ class State(NamedTuple):
 def no_readings(site_id: str) -> State:
     """State of a site without any reading."""
     return _state(
-        f"No readings of site {site_id} yet.",
-        f"Put the meters' first file into the folder landing/{site_id} and start the ingestion, or run "
-        f"'meterloom ingest FILE --site {site_id}'.",
+        Sentence("No readings of site {0} yet.", site_id),
+        Sentence("Upload the meters' first file, or put it into the folder landing/{0}.", site_id),
     )
 
 

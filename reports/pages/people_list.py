@@ -63,10 +63,10 @@ _WITHDRAW = ("withdraw", "Withdraw access", "Withdraw this access?",
 
 def people_page(
     known: Sequence[KnownPerson], address: Address, *, me: Person, seen: str, sites: Sequence[Site],
-    requests: Sequence[AccessRequest] = (), invited: Invitation | None = None,
+    requests: Sequence[AccessRequest] = (), invited: Invitation | None = None, chosen: str = "",
 ) -> Page:  # fmt: skip
     """Everybody, and what can be done. me: who asks; seen: the tag of the people file; sites: that the asker sees;
-    requests: for access; invited: an invitation to hand on.
+    requests: for access; invited: an invitation to hand on; chosen: the id of the person whose sites are changed.
     """
     rows = [_row(each) for each in known]
     columns = ("Person", "Roles", "Sites", "Public key", "Access")
@@ -83,7 +83,8 @@ def people_page(
     if options := _options(others):
         change = Input(name="change", label="Change", kind="select", options=CHANGES_TEXT, is_required=True)
         forms.append(_form("roles", "Change roles", options, address, stamp, change, _ROLES, note=_WRITTEN))
-        forms.append(_form("sites", "Change sites", options, address, stamp, *places, note=_REPLACED))
+        person = next((each.person for each in others if each.person.person_id == chosen), None)
+        forms.append(_sites_choice(options, address) if person is None else _sites_form(person, address, stamp, places))
     present = [each for each in others if each.person.roles]
     weighty = {_RESET: _options(known, has_password=True), _WITHDRAW: _options(present)}
     acts = [_weighty(*words, options, address, stamp) for words, options in weighty.items() if options]
@@ -137,6 +138,23 @@ def _new_form(address: Address, stamp: Input, places: tuple[Input, ...]) -> Form
     return Form(title="New person", action=place, fields=fields, submit="Add person", note=note)
 
 
+def _sites_choice(options: Options, address: Address) -> Form:
+    """Whose sites are shown and changed."""
+    at = (Input(name="locale", kind="hidden", value=address.locale),) * bool(address.locale)
+    form = _form("sites", "Change sites", options, address, *at, submit="Show sites")
+    return form.model_copy(update={"action": f"{PATH}#form-sites", "method": "get"})
+
+
+def _sites_form(person: Person, address: Address, stamp: Input, places: tuple[Input, ...]) -> Form:
+    """Sites and tenants of one person as they are now."""
+    present = {"site": " ".join(person.sites) or ALL_SITES, "tenant": " ".join(person.tenants)}
+    fields = (each.model_copy(update={"value": present[each.name]}) for each in places)
+    whom = Input(name="person", kind="hidden", value=person.person_id)
+    title = Sentence("Change sites of {0}", named(person.name))
+    place = Address(path=f"{PATH}/sites", locale=address.locale).href()
+    return Form(title=title, action=place, fields=(whom, stamp, *fields), submit="Change sites", note=_REPLACED)
+
+
 def _weighty(
     key: str, title: str, question: str, effects: tuple[tuple[str, str], ...], options: Options, address: Address,
     stamp: Input,
@@ -170,7 +188,7 @@ def _options(known: Sequence[KnownPerson], *, has_password: bool | None = None) 
 
 
 def _form(
-    act: str, title: str, options: Options, address: Address, *fields: Input, submit: str = "", note: str = ""
+    act: str, title: Text, options: Options, address: Address, *fields: Input, submit: str = "", note: str = ""
 ) -> Form:
     """Form of an act on one of these people."""
     person = Input(name="person", label="Person", kind="select", options=options, is_required=True)

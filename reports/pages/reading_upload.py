@@ -33,7 +33,7 @@ _STATES: Mapping[str, tuple[Text, Tone]] = {
 _CHANGES: Mapping[str, Text] = {"new": "new", "corrected": "correction", "unchanged": "unchanged"}
 
 
-class Foreign(NamedTuple):
+class MappableTable(NamedTuple):
     """A table that is not read as it is. columns: of its header, none where no table was found; keys: of the column map
     that a person made of it, or of the drafted one.
     """
@@ -52,20 +52,20 @@ def upload_blocks(
     meters: Mapping[str, str],
     time_zone: str,
     calculation: str = "",
-    foreign: Sequence[Foreign] = (),
-    of_map: Sequence[str] = (),
+    mappable: Sequence[MappableTable] = (),
+    patterns: Sequence[str] = (),
 ) -> tuple[PageBlock, ...]:
     """The place for files and, of those that were sent, what they would change. kept: the key of the upload; meters:
-    names by id; calculation: state of the job that makes the figures of what was accepted, empty for none; foreign:
-    tables of them whose columns a person may map; of_map: names of the files that maps of this upload are for.
+    names by id; calculation: state of the job that makes the figures of what was accepted, empty for none; mappable:
+    tables of them whose columns a person may map; patterns: of the names of files that maps of this upload are for.
     """
     files = tuple(_line(each, meters, address.locale) for each in previews)
-    accept = _accept(previews, site_id, kept, of_map, address) if previews else None
+    accept = _accept(previews, site_id, kept, patterns, address) if previews else None
     shown = Upload(title="Upload", form=_choose(site_id, address), files=files, accept=accept)
     outdated = sorted({each.scope for one in previews for each in one.report.findings if each.code == "closed_period"})
     more: list[PageBlock] = [_rows(previews, meters, time_zone, address.locale)] if previews else []
     place = address.href(MAP, site=site_id)
-    more += [map_form(each, place, kept=kept, meters=meters, time_zone=time_zone) for each in foreign]
+    more += [map_form(each, place, kept=kept, meters=meters, time_zone=time_zone) for each in mappable]
     if outdated:
         stale = Sentence(
             "Published reports become outdated: {0}. Each needs a new revision.", named(", ".join(outdated))
@@ -86,12 +86,12 @@ def _choose(site_id: str, address: Address) -> Form:
     )  # fmt: skip
 
 
-def map_form(foreign: Foreign, action: str, *, kept: str, meters: Mapping[str, str], time_zone: str) -> Form:
+def map_form(mappable: MappableTable, action: str, *, kept: str, meters: Mapping[str, str], time_zone: str) -> Form:
     """The columns of a table by what they are; what is chosen already is as the map has it. meters: names by id; none
     where the meter is named by the person.
     """
-    keys, values = foreign.keys, foreign.keys.get("values", {})
-    columns = tuple((each, named(one_line(each, 60))) for each in foreign.columns)
+    keys, values = mappable.keys, mappable.keys.get("values", {})
+    columns = tuple((each, named(one_line(each, 60))) for each in mappable.columns)
     value = keys.get("value") or (next(iter(values)) if len(values) == 1 else "")
     drafted: tuple[str, Text] = ("", Sentence("{0} columns as proposed", len(values)) if len(values) > 1 else "–")
     streams = tuple((each, named(name)) for each, name in meters.items())
@@ -103,7 +103,7 @@ def map_form(foreign: Foreign, action: str, *, kept: str, meters: Mapping[str, s
 
     fields = (
         Input(name="kept", kind="hidden", value=kept),
-        Input(name="file", kind="hidden", value=foreign.file),
+        Input(name="file", kind="hidden", value=mappable.file),
         column("timestamp", "Time column", keys.get("timestamp", "")),
         column("value", "Value column", value, (drafted,)),
         Input(name="meter", label="Meter of the values", kind="select" if streams else "text",
@@ -116,15 +116,17 @@ def map_form(foreign: Foreign, action: str, *, kept: str, meters: Mapping[str, s
         Input(name="format", label="Time format", value=keys.get("date_format") or "",
               hint="as %d.%m.%Y %H:%M, where it is not found by itself"),
     )  # fmt: skip
+    # Without meters of a site the map is of its first files, whose meters are shown next.
+    file, submit = mappable.file, "Show preview" if meters else "Show meters"
     return Form(
-        key=f"map-{sha256(foreign.file.encode()).hexdigest()[:8]}", title=Sentence("Map columns of {0}", foreign.file),
-        action=action, fields=fields, submit="Show preview",
+        key=f"map-{sha256(file.encode()).hexdigest()[:8]}", title=Sentence("Map columns of {0}", file),
+        action=action, fields=fields, submit=submit,
         note="The file is read by this map. Nothing is stored before you accept it.",
     )  # fmt: skip
 
 
 def _accept(
-    previews: Sequence[FilePreview], site_id: str, kept: str, of_map: Sequence[str], address: Address
+    previews: Sequence[FilePreview], site_id: str, kept: str, patterns: Sequence[str], address: Address
 ) -> Form | None:
     """The act, where any file would change something or has rows to keep."""
     new = [each.report for each in previews if each.report.verdict != "reject" and not each.report.is_repeat]
@@ -135,9 +137,9 @@ def _accept(
     refused = sum(each.rejected_rows for each in new)
     box = Input(
         name="later", label="Column map", kind="checks", options=(("map", "Use for later files"),), value="map",
-        hint=named(", ".join(dict.fromkeys(of_map))),
+        hint=named(", ".join(dict.fromkeys(patterns))),
     )  # fmt: skip
-    later = (box,) if of_map else ()
+    later = (box,) if patterns else ()
     note: Text = Sentence("{0} rejected rows go to quarantine.", refused) if refused else ""
     return Form(
         title=label, action=address.href(ACCEPT, site=site_id), note=note,

@@ -10,7 +10,7 @@ from reports.pages.address import Address
 from reports.pages.chart import PARTS, Chart, ChartRow
 from reports.pages.numbers import Picture
 from reports.pages.page import FileLine, Form, Input, Page, PageBlock, Part, Proposal, ProposedMeter, Steps, Upload, Way
-from reports.pages.reading_upload import Foreign, map_form
+from reports.pages.reading_upload import MappableTable, map_form
 from reports.report_content import Paragraph
 from reports.svg.markup import spark_svg
 from reports.texts.locales import format_number, long_date, named, unit_text
@@ -59,14 +59,14 @@ def start_page(
     found: Sequence[Found] = (),
     hours: Sequence[datetime] = (),
     questions: Sequence[Open] = (),
-    foreign: Sequence[Foreign] = (),
+    mappable: Sequence[MappableTable] = (),
     tables: Sequence[str] = (),
     kept: str = "",
     time_zone: str = "",
     currency: str = "",
 ) -> Page:
     """Files first; of those that were sent (by name) what they hold, or why they cannot be used. bills: those of them
-    that are bills. hours: of the means of `found`, local; foreign: tables whose columns a person maps now; tables:
+    that are bills. hours: of the means of `found`, local; mappable: tables whose columns a person maps now; tables:
     names of those that are read, which may be mapped otherwise; kept: the key of the upload; time_zone, currency: as
     far as they are known.
     """
@@ -80,7 +80,7 @@ def start_page(
     blocks: list[PageBlock] = [Way(steps=_STEPS, at=1 if found else 0)]
     blocks.append(Upload(title="Your files", form=_choose(address, time_zone), files=lines))
     blocks += [
-        map_form(each, address.href(MAP, map=None), kept=kept, meters={}, time_zone=time_zone) for each in foreign
+        map_form(each, address.href(MAP, map=None), kept=kept, meters={}, time_zone=time_zone) for each in mappable
     ]
     if found:
         blocks += [

@@ -1,6 +1,7 @@
 """The demo: from meter files to a report and a proven command, all in one graph."""
 
 import shutil
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,14 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
+from assets.stores.schema.tables_findings import workflow_instances
+from assets.stores.tables import TABLES
+from assets.stores.transactions import Store
 from data_quality.contracts.settings import load_project
+from data_quality.contracts.time import FixedClock, SystemClock
+from orchestration.demonstration.demo_workflows import run_workflows
 from orchestration.resources import ProjectResource
 from orchestration.runner import open_runner
 from orchestration.warehouse.mart_previews import PREVIEWED
@@ -242,7 +249,7 @@ def test_every_asset_that_a_manager_opens_has_a_picture_or_a_table(demo: Demo) -
     assert drawn == SHOWN
 
 
-def test_of_the_factorys_six_bills_the_last_is_told_to_stand_on_last_years_prices(
+def test_of_the_factorys_six_bills_the_last_differs_for_it_has_last_years_prices(
     demo: Demo, meterloom: Meterloom
 ) -> None:
     folder, _ = demo
@@ -278,3 +285,33 @@ def test_what_shows_a_row_of_a_list_is_for_people(demo: Demo, meterloom: Meterlo
     )
     assert code == 0, text
     assert not_for_people(text) == []
+
+
+# Ends of the columns that say when something was recorded, seen or over; others, as expiries, may lie ahead.
+MOMENTS = ("at_utc", "ended_utc", "opened_utc", "seen_utc", "last_utc", "newest_utc", "oldest_utc")
+
+
+def ahead_of(now_utc: datetime, store: Store) -> dict[str, datetime]:
+    """Newest moments of the store's tables that lie ahead of now, by table and column."""
+    newest = {
+        f"{table.name}.{column.name}": store.rows(sa.select(sa.func.max(column).label("newest")))[0]["newest"]
+        for table in TABLES for column in table.c if column.name.endswith(MOMENTS)
+    }  # fmt: skip
+    assert {"work_orders.recorded_at_utc", "workflow_instances.recorded_at_utc", "job_outcomes.ended_utc"} <= set(
+        newest
+    )
+    return {place: moment for place, moment in newest.items() if moment is not None and moment > now_utc}
+
+
+def test_nothing_of_a_demo_is_recorded_ahead_of_its_now(demo: Demo, tmp_path: Path) -> None:
+    folder = shutil.copytree(demo[0], tmp_path / "demo")
+    project = ProjectResource(root=str(folder))
+    now_utc = SystemClock().now_utc()
+    assert ahead_of(now_utc, project.store) == {}
+    # Of a later day before its digest is due, too; that of the day before is written.
+    day = now_utc.date() + timedelta(days=2)
+    early = FixedClock(datetime.combine(day, time(3), UTC))
+    run_workflows(project, early, print, until=day)
+    assert ahead_of(early.now_utc(), project.store) == {}
+    assert any(row["recorded_at_utc"] > now_utc for row in project.store.rows(sa.select(workflow_instances)))
+    project.close()

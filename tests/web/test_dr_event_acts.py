@@ -180,6 +180,9 @@ def test_an_event_is_recorded_by_the_form_of_its_list_once(here: Here) -> None:
     assert "Propose plan" in shown(here, ANN)
     other = posted(asks(here, ANN), "/demand-response?site=plant", form=FORM | {"target_kw": "9"})
     assert (other.status, "is open at that time" in other.text) == (409, True), other.text
+    later = FORM | {"from": "19:00", "to": "20:00", "source": " mail 18 "}
+    assert [posted(asks(here, ANN), "/demand-response?site=plant", form=later).status for _ in range(2)] == [303, 303]
+    assert [each.source for each in DrEvents(here.project.store).standing()] == ["", "mail 18"]
     assert posted(asks(here, DAN), "/demand-response?site=plant", form=FORM).status == 403
 
 

@@ -89,6 +89,19 @@ def test_a_column_that_is_none_is_named_in_the_language_of_the_page(engineer: As
     assert "Zeitspalte: export.csv hat keine Spalte 'Datun'" in re.sub("[\u2066-\u2069]", "", html.unescape(page))
 
 
+@pytest.mark.parametrize(("field", "value", "sentence"), [
+    ("unit", "xyzzy", "unbekannte Einheit 'xyzzy'; erlaubt sind"), ("unit", "kwhh", "unbekannte Einheit 'kwhh'"),
+    ("zone", "Europe/Berlyn", "unbekannte Zeitzone 'Europe/Berlyn'; erwartet wird ein IANA-Name"),
+])  # fmt: skip
+def test_units_and_zones_that_are_none_are_named_in_the_language_of_the_page(
+    engineer: Asking, field: str, value: str, sentence: str
+) -> None:
+    [kept] = set(re.findall(r'name="kept" value="(\w+)"', preview(engineer, FOREIGN, "export.csv")))
+    form = {"kept": kept, **MAP, field: value}
+    page = posted(engineer, "/data/map?site=plant&locale=de", form=form, accept="text/html").text
+    assert sentence in re.sub("[\u2066-\u2069]", "", html.unescape(page))
+
+
 def test_a_map_is_of_its_sender_who_may_send_readings(engineer: Asking) -> None:
     refused = preview(engineer, FOREIGN, "export.csv")
     assert mapped(Asking(engineer.project, engineer.clock, VERA), refused).status == 403

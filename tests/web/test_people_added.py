@@ -160,6 +160,12 @@ def test_sites_and_tenants_are_named_anew_and_sign_ins_end(served: Served, admin
         assert f'name="{name}">{label}</label>' in page
     assert send(served, admin, "sites", person="tenant", site="works", tenant="law bank").status == 303
     assert added(served, "tenant").tenants == ("law", "bank")
+    # Of the person whose sites are changed the form shows the present ones.
+    shown = (
+        admin.ask("/people?person=tenant", headers=[PAGE]).text.partition('id="form-sites"')[2].partition("</form>")[0]
+    )
+    assert set(re.findall(r'name="([^"]*)" checked', shown)) == {"site.works", "tenant.law", "tenant.bank"}
+    assert 'name="person" value="tenant"' in shown
     assert code(served, admin, "sites", person="tenant", site="works", tenant="") == (422, "bad_roles")
     assert code(served, admin, "sites", person="admin", site="works") == (403, "own_work")
     assert code(served, admin, "sites", person="worker", site="works", seen="0" * 32) == (412, "changed_since")

@@ -11,17 +11,10 @@ import polars as pl
 
 from assets.stores.whole_file import whole_file
 from controls.simulator.physics.simulated import SimulatedSite
-from controls.simulator.worlds.anchor import ANCHOR
-from data_quality.contracts.time import CANONICAL_MINUTES, months_after
+from data_quality.contracts.time import CANONICAL_MINUTES
 
 # Of the second Tuesday and Thursday of a month. The estimates of the portal are so far from what was metered.
 GAP_METER, GAP_HOURS, ESTIMATED_METER, _ESTIMATE = "conveyor", (9, 14), "hvac_hall", 1.04
-
-
-def months_with_faults(today: date) -> tuple[date, ...]:
-    """First days of the running month and of the one before; none of a time whose figures stand as shipped."""
-    running = today.replace(day=1)
-    return tuple(each for each in (months_after(running, -1), running) if each >= ANCHOR)
 
 
 def with_gaps(made: SimulatedSite, months: Sequence[date]) -> SimulatedSite:

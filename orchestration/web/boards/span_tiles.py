@@ -68,13 +68,13 @@ def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compar
         whole, _ = show.over(kpi, now.scope, period)
         share = show.pair("percent_of", value, whole, "percent", f"share of {scope}")
         more = (("Share of the site", share, ""),)
-    is_untold = kpi == "cost" and price_stream_of(now.site) is None
-    is_untold = is_untold and tariff_on(now, period.end - timedelta(days=1)) is None
+    has_no_price = kpi == "cost" and price_stream_of(now.site) is None
+    has_no_price = has_no_price and tariff_on(now, period.end - timedelta(days=1)) is None
     kept = period.label if "/" not in period.label else _text(period)
     former_text = "" if former is None else now.words(former)
     return Compared(
         **now.common() | {
-            "reason": "no data for this period", "findings": gaps, "next": now.tariff_step() if is_untold else None,
+            "reason": "no data for this period", "findings": gaps, "next": now.tariff_step() if has_no_price else None,
             "link": show.address.href("/energy", scope=scope, period=kept, compare=compare),
         },
         key=key, title=title, label=words(scope), span=now.words(period),
@@ -187,10 +187,10 @@ def saved(sites: Sequence[SiteNow], period: Period) -> saved_energy.Savings:
         why = "are of several carriers" if summed else "share meters, or hold one another"
         barred = sorted({words(each.saving.figure.status) for each in uses if each.saving is not None})
         listed = sentences([Sentence(each) for each in barred], ", ")
-        untold = data.reason
+        undetermined = data.reason
         if barred:
-            untold = Sentence("no saving of {0} can be determined: {1}", period_words, listed)
-        reason = f"the uses {why}: their savings do not add up" if summed or is_shared else untold
+            undetermined = Sentence("no saving of {0} can be determined: {1}", period_words, listed)
+        reason = f"the uses {why}: their savings do not add up" if summed or is_shared else undetermined
         return data.model_copy(update={"reason": reason})
     all_ = Together([now.show for now in sites])
     savings, bands, worths = (

@@ -20,7 +20,7 @@ from data_quality.contracts.time import zone
 from orchestration.operations.options import column_map
 from orchestration.operations.readings.ingest import ingest
 from orchestration.operations.readings.quarantine import quarantine_retry
-from orchestration.web.column_maps import for_later, foreign_table, keep_for_later, keep_mapped
+from orchestration.web.column_maps import for_later, keep_for_later, keep_mapped, mappable_table
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads, SentFile
 from orchestration.web.queries import age_of, marts_of, whole_site
@@ -36,7 +36,7 @@ from reports.texts.locales import long_date
 router = APIRouter()
 NAV = Nav(44, PATH, "Data", Permission.ANOMALY_READ, "database", "Assure", ("ops", "audit", "home"))
 MOST_MONTHS = 24
-_MEND = "choose meter files as CSV, XLSX, Parquet or EDI, or read them with: meterloom ingest FILE --site SITE"
+_MEND = "choose meter files as CSV, XLSX, Parquet or EDI"
 
 
 @router.get(PATH, response_class=HTMLResponse)
@@ -111,7 +111,7 @@ def _upload(ask: Ask, site: Site, state: str) -> tuple[PageBlock, ...]:
     kept, project = ask.address.part("kept"), ask.project
     if not may(ask.person, Permission.READINGS_PUSH) or ask.address.as_of_utc is not None:
         return ()
-    uploads, previews, foreign, of_map = KeptUploads(ask, site.site_id), [], [], []
+    uploads, previews, mappable, patterns = KeptUploads(ask, site.site_id), [], [], []
     for path in uploads.files(kept) if kept else ():
         mapping = column_map(uploads.map_of(kept, path))
         found = preview_file(
@@ -119,13 +119,13 @@ def _upload(ask: Ask, site: Site, state: str) -> tuple[PageBlock, ...]:
         )
         previews.append(found)
         if mapping is not None and (later := for_later(mapping, path)) not in site.column_maps:
-            of_map.append(later.match)
+            patterns.append(later.match)
         if found.report.verdict == "reject" and (mapping is not None or PROPOSED_FOR & {*found.report.reasons}):
-            foreign.append(foreign_table(path, site, mapping))
+            mappable.append(mappable_table(path, site, mapping))
     meters = {each: site.stream_name(each) for each in site.stream_ids()}
     return upload_blocks(
         ask.address, site.site_id, previews, kept=kept, meters=meters, time_zone=site.time_zone, calculation=state,
-        foreign=foreign, of_map=of_map,
+        mappable=mappable, patterns=patterns,
     )  # fmt: skip
 
 

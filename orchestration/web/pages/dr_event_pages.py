@@ -68,16 +68,17 @@ def record(ask: Ask = requires(Permission.DR_EXECUTE)) -> Response:
     start, end = times
     span = f"{day}T{start}/{day + timedelta(days=end <= start)}T{end}"
     target, programme = float(number(form.get("target_kw", ""), Sentence("Target, kW"))), form.get("programme", "")
+    source = form.get("source", "").strip()
     start_utc, end_utc = event_span(span, site.time_zone)
     with led_on(WAY_ON), ask.project.store.together():
-        same = (programme, start_utc, end_utc, target, ask.person.person_id)
+        same = (programme, start_utc, end_utc, target, source, ask.person.person_id)
         found = next((each for each in DrEvents(ask.project.store).standing(site.site_id) if each.is_open and same == (
-            each.programme, each.start_utc, each.end_utc, each.target_kw, each.person_id
+            each.programme, each.start_utc, each.end_utc, each.target_kw, each.source, each.person_id
         )), None)  # fmt: skip
         if found is None:
             if not (reason := form.get("reason", "").strip()):
                 raise BadInput("an event is recorded with a reason", reason="missing_reason")
-            answer = dr_event_create(WebCall(ask), site.site_id, programme, span, target, reason=reason)
+            answer = dr_event_create(WebCall(ask), site.site_id, programme, span, target, source, reason)
             found = _event(ask, site.site_id, dict(answer.result)["event"]["id"])
     return RedirectResponse(event_href(found, ask.address), 303)
 

@@ -23,9 +23,9 @@ _SHARED = ("locale",)
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def people(ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
+def people(ask: Ask = requires(Permission.PEOPLE_ADMIN, takes=("person",), shared=_SHARED)) -> Response:
     """Everybody whom the person may let in."""
-    return _drawn(ask)
+    return _drawn(ask, chosen=ask.address.part("person"))
 
 
 @router.post(PATH + "/invite", response_class=HTMLResponse)
@@ -50,12 +50,14 @@ def _linked(ask: Ask, person: Person, *, is_reset: bool) -> Response:
     return drawn
 
 
-def _drawn(ask: Ask, invited: Invitation | None = None) -> Response:
+def _drawn(ask: Ask, invited: Invitation | None = None, *, chosen: str = "") -> Response:
     seen = text_tag(ask.project.project.people_file)
     sites = [site for each, site in ask.project.sites.items() if sees_site(ask.person, each)]
     address = ask.address.model_copy(update={"path": PATH})
     people, requests = known_people(ask), access_requests(ask, people_of(ask))
-    page = people_page(people, address, me=ask.person, seen=seen, sites=sites, requests=requests, invited=invited)
+    page = people_page(
+        people, address, me=ask.person, seen=seen, sites=sites, requests=requests, invited=invited, chosen=chosen
+    )
     return draw(ask, page)
 
 

@@ -13,14 +13,14 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap
 from orchestration.operations.options import column_map
-from orchestration.web.column_maps import foreign_table, keep_mapped
+from orchestration.web.column_maps import keep_mapped, mappable_table
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.request_context import Ask, requires
 from orchestration.web.starting import draft_of, found_in, make_site, parted
 from orchestration.web.work import calculation
 from reports.pages.page import Page
-from reports.pages.reading_upload import Foreign
+from reports.pages.reading_upload import MappableTable
 from reports.pages.start import CONFIRM, FILES, MAP, PATH, Open, start_page, waiting_page
 
 router = APIRouter()
@@ -89,17 +89,17 @@ def _draft(ask: Ask, kept: str, zone: str) -> Page:
     if not of_meters:
         return shown(refused=faults)
 
-    def foreign(refused: Mapping[Path, BadInput]) -> list[Foreign]:
+    def mappable(refused: Mapping[Path, BadInput]) -> list[MappableTable]:
         """Tables that are not read, and the one that the person wants to map otherwise."""
         wanted = [each for each, fault in refused.items() if each in maps or fault.reason in PROPOSED_FOR]
         wanted += [each for each in of_meters if each.name == ask.address.part("map") and each not in wanted]
-        return [foreign_table(each, None, maps.get(each)) for each in wanted]
+        return [mappable_table(each, None, maps.get(each)) for each in wanted]
 
     try:
         draft = draft_of(of_meters, {"time_zone": zone} if zone else {}, maps)
     except BadInput as fault:
         wrong = dict.fromkeys(of_meters, fault)
-        return shown(refused=faults | {each.name: _message(fault, paths) for each in wrong}, foreign=foreign(wrong))
+        return shown(refused=faults | {each.name: _message(fault, paths) for each in wrong}, mappable=mappable(wrong))
     read = {each.keys["match"] for each in draft.draft.maps if "timestamp" in each.keys}
     found, hours = found_in(ask, of_meters, draft)
     money = currency_of(country_of(zone)) if zone else ""
@@ -107,7 +107,7 @@ def _draft(ask: Ask, kept: str, zone: str) -> Page:
         currency=money or draft.site.currency, found=found, hours=hours,
         refused=faults | {path.name: _message(fault, paths) for path, fault in draft.refused.items()},
         questions=[Open(each.id, each.text, each.answers) for each in draft.draft.open_questions.values()],
-        foreign=foreign(draft.refused), tables=[each.name for each in of_meters if glob_of(each.name) in read],
+        mappable=mappable(draft.refused), tables=[each.name for each in of_meters if glob_of(each.name) in read],
     )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ import pytest
 from assets.readings.sniff_files import sniff_file
 from controls.simulator.physics.simulated import SimulatedSite
 from controls.simulator.simulated_files import write_files, write_site
-from controls.simulator.worlds.file_faults import months_with_faults
 from data_quality.contracts.site_file.site import Site
+from orchestration.demonstration.demo_dates import months_with_faults
 
 
 def test_a_file_holds_one_local_month_of_plain_rows(factory_site: Site, tmp_path: Path) -> None:
