@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from controls.simulator.physics.grid import YearGrid, year_grid
-from controls.simulator.physics.noise import Series, generator
+from controls.simulator.physics.noise import Series, generator, trailing_mean
 from controls.simulator.physics.weather import sky, weather
 from controls.simulator.worlds.home import HomeTruth, house_power_kw, import_price
 from data_quality.contracts.site_file.site import Site
@@ -73,8 +73,6 @@ def _quarters(site: Site, grid: YearGrid, seed: int) -> Quarters:
     persons = _persons(grid, seed)
     # Nobody at home: fridge and standby go on.
     used = np.where(persons > 0, 1.0, 0.55)
-    day = np.full(96, 1 / 96)
-    slow = np.convolve(np.pad(air.outdoor_degc, (95, 0), mode="edge"), day, mode="valid")
     return Quarters(
         outdoor_degc=air.outdoor_degc,
         ghi_w_per_m2=air.ghi_w_per_m2,
@@ -84,7 +82,7 @@ def _quarters(site: Site, grid: YearGrid, seed: int) -> Quarters:
         load_kw=used * house_power_kw(grid, seed=seed),
         persons=persons,
         hour=grid.local_hour,
-        cellar_degc=10.0 + 0.4 * slow,
+        cellar_degc=10.0 + 0.4 * trailing_mean(air.outdoor_degc, 96),
         price=import_price(grid, ghi_w_per_m2=air.ghi_w_per_m2, truth=HomeTruth(), seed=seed),
     )
 

@@ -15,7 +15,7 @@ from controls.simulator.house.day import DAY_S, MINUTES, Day, Days
 from controls.simulator.house.lived_account import Account, Stored
 from controls.simulator.house.nominal import Nominal, nominal_of
 from controls.simulator.house.others import OtherDevice, others_of
-from controls.simulator.house.services import ErringService, KnowingService, Market, Prices, Service
+from controls.simulator.house.services import ErringService, KnowingService, Market, Service
 from controls.simulator.house.truth import MINUTE_H, Truth, heat_step, truth_of
 from controls.simulator.physics.hot_water import TankState
 from controls.simulator.physics.noise import Series
@@ -136,7 +136,9 @@ class House:
         if self._elapsed_h > 0:
             self._last = {name: round(kwh / self._elapsed_h, 4) for name, kwh in self._kwh.items()}
             self._kwh, self._elapsed_h = {}, 0.0
-        kw = {name: self._last.get(name, 0.0) for name in self._assets()}
+        own = self._nominal
+        names = [*own.rooms, own.battery_id, own.charger_id, own.tank_id, own.pv_id, *self._others()]
+        kw = {name: self._last.get(name, 0.0) for name in names}
         degc_noise, sun_noise = day.noise_outside[at // 15].tolist()
         return SiteLook(
             at_utc=self._now_utc,
@@ -188,11 +190,6 @@ class House:
         if number != self._others_day[0]:
             self._others_day = number, others_of(self._site, self._nominal, number, self._days.of(number))
         return self._others_day[1]
-
-    def _assets(self) -> list[str]:
-        nominal = self._nominal
-        known = [*nominal.rooms, nominal.battery_id, nominal.charger_id, nominal.tank_id, nominal.pv_id]
-        return [*known, *self._others()]
 
     def _states(self, day: Day, at: int) -> dict[str, float | None]:
         nominal, quarter = self._nominal, at // 15
@@ -248,15 +245,12 @@ class House:
         ):
             self._meter(name, float(series.sum()))
         self._elapsed_h += (after - first) * MINUTE_H
-        self._put_down(day, slice(first, after), air, (net, pv), prices)
+        self._account.add((net, pv), prices)
+        hour = day.hour[first:after]
+        self._account.feel(air, self._low[hour], self._high[hour], day.persons[first:after] > 0)
 
     def _meter(self, name: str, kw_minutes: float) -> None:
         self._kwh[name] = self._kwh.get(name, 0.0) + kw_minutes * MINUTE_H
-
-    def _put_down(self, day: Day, span: slice, air: Series, powers_kw: tuple[Series, Series], prices: Prices) -> None:
-        self._account.add(powers_kw, prices)
-        hour = day.hour[span]
-        self._account.feel(air, self._low[hour], self._high[hour], day.persons[span] > 0)
 
     def _rooms_go_on(self, day: Day, first: int, after: int, set_points: HouseCommands) -> tuple[Series, Series]:
         """Temperatures of the heated rooms and their relays (0 or 1), one row a minute."""

@@ -26,3 +26,9 @@ def ar1(rng: np.random.Generator, *, count: int, rho: float, sigma: float) -> Se
         level = rho * level + step
         found[index] = level
     return found
+
+
+def trailing_mean(values: Series, count: int) -> Series:
+    """Mean of each value and of those before it, `count` in all; before the first there is the first."""
+    # Padded at the front, because a house does not know tomorrow's weather.
+    return np.convolve(np.pad(values, (count - 1, 0), mode="edge"), np.full(count, 1 / count), mode="valid")

@@ -8,7 +8,7 @@ from pydantic import Field
 from controls.optimiser.devices.components.battery_curves import Cells
 from controls.optimiser.devices.device import params_of
 from controls.simulator.physics.grid import YearGrid, year_grid
-from controls.simulator.physics.noise import Counts, Series, ar1, generator
+from controls.simulator.physics.noise import Counts, Series, ar1, generator, trailing_mean
 from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite, driver_frame, meter_frame, whole_units
 from controls.simulator.physics.weather import weather
 from data_quality.contracts.control.plan import BatteryParams
@@ -82,9 +82,8 @@ def pv_power_kw(*, ghi_w_per_m2: Series, outdoor_degc: Series, peak_kw: float, t
 
 def heating_power_kw(grid: YearGrid, *, outdoor_degc: Series, limit_kw: float, truth: HomeTruth) -> Series:
     """Electric heat that holds the rooms: the loss of the last hours, less at night, at most all relays together."""
-    kernel = np.full(24, 1 / 24)
-    # Six hours of mass; padded at the front, because a house does not know tomorrow's weather.
-    inertia_degc = np.convolve(np.pad(outdoor_degc, (23, 0), mode="edge"), kernel, mode="valid")
+    # Six hours of mass.
+    inertia_degc = trailing_mean(outdoor_degc, 24)
     # A little above 1 by day: the rooms are brought back up after the night.
     setback = np.where((grid.local_hour >= 22.0) | (grid.local_hour < 5.0), 0.8, 1.06)
     return np.clip(truth.heat_loss_kw_per_k * (truth.heating_below_degc - inertia_degc) * setback, 0.0, limit_kw)

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from controls.simulator.physics.grid import YearGrid, year_grid
-from controls.simulator.physics.noise import Counts, Series, ar1, generator
+from controls.simulator.physics.noise import Counts, Series, ar1, generator, trailing_mean
 from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite, driver_frame, meter_frame, whole_units
 from controls.simulator.physics.weather import Weather, weather
 from controls.simulator.worlds.home import HomeTruth, pv_power_kw
@@ -163,7 +163,7 @@ def plant(
 ) -> Plant:
     """Heating, cooling and air: driven by outdoor temperature, sun, and the power that ends as heat indoors."""
     rng = generator(seed, grid.year, "plant")
-    felt_degc = _lasting(sky.outdoor_degc)
+    felt_degc = trailing_mean(sky.outdoor_degc, _INERTIA_SLOTS)
     # 1 while the plant runs for people, 0 in setback; on free days for the shop and the few only.
     # Two hours before most people come: the floors are to be warm by then.
     is_day = (grid.local_hour >= 6.0) & (grid.local_hour < 20.0)
@@ -227,11 +227,6 @@ def water_m3_per_h(grid: YearGrid, truth: TowerTruth, *, people: Series, cooling
     rng = generator(seed, grid.year, "water")
     by_people = truth.water_m3_per_person_h * people * (1.0 + rng.normal(0.0, 0.10, grid.count))
     return np.maximum(by_people + truth.water_m3_per_kwh * cooling_kw + truth.water_leak_m3_per_h, 0.0)
-
-
-def _lasting(outdoor_degc: Series) -> Series:
-    kernel = np.full(_INERTIA_SLOTS, 1 / _INERTIA_SLOTS)
-    return np.convolve(np.pad(outdoor_degc, (_INERTIA_SLOTS - 1, 0), mode="edge"), kernel, mode="valid")
 
 
 def generate_tower_year(site: Site, year: int, *, seed: int, truth: TowerTruth | None = None) -> SimulatedSite:

@@ -249,7 +249,7 @@ class _Senders:
         """A workbook, by the hour."""
         volume = _by_hour(self._struck.clean["water", "import"][month.slots]) / UNITS_PER_KWH
         hours = self._hours(month).dt.strftime("%Y-%m-%d %H:%M")
-        return workbook(pl.DataFrame({"Hour": hours, "Volume m3": volume}))
+        return workbook("Readings", pl.DataFrame({"Hour": hours, "Volume m3": volume}))
 
     def _doubled(self, frame: pl.DataFrame, month: Month) -> pl.DataFrame:
         def part(slots: range) -> pl.DataFrame:

@@ -393,8 +393,8 @@ def read_drivers(source: Source, *, zone: str, named: Collection[str] | None = N
 
     named: in small letters, the columns that are meant; None for all.
     """
-    path = source.path
-    try:
+
+    def columns(path: Path) -> pl.DataFrame:
         reader = reader_for(path)
         if not isinstance(reader, CsvTable | ParquetTable | XlsxTable):
             raise BadInput("expected a table of timestamp or date and one column a driver", reason="wrong_format")
@@ -409,10 +409,8 @@ def read_drivers(source: Source, *, zone: str, named: Collection[str] | None = N
             raw.with_columns(_by=pl.lit("drivers")), column=time, rule=TimeRule(time_zone=zone, day_zone=zone), by="_by"
         )
         return _driver_columns(timed, time, named)
-    except BadInput as fault:
-        if fault.file:
-            raise
-        raise BadInput(fault.message, file=str(path), line=fault.line, reason=fault.reason, mend=fault.mend) from fault
+
+    return _in_file(source.path, columns)
 
 
 def _driver_columns(timed: pl.DataFrame, time: str, named: Collection[str] | None) -> pl.DataFrame:

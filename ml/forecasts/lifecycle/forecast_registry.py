@@ -20,7 +20,7 @@ from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.models.pv_floors import ClearSkyPersistence, PvPhysics
 from ml.forecasts.models.pv_residual import PV_KINDS, pv_fitters_of
 from ml.forecasts.models.small_network import NeuralNetworkFitter
-from ml.forecasts.models.statistical import AdditiveFitter, ExponentialSmoothingFitter
+from ml.forecasts.models.statistical import Additive, ExponentialSmoothing, PipelineFitter
 from ml.forecasts.targets import Target, target_of
 from ml.forecasts.uncertainty.course_scores import course_scores
 from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory
@@ -29,8 +29,8 @@ from ml.tracking import CHALLENGER, CHAMPION, LoggedModel, MlflowTracker, ModelR
 FITTERS: tuple[Fitter, ...] = (EnsembleFitter(), SameHourLastWeekFitter(), ClimatologyFitter())
 # Seconds more: tried where a training is given time.
 PATIENT_FITTERS: tuple[Fitter, ...] = (
-    GradientBoostingFitter(), LinearFitter(), ExponentialSmoothingFitter(), EnsembleFitter(by="day_type"),
-    AdditiveFitter(), NeuralNetworkFitter(),
+    GradientBoostingFitter(), LinearFitter(), PipelineFitter(ExponentialSmoothing), EnsembleFitter(by="day_type"),
+    PipelineFitter(Additive), NeuralNetworkFitter(),
 )  # fmt: skip
 # What a series is forecast with until its history tells what is better: habits and the sun, hardly anything is learnt.
 PLAIN_KINDS = frozenset({FLOOR, ClimatologyFitter.algorithm, PvPhysics.algorithm, ClearSkyPersistence.algorithm})

@@ -123,8 +123,8 @@ class Pipeline(ABC):
 class PipelineFitter:
     """Chooses the setting and measures the spread on days that the pipeline had not seen."""
 
-    algorithm: str
-    kind: type[Pipeline]
+    def __init__(self, kind: type[Pipeline]) -> None:
+        self.kind, self.algorithm = kind, kind.algorithm
 
     def fit(self, case: Case) -> Pipeline:
         """Raises TooShort under ten weeks, of which four measure the errors, or where most of it is missing."""
@@ -173,13 +173,6 @@ class ExponentialSmoothing(Pipeline):
         return TransformedTargetForecaster([("week", Deseasonalizer(sp=WEEK_DAYS * day)), ("day", smoother)])
 
 
-class ExponentialSmoothingFitter(PipelineFitter):
-    """Of exponential smoothing."""
-
-    algorithm = ExponentialSmoothing.algorithm
-    kind = ExponentialSmoothing
-
-
 class Additive(Pipeline):
     """In the manner of Prophet: a trend that may bend, and the week as a sum of waves; setting: waves, freedom to bend.
 
@@ -201,13 +194,6 @@ class Additive(Pipeline):
         waves, freedom = setting
         terms = partial(_terms, known=known, week=WEEK_DAYS * day, waves=int(waves), freedom=freedom)
         return TrendForecaster(make_pipeline(FunctionTransformer(terms), Ridge(RIDGE)))
-
-
-class AdditiveFitter(PipelineFitter):
-    """Of the additive model."""
-
-    algorithm = Additive.algorithm
-    kind = Additive
 
 
 def _terms(at: Vector, *, known: int, week: int, waves: int, freedom: float) -> Vector:

@@ -16,7 +16,7 @@ from ml.forecasts.lifecycle.forecast_registry import FITTERS, KINDS, fitter_of, 
 from ml.forecasts.models.blend import BlendFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter, week_before
 from ml.forecasts.models.small_network import Nets, NeuralNetworkFitter
-from ml.forecasts.models.statistical import Additive, AdditiveFitter, HourSpread, PipelineFitter
+from ml.forecasts.models.statistical import Additive, HourSpread, PipelineFitter
 from ml.forecasts.targets import target_of
 from ml.tracking import MlflowTracker
 from tests.ml.cases import plant
@@ -26,7 +26,7 @@ from tests.ml.forecasts.known_cases import case_like, factory
 NO_SPREAD = HourSpread(np.zeros(24), np.zeros(24))
 
 
-@pytest.mark.parametrize("fitter", [AdditiveFitter(), NeuralNetworkFitter()], ids=lambda each: each.algorithm)
+@pytest.mark.parametrize("fitter", [PipelineFitter(Additive), NeuralNetworkFitter()], ids=lambda each: each.algorithm)
 def test_it_is_nearer_than_last_week_its_interval_covers_and_its_files_say_the_same(
     fitter: PipelineFitter | BlendFitter,
 ) -> None:

@@ -10,7 +10,7 @@ from ml.features.series import DAY, Series
 from ml.forecasts.forecast_model import TooShort
 from ml.forecasts.lifecycle.forecast_registry import fitter_of, fitters_of
 from ml.forecasts.models.naive import week_before
-from ml.forecasts.models.statistical import ExponentialSmoothing, ExponentialSmoothingFitter, HourSpread
+from ml.forecasts.models.statistical import ExponentialSmoothing, HourSpread, PipelineFitter
 from ml.forecasts.targets import target_of
 from tests.ml.cases import plant
 from tests.ml.forecasts.known_cases import case_like, factory
@@ -21,10 +21,10 @@ NO_SPREAD = HourSpread(np.zeros(24), np.zeros(24))
 def test_it_is_nearer_than_last_week_its_band_covers_and_its_files_say_the_same() -> None:
     case = case_like(factory(1, sigma=2.0), days=100)
     begun = datetime.now(UTC)
-    model = ExponentialSmoothingFitter().fit(case.before(80 * 24))
+    model = PipelineFitter(ExponentialSmoothing).fit(case.before(80 * 24))
     # About one on an idle machine, and three to import sktime.
     assert datetime.now(UTC) - begun < timedelta(seconds=30)
-    read = ExponentialSmoothingFitter().load(model.to_files())
+    read = PipelineFitter(ExponentialSmoothing).load(model.to_files())
     wrong, floor, inside = [], [], []
     for origin in range(80 * 24, 99 * 24, 24):
         forecast = model.predict(case.before(origin), origin, 24)
@@ -69,7 +69,7 @@ def test_where_most_is_missing_it_says_nothing_and_is_not_fitted() -> None:
     model = ExponentialSmoothing((0.05, 0.2), NO_SPREAD, floor=None)
     assert not model.predict(gone, len(values), 24).is_known.any()
     with pytest.raises(TooShort, match="28 are needed"):
-        ExponentialSmoothingFitter().fit(gone)
+        PipelineFitter(ExponentialSmoothing).fit(gone)
 
 
 def test_only_a_training_that_is_given_time_tries_further_kinds() -> None:
