@@ -330,14 +330,14 @@ def _history(data: UseData, address: Address) -> Iterator[Widget | None]:
 
 def _table(quarters: Sequence[Quarter], locale: str) -> Table:
     numbers = (Column(title=name, unit=unit_text(unit), is_number=True) for name, unit in SHOWN.values())
-    columns = ("Quarter", *numbers, "Status", "Significant", "Days compared")
+    columns: tuple[Column | Text, ...] = ("Quarter", *numbers, "Status", "Significant", "Days compared")
     texts = {
         name: format_alike(
             [each.figures[name].value for each in quarters], unit, locale=locale, signed=name == "deviation_percent"
         )
         for name, (_, unit) in SHOWN.items()
     }
-    rows = []
+    rows: list[tuple[Cell | Text, ...]] = []
     for at, each in enumerate(quarters):
         result = each.result
         cells = [Cell(text=texts[name][at], figure_id=each.figures[name].figure_id) for name in SHOWN]
