@@ -9,6 +9,7 @@ OF_STEPS = {
     "test_combinations.py",
     "test_doctor_migrations.py",
     "test_migrations.py",
+    "test_new_store.py",
     "test_old_projects.py",
     "test_template.py",
 }
