@@ -156,7 +156,8 @@ def _typed(
     frame: pl.DataFrame, lines: NDArray[np.int32], shape: Shape, local: LocalTimes, *, may_hold_blanks: bool
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]] | None:
     """Stream, slot and value where every row is a reading; None where any is not."""
-    column, texts, rows_each = frame[shape.layout.values[0].column], frame[shape.layout.time], None
+    column, texts = frame[shape.layout.values[0].column], frame[shape.layout.time]
+    rows_each: pl.Series | None = None
     # Rows of one time stand together: each time is read once. Local ones may be of two hours, by their meter.
     if shape.offset_width and _is_by_time(texts):
         rows_each, texts = texts.rle().struct.unnest()
@@ -177,8 +178,8 @@ def _typed(
     if not _is_fit(stream, values, shape):
         return None
     if late is not instants and (twice := np.flatnonzero(late != instants)).size:
-        texts = _names_at(frame, shape, twice)
-        instants[twice] = local.passes(texts, instants[twice], late[twice], lines[twice].tolist())
+        meters = _names_at(frame, shape, twice)
+        instants[twice] = local.passes(meters, instants[twice], late[twice], lines[twice].tolist())
     slots = _slots(instants)
     return stream, slots if rows_each is None else np.repeat(slots, rows_each.to_numpy()), values
 
