@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -59,19 +60,22 @@ def standing(engine: sa.Engine) -> Standing:
 
 
 def migrate(engine: sa.Engine) -> None:
-    """Bring the tables to the newest revision; does nothing where they are.
+    """Bring the tables to the newest revision; does nothing where they are. An empty store gets them at once.
 
     Raises Unreachable for a store that this code cannot open and where no copy can be kept, OurFault for a step that
     fails: the store is then as it was.
     """
     # Without a lock: nearly every command finds nothing to do here, and must not queue behind a writer for that.
+    if _is_newest(engine):
+        return
+    with engine.connect().execution_options(meterloom_read=True) as connection:
+        is_empty = _is_empty(connection)
+    if is_empty:
+        _create(engine)
     if _is_newest(engine) or (not (found := standing(engine)).steps and not found.refusal):
         return
     scripts = _scripts()
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            # Two processes that start together must not both create the tables.
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(724001)"))
+    with _alone(engine) as connection:
         # Again, now that nobody else writes: another process may have been faster.
         found = _standing(connection, scripts)
         if found.refusal:
@@ -87,6 +91,28 @@ def migrate(engine: sa.Engine) -> None:
         steps = ", ".join(f"{step.revision} ({step.sentence})" for step in found.steps)
         kept = f"; what it was is kept as {copy_path(engine, found.present)}" if engine.dialect.name == "sqlite" else ""
         logger.warning("the store of revision %s was migrated to %s%s", found.present, steps, kept)
+
+
+@contextmanager
+def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that no other process makes or migrates tables beside."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(724001)"))
+        yield connection
+
+
+def _is_empty(connection: sa.Connection) -> bool:
+    return not sa.inspect(connection).get_table_names()
+
+
+def _create(engine: sa.Engine) -> None:
+    # By its name, as Alembic runs env.py: it needs the seals, which stand on the module that opens a store.
+    new_store = import_module("assets.stores.migrations.new_store")
+    with _alone(engine) as connection:
+        # Again, now that nobody else writes: another process may have been faster.
+        if _is_empty(connection):
+            new_store.create_tables(connection)
 
 
 def expect_newest(engine: sa.Engine) -> None:

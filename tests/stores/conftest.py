@@ -1,14 +1,15 @@
-"""Stores of tests: made by the steps where those are what is tested, else copied from what the steps make."""
+"""Stores of tests: made by `migrate` where that is what is tested, else copied from what it makes."""
 
 import pytest
 
 from assets.stores import revisions, transactions
 
-# The steps take 0.7 s, and a copy takes a thirtieth of it. That both are one is tests/stores/test_template.py.
+# That both are one is tests/stores/test_template.py.
 OF_STEPS = {
     "test_combinations.py",
     "test_doctor_migrations.py",
     "test_migrations.py",
+    "test_new_store.py",
     "test_old_projects.py",
     "test_template.py",
 }

@@ -153,6 +153,8 @@ def test_when_a_key_last_read_leaves_the_preferences(old_store: Path, tmp_path: 
 def test_an_old_store_on_postgresql_refuses_truncate_too(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The steps until then, where a new store would get the tables of now.
+    monkeypatch.setattr(revisions, "_is_empty", lambda _: False)
     older = tmp_path / "migrations"
     shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("000[3-9]_*", "001*", "00[2-9]*", "__pycache__"))
     monkeypatch.setattr(revisions, "FOLDER", older)
@@ -289,6 +291,8 @@ def test_a_revision_that_was_put_back_is_named_and_nothing_is_migrated(any_store
 def test_rows_of_before_their_seals_are_sealed_as_found_and_people_stay_signed_in(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The steps until then, where a new store would get the tables of now.
+    monkeypatch.setattr(revisions, "_is_empty", lambda _: False)
     older = tmp_path / "migrations"
     shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("001[1-9]_*", "00[2-9]*", "__pycache__"))
     monkeypatch.setattr(revisions, "FOLDER", older)

@@ -156,8 +156,12 @@ def _typed(
     frame: pl.DataFrame, lines: NDArray[np.int32], shape: Shape, local: LocalTimes, *, may_hold_blanks: bool
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]] | None:
     """Stream, slot and value where every row is a reading; None where any is not."""
-    column = frame[shape.layout.values[0].column]
-    times = _instants(frame[shape.layout.time], shape, may_hold_blanks=may_hold_blanks)
+    column, texts = frame[shape.layout.values[0].column], frame[shape.layout.time]
+    rows_each: pl.Series | None = None
+    # Rows of one time stand together: each time is read once. Local ones may be of two hours, by their meter.
+    if shape.offset_width and _is_by_time(texts):
+        rows_each, texts = texts.rle().struct.unnest()
+    times = _instants(texts, shape, may_hold_blanks=may_hold_blanks)
     names = names_of(frame, shape)
     if column.null_count() or times.null_count() or names.null_count():
         return None
@@ -174,9 +178,10 @@ def _typed(
     if not _is_fit(stream, values, shape):
         return None
     if late is not instants and (twice := np.flatnonzero(late != instants)).size:
-        texts = _names_at(frame, shape, twice)
-        instants[twice] = local.passes(texts, instants[twice], late[twice], lines[twice].tolist())
-    return stream, _slots(instants), values
+        meters = _names_at(frame, shape, twice)
+        instants[twice] = local.passes(meters, instants[twice], late[twice], lines[twice].tolist())
+    slots = _slots(instants)
+    return stream, slots if rows_each is None else np.repeat(slots, rows_each.to_numpy()), values
 
 
 def _names_at(frame: pl.DataFrame, shape: Shape, places: NDArray[np.intp]) -> list[str | None]:
@@ -354,8 +359,11 @@ def _instants(texts: pl.Series, shape: Shape, *, may_hold_blanks: bool) -> pl.Se
 
 def _parsed(texts: pl.Series, form: str) -> pl.Series:
     # Where meters follow each other, every time is another: to look each up costs twice what parsing it does.
-    is_by_time = texts.head(2).n_unique() == 1
-    return texts.str.to_datetime(form, strict=False, time_unit="us", cache=is_by_time)
+    return texts.str.to_datetime(form, strict=False, time_unit="us", cache=_is_by_time(texts))
+
+
+def _is_by_time(texts: pl.Series) -> bool:
+    return texts.head(2).n_unique() == 1
 
 
 def _shaped(texts: pl.Series, shape: Shape) -> pl.Series:

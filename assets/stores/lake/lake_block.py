@@ -181,16 +181,17 @@ def part_sha256(block: Block, start: int, end: int) -> str:
 
 
 def _update_texts(found: Any, codes: NDArray[Any], all_names: list[str], cycle: int) -> None:
+    # all_names is sorted, and so are those of them that occur.
     # The first `cycle` values come again and again.
     is_repeated = 0 < cycle < codes.size and not codes.size % cycle and bool((codes[cycle:] == codes[:-cycle]).all())
     codes = codes[:cycle] if is_repeated else codes
     used = np.flatnonzero(np.bincount(codes, minlength=len(all_names)))
-    names = sorted(all_names[place] for place in used.tolist())
+    names = [all_names[place] for place in used.tolist()]
     if len(names) == 1:
         found.update(b"one" + names[0].encode())
         return
-    place_of = {name: place for place, name in enumerate(names)}
-    table = np.array([place_of.get(name, 0) for name in all_names], dtype="<i4")
+    table = np.zeros(len(all_names), dtype="<i4")
+    table[used] = np.arange(len(used))
     found.update("\x1f".join(names).encode() + (b"\0again" if is_repeated else b"\0"))
     found.update(table[codes].tobytes())
 

@@ -1,6 +1,6 @@
 """Which state of a command may follow which (dispatch.md B.3).
 
-The table stands here, not in controls, because the database enforces it too: by the triggers of the migrations.
+The table stands here, not in controls, because the database enforces it too: by triggers (guards.py, migrations).
 """
 
 from data_quality.contracts.control.command import CommandState as S

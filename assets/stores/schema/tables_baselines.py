@@ -26,6 +26,7 @@ baseline_approvals = append_only(
     sa.Column("waivers", JsonText, nullable=False),
     # Said again, of the data that the approver was shown: an approval cannot pass to a version of other data.
     sa.Column("dataset_digest", sa.String(64), nullable=False),
+    *usual("recorded_at_utc"),
     # Null where it approves: seals leave null out, so that rows of before this column keep their digests.
     sa.Column("outcome", sa.String(16), comment="Null: approved; or rejected"),
     # Decided once: a later decision is a version of its own.

@@ -18,7 +18,7 @@ mode_events = append_only(
     "mode_events",
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("device_id", sa.String(64), nullable=False, comment="Empty: the whole site"),
-    *usual("mode", "person_id", "reason"),
+    *usual("mode", "person_id", "reason", "recorded_at_utc"),
     # Null where they say nothing: seals leave null out, so that entries of before these columns keep their digests.
     sa.Column("capability", sa.String(64)),
     sa.Column("expires_utc", UtcDateTime),

@@ -12,11 +12,11 @@ job_outcomes = append_only(
     "job_outcomes",
     sa.Column("site_id", sa.String(64), nullable=False, comment="Empty: the job is of no single site"),
     sa.Column("job", sa.String(JOB_LETTERS), nullable=False),
-    sa.Column("part", sa.String(16), comment="The month that it was of"),
     sa.Column("outcome", sa.String(16), nullable=False, comment="succeeded, or the kind of its failure"),
     sa.Column("sentence", sa.Text, nullable=False),
     sa.Column("run_id", sa.String(64), nullable=False),
-    sa.Column("ended_utc", UtcDateTime, nullable=False),
+    *usual("ended_utc", "recorded_at_utc"),
+    sa.Column("part", sa.String(16), comment="The month that it was of"),
     sa.Index("ix_job_outcomes_site", "site_id", "job"),
     unsealed="what became of a job, for people to read: no figure, no right and no act rests on it",
 )
@@ -93,6 +93,7 @@ notice_events = append_only(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_utc", UtcDateTime, comment="Not before; null: it is sent or dead"),
     sa.Column("reason", sa.Text, nullable=False, comment="Why the last try failed; empty otherwise"),
+    *usual("recorded_at_utc"),
     sa.Column(
         "kind",
         sa.String(16),
@@ -118,7 +119,7 @@ work_orders = append_only(
     sa.Column("source_id", sa.String(64), nullable=False),
     sa.Column("figure_ids", JsonText, nullable=False),
     sa.Column("person_id", sa.String(64), nullable=False, comment="Empty: a workflow"),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("reason", "recorded_at_utc"),
     sa.Column("title_parts", JsonText, comment="The title as a sentence; null: a person's, or from before"),
     sa.Index("ix_work_orders_order", "site_id", "order_id"),
 )

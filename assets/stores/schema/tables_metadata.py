@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from assets.stores.column_types import JsonText, UtcDateTime
 
 metadata = sa.MetaData()
+# The newest revision of the migrations, of which these tables are: a new store begins there (revisions.py).
+REVISION = "0039"
 # Says of a table that its rows are written with a seal (seals.py).
 SEALED = {"is_sealed": True}
 # Its rows may be erased when they are old, which is sealed too (seals.erase).
@@ -37,15 +39,16 @@ def usual(*names: str) -> Iterator[sa.Column[Any]]:
 def append_only(
     name: str, *parts: sa.schema.SchemaItem, unsealed: str = "", recorded: bool = True, comment: str | None = None
 ) -> sa.Table:
-    """A table that refuses UPDATE, DELETE and TRUNCATE; its triggers are the migrations' (tables.py: append_only_ddl).
+    """A table that refuses UPDATE, DELETE and TRUNCATE; its triggers stand in guards.py.
 
-    Rows without a key among `parts` are numbered by the database. recorded: they say last when they were recorded.
+    Rows without a key among `parts` are numbered by the database. recorded: they say when they were recorded, last
+    unless `parts` places it: a column that a migration added stands after it, as ALTER TABLE has put it in old stores.
     `append` of seals.py writes their seal. unsealed: why none is needed; every table has a seal or this reason.
     """
     columns: list[Any] = [part for part in parts if isinstance(part, sa.Column)]
     if not any(column.primary_key for column in columns):
         columns.insert(0, sa.Column("id", sa.Integer, primary_key=True, autoincrement=True))
-    if recorded:
+    if recorded and all(column.name != "recorded_at_utc" for column in columns):
         columns.append(sa.Column("recorded_at_utc", UtcDateTime, nullable=False))
     rest = [part for part in parts if not isinstance(part, sa.Column)]
     info = {"is_append_only": True, "is_sealed": not unsealed, "unsealed": unsealed}

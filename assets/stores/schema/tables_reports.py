@@ -75,6 +75,7 @@ report_decisions = append_only(
     *usual("person_id", "role", "reason"),
     sa.Column("content_sha256", sa.String(64), nullable=False, comment="Of the revision that was decided on"),
     sa.Column("allowed", JsonText, nullable=False, comment="Findings that were let pass, by code"),
+    *usual("recorded_at_utc"),
     sa.Column("names", JsonText, comment="Who had a part, by person_id, as the people file named them then"),
     sa.Index("ix_report_decisions_site", "site_id", "step"),
 )
