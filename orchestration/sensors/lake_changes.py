@@ -22,11 +22,12 @@ from orchestration.ticks import looking_every
 from orchestration.warehouse.report_to_dagster import tell
 
 MOST_A_TICK = 200
+AS_NEW = "the marts are as new as the lake"
 # Some dozen events each: a command over a thousand sites is told of in the looks that follow it.
 TOLD_A_TICK = 10
 
 
-@looking_every(15, job=kpi)
+@looking_every(15, job=kpi, none=AS_NEW)
 def lake_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -46,7 +47,7 @@ def lake_changes(
     yield from requests(context, "kpi", stage.stale(now), now)
 
 
-@looking_every(30, job=enpi)
+@looking_every(30, job=enpi, none=AS_NEW)
 def enpi_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -74,13 +75,11 @@ def touched_months(project: ProjectResource, *, after_id: int) -> tuple[set[str]
 
 def requests(
     context: dg.SensorEvaluationContext, job: str, stale: Mapping[str, int], now: Mapping[str, BuiltSite]
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+) -> Iterator[dg.RunRequest]:
     """One run for a range of months; the run key says what they are computed from, so that it is asked for once.
 
     Of thousands MOST_A_TICK, the first: whatever is done of them makes room for the next at the next look.
     """
-    if not stale:
-        yield dg.SkipReason("the marts are as new as the lake")
     every = asked_months(stale)
     if len(every) > MOST_A_TICK:
         # Not seen: the next look asks in full.
@@ -123,7 +122,7 @@ def key_of_try(instance: dg.DagsterInstance, run_key: str) -> str:
     return f"{run_key}:again" if runs and runs[0].status in _FAILED else run_key
 
 
-@looking_every(60, job=baseline)
+@looking_every(60, job=baseline, none="every baseline rests on the readings of today, or waits for its marts")
 def baseline_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -136,19 +135,15 @@ def baseline_changes(
         yield UNMOVED
         return
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
-    is_quiet = True
     found = stale_baselines(project.sites.values(), lake=project.lake, baselines=project.baselines)
     # First the marts: a site whose months are still recomputed would be fitted twice.
     waiting = {name.partition("|")[0] for name in project.stage("kpi").stale()} if found else set()
     for site_id, stale in sorted(found.items()):
         if site_id not in waiting:
-            is_quiet = False
             yield dg.RunRequest(run_key=f"baseline:{site_id}:{_digest(sorted(stale.items()))}", partition_key=site_id)
-    if is_quiet:
-        yield dg.SkipReason("every baseline rests on the readings of today, or waits for its marts")
 
 
-@looking_every(60, job=enpi_report)
+@looking_every(60, job=enpi_report, none="every report rests on the readings of today, or waits for its marts")
 def report_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -162,13 +157,9 @@ def report_changes(
         return
     from orchestration.warehouse.stale import stale_reports
 
-    is_quiet = True
     for key, basis in stale_reports(project).items():
-        is_quiet = False
         here = key_here(key)
         yield request_of(f"report:{key}:{_digest(basis)}", MonthRange(here, here, (split_key(key)[1],)), "quarter")
-    if is_quiet:
-        yield dg.SkipReason("every report rests on the readings of today, or waits for its marts")
 
 
 def _digest(basis: object) -> str:
