@@ -26,9 +26,8 @@ from orchestration.sensors.dispatch import dispatch_slots
 from orchestration.sensors.event_settlements import core_event__settlement, dr_settle, over_events
 from orchestration.sensors.event_steps import dr_event, open_events
 from orchestration.sensors.job_outcomes import job_outcomes
-from orchestration.sensors.lake_changes import enpi_changes, lake_changes
+from orchestration.sensors.lake_changes import baseline_changes, enpi_changes, lake_changes, report_changes
 from orchestration.sensors.landing import landing
-from orchestration.sensors.late_readings import baseline_changes, report_changes
 from orchestration.sensors.offer import home_assistant
 from orchestration.sensors.plan_trigger import plan_changes
 from orchestration.sensors.workflow_steps import workflow_triggers, workflows

@@ -89,7 +89,7 @@ def monthly_reports(context: dg.ScheduleEvaluationContext, project: ProjectResou
 
 
 # A year's packs are read by auditors, a quarter's report by who runs the plant: theirs goes first.
-@in_utc(job=disclosure, cron_schedule="45 * * * *")
+@in_utc(job=disclosure, cron_schedule="45 * * * *", none="no year is due")
 def yearly_disclosures(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Makes the packs of data points that meterloom.yaml states under report.packs, of every year that is due.
 
@@ -101,7 +101,7 @@ def yearly_disclosures(context: dg.ScheduleEvaluationContext, project: ProjectRe
     yield from years_of(context, [(first, of) for first, of, _ in due], job_name=disclosure.name)
 
 
-@in_utc(job=benchmark, cron_schedule="55 * * * *")
+@in_utc(job=benchmark, cron_schedule="55 * * * *", none="no year is due")
 def yearly_benchmarks(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Ranks the sites of the organisation among their peers in every year that is due.
 
@@ -117,8 +117,6 @@ def years_of(context: dg.ScheduleEvaluationContext, due: Iterable[tuple[date, Su
         now_utc = context.scheduled_execution_time
         if not was_asked(context.instance, job_name, f"{first}", each.subject_id, each.time_zone, now_utc):
             wanted.setdefault(first, {})[each.subject_id] = None
-    if not wanted:
-        yield dg.SkipReason("no year is due")
     for first, names in wanted.items():
         yield year_request(f"{job_name}:{first}:{','.join(names)}", first, list(names))
 
@@ -172,7 +170,7 @@ def was_asked(
 
 
 # Off the reports' minutes: only two steps run at a time.
-@in_utc(job=forecast_issue, cron_schedule="10 * * * *")
+@in_utc(job=forecast_issue, cron_schedule="10 * * * *", none="no site with live data asks for forecasts")
 def hourly_forecasts(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Issues a fresh day-ahead forecast for every site whose devices follow it.
 
@@ -186,12 +184,10 @@ def hourly_forecasts(context: dg.ScheduleEvaluationContext, project: ProjectReso
         if (site.forecast_targets or site.forecasts) and site.assets
     ]
     hour = f"{context.scheduled_execution_time:%Y-%m-%dT%H}"
-    yield from one_run_a_site(
-        context, due, key=f"forecast:{{}}:{hour}", none="no site with live data asks for forecasts"
-    )
+    yield from one_run_a_site(context, due, key=f"forecast:{{}}:{hour}")
 
 
-@in_utc(job=forecast, cron_schedule="25 * * * *")
+@in_utc(job=forecast, cron_schedule="25 * * * *", none="no forecast model is due")
 def weekly_retraining(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Trains the forecast models of a site again once a week of new readings is in, or after drift.
 
@@ -200,12 +196,10 @@ def weekly_retraining(context: dg.ScheduleEvaluationContext, project: ProjectRes
     """
     now_utc = context.scheduled_execution_time
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
-    is_requested = False
     for site_id, site in sorted(project.sites.items()):
         reasons = retraining_of(project, site, now_utc)
         if not reasons or was_asked(context.instance, forecast.name, site_id, site_id, site.time_zone, now_utc):
             continue
-        is_requested = True
         reason = "; ".join(f"{name}: {why}" for name, why in reasons.items())
         config = {"targets": sorted(reasons), "reason": reason, "tune_within_s": TUNE_WITHIN_S}
         yield dg.RunRequest(
@@ -213,8 +207,6 @@ def weekly_retraining(context: dg.ScheduleEvaluationContext, project: ProjectRes
             partition_key=site_id,
             run_config={"ops": {"core_site__forecast_models": {"config": config}}},
         )
-    if not is_requested:
-        yield dg.SkipReason("no forecast model is due")
 
 
 def retraining_of(project: ProjectResource, site: Site, now_utc: datetime) -> dict[str, str]:
@@ -233,7 +225,7 @@ def retraining_of(project: ProjectResource, site: Site, now_utc: datetime) -> di
 
 
 # Late enough that the day's last readings are in; what is not, is scored on a later night.
-@in_utc(job=forecast_watch, cron_schedule="15 3 * * *")
+@in_utc(job=forecast_watch, cron_schedule="15 3 * * *", none="no site asks for forecasts")
 def nightly_forecast_scores(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Scores the issued forecasts of every site that has targets, looks for drift and compares challengers.
 
@@ -241,11 +233,11 @@ def nightly_forecast_scores(context: dg.ScheduleEvaluationContext, project: Proj
     """
     due = [site_id for site_id, site in project.sites.items() if site.forecast_targets or site.forecasts]
     key = f"forecast_watch:{{}}:{context.scheduled_execution_time.date()}"
-    yield from one_run_a_site(context, due, key=key, none="no site asks for forecasts")
+    yield from one_run_a_site(context, due, key=key)
 
 
 # Before the hour's forecasts, which are made from it.
-@in_utc(job=weather, cron_schedule="2 * * * *")
+@in_utc(job=weather, cron_schedule="2 * * * *", none="no site's weather feed is due")
 def hourly_weather(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Asks the weather feed of every site that has one and is due: as often as its weather_feed says, in hours.
 
@@ -258,11 +250,11 @@ def hourly_weather(context: dg.ScheduleEvaluationContext, project: ProjectResour
         if site.weather_feed and site.weather_feed.is_due(project.weather.newest_available_utc(site_id), now_utc)
     ]
     key = f"weather:{{}}:{now_utc:%Y-%m-%dT%H}"
-    yield from one_run_a_site(context, due, key=key, none="no site's weather feed is due")
+    yield from one_run_a_site(context, due, key=key)
 
 
 # After the quarter hour, whose last values take a moment to be in the bucket.
-@in_utc(job=pull, cron_schedule="3-59/15 * * * *")
+@in_utc(job=pull, cron_schedule="3-59/15 * * * *", none="no site has a pulled source that is due")
 def quarter_hourly_pulls(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Asks the pulled sources of every site that has some which are due: InfluxDB by minutes, prices by hours.
 
@@ -277,11 +269,11 @@ def quarter_hourly_pulls(context: dg.ScheduleEvaluationContext, project: Project
         if any(is_due(project.project, site, source, now_utc) for source in pulled_sources(site))
     ]
     key = f"pull:{{}}:{now_utc:%Y-%m-%dT%H:%M}"
-    yield from one_run_a_site(context, due, key=key, none="no site has a pulled source that is due")
+    yield from one_run_a_site(context, due, key=key)
 
 
 # After the quarter hour's commands have ended, and been read back.
-@in_utc(job=execution, cron_schedule="7 * * * *")
+@in_utc(job=execution, cron_schedule="7 * * * *", none="no site has a plan")
 def hourly_execution(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Holds what the devices of every site did against its plans; a site that was never planned is left alone.
 
@@ -289,10 +281,10 @@ def hourly_execution(context: dg.ScheduleEvaluationContext, project: ProjectReso
     """
     due = [site_id for site_id in project.sites if project.plans.latest(site_id) is not None]
     key = f"execution:{{}}:{context.scheduled_execution_time:%Y-%m-%dT%H}"
-    yield from one_run_a_site(context, due, key=key, none="no site has a plan")
+    yield from one_run_a_site(context, due, key=key)
 
 
-@in_utc(job=monitoring, cron_schedule="30 2 * * *")
+@in_utc(job=monitoring, cron_schedule="30 2 * * *", none="no site file names an SEU")
 def daily_monitoring(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Refits the monitoring baselines of every site that are a week old; they warn early and feed no report.
 
@@ -300,10 +292,10 @@ def daily_monitoring(context: dg.ScheduleEvaluationContext, project: ProjectReso
     """
     due = [site_id for site_id, site in project.sites.items() if site.seus]
     key = f"monitoring:{{}}:{context.scheduled_execution_time.date()}"
-    yield from one_run_a_site(context, due, key=key, none="no site file names an SEU")
+    yield from one_run_a_site(context, due, key=key)
 
 
-@in_utc(job=anomalies, cron_schedule="15 4 * * *")
+@in_utc(job=anomalies, cron_schedule="15 4 * * *", none="no site has readings of the last two months")
 def nightly_anomalies(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Judges the meters of every site with readings in the last two months, up to the newest reading.
 
@@ -315,8 +307,6 @@ def nightly_anomalies(context: dg.ScheduleEvaluationContext, project: ProjectRes
     before = months_after(month, -1)
     spans = {site_id: project.lake.span(site_id) for site_id in sorted(project.sites)}
     due = [site_id for site_id, span in spans.items() if span is not None and span[1] >= before]
-    if not due:
-        yield dg.SkipReason("no site has readings of the last two months")
     for site_id in due:
         months = MonthRange(
             key_here(site_month_key(site_id, before)), key_here(site_month_key(site_id, month)), (site_id,)
@@ -324,7 +314,7 @@ def nightly_anomalies(context: dg.ScheduleEvaluationContext, project: ProjectRes
         yield request_of(f"anomalies:{site_id}:{now_utc.date()}", months, "month")
 
 
-@in_utc(job=bill_audit, cron_schedule="40 3 * * *")
+@in_utc(job=bill_audit, cron_schedule="40 3 * * *", none="no bill is stored")
 def daily_bill_audits(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Holds every stored supplier's bill against readings and tariffs again, since those that were missing may be here.
 
@@ -333,10 +323,10 @@ def daily_bill_audits(context: dg.ScheduleEvaluationContext, project: ProjectRes
     books = BillStore(project.project.data_dir / "bills", project.store)
     due = [site_id for site_id in project.sites if books.bills(site_id)]
     key = f"bills:{{}}:{context.scheduled_execution_time.date()}"
-    yield from one_run_a_site(context, due, key=key, none="no bill is stored")
+    yield from one_run_a_site(context, due, key=key)
 
 
-@in_utc(job=advise, cron_schedule="35 * * * *")
+@in_utc(job=advise, cron_schedule="35 * * * *", none="no site has a month that is due")
 def monthly_advice(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Looks for savings in the last twelve whole months of every site that has readings of the last of them.
 
@@ -350,27 +340,23 @@ def monthly_advice(context: dg.ScheduleEvaluationContext, project: ProjectResour
         if today.day > DAYS_AFTER and span is not None and span[1] >= months_after(today.replace(day=1), -1):
             due.append((site_id, today.replace(day=1)))
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(site_id for site_id, _ in due))
-    if not due:
-        yield dg.SkipReason("no site has a month that is due")
     for site_id, month in sorted(due):
         yield dg.RunRequest(run_key=f"advise:{site_id}:{month:%Y-%m}", partition_key=site_id)
 
 
 @in_utc(job=trust, cron_schedule="50 2 * * *")
-def daily_trust(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+def daily_trust(context: dg.ScheduleEvaluationContext) -> Requests:
     """Looks whether everything on which safety, money or approval rests is still what was written.
 
     Every day at 02:50 UTC; one run of the job trust over the whole project. It only reads.
     """
-    return dg.RunRequest(run_key=f"trust:{context.scheduled_execution_time.date()}")
+    yield dg.RunRequest(run_key=f"trust:{context.scheduled_execution_time.date()}")
 
 
-def one_run_a_site(context: dg.ScheduleEvaluationContext, site_ids: Iterable[str], *, key: str, none: str) -> Requests:
-    """A run for each of these sites. key: the run key, with {} where the site stands; none: why there is none."""
+def one_run_a_site(context: dg.ScheduleEvaluationContext, site_ids: Iterable[str], *, key: str) -> Requests:
+    """A run for each of these sites. key: the run key, with {} where the site stands."""
     due = sorted(site_ids)
     context.instance.add_dynamic_partitions(SITES.name or "sites", due)
-    if not due:
-        yield dg.SkipReason(none)
     for site_id in due:
         yield dg.RunRequest(run_key=key.format(site_id), partition_key=site_id)
 

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -14,24 +14,33 @@ from data_quality.contracts.errors import Unreachable
 Tick = Callable[..., Any]
 
 
-def in_utc(job: Any, cron_schedule: str) -> Callable[[Tick], ScheduleDefinition]:
-    """A schedule in UTC, where no hour is missing or there twice."""
+def in_utc(job: Any, cron_schedule: str, none: str = "") -> Callable[[Tick], ScheduleDefinition]:
+    """A schedule in UTC, where no hour is missing or there twice. none: why a tick that asks for no run is skipped."""
 
     def made(tick: Tick) -> ScheduleDefinition:
+        @functools.wraps(tick)
+        def look(context: dg.ScheduleEvaluationContext, **resources: Any) -> Iterator[Any]:
+            yield from _or_why(tick(context, **resources), none)
+
         return dg.schedule(
             job=job,
             cron_schedule=cron_schedule,
             execution_timezone="UTC",
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description=inspect.getdoc(tick),
-        )(tick)
+        )(look)
 
     return made
 
 
-def looking_every(seconds: int, job: Any) -> Callable[[Tick], SensorDefinition]:
+def _or_why(requests: Iterable[Any], none: str) -> list[Any]:
+    found = list(requests)
+    return found if found or not none else [dg.SkipReason(none)]
+
+
+def looking_every(seconds: int, job: Any, none: str = "") -> Callable[[Tick], SensorDefinition]:
     """A sensor that looks again after so many seconds. What is away now, as a warehouse that is being written, is a
-    reason to skip a look and no fault of the sensor.
+    reason to skip a look and no fault of the sensor. none: why a look that asks for no run is skipped.
     """
 
     def made(tick: Tick) -> SensorDefinition:
@@ -39,7 +48,7 @@ def looking_every(seconds: int, job: Any) -> Callable[[Tick], SensorDefinition]:
         def look(context: dg.SensorEvaluationContext, **resources: Any) -> Iterator[Any]:
             seen = context.cursor
             try:
-                answer = list(tick(context, **resources))
+                answer = _or_why(tick(context, **resources), none)
             except Unreachable as fault:
                 # Not seen: the next look asks in full.
                 context.update_cursor(seen or "")

@@ -148,7 +148,7 @@ def propose_plan(
 
 def _planned(project: "OpenProject", event: DrEvent, prefer: Preference | None, now_utc: datetime) -> Planned | Finding:
     from controls.demand_response.curtailment import Event, check_event
-    from orchestration.views.curtailment_proposal import proposed_curtailment
+    from orchestration.views.usual_load import proposed_curtailment
 
     site = project.site(event.site_id)
     wanted = Event(event.start_utc, event.end_utc, event.target_kw)

@@ -33,17 +33,15 @@ def dr_event() -> None:
     event_steps()
 
 
-@looking_every(30, job="dr_event")
+@looking_every(30, job="dr_event", none="no event is due")
 def open_events(
     context: dg.SensorEvaluationContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+) -> Iterator[dg.RunRequest]:
     """Asks for a run where an event has begun, or has to, and is not over; once a minute for each state of all."""
     from orchestration.demand_response.run import unfinished
 
     now_utc = clock.now_utc()
     found = unfinished(project, now_utc)
-    if not found:
-        yield dg.SkipReason("no event is due")
-        return
-    states = ",".join(f"{each.event_id}:{each.state}" for each in found)
-    yield dg.RunRequest(run_key=f"dr_event:{states}:{int(now_utc.timestamp() // _TURN_S)}")
+    if found:
+        states = ",".join(f"{each.event_id}:{each.state}" for each in found)
+        yield dg.RunRequest(run_key=f"dr_event:{states}:{int(now_utc.timestamp() // _TURN_S)}")

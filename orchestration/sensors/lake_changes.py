@@ -1,5 +1,6 @@
 """Changed months start a computation of exactly those months, one run a contiguous range: first KPIs, then EnPIs.
 
+Late readings also start what rests on them beside the marts: baselines trained on them, reports that printed them.
 A run that failed or was ended is asked for once more: its run key would forbid it.
 """
 
@@ -8,22 +9,25 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
+from assets.kpi.enpi.stale_baselines import stale_baselines
 from assets.kpi.incremental.stage import touched_months as readings_touched
 from assets.stores.lake.merges import newest_entry
 from assets.stores.warehouse.marts import BuiltSite
-from orchestration.jobs import enpi, kpi
-from orchestration.partitions import SITES, MonthRange, asked_months, request_of
+from orchestration.jobs import baseline, enpi, enpi_report, kpi
+from orchestration.month_keys import split_key
+from orchestration.partitions import SITES, MonthRange, asked_months, key_here, request_of
 from orchestration.resources import ProjectResource
 from orchestration.sensors.sensor_standing import UNMOVED, expecting, has_moved
 from orchestration.ticks import looking_every
 from orchestration.warehouse.report_to_dagster import tell
 
 MOST_A_TICK = 200
+AS_NEW = "the marts are as new as the lake"
 # Some dozen events each: a command over a thousand sites is told of in the looks that follow it.
 TOLD_A_TICK = 10
 
 
-@looking_every(15, job=kpi)
+@looking_every(15, job=kpi, none=AS_NEW)
 def lake_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -43,7 +47,7 @@ def lake_changes(
     yield from requests(context, "kpi", stage.stale(now), now)
 
 
-@looking_every(30, job=enpi)
+@looking_every(30, job=enpi, none=AS_NEW)
 def enpi_changes(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -71,13 +75,11 @@ def touched_months(project: ProjectResource, *, after_id: int) -> tuple[set[str]
 
 def requests(
     context: dg.SensorEvaluationContext, job: str, stale: Mapping[str, int], now: Mapping[str, BuiltSite]
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
+) -> Iterator[dg.RunRequest]:
     """One run for a range of months; the run key says what they are computed from, so that it is asked for once.
 
     Of thousands MOST_A_TICK, the first: whatever is done of them makes room for the next at the next look.
     """
-    if not stale:
-        yield dg.SkipReason("the marts are as new as the lake")
     every = asked_months(stale)
     if len(every) > MOST_A_TICK:
         # Not seen: the next look asks in full.
@@ -118,3 +120,47 @@ def key_of_try(instance: dg.DagsterInstance, run_key: str) -> str:
     """
     runs = instance.get_runs(dg.RunsFilter(tags={_RUN_KEY: run_key}), limit=1)
     return f"{run_key}:again" if runs and runs[0].status in _FAILED else run_key
+
+
+@looking_every(60, job=baseline, none="every baseline rests on the readings of today, or waits for its marts")
+def baseline_changes(
+    context: dg.SensorEvaluationContext, project: ProjectResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Fits a baseline again when readings that it was trained on have changed: a new version for a person to look at.
+
+    Looks every 60 s. One run a site of the job baseline. The approved version stays in force until somebody with the
+    role approves the new one.
+    """
+    if not has_moved(context, project):
+        yield UNMOVED
+        return
+    context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
+    found = stale_baselines(project.sites.values(), lake=project.lake, baselines=project.baselines)
+    # First the marts: a site whose months are still recomputed would be fitted twice.
+    waiting = {name.partition("|")[0] for name in project.stage("kpi").stale()} if found else set()
+    for site_id, stale in sorted(found.items()):
+        if site_id not in waiting:
+            yield dg.RunRequest(run_key=f"baseline:{site_id}:{_digest(sorted(stale.items()))}", partition_key=site_id)
+
+
+@looking_every(60, job=enpi_report, none="every report rests on the readings of today, or waits for its marts")
+def report_changes(
+    context: dg.SensorEvaluationContext, project: ProjectResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Writes the next revision of a quarter's report when readings behind its figures have changed since.
+
+    Looks every 60 s, and waits until the quarter's KPIs are as new as its readings. One run a site and quarter of the
+    job enpi_report; earlier revisions stay as they are.
+    """
+    if not has_moved(context, project):
+        yield UNMOVED
+        return
+    from orchestration.warehouse.fresh import stale_reports
+
+    for key, basis in stale_reports(project).items():
+        here = key_here(key)
+        yield request_of(f"report:{key}:{_digest(basis)}", MonthRange(here, here, (split_key(key)[1],)), "quarter")
+
+
+def _digest(basis: object) -> str:
+    return hashlib.sha256(repr(basis).encode()).hexdigest()[:16]

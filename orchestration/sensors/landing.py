@@ -19,21 +19,19 @@ from orchestration.ticks import looking_every
 MAX_FILES_PER_TICK = 200
 
 
-@looking_every(10, job=ingest)
-def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
+@looking_every(10, job=ingest, none="no file that the lake has not seen")
+def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> Iterator[dg.RunRequest]:
     """Reads new files of the landing folder: drop a meter's file there, and its figures follow by themselves.
 
     Looks every 10 s. One run of the job ingest a site for the files that were never read; a file is known by its
     content, so the same one under another name is not read twice. Names that begin with a dot are left alone.
     """
-    is_quiet = True
     # A refused file is not read again by itself: whoever mended it says `quarantine retry`.
     refused, brought = project.quarantine.refused_sources(), project.lake.known_sources()
     for site_id in sorted(project.sites):
         known = (refused, brought.get(site_id, set()))
         fresh = unseen_files(project.project, site_id, known, project.cache, limit=MAX_FILES_PER_TICK)
         if fresh:
-            is_quiet = False
             # Sorted: the same files in another order are the same run.
             run_key = hashlib.sha256("".join([site_id, *sorted(fresh)]).encode()).hexdigest()
             config = {"site": site_id, "files": list(fresh.values())}
@@ -41,5 +39,3 @@ def landing(context: dg.SensorEvaluationContext, project: ProjectResource) -> It
                 run_key=key_of_try(context.instance, f"ingest:{run_key}"),
                 run_config={"ops": {"raw_landing__15min_readings": {"config": config}}},
             )
-    if is_quiet:
-        yield dg.SkipReason("no file that the lake has not seen")

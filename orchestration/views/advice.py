@@ -22,7 +22,7 @@ from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, Period, months_after, zone
 from orchestration.views.advice_made import beside_peers, recommendation
 from orchestration.views.advice_order import draw
-from orchestration.views.advice_sentences import worded
+from orchestration.views.advice_wording import worded
 from reports.advice_words import scope_name, title_of
 from reports.figure_book import FigureBook
 from reports.recompute.advice_again import advice_of, inputs_of

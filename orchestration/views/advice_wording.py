@@ -1,27 +1,31 @@
-"""Wordings of sentences by a language model: asked where one is set, gated, stored beside the sentence, and shown."""
+"""Sentences of recommendations with the figures that they quote, and their wordings by a language model, gated."""
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from assets.advice.wording_gate import ComputedSentence, refused_wording
+from assets.advice.wording_gate import ComputedSentence, Place, refused_wording
 from assets.stores.ledgers.advice_acts import AdviceActs
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.advice_trial import Wording
 from data_quality.contracts.reporting.recommendation import Recommendation
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.settings import AdviceSettings
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.notices.channels.http_post import checked_url
-from orchestration.views.advice_sentences import told_sentences
+from reports.advice_words import scope_name
+from reports.texts.locales import format_alike, language_of, named, page_word, unit_text
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
+
 
 _LOG = logging.getLogger("meterloom.advice")
 # Advice does not wait for a model: it is tried once, and the sentence stands anyway.
@@ -123,3 +127,36 @@ def _worded(settings: AdviceSettings, sentence: ComputedSentence, whole_s: float
     except ValueError:
         return Wording(text="", refused="the answer is not a completion with a message", **fields)
     return Wording(text=text[:2000], refused=refused_wording(text, sentence) or "", **fields)
+
+
+# First of the letters for private use.
+_MARK = 0xE000
+
+
+def worded(site: Site, of: Recommendation, locale: str) -> list[dict[str, Any]]:
+    """Sentences of a recommendation in a language, each with the ids of the figures that it quotes."""
+    return [{"text": sentence.text, "figure_ids": ids} for sentence, ids in told_sentences(site, of, locale)]
+
+
+def told_sentences(site: Site, of: Recommendation, locale: str) -> list[tuple[ComputedSentence, list[str]]]:
+    """Sentences of a recommendation in a language, as words and places; each with the ids of its figures."""
+    found = []
+    for sentence in of.sentences:
+        places, ids = list[Place](), list[str]()
+        for place in sentence.places:
+            figure = of.figure(place.figure) if place.figure else None
+            if figure is None:
+                places.append(Place(page_word(named(scope_name(site, place.text)), locale), is_name=True))
+                continue
+            [number] = format_alike([figure.value], figure.unit, locale=locale)
+            places.append(Place(f"{number} {unit_text(figure.unit)}".rstrip(), figure_id=figure.figure_id))
+            ids.append(figure.figure_id)
+        # Letters of nobody stand in the places, so that a name cannot be taken for words of the sentence.
+        marks = [chr(_MARK + n) for n in range(len(places))]
+        parts = (
+            re.split(f"([{''.join(marks)}])", page_word(Sentence(sentence.pattern, *marks), locale)) if marks else []
+        )
+        order = tuple(places[ord(mark) - _MARK] for mark in parts[1::2])
+        pieces = tuple(parts[::2]) or (page_word(Sentence(sentence.pattern), locale),)
+        found.append((ComputedSentence(pieces, order, language_of(locale)), ids))
+    return found

@@ -1,7 +1,8 @@
-"""Readings behind a load: usual power and drivers of hours to come by the weeks before, and the year before a test."""
+"""Readings behind a load: usual power and drivers of hours to come, the year before a test, a plan for an event."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -9,12 +10,21 @@ import polars as pl
 from assets.kpi.running_cost.interval_costs import main_meters
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.dr_events import AcceptedLoads
+from controls.demand_response.curtailment import Event, library_for, plan_curtailment
+from data_quality.contracts.control.curtailment import CurtailmentPlan, Preference
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.sheddable_load import ShedByDriver
 from data_quality.contracts.site_file.site import Site
 from data_quality.reading_grid import DRIVER_REGISTER
 from ml.anomaly_scoring.score_site import usual_of
 from ml.features.series import HOUR, Stream, series_of
+
+if TYPE_CHECKING:
+    from orchestration.open_project import OpenProject
+
 
 _BEFORE = timedelta(days=50)
 _YEAR, _AFTER = timedelta(days=400), timedelta(hours=6)
@@ -84,3 +94,27 @@ def _usual_hours(
 
 def _hour(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
+
+
+class Proposal(NamedTuple):
+    """The plan, or a finding why the loads do not give the target; limits of the library; usual power of its meters in
+    the steps of the event, kW.
+    """
+
+    plan: CurtailmentPlan | Finding
+    limits: tuple[str, ...]
+    drawn_kw: dict[str, list[float]]
+
+
+def proposed_curtailment(
+    project: "OpenProject", site: Site, event: Event, now_utc: datetime, *, preference: Preference
+) -> Proposal:
+    """The proposal for an event that was checked before. Raises BadInput (no_loads)."""
+    if not site.sheddable_loads:
+        mend = "add sheddable_loads to its file"
+        raise BadInput(f"site {site.site_id} has no sheddable load", reason="no_loads", mend=mend)
+    site = AcceptedLoads(project.store).site(site)
+    drawn_kw = usual_power_kw(project.lake, site, event.steps(), now_utc=now_utc)
+    drivers = usual_drivers(project.lake, site, event.start_utc, event.end_utc, now_utc=now_utc)
+    library = library_for(site, event, now_utc=now_utc, drivers=drivers, drawn_kw=drawn_kw)
+    return Proposal(plan_curtailment(site, event, library, preference=preference), library.limits, drawn_kw)

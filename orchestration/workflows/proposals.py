@@ -37,7 +37,7 @@ def curtailment(at: At, step: CurtailStep, subject: Subject) -> Sentence:
 
 
 def _planned(at: At, step: CurtailStep, event: "Event", source: str) -> Sentence:
-    from orchestration.views.curtailment_proposal import proposed_curtailment
+    from orchestration.views.usual_load import proposed_curtailment
 
     found = proposed_curtailment(at.project, at.site, event, at.clock.now_utc(), preference=step.prefer)
     plan = found.plan

@@ -29,7 +29,7 @@ from data_quality.contracts.time import FixedClock, parse_period
 from ml.tracking import MlflowTracker
 from orchestration.open_project import OpenProject
 from orchestration.views import advice
-from orchestration.views.advice_sentences import worded
+from orchestration.views.advice_wording import worded
 from orchestration.views.work_orders import move
 from reports.evidence.pack_inputs import gather
 from reports.figures.trace import trace_figure

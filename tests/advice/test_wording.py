@@ -16,8 +16,7 @@ from data_quality.contracts.reporting.recommendation import AdvicePlace, AdviceS
 from data_quality.contracts.settings import AdviceSettings
 from orchestration.open_project import OpenProject
 from orchestration.views.advice_order import draw
-from orchestration.views.advice_sentences import told_sentences
-from orchestration.views.advice_wording import shown_wordings, word_new
+from orchestration.views.advice_wording import shown_wordings, told_sentences, word_new
 from tests.advice.test_life import BAD_NAME, NOW
 from tests.advice.test_trial import made, one, project
 

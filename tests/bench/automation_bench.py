@@ -114,7 +114,7 @@ def ours(folder: Path) -> None:
     from assets.stores.warehouse.marts import Built, write_built
     from data_quality.contracts.time import SystemClock
     from orchestration.resources import ProjectResource
-    from orchestration.sensors import lake_changes, landing, late_readings
+    from orchestration.sensors import lake_changes, landing
 
     start = datetime(int(FIRST[:4]), 1, 1, tzinfo=UTC)
     for name in NAMES:
@@ -133,9 +133,9 @@ def ours(folder: Path) -> None:
     for stage in ("kpi", "enpi"):
         known = Built(floor=newest_entry(project.store), sites=project.stage(stage).now())
         write_built(project.project.marts_dir, stage, known)
-    sensors = (lake_changes.lake_changes, lake_changes.enpi_changes, late_readings.baseline_changes)
+    sensors = (lake_changes.lake_changes, lake_changes.enpi_changes, lake_changes.baseline_changes)
     with dg.DagsterInstance.ephemeral() as instance:
-        for sensor in (landing.landing, *sensors, late_readings.report_changes):
+        for sensor in (landing.landing, *sensors, lake_changes.report_changes):
             cursor, took = None, []
             for _ in range(10):
                 before = time.process_time()

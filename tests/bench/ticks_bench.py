@@ -31,9 +31,8 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.time import SystemClock
 from orchestration.resources import ProjectResource
 from orchestration.sensors.dispatch import dispatch_slots
-from orchestration.sensors.lake_changes import enpi_changes, lake_changes
+from orchestration.sensors.lake_changes import baseline_changes, enpi_changes, lake_changes, report_changes
 from orchestration.sensors.landing import landing
-from orchestration.sensors.late_readings import baseline_changes, report_changes
 from orchestration.sensors.plan_trigger import plan_changes
 from tests.bench.scale_world import site_text
 from tests.reports.plant import plant_baseline

@@ -14,7 +14,7 @@ from data_quality.contracts.control.curtailment import CurtailmentPlan
 from data_quality.contracts.site_file.accepted_load import with_accepted
 from data_quality.contracts.site_file.sheddable_load import SheddableLoad
 from orchestration.open_project import OpenProject
-from orchestration.views.curtailment_proposal import proposed_curtailment
+from orchestration.views.usual_load import proposed_curtailment
 from tests.orchestration.test_cli import run
 
 pytestmark = pytest.mark.slow

@@ -93,8 +93,7 @@ def requested_partitions(works: Path) -> dict[str, list[str]]:
     import dagster as dg
 
     from orchestration.resources import ProjectResource
-    from orchestration.sensors.lake_changes import enpi_changes, lake_changes
-    from orchestration.sensors.late_readings import report_changes
+    from orchestration.sensors.lake_changes import enpi_changes, lake_changes, report_changes
 
     resources = {"project": ProjectResource(root=str(works))}
     with dg.DagsterInstance.get() as instance, dg.build_sensor_context(instance, resources=resources) as context:

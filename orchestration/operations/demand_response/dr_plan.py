@@ -137,7 +137,7 @@ def dr_plan(
 ) -> Answer:
     """Plan which loads are shed for an event: expected shed with interval, cost, rebound, limits. Commands nothing."""
     from controls.demand_response.curtailment import Event, check_event
-    from orchestration.views.curtailment_proposal import proposed_curtailment
+    from orchestration.views.usual_load import proposed_curtailment
 
     found, now_utc = call.project.site(site), call.clock.now_utc()
     wanted = Event(*event_span(event, found.time_zone), target_kw)

@@ -15,8 +15,7 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import DONE
 from orchestration.views import advice
 from orchestration.views.advice_order import ordered
-from orchestration.views.advice_sentences import told_sentences, worded
-from orchestration.views.advice_wording import shown_wordings
+from orchestration.views.advice_wording import shown_wordings, told_sentences, worded
 from orchestration.web.api.advice_api import NEEDS, WAY_ON, acted, is_done, of_site, words_of
 from orchestration.web.draw import draw
 from orchestration.web.pages.job_pages import job_form, lack, looked_at
