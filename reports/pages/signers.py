@@ -2,10 +2,13 @@
 
 import shlex
 
+from assets.stores.sign import fingerprint
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.page import Form, PageBlock
 from reports.pages.page_states import NO_KEY
 from reports.report_content import Paragraph
+from reports.texts.locales import named
 
 WITH_REASON = " --reason TEXT"
 
@@ -16,6 +19,13 @@ class Signer(Model):
     person_id: str
     needs_key: bool = False
     public_key: str = ""
+
+
+def key_text(signer: Signer) -> Text:
+    """The public key that the people file has of the person, as people compare it."""
+    if signer.public_key:
+        return Sentence("Public key, with which your acts are signed: {0}", named(fingerprint(signer.public_key)))
+    return NO_KEY if signer.needs_key else Sentence("Public key: none")
 
 
 def command_of(words: str, signer: Signer, *, ending: str = WITH_REASON) -> str:

@@ -10,7 +10,6 @@ from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVe
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.site_file.site import Seu
 from orchestration.operations.baselines.baseline import approve as approve_baseline
 from orchestration.operations.baselines.baseline import reject as reject_baseline
 from orchestration.web.draw import draw
@@ -44,7 +43,7 @@ def baseline(
         _acts(ask, version, versions),
         ask.address,
         site=ask.project.site(site),
-        use=use.name,
+        use=use,
         names=ask.project.names,
     )
     return draw(ask, page)
@@ -72,14 +71,14 @@ def reject(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_APPROVE,
     return RedirectResponse(version_address(ask.address, site, seu, version.version), 303)
 
 
-def _line(ask: Ask, site_id: str, seu_id: str) -> tuple[Seu, list[BaselineVersion]]:
-    """The use and the versions of its baseline. Raises BadInput for what is not there or not to be seen."""
+def _line(ask: Ask, site_id: str, seu_id: str) -> tuple[str, list[BaselineVersion]]:
+    """Name of the use, and the versions of its baseline. Raises BadInput for what is not there or not to be seen."""
     site = whole_site(ask.of(site=site_id))
     use = seu_of(site, seu_id)
     versions = ask.project.baselines.line(enb_of(site, use), as_of_utc=ask.address.as_of_utc)
     if not versions:
         raise BadInput(f"{use.name} has no baseline yet", reason="no_baseline")
-    return use, versions
+    return use.name, versions
 
 
 def _chosen(versions: Sequence[BaselineVersion], number: str) -> BaselineVersion:

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.stores.audit import has_acts_to_adopt
-from assets.stores.sign import fingerprint
 from assets.stores.web.audit_events import newest_events
 from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import LoginStore
@@ -25,11 +24,11 @@ from orchestration.web.people.seen import access_requests
 from orchestration.web.people.sign_in import SEEN
 from orchestration.web.problems import ACCESS
 from orchestration.web.request_context import CHANGED, LOOKS, Ask, requires
-from orchestration.web.web_call import WebCall, has_keys
+from orchestration.web.web_call import WebCall, has_keys, signer_of
 from reports.pages.board import boards
 from reports.pages.page import REASON, Form, Input, Page, PageBlock, Part, Strip
-from reports.pages.page_states import NO_KEY
 from reports.pages.people_list import request_line
+from reports.pages.signers import key_text
 from reports.pages.widgets.tile import table
 from reports.report_content import Paragraph
 from reports.texts.locales import moment, named
@@ -118,7 +117,7 @@ def profile(ask: Ask = requires(None)) -> Response:
     first = Input(name=HOME, label="Start board", kind="select", value=chosen, options=known)
     parts = (
         Part(key="rights", blocks=(
-            *reset_note(ask), Paragraph(text=rights), Paragraph(text=_key(ask)),
+            *reset_note(ask), Paragraph(text=rights), Paragraph(text=key_text(signer_of(ask))),
             *(request_line(each) for each in access_requests(ask, [person])),
             _form("board", "First page", (first,), "Keep"),
         )),
@@ -227,15 +226,6 @@ def out_everywhere(request: Request, ask: Ask = requires(None)) -> Response:
     response = RedirectResponse("/login", 303)
     response.delete_cookie(request.app.state.sign_in.cookie, path="/")
     return response
-
-
-def _key(ask: Ask) -> str:
-    """The public key that the people file has of the person, as people compare it."""
-    people = ask.project.people
-    mine = fingerprint(people.public_keys.get(ask.person.person_id, ""))
-    if mine:
-        return Sentence("Public key, with which your acts are signed: {0}", named(mine))
-    return NO_KEY if has_keys(people) else Sentence("Public key: none")
 
 
 def _signing_key(ask: Ask) -> tuple[Part, ...]:
