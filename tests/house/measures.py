@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 15_442,
-    "assets": 61_222,
+    "data_quality": 15_445,
+    "assets": 61_410,
     "dbt_project": 2_317,
-    "ml": 23_385,
-    "controls": 38_545,
-    "reports": 33_957,
-    "orchestration": 48_717,
+    "ml": 23_315,
+    "controls": 38_460,
+    "reports": 33_780,
+    "orchestration": 48_311,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
