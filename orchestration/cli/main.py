@@ -3,7 +3,6 @@
 import ast
 import atexit
 import gc
-import importlib
 import os
 import signal
 import sys
@@ -22,88 +21,9 @@ from orchestration.cli.terminal import CONTEXT, Group, spell_for_terminals
 from orchestration.environment import SMALL
 from orchestration.instance.write import BETA_NOTICES
 from orchestration.operations.answer import BUG, CHECK_FAILED, DONE, Answer
-from orchestration.operations.operation import OPERATIONS, Call, Operation
+from orchestration.operations.commands import MODULES, commands_of
+from orchestration.operations.operation import Call, Operation
 
-# First words, and the modules that hold them, below `orchestration.operations` or in `cli`, in the order of the help.
-_MODULES = {
-    "demo": "cli.project.demo",
-    "init": "cli.project.init",
-    "next": "project.next",
-    "up": "cli.project.up",
-    "serve": "cli.project.serve",
-    "check": "project.check",
-    "findings": "project.findings",
-    "alerts": "project.alerts",
-    "advise": "project.advise project.advise_trial",
-    "orders": "project.orders",
-    "workflows": "project.workflows",
-    "notices": "project.notices",
-    "doctor": "project.doctor",
-    "health": "project.doctor",
-    "support-bundle": "project.doctor",
-    "backup": "project.backup",
-    "retention": "project.backup",
-    "erase": "project.erase",
-    "migrate": "project.migrate",
-    "upgrade": "project.migrate",
-    "restore": "project.restore",
-    "grafana": "project.grafana",
-    "sniff": "readings.sniff",
-    "ingest": "readings.ingest",
-    "pull": "readings.ingest",
-    "quarantine": "readings.quarantine",
-    "quality": "readings.quality",
-    "readings": "readings.readings",
-    "export": "exports.espi exports.brick exports.openadr",
-    "import": "exports.brick",
-    "sources": "readings.sources",
-    "lake": "readings.lake",
-    "kpis": "reports.kpis",
-    "running": "reports.running",
-    "disclosure": "reports.disclosure",
-    "benchmark": "reports.benchmark",
-    "meters": "readings.meters readings.meter_file",
-    "tariff": "bills.tariff bills.carriers bills.tariff_change",
-    "bill": "bills.bill bills.reconcile bills.stored_bill bills.bill_acts",
-    "carbon": "carbon.carbon carbon.footprint carbon.group",
-    "factors": "carbon.factors",
-    "seu": "baselines.seu",
-    "baseline": (
-        "baselines.fit baselines.best baselines.savings baselines.adjust baselines.lifecycle baselines.baseline"
-    ),
-    "enpi": "baselines.enpi",
-    "conformance": "project.conformance",
-    "forecast": "control.forecast_stateless control.forecast",
-    "anomalies": "readings.anomalies readings.anomaly_events",
-    "nilm": "readings.nilm",
-    "models": "control.models",
-    "weather": "control.weather",
-    "plan": "control.plan",
-    "plans": "control.plan",
-    "rooms": "control.rooms",
-    "replay": "control.replay",
-    "simulate": "control.simulate",
-    "what-if": "control.what_if",
-    "what-ifs": "control.what_if",
-    "dispatch": "control.dispatch control.dispatch_set",
-    "devices": "control.devices",
-    "dr": "demand_response.dr_plan demand_response.dr_baseline demand_response.dr_event demand_response.dr_listen",
-    "experiment": "control.experiment",
-    "offer": "control.offer",
-    "agent": "cli.project.agent",
-    "report": "reports.report",
-    "reports": "reports.reports",
-    "trace": "reports.trace",
-    "pack": "reports.pack",
-    "verify": "reports.pack",
-    "keys": "project.keys",
-    "people": "project.people",
-    "web": "cli.project.web",
-}
-MODULES: dict[str, tuple[str, ...]] = {
-    word: tuple(each if each.startswith("cli.") else f"operations.{each}" for each in modules.split())
-    for word, modules in _MODULES.items()
-}
 # First words that are groups of commands.
 GROUPS = {
     "quarantine": "Refused files and rows.",
@@ -203,7 +123,7 @@ def build_app(names: tuple[str, ...] = tuple(MODULES), *, is_glance: bool = Fals
         """From meter file to auditable figure and proven command."""
 
     for name in names:
-        found = glanced(name, MODULES[name]) if is_glance else _commands(name)
+        found = glanced(name, MODULES[name]) if is_glance else list(commands_of(name))
         home = app
         if name in GROUPS:
             answers_itself = any(each.name == name for each in found)
@@ -217,11 +137,6 @@ def build_app(names: tuple[str, ...] = tuple(MODULES), *, is_glance: bool = Fals
                 home.add_typer(inner[group], name=group.removeprefix(f"{name} "))
             add_to(inner.get(group, home), each, is_group=each.name in GROUPS)
     return app
-
-
-def _commands(name: str) -> list[Operation]:
-    modules = [importlib.import_module(f"orchestration.{module}").__name__ for module in MODULES[name]]
-    return [each for module in modules for each in OPERATIONS[module] if each.name.split()[0] == name]
 
 
 def main() -> None:
@@ -274,7 +189,7 @@ def _run() -> None:
 def glanced(name: str, modules: Iterable[str]) -> list[Operation]:
     """The command of those first words with its docstring, which is all that it can do; none where it is a group.
 
-    modules: dotted, below `orchestration`, as main.py lists them.
+    modules: dotted, below `orchestration`, as MODULES lists them.
     """
     for module in modules:
         path = Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py")

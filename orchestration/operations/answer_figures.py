@@ -144,7 +144,7 @@ def _answer(
                 files.append(TraceInput(kind="version", id=str(_relative(path, call)), role="file", sha256=digest))
         arguments[each.name] = reader(each.kind).dump_json(placed(value, lambda path: _relative(path, call))).decode()
     question, site = json.dumps(arguments), options.get("site")
-    named = {"operation": operation.name, "module": operation.function.__module__, "question": question}
+    named = {"operation": operation.name, "question": question}
     named |= {"person": call.person} if call.person else {}
     named |= {"site": site} if isinstance(site, str) else {}
     if call.sites:

@@ -175,15 +175,26 @@ def test_an_answer_stands_where_its_numbers_cannot_be_kept(project: Path) -> Non
         assert "figure_ids" not in said
 
 
+def rewrite(project: Path, *changes: tuple[str, str]) -> None:
+    with closing(sqlite3.connect(project / "var" / "asked" / "figures.db")) as db, db:
+        for old, new in changes:
+            db.execute("update figures set figure = replace(figure, ?, ?)", (old, new))
+
+
 def test_a_number_of_a_command_of_another_release_says_so(project: Path) -> None:
     figure_id = compared(project)[0]["/tariffs/0/total"]
-    for old, new in (("operations.bills.bill", "operations.gone"), ("operations.gone", "operations.bills.bill")):
-        with closing(sqlite3.connect(project / "var" / "asked" / "figures.db")) as db, db:
-            db.execute("update figures set figure = replace(figure, ?, ?)", (old, new))
-            db.execute("update figures set figure = replace(figure, '\\\"tz\\\"', '\\\"clock\\\"')")
+    for old, new in (("bill compare", "bill gone"), ("bill gone", "bill compare")):
+        rewrite(project, (old, new), ('\\"tz\\"', '\\"clock\\"'))
         code, told, fault = call_here("trace", figure_id, "--project", str(project))
         assert (code, told) == (2, None)
-        assert "meterloom bill compare of another release" in fault
+        assert f"meterloom {new} of another release" in fault
+
+
+def test_a_number_is_traced_wherever_its_command_stood_in_an_earlier_release(project: Path) -> None:
+    figure_id = compared(project)[0]["/tariffs/0/total"]
+    rewrite(project, ('"operation":', '"module":"orchestration.operations.gone","operation":'))
+    code, told, _ = call_here("trace", figure_id, "--project", str(project))
+    assert (code, "operations.gone" in str(told)) == (0, False), told
 
 
 def test_a_long_answer_is_read_once_for_the_ids_that_it_prints(capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,8 +226,8 @@ def test_no_act_is_repeated_for_the_sake_of_a_number() -> None:
     # Whatever else it may do, a command that somebody signs or that reaches a device is asked again by nobody.
     from importlib import import_module
 
-    from orchestration.cli.main import MODULES
     from orchestration.operations.answer_figures import may_repeat, may_repeat_in
+    from orchestration.operations.commands import MODULES
 
     for module in {each for every in MODULES.values() for each in every}:
         import_module(f"orchestration.{module}")

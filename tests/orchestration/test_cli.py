@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.sites.load_sites import load_site
-from orchestration.cli.main import MODULES, build_app
+from orchestration.cli.main import build_app
+from orchestration.operations.commands import MODULES
 
 RUNNER = CliRunner()
 CSV = "timestamp,kwh\n2025-01-01T00:00:00Z,1.5\n2025-01-01T00:15:00Z,2.5\n"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from orchestration.cli.main import MODULES, build_app
+from orchestration.cli.main import build_app
+from orchestration.operations.commands import MODULES
 from orchestration.warehouse.local_build import untold
 from tests.readings.rooms import quarter_rows
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from orchestration.cli.main import MODULES, PANELS, build_app
+from orchestration.cli.main import PANELS, build_app
+from orchestration.operations.commands import MODULES
 from orchestration.operations.operation import OPERATIONS
 
 RUNNER = CliRunner()

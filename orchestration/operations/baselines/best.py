@@ -247,7 +247,7 @@ def _headline(found: "BestOfYears") -> str:
     example="--seu factory/compressors --years 2024,2025 --report 2026-01-01/2027-01-01 --as anna "
     '--reason "as the board decided"',
 )
-def rule(
+def approve_rule(
     call: Call,
     seu: Annotated[str, Option("A significant energy use: SEU, or SITE/SEU.")],
     report: Annotated[str, Option("Reporting period START/END that is not over.")],

@@ -5,10 +5,8 @@ report holds its question, asked again of the same files.
 import json
 import shlex
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +30,8 @@ from orchestration.operations.answer_figures import (
     reader,
     unnamed_numbers,
 )
-from orchestration.operations.operation import OPERATIONS, Argument, Call, Operation, Option, RunCall, operation
+from orchestration.operations.commands import command
+from orchestration.operations.operation import Argument, Call, Operation, Option, RunCall, operation
 from orchestration.views.requested_figures import known_figures
 from orchestration.views.restored_proof import erased_behind
 from orchestration.views.series_ids import row_of
@@ -192,7 +191,6 @@ def _readings(frame: pl.DataFrame, time_zone: str) -> list[Table | str]:
 _NOWHERE = Path("/dev/null")
 # By the end of their names; of all else the name alone tells.
 UNITS = ("kwh", "kw", "kgco2e", "percent")
-_ROOM = "orchestration.operations."
 
 
 def kept_answer(call: Call, figure_id: str) -> Figure | None:
@@ -216,7 +214,13 @@ def answer_trace(call: Call, figure_id: str) -> TraceReport | None:
     numbers = json.loads(named.pop("numbers"))
     if (numbered := row_of(numbers, row)) is None:
         return None
-    operation, (place, number) = _operation(named["module"], named["operation"]), numbered
+    try:
+        operation = command(named["operation"])
+    except KeyError as fault:
+        raise _no_such_command(named["operation"]) from fault
+    # Earlier releases kept the module, too, in which the command stood.
+    named.pop("module", None)
+    place, number = numbered
     named |= {"place": place, "command": _command(operation, json.loads(named["question"]))}
     # A number of a series is named as the series is.
     name = next(each for each in reversed(place.split("/")) if not each.isdecimal())
@@ -296,16 +300,6 @@ def _repeated(call: Call, operation: Operation, trace: Trace, figure_id: str) ->
         sites = tuple(json.loads(named.get("sites", "[]")))
         own_call = RunCall(call.project, clock, as_of=as_of, person=person, sites=sites)
     return plain(operation.function(own_call, **operation.question.filled(values)).result)
-
-
-def _operation(module: str, name: str) -> Operation:
-    held: list[Operation] = []
-    with suppress(ModuleNotFoundError):
-        held = OPERATIONS.get(import_module(module).__name__, []) if module.startswith(_ROOM) else []
-    found = next((each for each in held if each.name == name), None)
-    if found is None:
-        raise _no_such_command(name)
-    return found
 
 
 def _no_such_command(name: str) -> BadInput:

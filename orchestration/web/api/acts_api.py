@@ -22,10 +22,11 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model, plain
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.operations.answer import BAD_INPUT, Answer
+from orchestration.operations.commands import command
 from orchestration.operations.operation import Argument, Operation, Parameter
 from orchestration.operations.reports.report import LIST, report
 from orchestration.web.api.jobs_api import answer_of
-from orchestration.web.api.operations_api import given, guard, offered, operation_of
+from orchestration.web.api.operations_api import given, guard, offered
 from orchestration.web.cache import BASE, JSON
 from orchestration.web.kept_uploads import SentFile, named_files, sent_file
 from orchestration.web.once import once_of
@@ -43,7 +44,7 @@ Key = Annotated[str, Header(max_length=128)]
 
 
 class Act(NamedTuple):
-    """An act: path below /api/v1/ems, module below orchestration.operations, name of the operation, who may.
+    """An act: path below /api/v1/ems, name of the command, who may.
 
     is_job: in a process of its own. file: the parameter that a sent file is for. only: parameters that may be said, all
     where none are named. of_people: those of them that take somebody at their word, which a key cannot give. fixed:
@@ -51,7 +52,6 @@ class Act(NamedTuple):
     """
 
     path: str
-    module: str
     name: str
     needs: Permission
     method: str = "POST"
@@ -64,70 +64,70 @@ class Act(NamedTuple):
 
 
 ACTS = (
-    Act("/accounts/{account}/tariffs", "bills.stored_bill", "bill override", P.BILL_RECONCILE),
-    Act("/meters/{meter}", "readings.meter_file", "meters add", P.METER_UPDATE),
-    Act("/meters/{meter}", "readings.meter_file", "meters change", P.METER_UPDATE, "PATCH"),
-    Act("/meters/proposals/{proposal_id}/accept", "readings.meters", "meters accept", P.METER_COMMISSION),
-    Act("/meters/proposals/{proposal_id}/reject", "readings.meters", "meters reject", P.METER_COMMISSION),
+    Act("/accounts/{account}/tariffs", "bill override", P.BILL_RECONCILE),
+    Act("/meters/{meter}", "meters add", P.METER_UPDATE),
+    Act("/meters/{meter}", "meters change", P.METER_UPDATE, "PATCH"),
+    Act("/meters/proposals/{proposal_id}/accept", "meters accept", P.METER_COMMISSION),
+    Act("/meters/proposals/{proposal_id}/reject", "meters reject", P.METER_COMMISSION),
     Act(
-        "/readings", "readings.ingest", "ingest", P.READINGS_PUSH, file="paths", only="dry_run tz accept_scale",
+        "/readings", "ingest", P.READINGS_PUSH, file="paths", only="dry_run tz accept_scale",
         of_people="accept_scale",
     ),
-    Act("/readings/edits", "readings.readings", "readings edit", P.METER_UPDATE),
-    Act("/readings/events", "readings.readings", "readings event", P.METER_UPDATE),
-    Act("/readings/events/{event_id}/withdraw", "readings.readings", "readings withdraw", P.METER_UPDATE),
-    Act("/tariffs", "bills.tariff", "tariff import", P.TARIFF_UPDATE, file="file"),
-    Act("/tariffs", "bills.tariff_change", "tariff change", P.TARIFF_UPDATE, "PATCH", file="file"),
-    Act("/bills", "bills.stored_bill", "bill add", P.BILL_UPLOAD, file="files"),
+    Act("/readings/edits", "readings edit", P.METER_UPDATE),
+    Act("/readings/events", "readings event", P.METER_UPDATE),
+    Act("/readings/events/{event_id}/withdraw", "readings withdraw", P.METER_UPDATE),
+    Act("/tariffs", "tariff import", P.TARIFF_UPDATE, file="file"),
+    Act("/tariffs", "tariff change", P.TARIFF_UPDATE, "PATCH", file="file"),
+    Act("/bills", "bill add", P.BILL_UPLOAD, file="files"),
     Act(
-        "/bills/{bill}/reconcile", "bills.reconcile", "bill reconcile", P.BILL_RECONCILE,
+        "/bills/{bill}/reconcile", "bill reconcile", P.BILL_RECONCILE,
         only="none", fixed={"is_stored": True}, of={"bill": "file"},
     ),
-    Act("/bills/{bill}/confirm", "bills.bill_acts", "bill confirm", P.BILL_RECONCILE),
-    Act("/bills/{bill}/dispute", "bills.bill_acts", "bill dispute", P.BILL_RECONCILE),
-    Act("/bills/{bill}/accept", "bills.bill_acts", "bill accept", P.BILL_RECONCILE),
-    Act("/bills/{bill}/withdraw", "bills.bill_acts", "bill withdraw", P.BILL_RECONCILE),
+    Act("/bills/{bill}/confirm", "bill confirm", P.BILL_RECONCILE),
+    Act("/bills/{bill}/dispute", "bill dispute", P.BILL_RECONCILE),
+    Act("/bills/{bill}/accept", "bill accept", P.BILL_RECONCILE),
+    Act("/bills/{bill}/withdraw", "bill withdraw", P.BILL_RECONCILE),
     Act(
-        "/baselines", "baselines.fit", "baseline fit", P.BASELINE_CREATE, is_job=True,
+        "/baselines", "baseline fit", P.BASELINE_CREATE, is_job=True,
         only="seu train",
     ),
     # Before those of a baseline, whose id may hold strokes.
     Act(
-        "/baselines/adjustments/{adjustment}/approve", "baselines.adjust", "baseline adjust", P.BASELINE_APPROVE,
+        "/baselines/adjustments/{adjustment}/approve", "baseline adjust", P.BASELINE_APPROVE,
         only="reason", of={"adjustment": "approve"},
     ),
     Act(
-        "/baselines/adjustments/{adjustment}/withdraw", "baselines.adjust", "baseline adjust", P.BASELINE_APPROVE,
+        "/baselines/adjustments/{adjustment}/withdraw", "baseline adjust", P.BASELINE_APPROVE,
         only="reason", of={"adjustment": "withdraw"},
     ),
-    Act("/baselines/{baseline_id:path}/approve", "baselines.baseline", "baseline approve", P.BASELINE_APPROVE),
-    Act("/baselines/{baseline_id:path}/reject", "baselines.baseline", "baseline reject", P.BASELINE_APPROVE),
+    Act("/baselines/{baseline_id:path}/approve", "baseline approve", P.BASELINE_APPROVE),
+    Act("/baselines/{baseline_id:path}/reject", "baseline reject", P.BASELINE_APPROVE),
     Act(
-        "/baselines/{baseline_id:path}/adjustments", "baselines.adjust", "baseline adjust", P.BASELINE_CREATE,
+        "/baselines/{baseline_id:path}/adjustments", "baseline adjust", P.BASELINE_CREATE,
         only="start end kwh_per_day percent reason method evidence routine",
     ),
-    Act("/mv/runs/{name:path}", "baselines.lifecycle", "baseline project", P.MV_RUN, is_job=True),
-    Act("/carbon/factors", "carbon.factors", "factors add", P.CARBON_FACTOR_UPDATE, file="file"),
-    Act("/carbon/factors/{factor_id}/withdraw", "carbon.factors", "factors withdraw", P.CARBON_FACTOR_UPDATE),
-    Act("/forecast", "control.forecast", "forecast issue", P.FORECAST_RUN, is_job=True),
+    Act("/mv/runs/{name:path}", "baseline project", P.MV_RUN, is_job=True),
+    Act("/carbon/factors", "factors add", P.CARBON_FACTOR_UPDATE, file="file"),
+    Act("/carbon/factors/{factor_id}/withdraw", "factors withdraw", P.CARBON_FACTOR_UPDATE),
+    Act("/forecast", "forecast issue", P.FORECAST_RUN, is_job=True),
     Act(
-        "/plans", "control.plan", "plan", P.DISPATCH_OVERRIDE, is_job=True,
+        "/plans", "plan", P.DISPATCH_OVERRIDE, is_job=True,
         only="day",
     ),
-    Act("/ai/recommend", "project.advise", "advise run", P.AI_RUN, is_job=True),
+    Act("/ai/recommend", "advise run", P.AI_RUN, is_job=True),
     Act(
-        "/nilm/run", "readings.nilm", "nilm run", P.NILM_RUN, is_job=True,
+        "/nilm/run", "nilm run", P.NILM_RUN, is_job=True,
         only="circuit train report group on_above",
     ),
-    Act("/dr/profiles/{load}", "demand_response.dr_plan", "dr loads accept", P.DR_PROFILE_UPDATE),
+    Act("/dr/profiles/{load}", "dr loads accept", P.DR_PROFILE_UPDATE),
     Act(
-        "/reports/{name}/run", "reports.report", "report", P.REPORT_RUN, is_job=True,
+        "/reports/{name}/run", "report", P.REPORT_RUN, is_job=True,
         only="period seu mv_project event formats language edition",
     ),
-    Act("/reports/{revision:path}/review", "reports.reports", "reports review", P.REPORT_REVIEW),
-    Act("/reports/{revision:path}/return", "reports.reports", "reports return", P.REPORT_REVIEW),
-    Act("/reports/{revision:path}/publish", "reports.reports", "reports publish", P.REPORT_PUBLISH),
-    Act("/reports/{revision:path}/withdraw", "reports.reports", "reports withdraw", P.REPORT_PUBLISH),
+    Act("/reports/{revision:path}/review", "reports review", P.REPORT_REVIEW),
+    Act("/reports/{revision:path}/return", "reports return", P.REPORT_REVIEW),
+    Act("/reports/{revision:path}/publish", "reports publish", P.REPORT_PUBLISH),
+    Act("/reports/{revision:path}/withdraw", "reports withdraw", P.REPORT_PUBLISH),
 )  # fmt: skip
 _IN_PATH = re.compile(r"\{(\w+)(?::\w+)?\}")
 _FILE = {"type": "string", "format": "binary"}
@@ -234,7 +234,7 @@ def _done(
 
 def job_of(ask: Ask, act: Act, values: Mapping[str, Any], key: str = "") -> Job:
     """The act's command for the site of the address, begun as the person. values, key: see words_of, Work.ask."""
-    operation = operation_of(act.module, act.name)
+    operation = command(act.name)
     words = words_of(operation, {**values, **_site(ask, operation)})
     words += ("--as", ask.person.person_id) if "person_" in operation.takes else ()
     return work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc, key=key)
@@ -309,7 +309,7 @@ def templates(ask: Ask = requires(P.REPORT_READ, shared=("locale",))) -> Respons
 
 
 for _act in ACTS:
-    _operation = operation_of(_act.module, _act.name)
+    _operation = command(_act.name)
     _function = _endpoint(_act, _operation)
     _function.__doc__ = _operation.function.__doc__
     router.add_api_route(

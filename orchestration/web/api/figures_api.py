@@ -10,7 +10,7 @@ from data_quality.contracts.access.permissions import Permission, may, sees_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import plain
 from orchestration.operations.reports.trace import answer_trace, kept_answer
-from orchestration.web.api.operations_api import ENDPOINTS, ROOM
+from orchestration.web.api.operations_api import ENDPOINTS
 from orchestration.web.request_context import Ask, requires
 from orchestration.web.requested_number import Number, requested_number, stored_number
 from orchestration.web.web_call import WebCall
@@ -28,7 +28,7 @@ from reports.pages.address import TAKES, expect_read
 MOST_ROWS = 1000
 SHARED = ("site", "scope", "period", "as_of")
 # Module below orchestration.operations, name and permission of each operation whose answer is given over the network.
-_GIVEN = (*(each[1:] for each in ENDPOINTS), ("readings.quality", "quality", Permission.METER_READ))
+_GIVEN = (*(each[1:] for each in ENDPOINTS), ("quality", Permission.METER_READ))
 BASE = "/api/v1/ems"
 router = APIRouter(prefix=BASE)
 
@@ -83,9 +83,9 @@ def _of_answer(request: Request, ask: Ask, figure_id: str) -> TraceReport | None
     if (kept := kept_answer(call, figure_id)) is None:
         return None
     named, scopes = kept.trace.parameters, getattr(request.state, "scopes", None)
-    requested, sites = (named["module"], named["operation"]), json.loads(named.get("sites", "[]"))
+    sites = json.loads(named.get("sites", "[]"))
     asked_of = [*sites, *([named["site"]] if "site" in named else [])]
-    needs = next((each for module, name, each in _GIVEN if requested == (f"{ROOM}.{module}", name)), None)
+    needs = next((each for name, each in _GIVEN if name == named["operation"]), None)
     # An answer of a site for who sees all of them has what is of no single site too.
     is_seen = (bool(sites) or call.sees_every_site) and sees_whole_site(ask.person) and {*asked_of} <= {*ask.sites()}
     is_allowed = needs is not None and may(ask.person, needs) and (scopes is None or needs in scopes)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from importlib import import_module
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import value_in_words
 from orchestration.operations.answer_figures import kept_numbers
-from orchestration.operations.operation import OPERATIONS, Operation, Parameter
+from orchestration.operations.commands import command
+from orchestration.operations.operation import Operation, Parameter
 from orchestration.web.cache import BASE, JSON
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, requires
@@ -27,65 +27,58 @@ from orchestration.web.web_call import WebCall
 from reports.lifecycle.changes import parse_revision
 from reports.pages.address import KNOWN
 
-# Path below /api/v1/ems, module below orchestration.operations, name of the operation in it, and who may ask.
+# Path below /api/v1/ems, name of the command, and who may ask.
 ENDPOINTS = (
-    ("/anomalies", "project.findings", "findings list", Permission.ANOMALY_READ),
-    ("/anomalies/events", "readings.anomaly_events", "anomalies list", Permission.ANOMALY_READ),
-    ("/alerts", "project.alerts", "alerts list", Permission.ANOMALY_READ),
-    ("/alerts/{rule}/preview", "project.alerts", "alerts test", Permission.ANOMALY_READ),
-    ("/orders", "project.orders", "orders list", Permission.ANOMALY_READ),
-    ("/orders/{order}", "project.orders", "orders show", Permission.ANOMALY_READ),
-    ("/workflows/{name}", "project.workflows", "workflows show", Permission.ANOMALY_READ),
-    ("/dr/events", "demand_response.dr_event", "dr event list", Permission.DR_READ),
-    ("/dr/events/{event}", "demand_response.dr_event", "dr event show", Permission.DR_READ),
-    ("/dr/loads", "demand_response.dr_plan", "dr loads list", Permission.DR_READ),
-    ("/meters", "readings.meters", "meters list", Permission.METER_READ),
-    ("/meters/proposals", "readings.meters", "meters proposals", Permission.METER_READ),
-    ("/accounts", "bills.stored_bill", "bill accounts", Permission.BILL_READ),
-    ("/tariffs", "bills.carriers", "tariff held", Permission.TARIFF_READ),
-    ("/tariffs/carriers", "bills.carriers", "tariff carriers", Permission.TARIFF_READ),
-    ("/tariffs/shipped", "bills.tariff", "tariff list", Permission.TARIFF_READ),
-    ("/meters/balance", "readings.meters", "meters balance", Permission.METER_READ),
-    ("/nilm", "readings.nilm", "nilm list", Permission.NILM_READ),
-    ("/nilm/{disaggregation}", "readings.nilm", "nilm show", Permission.NILM_READ),
-    ("/readings/edits", "readings.readings", "readings edits", Permission.METER_READ),
-    ("/readings/events", "readings.readings", "readings events", Permission.METER_READ),
-    ("/quarantine", "readings.quarantine", "quarantine list", Permission.METER_READ),
-    ("/bills", "bills.stored_bill", "bill list", Permission.BILL_READ),
-    ("/bills/{bill}", "bills.stored_bill", "bill show", Permission.BILL_READ),
-    ("/baselines", "baselines.baseline", "baseline list", Permission.BASELINE_READ),
-    ("/baselines/adjustments", "baselines.adjust", "baseline adjustments", Permission.BASELINE_READ),
-    ("/baselines/{baseline_id:path}", "baselines.baseline", "baseline show", Permission.BASELINE_READ),
-    ("/enpi", "baselines.enpi", "enpi", Permission.BASELINE_READ),
-    ("/carbon/factors", "carbon.factors", "factors list", Permission.CARBON_READ),
-    ("/carbon/report", "carbon.footprint", "carbon footprint", Permission.CARBON_READ),
-    ("/carbon/restatement", "carbon.footprint", "carbon restate", Permission.CARBON_READ),
-    ("/reports/runs/{revision:path}", "reports.reports", "reports show", Permission.REPORT_READ),
-    ("/reports", "reports.reports", "reports list", Permission.REPORT_READ),
-    ("/dispatch", "control.dispatch", "dispatch status", Permission.DISPATCH_READ),
-    ("/dispatch/ledger", "control.dispatch", "dispatch ledger", Permission.DISPATCH_READ),
-    ("/forecasts", "control.forecast", "forecast list", Permission.FORECAST_READ),
-    ("/forecasts/scores", "control.forecast", "forecast scores", Permission.FORECAST_READ),
-    ("/forecasts/{forecast}", "control.forecast", "forecast show", Permission.FORECAST_READ),
-    ("/plans", "control.plan", "plans list", Permission.DISPATCH_READ),
-    ("/plans/{plan}", "control.plan", "plans show", Permission.DISPATCH_READ),
-    ("/sources", "readings.sources", "sources list", Permission.LIVE_READ),
-    ("/what-ifs", "control.what_if", "what-ifs list", Permission.FORECAST_READ),
-    ("/recommendations", "project.advise", "advise list", Permission.ANOMALY_READ),
-    ("/recommendations/{recommendation}", "project.advise", "advise show", Permission.ANOMALY_READ),
-    ("/weather", "control.weather", "weather list", Permission.FORECAST_READ),
-    ("/devices/catalogue", "control.devices", "devices catalogue", Permission.DISPATCH_READ),
+    ("/anomalies", "findings list", Permission.ANOMALY_READ),
+    ("/anomalies/events", "anomalies list", Permission.ANOMALY_READ),
+    ("/alerts", "alerts list", Permission.ANOMALY_READ),
+    ("/alerts/{rule}/preview", "alerts test", Permission.ANOMALY_READ),
+    ("/orders", "orders list", Permission.ANOMALY_READ),
+    ("/orders/{order}", "orders show", Permission.ANOMALY_READ),
+    ("/workflows/{name}", "workflows show", Permission.ANOMALY_READ),
+    ("/dr/events", "dr event list", Permission.DR_READ),
+    ("/dr/events/{event}", "dr event show", Permission.DR_READ),
+    ("/dr/loads", "dr loads list", Permission.DR_READ),
+    ("/meters", "meters list", Permission.METER_READ),
+    ("/meters/proposals", "meters proposals", Permission.METER_READ),
+    ("/accounts", "bill accounts", Permission.BILL_READ),
+    ("/tariffs", "tariff held", Permission.TARIFF_READ),
+    ("/tariffs/carriers", "tariff carriers", Permission.TARIFF_READ),
+    ("/tariffs/shipped", "tariff list", Permission.TARIFF_READ),
+    ("/meters/balance", "meters balance", Permission.METER_READ),
+    ("/nilm", "nilm list", Permission.NILM_READ),
+    ("/nilm/{disaggregation}", "nilm show", Permission.NILM_READ),
+    ("/readings/edits", "readings edits", Permission.METER_READ),
+    ("/readings/events", "readings events", Permission.METER_READ),
+    ("/quarantine", "quarantine list", Permission.METER_READ),
+    ("/bills", "bill list", Permission.BILL_READ),
+    ("/bills/{bill}", "bill show", Permission.BILL_READ),
+    ("/baselines", "baseline list", Permission.BASELINE_READ),
+    ("/baselines/adjustments", "baseline adjustments", Permission.BASELINE_READ),
+    ("/baselines/{baseline_id:path}", "baseline show", Permission.BASELINE_READ),
+    ("/enpi", "enpi", Permission.BASELINE_READ),
+    ("/carbon/factors", "factors list", Permission.CARBON_READ),
+    ("/carbon/report", "carbon footprint", Permission.CARBON_READ),
+    ("/carbon/restatement", "carbon restate", Permission.CARBON_READ),
+    ("/reports/runs/{revision:path}", "reports show", Permission.REPORT_READ),
+    ("/reports", "reports list", Permission.REPORT_READ),
+    ("/dispatch", "dispatch status", Permission.DISPATCH_READ),
+    ("/dispatch/ledger", "dispatch ledger", Permission.DISPATCH_READ),
+    ("/forecasts", "forecast list", Permission.FORECAST_READ),
+    ("/forecasts/scores", "forecast scores", Permission.FORECAST_READ),
+    ("/forecasts/{forecast}", "forecast show", Permission.FORECAST_READ),
+    ("/plans", "plans list", Permission.DISPATCH_READ),
+    ("/plans/{plan}", "plans show", Permission.DISPATCH_READ),
+    ("/sources", "sources list", Permission.LIVE_READ),
+    ("/what-ifs", "what-ifs list", Permission.FORECAST_READ),
+    ("/recommendations", "advise list", Permission.ANOMALY_READ),
+    ("/recommendations/{recommendation}", "advise show", Permission.ANOMALY_READ),
+    ("/weather", "weather list", Permission.FORECAST_READ),
+    ("/devices/catalogue", "devices catalogue", Permission.DISPATCH_READ),
 )
-ROOM = "orchestration.operations"
 # What an address never names: sites that the asker may not see, and how a table in a shell looks.
 _NOT_OFFERED = ("portfolio", "files", "computed")
 router = APIRouter()
-
-
-def operation_of(module: str, name: str) -> Operation:
-    """The operation of that name in a module below `orchestration.operations`."""
-    held_by = import_module(f"{ROOM}.{module}").__name__
-    return next(each for each in OPERATIONS[held_by] if each.name == name)
 
 
 def offered(operation: Operation) -> list[Parameter]:
@@ -190,6 +183,6 @@ def _reader(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-for _path, _module, _name, _needs in ENDPOINTS:
-    _endpoint = endpoint(operation_of(_module, _name), _needs, _path)
+for _path, _name, _needs in ENDPOINTS:
+    _endpoint = endpoint(command(_name), _needs, _path)
     router.add_api_route(f"{BASE}{_path}", _endpoint, methods=["GET"], name=_name)

@@ -13,11 +13,11 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import plain
 from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.operations.answer_figures import kept_numbers
+from orchestration.operations.commands import command
 from orchestration.views.quality_view import judged_days, quality_result
 from orchestration.views.requested_figures import kept_ids
 from orchestration.views.series_ids import Interval, series_ids
 from orchestration.web.api.kpis import range_of
-from orchestration.web.api.operations_api import operation_of
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, json_answer, listed, whole, whole_number
 from orchestration.web.energy.energy_given import EnergyQuery, points_of
 from orchestration.web.queries import instant_of, marts_of, scope_of, stamp_of, whole_site
@@ -103,7 +103,7 @@ def quality(
         call = WebCall(ask)
         judged, findings = judged_days(call.project.lake, site, start, end, as_of_utc=ask.address.as_of_utc)
         found, days = plain(quality_result(judged, findings)), {"site": site.site_id, "start": start, "end": end}
-        kept = kept_numbers(operation_of("readings.quality", "quality"), call, days, found)
+        kept = kept_numbers(command("quality"), call, days, found)
         return found if kept is None else kept.with_ids(found)
 
     return json_answer(request, ask, stamp_of(ask, site), make)

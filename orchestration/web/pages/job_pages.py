@@ -64,7 +64,7 @@ PAGE_JOBS = {
     NEW: PageJob("report", NEW_REPORT, 40.0),
 }
 # No act of the API: whoever may send readings has them calculated by that.
-_CALCULATE = Act("", "reports.kpis", "kpis", Permission.READINGS_PUSH, is_job=True)
+_CALCULATE = Act("", "kpis", Permission.READINGS_PUSH, is_job=True)
 _ACTS = {page: next((act for act in ACTS if act.name == job.command), _CALCULATE) for page, job in PAGE_JOBS.items()}
 
 
