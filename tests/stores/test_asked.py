@@ -135,7 +135,7 @@ def test_keys_that_are_new_adopt_what_stands(project: Path, opened: Store) -> No
 
 def test_the_daily_check_names_a_bent_row(project: Path, opened: Store, tmp_path: Path) -> None:
     with dg.build_schedule_context(scheduled_execution_time=datetime(2026, 1, 2, 2, 50, tzinfo=UTC)) as context:
-        assert daily_trust(context).run_key == "trust:2026-01-02"
+        assert [each.run_key for each in daily_trust(context)] == ["trust:2026-01-02"]
     made = dg.Definitions(
         assets=dg.load_assets_from_modules([controls.defs]),
         asset_checks=dg.load_asset_checks_from_modules([controls.defs]),
