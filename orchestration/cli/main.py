@@ -18,7 +18,7 @@ import typer
 from data_quality.contracts.errors import OurFault
 from orchestration.cli.frame import add_to, explain, written
 from orchestration.cli.terminal import CONTEXT, Group, spell_for_terminals
-from orchestration.environment import SMALL
+from orchestration.environment import SMALL, loading
 from orchestration.instance.write import BETA_NOTICES
 from orchestration.operations.answer import BUG, CHECK_FAILED, DONE, Answer
 from orchestration.operations.commands import MODULES, commands_of
@@ -175,12 +175,10 @@ def _run() -> None:
         for name, value in SMALL.items():
             os.environ.setdefault(name, value)
     try:
-        # Nothing of what is loaded is garbage: a tenth of a start went into looking for it.
-        gc.disable()
-        # Only the asked command's module is loaded: `meterloom sniff` need not wait for Dagster.
-        app = build_app((command,)) if command in MODULES else build_app(is_glance=True)
-        gc.freeze()
-        gc.enable()
+        with loading():
+            # Only the asked command's module is loaded: `meterloom sniff` need not wait for Dagster.
+            app = build_app((command,)) if command in MODULES else build_app(is_glance=True)
+            gc.freeze()
         app()
     except Exception as fault:  # the process edge: one sentence and an exit code, never a bare traceback
         sys.exit(explain(fault) or BUG)

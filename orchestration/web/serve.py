@@ -14,6 +14,7 @@ from data_quality.contracts.log import start_log
 from data_quality.contracts.settings import SETTINGS_FILE, ServerSettings, check_bind
 from data_quality.contracts.time import Clock, SystemClock
 from data_quality.contracts.work.offload import offload_to
+from orchestration.environment import loading
 from orchestration.open_project import PROJECT_VARIABLE, OpenProject
 
 logger = logging.getLogger("meterloom.web")
@@ -40,10 +41,11 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
         setting="METERLOOM_SERVER__WEB_PORT",
         who=lambda port: str(Listener(port)),
     )
-    from orchestration.web.api.live_api import feed_of
-    from orchestration.web.app import make_app
-    from orchestration.web.own_origin import own_hosts
-    from orchestration.web.people.sign_in import SignIn
+    with loading():
+        from orchestration.web.api.live_api import feed_of
+        from orchestration.web.app import make_app
+        from orchestration.web.own_origin import own_hosts
+        from orchestration.web.people.sign_in import SignIn
 
     sign_in = SignIn(project, clock, is_https=server.web_url.startswith("https"))
     app = make_app(

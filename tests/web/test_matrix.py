@@ -10,6 +10,8 @@ from orchestration.open_project import OpenProject
 from orchestration.web.api.openapi import described, gate_of, routes_of
 from orchestration.web.app import make_app
 from orchestration.web.signing import SentSignature
+from orchestration.web.work import Job, Outcome, Work
+from tests.e2e.conftest import call_here
 from tests.web.asking import HOST, PAGE, Answer, Browser
 from tests.web.cells import CELLS, NEAR, OPEN, UNSIGNED, Cell
 from tests.web.served import Served
@@ -19,6 +21,17 @@ ROUTES = [(method, route.path) for route in routes_of(APP) for method in sorted(
 GATES = {(method, route.path): gate_of(route) for route in routes_of(APP) for method in route.methods or ()}
 GATED = [each for each in ROUTES if each[1] not in OPEN and each[1] not in NEAR]
 TOKEN = "token of the test"
+
+
+@pytest.fixture(autouse=True)
+def jobs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run their commands in this process: the subject is who may begin one; test_page_jobs.py has processes."""
+
+    def run(work: Work, job: Job) -> Outcome:
+        code, result, error = call_here(*job.words, "--project", work.root)
+        return Outcome(code, result or {}, error.strip().rpartition("\n")[2])
+
+    monkeypatch.setattr(Work, "_run", run)
 
 
 def answer_to(served: Served, person_id: str, way: tuple[str, str], *, site: str = "works", scope: str = "") -> Answer:
