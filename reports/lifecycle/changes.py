@@ -11,7 +11,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.disclosure import Datum
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from reports.figures.trace import VersionChange, today_sha256
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure_again import announce, recompute
 from reports.recompute.figure_sources import Sources
 
 FEW = 5
@@ -66,6 +66,7 @@ def what_changed(
     untouched = {figure.figure_id: figure for figure in figures if figure.figure_id not in touched}
     # Nothing below these has moved, so they need not be recomputed.
     kept: dict[str, Decimal | None] = {figure_id: figure.value for figure_id, figure in untouched.items()}
+    announce(renewed.values(), sources=sources, lookup=renewed.get)
     found = []
     for figure_id, figure in touched.items():
         value = recompute(renewed[figure_id], sources=sources, lookup=(renewed | untouched).get, kept=kept)

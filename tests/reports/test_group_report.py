@@ -16,7 +16,7 @@ from reports.content.template_report import template_report
 from reports.content.templates import load_template, packs_of
 from reports.make_group_report import group_given, group_report, make_group_report
 from reports.make_report import RENDERERS
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure_again import announce, recompute
 from reports.report_content import ReportContent
 from tests.reports import plant, year_world
 from tests.reports.test_tagged_pdf import assert_is_tagged
@@ -79,6 +79,7 @@ def test_every_datum_of_a_group_comes_again_from_its_trace(year: Year, content: 
     data = [each for each in content.data if each.source == "figure"]
     assert len(data) >= 8
     sources, kept = year.sources(), dict[str, Decimal | None]()
+    announce((by_id[each.figure_id] for each in data), sources=sources, lookup=by_id.get)
     for each in data:
         figure = by_id[each.figure_id]
         assert recompute(figure, sources=sources, lookup=by_id.get, kept=kept) == figure.value, each.id

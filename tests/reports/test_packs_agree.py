@@ -24,7 +24,7 @@ from data_quality.contracts.reporting.figure import Figure, KpiDefinition
 from reports.content.templates import load_template, packs_of
 from reports.datasets.dataset_registry import MEASURES
 from reports.recompute import recomputed_kpis
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure_again import announce, recompute
 from reports.recompute.figure_sources import Sources
 from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, want_kpis
 from reports.report_content import ReportContent
@@ -95,6 +95,7 @@ def test_every_figure_of_a_pack_comes_again_from_its_trace_to_the_last_digit(
     by_id = {each.figure_id: each for each in content.figures}
     data = figure_data(content)
     assert data
+    announce((figure for _, figure in data), sources=afresh, lookup=by_id.get)
     for datum, figure in data:
         again = recompute(figure, sources=afresh, lookup=by_id.get, kept=kept)
         assert str(again) == str(figure.value), datum.key

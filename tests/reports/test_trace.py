@@ -21,7 +21,7 @@ from reports.figures.trace import (
     versions_today,
 )
 from reports.lifecycle.revise import store_revision
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure_again import announce, recompute
 from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
@@ -34,6 +34,7 @@ def wrong(content: ReportContent, world: World) -> list[str]:
     lookup = {figure.figure_id: figure for figure in content.figures}.get
     kept: dict[str, Decimal | None] = {}
     sources = world.sources()
+    announce(content.figures, sources=sources, lookup=lookup)
     return [
         figure.path
         for figure in content.figures
