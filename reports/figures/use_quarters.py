@@ -16,7 +16,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of
 from reports.assess import TREND_YEARS, UseRequest, enb_of, ever_approved, known_days, quarters_before
-from reports.datasets.base import DayPoint, Item
+from reports.datasets.base import DayPoint, use_item
 from reports.datasets.enpi import EnpiData
 from reports.datasets.of_uses.day_lines import every_day
 from reports.datasets.template_ask import Asker
@@ -156,7 +156,7 @@ def quarters(
     ask, data = _asker_of(given, use, wanted[0].start, wanted[-1].end)
     found = []
     for each in wanted:
-        item = Item(key="", label=use.seu.name, scope=f"seu:{use.seu.seu_id}", period=each)
+        item = use_item(use.seu, each)
         figures = {name: ask.measure("enpi", name, item) for name in measures}
         found.append(Quarter(period=each, result=data.result(use.seu, each), figures=figures))
     book(ask.book.figures())
@@ -195,7 +195,7 @@ def _days(given: Asking, use: UseRequest, span: Period, *, has_band: bool = True
     if use.version is None or period is None:
         return UseDays()
     _, data = _asker_of(given, use, period.start, period.end)
-    item = Item(key="", label=use.seu.name, scope=f"seu:{use.seu.seu_id}", period=period)
+    item = use_item(use.seu, period)
     actual, expected, saved = (
         data.days(measure, item, is_running=is_running, has_band=has_band and measure != "actual_kwh")
         for measure, is_running in (("actual_kwh", False), ("expected_kwh", False), ("savings_kwh", True))
@@ -269,7 +269,13 @@ def use_data(
         span=span,
         quarters=quarters(given, use, quarters_of(span)),
         newest=newest_assessable(given, use),
-        before={} if training is None else _training(given, use, training),
+        # Of a training longer than a year the newest month of each name.
+        before={}
+        if training is None
+        else {
+            each.name: each.figures["metered_kwh"]
+            for each in quarters(given, use, months_of(training), measures=("metered_kwh",))
+        },
         training=UseDays() if training is None else _days(given, use, training, has_band=False),
         trend=trend,
         adjustments=AdjustmentStore(use.sources.lake.store).records(baseline_id=line, as_of_utc=use.as_of_utc),
@@ -303,9 +309,3 @@ def _training_days(use: UseRequest) -> Period | None:
         return None
     fit = use.version.baseline
     return Period(label="training", start=fit.train_start, end=fit.train_end, time_zone=use.site.time_zone)
-
-
-def _training(given: Asking, use: UseRequest, training: Period) -> dict[str, Figure]:
-    found = quarters(given, use, months_of(training), measures=("metered_kwh",))
-    # Of a training longer than a year the newest month of each name.
-    return {each.name: each.figures["metered_kwh"] for each in found}
