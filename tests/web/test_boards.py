@@ -261,8 +261,7 @@ def test_pages_open_with_the_board_that_is_the_persons_own(asking: Asking) -> No
         ("approver", "reviewer"): "ops",
     }  # fmt: skip
     for roles, board in homes.items():
-        person = Person(person_id="p", name="P", roles=tuple(map(Role, roles)), tenants=("hall",))
-        assert home_board(person) == board
+        assert home_board(Person(person_id="p", name="P", roles=tuple(map(Role, roles)), tenants=("hall",))) == board
     assert home_board(ALL.model_copy(update={"home_board": "exec"})) == "exec"
 
     answer = asking.get("/", [PAGE])
