@@ -172,7 +172,7 @@ def listed(
     def page() -> tuple[bytes, str]:
         end = start + limit
         rows, total = make(slice(start, end))
-        cursor = _cursor(end, state) if end < total else None
+        cursor = base64.urlsafe_b64encode(f"{end}.{state}".encode()).decode().rstrip("=") if end < total else None
         return _json({"rows": rows, **more(), "next": cursor, "total": total}), JSON
 
     return answered(request, ask, stamp, page)
@@ -230,10 +230,6 @@ def whole_number(name: str, text: str, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= most):
         raise BadInput(f"{name} is a whole number from 1 to {most}, got {text[:20]!r}", reason="bad_request")
     return int(text)
-
-
-def _cursor(place: int, state: str) -> str:
-    return base64.urlsafe_b64encode(f"{place}.{state}".encode()).decode().rstrip("=")
 
 
 def _start(cursor: str, state: str) -> int:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assets.stores.web.audit_events import AuditEvent, note_event
-from controls.gateways.access.http_server import SHARE, connection_state, is_gone
+from controls.gateways.access.http_server import CONNECTION, SHARE
 from orchestration.web.kept_uploads import MULTIPART, UPLOADS, sent_parts
 from orchestration.web.live_socket import over_socket
 from orchestration.web.own_origin import Refused, check_host, check_origin
@@ -111,8 +110,13 @@ class Porch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        connection = scope.get("state", {}).get(CONNECTION)
+
+        def is_gone() -> bool:
+            return connection is not None and connection.is_gone
+
         # A copy: the server must still see that it was HEAD, which has no body; and nothing of the last request.
-        scope = {**scope, "state": connection_state(scope)}
+        scope = {**scope, "state": {} if connection is None else {CONNECTION: connection}}
         request = Request(scope, receive)
         outward = _Outward(send, self._state.counts)
         try:
@@ -122,11 +126,8 @@ class Porch:
                 receive = await self._read(request, receive)
             # As long as a viewer looks: the stream of live values has places of its own.
             is_endless = scope["path"].endswith(ENDLESS)
-            async with (
-                nullcontext()
-                if is_endless
-                else self._turns.turn(asker_of(request, self._cookie), partial(is_gone, scope))
-            ):
+            turn = nullcontext() if is_endless else self._turns.turn(asker_of(request, self._cookie), is_gone)
+            async with turn:
                 await self._within(scope, receive, outward, request, None if is_endless else REQUEST_S)
         except ClientDisconnect:
             # Half a body is nothing, and nobody is there to be told.

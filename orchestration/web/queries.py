@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -29,9 +29,11 @@ from orchestration.open_project import OpenProject
 from orchestration.warehouse.marts_as_of import is_built, past_folder, seconds_to_build
 from orchestration.web.request_context import Ask
 from orchestration.web.work import BeingBuilt, work_of
+from reports.figures.answer import Asking
 from reports.pages.address import span
 from reports.pages.header import header_blocks
 from reports.pages.page import PageBlock
+from reports.recompute.figure_sources import Sources
 from reports.texts.locales import days_of, moment, until
 
 _QUARTER = timedelta(minutes=CANONICAL_MINUTES)
@@ -103,6 +105,25 @@ def instant_of(ask: Ask) -> datetime:
     if as_of is not None and as_of > known_at:
         raise BadInput(f"as_of {as_of:%Y-%m-%d %H:%M:%S}Z is yet to come", reason="bad_as_of")
     return as_of or known_at
+
+
+def asking(ask: Ask, sources: Sources | None = None) -> Asking:
+    """Inputs of numbers of the requested site. Raises BadInput for an instant that is yet to come."""
+    project, site = ask.project, ask.site()
+
+    def read(name: str, **parts: Any) -> pl.DataFrame:
+        # Only who asks the marts waits for those of the past: what a use is held against is made from its readings.
+        return marts_of(ask, ask.sites().get(parts.get("site_id", ""), site))(name, **parts)
+
+    return Asking(
+        # First: what is of the future is refused before anything is opened.
+        as_of_utc=instant_of(ask),
+        site=site,
+        sources=sources or project.sources(keeps=False),
+        marts_dir=ask.marts_now,
+        read=read,
+        baselines=project.baselines,
+    )
 
 
 def known_then(ask: Ask, sites: Iterable[Site]) -> list[Site]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -16,10 +16,10 @@ from orchestration.views.requested_figures import kept_ids, known_figures
 from orchestration.warehouse.dbt import kpi_catalogue
 from orchestration.web.cache import MOST_POINTS
 from orchestration.web.number_parts import files_behind, quarters_of, scope_name
-from orchestration.web.queries import instant_of, marts_of
+from orchestration.web.queries import asking
 from orchestration.web.request_context import Ask
 from reports.figure_book import FigureBook, figure_list
-from reports.figures.answer import NAME, Asking, figures_of
+from reports.figures.answer import NAME, figures_of
 from reports.figures.kpi_list import add_rows, kpi_rows
 from reports.figures.query import Combined, Question, queries_in, question_of, without_site
 from reports.figures.trace import (
@@ -58,25 +58,6 @@ class Number(NamedTuple):
     kept: bool
     is_open: Callable[[Figure], bool]
     until_utc: datetime | None = None
-
-
-def asking(ask: Ask, sources: Sources | None = None) -> Asking:
-    """Inputs of numbers of the requested site. Raises BadInput for an instant that is yet to come."""
-    project, site = ask.project, ask.site()
-
-    def read(name: str, **parts: Any) -> pl.DataFrame:
-        # Only who asks the marts waits for those of the past: what a use is held against is made from its readings.
-        return marts_of(ask, ask.sites().get(parts.get("site_id", ""), site))(name, **parts)
-
-    return Asking(
-        # First: what is of the future is refused before anything is opened.
-        as_of_utc=instant_of(ask),
-        site=site,
-        sources=sources or project.sources(keeps=False),
-        marts_dir=ask.marts_now,
-        read=read,
-        baselines=project.baselines,
-    )
 
 
 def requested_number(ask: Ask) -> Number:

@@ -195,6 +195,13 @@ def why_address(question: Question, address: Address) -> str:
     return address.href(WHY, **{"grain": None, "compare": None, **_parts(question)})
 
 
+def why_measure(address: Address, site_id: str, seu_id: str, measure: str, span: Period, baseline: str) -> str:
+    """The address that explains a number of a use against a version of its baseline."""
+    named = {"site": site_id, "scope": f"seu:{seu_id}", "kpi": measure, "period": f"{span.start}/{span.end}"}
+    kept = {"grain": None, "compare": None}
+    return address.href(WHY, **kept, **named, of="assessment", baseline=baseline or None)
+
+
 def _parts(question: Question) -> dict[str, str | None]:
     if isinstance(question, Combined) or question.grain not in ("", "running", "assessment") or not question.site:
         site = next(queries_in(question)).site

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from data_quality.contracts.baselines.baseline import AdjustmentKind, AdjustmentRecord, AdjustmentStatus
 from data_quality.contracts.sentence import Sentence, Text, sentences
+from reports.figures.use_quarters import UseData
 from reports.pages.address import Address
-from reports.pages.energy_uses import ENPI, UseData
+from reports.pages.energy_uses import ENPI
 from reports.pages.page import REASON, Form, Input, PageBlock
 from reports.pages.signers import Signer, signed
 from reports.report_content import Paragraph

@@ -4,49 +4,24 @@ Days of an energy use as charts: metered against expected, running savings, and 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple
 
-from assets.kpi.enpi.alerts import EnpiAlert
-from assets.kpi.enpi.enpi_result import EnpiResult
 from assets.kpi.enpi.use_register import SeuLine
-from data_quality.contracts.baselines.baseline import AdjustmentRecord, BaselineVersion
-from data_quality.contracts.finding import Finding
-from data_quality.contracts.people import person_text
-from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.sentence import Numeral, Sentence, Text
-from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint
-from reports.pages.address import WHY, Address
+from reports.figures.use_quarters import SHOWN, Driver, Quarter, UseDays
+from reports.pages.address import Address, why_measure
 from reports.pages.chart import Chart, ChartRow, Role, day_ticks
 from reports.pages.numbers import Number
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
 from reports.pages.report_library import span_text
 from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Paragraph, Tone
-from reports.texts.locales import format_alike, named, period_text, short_date
-from reports.writer import TONES, standing_of, words
+from reports.report_content import Cell, Paragraph
+from reports.texts.locales import format_alike, named, period_text
+from reports.writer import words
 
 UNIT = "kwh"
-
-
-class Driver(NamedTuple):
-    """A driver of the use: its name and unit, and its value on each of the days."""
-
-    name: str
-    unit: str
-    values: tuple[float | None, ...]
-
-
-class UseDays(NamedTuple):
-    """Days of a span, in order. saved: the running sum of savings; empty where none may be claimed."""
-
-    actual: Sequence[DayPoint] = ()
-    expected: Sequence[DayPoint] = ()
-    saved: Sequence[DayPoint] = ()
-    driver: Driver | None = None
 
 
 def day_charts(
@@ -122,87 +97,6 @@ BASELINES = "/baselines"
 NONE = Cell(text="–", tone="muted")
 # What the page of forecasts does not take of an address.
 _OWN = ("scope", "period", "grain", "compare", "as_of")
-# Of a use's quarter: measure of the dataset enpi -> title and unit of its column.
-SHOWN: Mapping[str, tuple[str, str]] = {
-    "actual_kwh": ("Actual", "kwh"),
-    "expected_kwh": ("Expected", "kwh"),
-    "deviation_percent": ("Deviation", "percent"),
-    "enpi_index": ("Index", "percent"),
-    "uncertainty_kwh": ("Uncertainty ±", "kwh"),
-}
-
-
-@dataclass(frozen=True)
-class Quarter:
-    """One quarter, or another span, of one use by one version. figures: by measure of the dataset enpi."""
-
-    period: Period
-    result: EnpiResult
-    figures: Mapping[str, Figure]
-
-    @property
-    def standing(self) -> str:
-        """The one code of how the use stands."""
-        return standing_of(self.result.status, self.result.performance)
-
-    @property
-    def tone(self) -> Tone:
-        """Tone of its standing."""
-        return TONES.get(self.standing, "plain")
-
-    @property
-    def name(self) -> str:
-        """Quarter or month within its year: Q1, 01."""
-        return self.period.label[-2:]
-
-    def why(self, address: Address, site_id: str, measure: str) -> str:
-        """The address that explains one of its numbers."""
-        result = self.result
-        version = f"{result.baseline_id}@{result.baseline_version}" if result.baseline_id else ""
-        return why_measure(address, site_id, result.seu_id, measure, self.period, version)
-
-
-@dataclass(frozen=True)
-class UseData:
-    """One energy use. whole: the asked span by `version`, as far as it is read; months, quarters: those of it, oldest
-    first. newest: the newest assessable quarter of all that was read. before: metered energy of the training's months,
-    by their names. trend: quarters by version. days: of the span, or of the training. names: of people by person_id.
-    last_report: the newest period of which a report holds the use.
-    """
-
-    site: Site
-    seu: Seu
-    version: BaselineVersion | None
-    versions: Sequence[BaselineVersion]
-    span: Period
-    whole: Quarter | None
-    months: Sequence[Quarter]
-    quarters: Sequence[Quarter]
-    newest: Quarter | None
-    before: Mapping[str, Figure]
-    trend: Mapping[int, Sequence[Quarter]]
-    adjustments: Sequence[AdjustmentRecord]
-    alerts: Sequence[EnpiAlert]
-    reviews: Sequence[Finding]
-    days: UseDays
-    training: UseDays
-    names: Mapping[str, str] = field(default_factory=dict)
-    last_report: str = ""
-
-    def person(self, person_id: str) -> str:
-        """Name of a person for pages."""
-        return person_text(person_id, self.names.get(person_id))
-
-    def fitter(self, version: BaselineVersion, locale: str) -> str:
-        """Fitter of a version, and when."""
-        return f"{self.person(version.fitted_by)} on {short_date(version.fitted_at_utc.date(), locale)}"
-
-    def approval(self, version: BaselineVersion, locale: str) -> str:
-        """Approver of a version, when and why; empty where nobody did."""
-        if not (version.approved_by and version.approved_at_utc):
-            return ""
-        day = short_date(version.approved_at_utc.date(), locale)
-        return f"{self.person(version.approved_by)} on {day}: {version.reason}"
 
 
 def use_address(address: Address, site_id: str, seu_id: str, **changes: str | None) -> str:
@@ -216,11 +110,9 @@ def version_address(address: Address, site_id: str, seu_id: str, version: int) -
     return address.href(f"{BASELINES}/{site_id}/{seu_id}", **kept, version=str(version))
 
 
-def why_measure(address: Address, site_id: str, seu_id: str, measure: str, span: Period, baseline: str) -> str:
-    """The address that explains a number of a use against a version of its baseline."""
-    named = {"site": site_id, "scope": f"seu:{seu_id}", "kpi": measure, "period": f"{span.start}/{span.end}"}
-    kept = {"grain": None, "compare": None}
-    return address.href(WHY, **kept, **named, of="assessment", baseline=baseline or None)
+def why_quarter(quarter: Quarter, address: Address, site_id: str, measure: str) -> str:
+    """The address that explains one of its numbers."""
+    return why_measure(address, site_id, quarter.result.seu_id, measure, quarter.period, quarter.baseline)
 
 
 def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address, *, sites: Mapping[str, str]) -> Page:
@@ -237,7 +129,7 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
         for line, newest in lines
     ]  # fmt: skip
     whys = {
-        newest.figures[_DEVIATION].figure_id: newest.why(address, line.site, _DEVIATION)
+        newest.figures[_DEVIATION].figure_id: why_quarter(newest, address, line.site, _DEVIATION)
         for line, newest in lines
         if newest is not None
     }
@@ -268,8 +160,15 @@ def _newest_cards(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Addr
         [text] = format_alike([deviation.value], "percent", locale=address.locale, signed=True)
         quarter = period_text(span.start, span.end, address.locale)
         note = Sentence("against expected in {0}: {1}", quarter, Sentence(words(newest.standing)))
-        value = Number(label="Deviation", text=text, unit="%", note=note, tone=newest.tone,
-                       why=newest.why(address, line.site, _DEVIATION), figure_id=deviation.figure_id)  # fmt: skip
+        value = Number(
+            label="Deviation",
+            text=text,
+            unit="%",
+            note=note,
+            tone=newest.tone,
+            why=why_quarter(newest, address, line.site, _DEVIATION),
+            figure_id=deviation.figure_id,
+        )
         cards.append(
             Widget(key=f"use-{line.site}-{line.id}", title=named(line.name), state="value", value=value, span=3,
                    link=use_address(address, line.site, line.id))

@@ -8,10 +8,11 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
+from reports.figures.use_quarters import SHOWN, Quarter, UseData
 from reports.pages.address import Address
 from reports.pages.adjustment_acts import adjustment_span
 from reports.pages.chart import Chart, ChartRow, Limit, Role, day_ticks, ticks_of
-from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseData, day_charts, use_address
+from reports.pages.energy_uses import ENPI, day_charts, use_address, why_quarter
 from reports.pages.numbers import Number
 from reports.pages.page import Cards, Choice, Form, Item, Look, Option, Page, PageBlock, Part, Widget
 from reports.pages.report_library import span_text
@@ -137,7 +138,7 @@ def _number(whole: Quarter, data: UseData, address: Address, measure: str, label
     figure = whole.figures[measure]
     [text] = format_alike([figure.value], figure.unit, locale=address.locale)
     tone = whole.tone if measure == "enpi" else "plain"
-    why = whole.why(address, data.site.site_id, measure)
+    why = why_quarter(whole, address, data.site.site_id, measure)
     unit = unit_text(figure.unit)
     return Number(label=label, text=text, unit=unit, note=note, why=why, tone=tone, figure_id=figure.figure_id)
 
@@ -379,7 +380,7 @@ def _span(period: Period, locale: str) -> str:
 def _whys(data: UseData, address: Address) -> dict[str, str]:
     every = [*data.months, *data.quarters, *(each for quarters in data.trend.values() for each in quarters)]
     return {
-        figure.figure_id: each.why(address, data.site.site_id, name)
+        figure.figure_id: why_quarter(each, address, data.site.site_id, name)
         for each in every
         for name, figure in each.figures.items()
     }

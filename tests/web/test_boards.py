@@ -30,10 +30,11 @@ from orchestration.web.boards.findings_tiles import findings_of
 from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import known_years, newest_month, newest_year, saved_by_month, where_it_goes
 from orchestration.web.boards.tiles import TILES, tiles_of
+from orchestration.web.draw import home_board
 from orchestration.web.request_context import Ask
 from reports.figures.running import running_now
 from reports.pages.address import Address
-from reports.pages.board import boards, home_board
+from reports.pages.board import boards
 from reports.pages.chart import PARTS, chart_table
 from reports.pages.header import year_choice
 from reports.pages.page import Widget
@@ -260,8 +261,7 @@ def test_pages_open_with_the_board_that_is_the_persons_own(asking: Asking) -> No
         ("approver", "reviewer"): "ops",
     }  # fmt: skip
     for roles, board in homes.items():
-        person = Person(person_id="p", name="P", roles=tuple(map(Role, roles)), tenants=("hall",))
-        assert home_board(person) == board
+        assert home_board(Person(person_id="p", name="P", roles=tuple(map(Role, roles)), tenants=("hall",))) == board
     assert home_board(ALL.model_copy(update={"home_board": "exec"})) == "exec"
 
     answer = asking.get("/", [PAGE])

@@ -17,13 +17,13 @@ from assets.sites import view
 from assets.stores.lake.lake_files import LakeFile, history_in
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_period
+from orchestration.web.queries import asking
 from orchestration.web.request_context import Ask
-from orchestration.web.requested_number import asking
+from reports.figures.use_quarters import UseData, UseDays, use_data
 from reports.pages.address import Address
-from reports.pages.energy_uses import UseData, UseDays, day_charts
+from reports.pages.energy_uses import day_charts
 from reports.pages.page import Widget
 from reports.pages.use_page import use_page
-from reports.pages.use_quarters import use_data
 from reports.recompute.figure_sources import seu_of
 from reports.texts.locales import page_word
 from tests.e2e.conftest import call_here

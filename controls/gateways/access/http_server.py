@@ -30,7 +30,8 @@ LARGEST_HEAD = 32 * 2**10
 BACKLOG, REQUESTS = 2048, 4 * CONNECTIONS
 # Files that a process may have open: connections that have not finished their TLS handshake are among them.
 OPEN_FILES = 8192
-_STATE = "connection"
+# Name of a request's Connection in its state.
+CONNECTION = "connection"
 
 
 class Limits(Model):
@@ -64,7 +65,7 @@ class Connection(H11Protocol):
     def __init__(self, places: "Places", **given: Any) -> None:
         super().__init__(**given)
         # The application tells by it who asks (`recognised`).
-        self.app_state = {**self.app_state, _STATE: self}
+        self.app_state = {**self.app_state, CONNECTION: self}
         self.places, self.owner, self.is_known, self.is_gone = places, "", False, False
         self.waits_since_s: float | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -215,20 +216,9 @@ def _waits(connection: Connection) -> bool:
 
 def recognised(scope: Mapping[str, Any], owner: str) -> None:
     """Register the authenticated person or key of a request with the server, by name. From any thread."""
-    connection = scope.get("state", {}).get(_STATE)
+    connection = scope.get("state", {}).get(CONNECTION)
     if connection is not None:
         connection.loop.call_soon_threadsafe(connection.places.know, connection, owner)
-
-
-def is_gone(scope: Mapping[str, Any]) -> bool:
-    """Whether nobody is there any more who could be answered."""
-    connection = scope.get("state", {}).get(_STATE)
-    return connection is not None and bool(connection.is_gone)
-
-
-def connection_state(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a request's state what is about its connection, for who begins it anew."""
-    return {name: each for name, each in scope.get("state", {}).items() if name == _STATE}
 
 
 class HttpServer(uvicorn.Server):

@@ -21,13 +21,14 @@ from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of, parse_period
 from orchestration.views.requested_figures import kept_ids
 from orchestration.web.api.jobs_api import answer_of
+from orchestration.web.queries import asking
 from orchestration.web.request_context import Ask, requires
-from orchestration.web.requested_number import asking
 from orchestration.web.work import Outcome, work_of
 from reports.assess import UseRequest, enb_of
 from reports.figures.answer import Asking
-from reports.pages.energy_uses import Quarter, formula_of, why_measure
-from reports.pages.use_quarters import quarters, use_request
+from reports.figures.use_quarters import Quarter, quarters, use_request
+from reports.pages.address import why_measure
+from reports.pages.energy_uses import formula_of
 from reports.recompute.figure_sources import seu_of
 
 router = APIRouter(prefix="/api/v1")

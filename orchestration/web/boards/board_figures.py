@@ -14,9 +14,8 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_after
-from orchestration.web.queries import marts_of
+from orchestration.web.queries import asking, marts_of
 from orchestration.web.request_context import Ask
-from orchestration.web.requested_number import asking
 from reports.assess import baselines_in_force
 from reports.datasets.base import Item
 from reports.datasets.template_ask import Asker

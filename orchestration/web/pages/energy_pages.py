@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -217,7 +217,7 @@ def uses_of(query: EnergyQuery, points: tuple[Point, ...]) -> tuple[Use, ...]:
         # A part without hours of its own: the whole is shown by itself.
         return ()
     found = [
-        Use(named(name), scope, tuple(map(values.get, _starts(points))), place)
+        Use(named(name), scope, tuple(values.get(each.start_utc) for each in points), place)
         for name, scope, place, values in read
         if values
     ]
@@ -225,10 +225,6 @@ def uses_of(query: EnergyQuery, points: tuple[Point, ...]) -> tuple[Use, ...]:
         return ()
     rest = tuple(_rest(each.value, [use.values[at] for use in found]) for at, each in enumerate(points))
     return (*found, Use(NOT_METERED, "", rest))
-
-
-def _starts(points: tuple[Point, ...]) -> list[datetime]:
-    return [each.start_utc for each in points]
 
 
 def parts_of(site: Site, start: date) -> list[tuple[str, str, int]]:

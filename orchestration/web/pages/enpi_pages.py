@@ -16,16 +16,15 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.web.draw import draw_kept
 from orchestration.web.pages.adjustment_pages import adjustment_actor
 from orchestration.web.pages.job_pages import fit_form
-from orchestration.web.queries import stamp_of_uses
+from orchestration.web.queries import asking, stamp_of_uses
 from orchestration.web.request_context import Ask, Nav, requires
-from orchestration.web.requested_number import asking
 from reports.assess import enb_of, known_days
+from reports.figures.use_quarters import UseData, newest_assessable, use_data, use_request
 from reports.pages.address import span
 from reports.pages.adjustment_acts import adjustment_acts
-from reports.pages.energy_uses import UseData, enpi_list, quarters_csv, version_address
+from reports.pages.energy_uses import enpi_list, quarters_csv, version_address
 from reports.pages.page import Page
 from reports.pages.use_page import use_page
-from reports.pages.use_quarters import newest_assessable, use_data, use_request
 
 router = APIRouter()
 NAV = Nav(40, "/enpi", "Performance", Permission.BASELINE_READ, "target", "Analyse", ("ops", "audit"))

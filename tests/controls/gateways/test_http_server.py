@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from controls.gateways.access.demo_certificate import certificate_in
-from controls.gateways.access.http_server import CONNECTIONS, SHARE, HttpServer, Limits, bound, is_gone, recognised
+from controls.gateways.access.http_server import CONNECTION, CONNECTIONS, SHARE, HttpServer, Limits, bound, recognised
 from data_quality.contracts.errors import BadInput, Unreachable
 from tests.controls.gateways.sources.live_sink import until
 from tests.web.half_open import ended_within, held
@@ -91,7 +91,7 @@ def test_a_slow_reader_gets_all_and_one_who_does_not_read_is_ended() -> None:
             time.sleep(0.2)
         assert time.monotonic() - began_s > 2
         # It reads only once the server has given it up: before that it would be a reader.
-        until(lambda: any(is_gone(each) for each in asked_long))
+        until(lambda: any(each["state"][CONNECTION].is_gone for each in asked_long))
         found = ended_within(none, 20)
         assert found is not None
         assert len(found) < LONG

@@ -1,29 +1,134 @@
-"""Quarters of an energy use as figures: what the EnPI pages and the endpoints of the EnPI guide show."""
+"""Quarters of an energy use as figures, for pages and API."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import NamedTuple
 
-from assets.kpi.enpi.alerts import quarters_of
+from assets.kpi.enpi.alerts import EnpiAlert, quarters_of
+from assets.kpi.enpi.enpi_result import EnpiResult
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.warehouse.marts import if_published
+from data_quality.contracts.baselines.baseline import AdjustmentRecord, BaselineVersion
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of
 from reports.assess import TREND_YEARS, UseRequest, enb_of, ever_approved, known_days, quarters_before
-from reports.datasets.base import Item
+from reports.datasets.base import DayPoint, use_item
 from reports.datasets.enpi import EnpiData
 from reports.datasets.of_uses.day_lines import every_day
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.figures.answer import Asking, assessing, version_of
-from reports.pages.energy_uses import SHOWN, Driver, Quarter, UseData, UseDays
 from reports.recompute.figure_sources import seu_of
+from reports.report_content import Tone
+from reports.texts.locales import short_date
+from reports.writer import TONES, standing_of
 
 # Quarters that are looked at for the newest that can be assessed.
 MOST_BACK = 8
 # What is shown of each month, and of the whole span.
 OF_MONTHS = ("actual_kwh", "expected_kwh", "delta_kwh")
 OF_SPAN = ("enpi", "actual_kwh", "expected_kwh", "savings_kwh", "savings_value", "uncertainty_kwh")
+# Of a use's quarter: measure of the dataset enpi -> title and unit of its column.
+SHOWN: Mapping[str, tuple[str, str]] = {
+    "actual_kwh": ("Actual", "kwh"),
+    "expected_kwh": ("Expected", "kwh"),
+    "deviation_percent": ("Deviation", "percent"),
+    "enpi_index": ("Index", "percent"),
+    "uncertainty_kwh": ("Uncertainty ±", "kwh"),
+}
+
+
+class Driver(NamedTuple):
+    """A driver of the use: its name and unit, and its value on each of the days."""
+
+    name: str
+    unit: str
+    values: tuple[float | None, ...]
+
+
+class UseDays(NamedTuple):
+    """Days of a span, in order. saved: the running sum of savings; empty where none may be claimed."""
+
+    actual: Sequence[DayPoint] = ()
+    expected: Sequence[DayPoint] = ()
+    saved: Sequence[DayPoint] = ()
+    driver: Driver | None = None
+
+
+@dataclass(frozen=True)
+class Quarter:
+    """One quarter, or another span, of one use by one version. figures: by measure of the dataset enpi."""
+
+    period: Period
+    result: EnpiResult
+    figures: Mapping[str, Figure]
+
+    @property
+    def standing(self) -> str:
+        """The one code of how the use stands."""
+        return standing_of(self.result.status, self.result.performance)
+
+    @property
+    def tone(self) -> Tone:
+        """Tone of its standing."""
+        return TONES.get(self.standing, "plain")
+
+    @property
+    def name(self) -> str:
+        """Quarter or month within its year: Q1, 01."""
+        return self.period.label[-2:]
+
+    @property
+    def baseline(self) -> str:
+        """Version that it was held against, as `id@version`; empty without one."""
+        return f"{self.result.baseline_id}@{self.result.baseline_version}" if self.result.baseline_id else ""
+
+
+@dataclass(frozen=True)
+class UseData:
+    """One energy use. whole: the asked span by `version`, as far as it is read; months, quarters: those of it, oldest
+    first. newest: the newest assessable quarter of all that was read. before: metered energy of the training's months,
+    by their names. trend: quarters by version. days: of the span, or of the training. names: of people by person_id.
+    last_report: the newest period of which a report holds the use.
+    """
+
+    site: Site
+    seu: Seu
+    version: BaselineVersion | None
+    versions: Sequence[BaselineVersion]
+    span: Period
+    whole: Quarter | None
+    months: Sequence[Quarter]
+    quarters: Sequence[Quarter]
+    newest: Quarter | None
+    before: Mapping[str, Figure]
+    trend: Mapping[int, Sequence[Quarter]]
+    adjustments: Sequence[AdjustmentRecord]
+    alerts: Sequence[EnpiAlert]
+    reviews: Sequence[Finding]
+    days: UseDays
+    training: UseDays
+    names: Mapping[str, str] = field(default_factory=dict)
+    last_report: str = ""
+
+    def person(self, person_id: str) -> str:
+        """Name of a person for pages."""
+        return person_text(person_id, self.names.get(person_id))
+
+    def fitter(self, version: BaselineVersion, locale: str) -> str:
+        """Fitter of a version, and when."""
+        return f"{self.person(version.fitted_by)} on {short_date(version.fitted_at_utc.date(), locale)}"
+
+    def approval(self, version: BaselineVersion, locale: str) -> str:
+        """Approver of a version, when and why; empty where nobody did."""
+        if not (version.approved_by and version.approved_at_utc):
+            return ""
+        day = short_date(version.approved_at_utc.date(), locale)
+        return f"{self.person(version.approved_by)} on {day}: {version.reason}"
 
 
 def use_request(given: Asking, seu_id: str, number: str = "") -> UseRequest:
@@ -51,8 +156,8 @@ def quarters(
     ask, data = _asker_of(given, use, wanted[0].start, wanted[-1].end)
     found = []
     for each in wanted:
-        item = Item(key="", label=use.seu.name, scope=f"seu:{use.seu.seu_id}", period=each)
-        figures = {name: ask.question(f"enpi.{name}", item) for name in measures}
+        item = use_item(use.seu, each)
+        figures = {name: ask.measure("enpi", name, item) for name in measures}
         found.append(Quarter(period=each, result=data.result(use.seu, each), figures=figures))
     book(ask.book.figures())
     # The lake counts UTC days: its first one may belong to the day before, in local time.
@@ -90,7 +195,7 @@ def _days(given: Asking, use: UseRequest, span: Period, *, has_band: bool = True
     if use.version is None or period is None:
         return UseDays()
     _, data = _asker_of(given, use, period.start, period.end)
-    item = Item(key="", label=use.seu.name, scope=f"seu:{use.seu.seu_id}", period=period)
+    item = use_item(use.seu, period)
     actual, expected, saved = (
         data.days(measure, item, is_running=is_running, has_band=has_band and measure != "actual_kwh")
         for measure, is_running in (("actual_kwh", False), ("expected_kwh", False), ("savings_kwh", True))
@@ -164,7 +269,13 @@ def use_data(
         span=span,
         quarters=quarters(given, use, quarters_of(span)),
         newest=newest_assessable(given, use),
-        before={} if training is None else _training(given, use, training),
+        # Of a training longer than a year the newest month of each name.
+        before={}
+        if training is None
+        else {
+            each.name: each.figures["metered_kwh"]
+            for each in quarters(given, use, months_of(training), measures=("metered_kwh",))
+        },
         training=UseDays() if training is None else _days(given, use, training, has_band=False),
         trend=trend,
         adjustments=AdjustmentStore(use.sources.lake.store).records(baseline_id=line, as_of_utc=use.as_of_utc),
@@ -198,9 +309,3 @@ def _training_days(use: UseRequest) -> Period | None:
         return None
     fit = use.version.baseline
     return Period(label="training", start=fit.train_start, end=fit.train_end, time_zone=use.site.time_zone)
-
-
-def _training(given: Asking, use: UseRequest, training: Period) -> dict[str, Figure]:
-    found = quarters(given, use, months_of(training), measures=("metered_kwh",))
-    # Of a training longer than a year the newest month of each name.
-    return {each.name: each.figures["metered_kwh"] for each in found}
