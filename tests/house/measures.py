@@ -21,9 +21,9 @@ BUDGETS = {
     "assets": 61_410,
     "dbt_project": 2_317,
     "ml": 23_315,
-    "controls": 38_460,
-    "reports": 33_780,
-    "orchestration": 48_311,
+    "controls": 38_450,
+    "reports": 33_756,
+    "orchestration": 48_366,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
