@@ -73,7 +73,7 @@ def test_the_reference_is_made_of_the_program(site: Path) -> None:
     modules = {path.name for room in rooms for path in (ROOT / room).rglob("*.py") if path.name != "__init__.py"}
     assert modules <= cells["modules"]
     # A bar within code of a table is one on the page.
-    assert "meterloom plans list|show" in cells["modules"]
+    assert "meterloom meters add|change" in cells["modules"]
 
 
 def test_every_tutorial_is_followed_by_a_test_and_named_on_both_start_pages() -> None:
