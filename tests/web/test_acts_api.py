@@ -28,11 +28,11 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_period
 from data_quality.contracts.yaml_file import load_yaml
 from orchestration.open_project import OpenProject
+from orchestration.operations.commands import command
 from orchestration.operations.operation import Operation
 from orchestration.web import once
 from orchestration.web.api.acts_api import ACTS, body_of, sent_parameters, words_of
 from orchestration.web.api.openapi import gate_of, routes_of
-from orchestration.web.api.operations_api import operation_of
 from orchestration.web.app import make_app
 from reports.datasets.base import Given
 from reports.datasets.bills import BillData
@@ -57,9 +57,7 @@ TARIFF = (
 FACTORS = "scope,activity,unit,kg_co2e_per_unit,valid_from,valid_to\n2,electricity,kWh,0.4,2025-01-01,2026-01-01\n"
 APP = make_app(OpenProject("."), clock=None, signed_in=lambda _: None)  # type: ignore[arg-type]
 ROUTES = {(method, re.sub(r":\w+}", "}", route.path)) for route in routes_of(APP) for method in route.methods or ()}
-OPERATIONS: dict[tuple[str, str], Operation] = {
-    (each.method, each.path): operation_of(each.module, each.name) for each in ACTS
-}
+OPERATIONS: dict[tuple[str, str], Operation] = {(each.method, each.path): command(each.name) for each in ACTS}
 
 
 def rows() -> list[tuple[str, str]]:
@@ -102,7 +100,7 @@ def test_the_body_of_an_act_is_made_of_the_options_of_its_command(act) -> None: 
 
 
 def test_an_argument_is_never_read_as_an_option() -> None:
-    operation = operation_of("baselines.lifecycle", "baseline project")
+    operation = command("baseline project")
     assert words_of(operation, {"name": "plant/led", "fit": True}) == ("baseline", "project", "plant/led", "--fit")
     with pytest.raises(BadInput, match="hyphen"):
         words_of(operation, {"name": "--project=/elsewhere"})

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli.main import build_app
-from orchestration.web.api.operations_api import ENDPOINTS, offered, operation_of
+from orchestration.operations.commands import command
+from orchestration.web.api.operations_api import ENDPOINTS, offered
 from tests.web.marts_world import Asking
 from tests.web.why_world import ANNE, tenant
 
@@ -35,9 +36,9 @@ IN_PATH = {
     "baseline show": {"baseline_id": "plant/hvac/enb"},
     "reports show": {"revision": "enpi_quarter/plant/2025-Q1@1"},
 }
-NAMES = [name for _, _, name, _ in ENDPOINTS]
-PATHS = {name: path.replace(":path}", "}").format(**IN_PATH.get(name, {})) for path, _, name, _ in ENDPOINTS}
-OPERATIONS = {name: operation_of(module, name) for _, module, name, _ in ENDPOINTS}
+NAMES = [name for _, name, _ in ENDPOINTS]
+PATHS = {name: path.replace(":path}", "}").format(**IN_PATH.get(name, {})) for path, name, _ in ENDPOINTS}
+OPERATIONS = {name: command(name) for name in NAMES}
 
 
 @pytest.fixture
