@@ -25,10 +25,17 @@ from tests.web.why_world import ANNE, posted
 
 pytestmark = pytest.mark.slow
 HEAD = "timestamp,meter,value_kwh\n"
-# The supply of a day that nobody read, a correction, and two rows that cannot be.
-LOST_DAY = HEAD + "".join(
-    f"2025-03-04T{hour:02}:{minute:02}:00+01:00,main,100.5\n" for hour in range(24) for minute in (0, 15, 30, 45)
-)
+
+
+def lost_day(share: float = 1.0) -> str:
+    """The supply of a day that nobody read, as likely as its neighbours: no calculation puts an estimate over it."""
+    quarters = [(hour, minute) for hour in range(24) for minute in (0, 15, 30, 45)]
+    rows = [(f"{hour:02}:{minute:02}", share * (16 + (hour + minute / 15) % 4)) for hour, minute in quarters]
+    return HEAD + "".join(f"2025-03-04T{at}:00+01:00,main,{value:.3f}\n" for at, value in rows)
+
+
+# A day, and three rows that cannot be.
+LOST_DAY = lost_day()
 WRONG = LOST_DAY + "2025-03-05T00:00:00+01:00,main,-4.1\nnoon,main,1\n2025-03-05T01:00:00+01:00,nobody,1\n"
 
 
@@ -80,9 +87,9 @@ def test_a_file_is_shown_with_what_it_changes_and_taken_in_once(engineer: Asking
     again = preview(engineer, WRONG)
     assert "stored already, nothing changes" in again
     assert "Accept" not in again.replace("before you accept", "")
-    corrected = preview(engineer, LOST_DAY.replace("100.5", "99.5"))
+    corrected = preview(engineer, lost_day(0.99))
     assert "Preview: 96 corrected" in corrected
-    assert "correction, was 100.500" in corrected
+    assert "correction, was 16.000" in corrected
 
 
 @pytest.mark.parametrize(
@@ -162,10 +169,10 @@ def test_what_waits_in_quarantine_is_read_again_after_its_mending(engineer: Aski
 
 def test_a_size_that_is_right_is_accepted_by_a_person_whom_the_batch_keeps(engineer: Asking) -> None:
     accept(engineer, preview(engineer, LOST_DAY))
-    page = preview(engineer, LOST_DAY.replace("100.5", "1005"))
+    page = preview(engineer, lost_day(10))
     assert "Rejected" in page
     sent_whole = engineer.project.root + "/ten.csv"
-    Path(sent_whole).write_text(LOST_DAY.replace("100.5", "1005"))
+    Path(sent_whole).write_text(lost_day(10))
     engineer.project.quarantine.keep_file(
         Path(sent_whole), BadInput("ten times", reason="scale_slip"), site_id="plant", clock=engineer.clock
     )
