@@ -219,7 +219,7 @@ def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo, span_utc: tuple[dat
 def _worded(words: str) -> str:
     """The best other choice of a device, with the power that it names beside it."""
     doing, _, power = words.removesuffix(" kW").rpartition(" ")
-    return Sentence("{0} {1} kW", Sentence(doing), power) if words.endswith(" kW") else Sentence(words)
+    return Sentence("{0} {1} kW", Sentence(doing), Numeral(power)) if words.endswith(" kW") else Sentence(words)
 
 
 def _runs(plan: Plan, power_kw: list[float], zone: ZoneInfo) -> list[tuple[float, str]]:

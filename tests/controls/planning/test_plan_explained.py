@@ -1,5 +1,6 @@
 """A plan's explanation is stored with it, outside of its hash, and shown on its asset and in a sentence a device."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -97,5 +98,8 @@ def test_each_device_has_a_sentence_and_says_which_choice_counts_most(made: Plan
     assert battery.startswith("battery charges ")
     assert " and discharges " in battery
     assert "would cost" in battery
+    german = page_word(battery, "de")
+    assert re.search(r"kW am .* mehr kosten", german), german
+    assert not re.search(r"\d\.\d", german), german
     assert pv == "pv is left as it is."
     assert "would cost" not in device_sentences(plan(), time_zone="Europe/Prague")[0]
