@@ -146,6 +146,9 @@ def test_a_day_without_any_reading_has_a_page_too(seen: Asking) -> None:
 def test_a_page_shows_a_hundred_readings_and_the_csv_has_all_of_them(seen: Asking) -> None:
     page = seen.get("/why", [("accept", "text/html")], **MONTH)
     total = int(re.search(r"([\d,]+) readings", page.text)[1].replace(",", ""))
+    german = seen.get("/why", [("accept", "text/html")], **MONTH, locale="de").text
+    values = re.findall(r'data-of="Wert">([^<]*)<', german)
+    assert [each for each in values if not re.fullmatch(r"\d{1,3}(\.\d{3})*(,\d+)?", each)] == []
     assert page.text.count("plant.csv:") == 100 < total
     cells = [re.sub(r"<[^>]+>", "", each) for each in re.findall(r"<td.*?</td>", page.text, re.DOTALL)]
     assert [each for each in cells if re.search(r"\d{4}-\d\d-\d\d", each)] == []
