@@ -24,7 +24,6 @@ from reports.figure_book import FigureBook
 from reports.figures.answer import Asking, assessing, version_of
 from reports.recompute.figure_sources import seu_of
 from reports.report_content import Tone
-from reports.texts.locales import short_date
 from reports.writer import TONES, standing_of
 
 # Quarters that are looked at for the newest that can be assessed.
@@ -118,17 +117,6 @@ class UseData:
     def person(self, person_id: str) -> str:
         """Name of a person for pages."""
         return person_text(person_id, self.names.get(person_id))
-
-    def fitter(self, version: BaselineVersion, locale: str) -> str:
-        """Fitter of a version, and when."""
-        return f"{self.person(version.fitted_by)} on {short_date(version.fitted_at_utc.date(), locale)}"
-
-    def approval(self, version: BaselineVersion, locale: str) -> str:
-        """Approver of a version, when and why; empty where nobody did."""
-        if not (version.approved_by and version.approved_at_utc):
-            return ""
-        day = short_date(version.approved_at_utc.date(), locale)
-        return f"{self.person(version.approved_by)} on {day}: {version.reason}"
 
 
 def use_request(given: Asking, seu_id: str, number: str = "") -> UseRequest:

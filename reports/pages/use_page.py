@@ -261,13 +261,18 @@ def formula_text(site: Site, version: BaselineVersion, locale: str, *, digits: i
 def _versions(data: UseData, address: Address) -> Iterator[Item]:
     """Versions in the life of the baseline: what each was trained on, and whose word it rests on."""
     for each in sorted(data.versions, key=lambda version: -version.version):
-        approval, is_in_force = data.approval(each, address.locale), each.status is BaselineStatus.APPROVED
-        text = Sentence(f"Version {{0}} {each.status.value}", each.version)
-        rejected = Sentence("rejected: {0}", named(each.reason)) if each.rejected_by else ""
-        about = Sentence("fitted by {0}", data.fitter(each, address.locale))
+        is_in_force = each.status is BaselineStatus.APPROVED
+        day = short_date(each.fitted_at_utc.date(), address.locale)
+        about = [Sentence("fitted by {0}, {1}", named(data.person(each.fitted_by)), named(day))]
+        if each.approved_by and each.approved_at_utc:
+            day = short_date(each.approved_at_utc.date(), address.locale)
+            approver = named(data.person(each.approved_by))
+            about.append(Sentence("approved by {0}, {1}: {2}", approver, named(day), named(each.reason)))
+        if each.rejected_by:
+            about.append(Sentence("rejected: {0}", named(each.reason)))
         yield Item(
-            text=text,
-            detail=sentences((about, Sentence("approved by {0}", approval) if approval else "", rejected), ", "),
+            text=Sentence(f"Version {{0}} {each.status.value}", each.version),
+            detail=sentences(about, "; "),
             tone="good" if is_in_force else "plain",
             icon="shield-check" if is_in_force else "pen-line",
             href=address.href(baseline=str(each.version)),
