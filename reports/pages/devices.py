@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.sentence import Sentence, Stored, Text, sentences
 from reports.pages.address import Address
 from reports.pages.page import Cards, Form, Item, Page, PageBlock, Part, Strip, Widget
 from reports.pages.widgets.live_kw import age_words
@@ -410,7 +410,7 @@ def _commands(commands: Sequence[SentCommand], locale: str) -> Table:
         (
             each.at, each.until, each.of, each.told(locale),
             Cell(text=STATES[each.state][0], tone=STATES[each.state][1]), each.proof,
-            Cell(text=named(each.because) if each.because else NONE, tone="muted"),
+            Cell(text=Stored(each.because) if each.because else NONE, tone="muted"),
         )
         for each in commands
     ]  # fmt: skip

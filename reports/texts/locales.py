@@ -156,10 +156,9 @@ def _read_back(text: str, rules: Language) -> str:
             found = (size, worded, match)
     if found is None:
         # Parts of a sentence have patterns of their own.
-        for mark in ("; ", ": "):
-            head, _, rest = text.partition(mark)
-            if rest and text not in rules.pages:
-                return mark.join(_read_part(each, rules) for each in (head, rest))
+        mark = re.search("[;:] ", text)
+        if mark and text not in rules.pages:
+            return mark[0].join(_read_part(each, rules) for each in (text[: mark.start()], text[mark.end() :]))
         return rules.pages.get(text) or rules.reports.get(text, text)
     given = {int(name[1:]): _read_part(part, rules) for name, part in found[2].groupdict().items()}
     return found[1].format(*(given[at] for at in sorted(given)))

@@ -36,7 +36,7 @@ def read(asking: Asking, path: str = "/devices", **query: str) -> str:
     return html.unescape(answer.text)
 
 
-def sent(asking: Asking, value: float = 3.0) -> None:
+def sent(asking: Asking, value: float = 3.0, reason: str = "") -> None:
     """A command that the battery proved by a read-back."""
     store, (start, end) = asking.project.store, (NOW - timedelta(minutes=5), NOW + timedelta(minutes=10))
     order = command(site_id="plant", value=value, valid_from_utc=start, valid_until_utc=end)
@@ -57,7 +57,8 @@ def sent(asking: Asking, value: float = 3.0) -> None:
         [row] = read_commands(store, "plant")
         with site_transaction(store, "plant") as connection:
             transition(
-                connection, row, state, at_utc=NOW - timedelta(minutes=4), reason=f"to <{state}>", facts=facts,
+                connection, row, state, at_utc=NOW - timedelta(minutes=4), reason=reason or f"to <{state}>",
+                facts=facts,
                 evidence_grade=grade,
             )  # fmt: skip
 
@@ -80,6 +81,23 @@ def test_a_proven_command_gives_state_age_and_evidence(devices: Asking) -> None:
     assert "read back" in one
     assert "to <VERIFIED>" in one
     assert "zurückgelesen" in read(devices, "/devices/battery", locale="de")
+
+
+@pytest.mark.parametrize(
+    ("reason", "german"),
+    [
+        ("the agent was stopped", "der Agent wurde angehalten"),
+        ("after-recovery: the device reads 1.5", "nach einem Neustart: das Gerät meldet 1,5"),
+        ("I03: it has been on for 120 s; at least 600 s are needed", "I03: es ist seit 120 s an; nötig sind 600 s"),
+        ("the meter moved by 0.51 kW, expected 0.5 kW within 0.1 kW", "der Zähler änderte sich um 0,51 kW, erwartet"),
+    ],
+)
+def test_the_recorded_reason_of_a_command_is_in_the_language_of_the_page(
+    devices: Asking, reason: str, german: str
+) -> None:
+    sent(devices, reason=reason)
+    assert f">{german}" in read(devices, "/devices/battery", locale="de")
+    assert f">{reason}<" in read(devices, "/devices/battery")
 
 
 def test_a_live_value_of_the_meter_of_one_device_is_its_state(devices: Asking) -> None:
