@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.kpi.mart_windows import Window
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, drop_note, take_note, write_note
-from assets.stores.warehouse.warehouse import read_warehouse, target_of
+from assets.stores.warehouse.warehouse import held_open, read_warehouse, target_of
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
 from data_quality.contracts.time import Clock
 from orchestration.open_project import project_here
@@ -35,17 +35,18 @@ def build(
     target, stage = target_of(project.project), project.stage(name)
     scopes = months_of_run(context, project)
     requested = [Window(site_id=site.site_id, first=period.start, after=period.end) for site, period in scopes]
-    prepared = stage.prepare(requested, target=target, expected=expected)
-    context.log.info(f"loaded {prepared.rows} for {prepared.windows}")
-    outcome = build_stage(name, target=target, is_full=prepared.is_full)
-    if outcome.is_success:
-        # Only of a build that succeeded: by the note the marts are known to hold what it names.
-        write_note(project.builds_dir, context.run_id, name, stage.finish(prepared, target=target))
-        site, period = scopes[0]
-        # Of a bucket its first site stands for all.
-        for mart in PREVIEWED & {key.to_user_string() for key in context.selected_asset_keys}:
-            rows = read_warehouse(target, mart, site_id=site.site_id, years=[period.end.year - 1, period.end.year])
-            context.add_asset_metadata(mart_preview(mart, rows, site_id=site.site_id), mart)
+    with held_open(target):
+        prepared = stage.prepare(requested, target=target, expected=expected)
+        context.log.info(f"loaded {prepared.rows} for {prepared.windows}")
+        outcome = build_stage(name, target=target, is_full=prepared.is_full)
+        if outcome.is_success:
+            # Only of a build that succeeded: by the note the marts are known to hold what it names.
+            write_note(project.builds_dir, context.run_id, name, stage.finish(prepared, target=target))
+            site, period = scopes[0]
+            # Of a bucket its first site stands for all.
+            for mart in PREVIEWED & {key.to_user_string() for key in context.selected_asset_keys}:
+                rows = read_warehouse(target, mart, site_id=site.site_id, years=[period.end.year - 1, period.end.year])
+                context.add_asset_metadata(mart_preview(mart, rows, site_id=site.site_id), mart)
     # Told before the failure is raised: what was built is built.
     yield from asset_events(outcome, context.selected_asset_keys)
     if not outcome.is_success:

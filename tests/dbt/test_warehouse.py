@@ -146,6 +146,16 @@ def test_two_threads_ask_a_warehouse_that_is_held_open_at_the_same_time(tmp_path
         assert len(said) == 1
 
 
+def test_whoever_holds_a_warehouse_within_another_leaves_it_to_the_first(tmp_path: Path) -> None:
+    target = WarehouseTarget(duckdb_file=tmp_path / "w.duckdb")
+    with held_open(target):
+        with held_open(target):
+            load_sources(target, {"sites": SITES})
+        assert target.duckdb_file in warehouse._HELD
+    assert target.duckdb_file not in warehouse._HELD
+    assert len(lake_table(target, "sites")) == 1
+
+
 def test_a_damaged_file_is_rebuilt_by_a_full_load_and_only_by_that(tmp_path: Path) -> None:
     target = WarehouseTarget(duckdb_file=tmp_path / "w.duckdb")
     target.duckdb_file.write_bytes(os.urandom(5000))

@@ -1,10 +1,13 @@
 """One served project for the tests of a file, and a new one for those that change it."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orchestration.operations.answer import DONE
+from orchestration.web.work import Job, Outcome, Work
 from tests.web.served import Served, make_served
 from tests.web.why_world import acted, plant_folder, seen
 
@@ -25,3 +28,20 @@ def served(tmp_path: Path) -> Iterator[Served]:
     found = make_served(tmp_path)
     yield found
     found.project.close()
+
+
+@pytest.fixture
+def jobs_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Jobs run until the test ends, as they do with the command, which takes five seconds of a processor: what an
+    upload leaves to be calculated ran on beside the tests after it, and no test looked at it.
+    """
+    is_over = threading.Event()
+
+    def waiting(_: Work, job: Job) -> Outcome:
+        job.is_running = True
+        is_over.wait()
+        return Outcome(DONE, {}, "")
+
+    monkeypatch.setattr(Work, "_run", waiting)
+    yield
+    is_over.set()

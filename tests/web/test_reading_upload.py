@@ -17,6 +17,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from orchestration.web.app import make_app
 from orchestration.web.kept_uploads import KEPT_FOR
+from orchestration.web.work import work_of
 from tests.reports import plant
 from tests.web.asking import PAGE, send
 from tests.web.marts_world import VERA, Asking, make_project, plant_of_the_web
@@ -40,7 +41,7 @@ WRONG = LOST_DAY + "2025-03-05T00:00:00+01:00,main,-4.1\nnoon,main,1\n2025-03-05
 
 
 @pytest.fixture
-def engineer(tmp_path: Path) -> Iterator[Asking]:
+def engineer(tmp_path: Path, jobs_wait: None) -> Iterator[Asking]:
     """The application as an engineer sees it."""
     project = make_project(tmp_path / "project", plant_of_the_web())
     (tmp_path / "project" / "people.yaml").write_text(
@@ -83,6 +84,9 @@ def test_a_file_is_shown_with_what_it_changes_and_taken_in_once(engineer: Asking
     assert engineer.project.quarantine.items("plant") == []
     assert [accept(engineer, page) for _ in range(2)] == [303, 303]
     assert rows(engineer) == before + 96
+    job = work_of(engineer.project).newest(("kpis", "--site", "plant"))
+    assert job is not None
+    assert job.words[-2:] == ("--period", "2025-03")
     assert len(engineer.project.quarantine.items("plant")) == 3
     again = preview(engineer, WRONG)
     assert "stored already, nothing changes" in again

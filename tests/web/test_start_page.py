@@ -79,6 +79,7 @@ def test_files_become_a_site_with_its_readings_and_figures_once(empty: Asking) -
     assert empty.get("/", [PAGE]).headers["location"].startswith("/board/")
 
 
+@pytest.mark.usefixtures("jobs_wait")
 def test_bills_and_meter_files_come_together_and_the_bills_are_stored_and_checked_once(
     empty: Asking, tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ SPRING = "Zeit;Netz (kWh)\n" + "".join(f"31.03.2024 {at};2,500\n" for at in QUAR
 TWO_WAYS = SPRING.replace("31.03.2024", "02/03/2025")
 
 
+@pytest.mark.usefixtures("jobs_wait")
 @pytest.mark.parametrize(
     ("text", "asked", "name", "answer", "first"),
     [
@@ -132,6 +134,7 @@ def test_what_the_times_leave_open_is_answered_on_the_page(
     assert (len(stored), f"{stored.min():%Y-%m-%dT%H}") == (text.count("2,500"), first)
 
 
+@pytest.mark.usefixtures("jobs_wait")
 def test_a_site_is_made_whole_or_not_at_all(empty: Asking) -> None:
     page = shown(empty, file_of("export.csv", METERS.encode()))
     for changes, status, said in (
@@ -174,6 +177,7 @@ MAP = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("jobs_wait")
 @pytest.mark.parametrize("other", [(), (file_of("other.csv", METERS.encode()),)])
 def test_columns_that_are_not_recognised_are_mapped_and_make_a_site(
     empty: Asking, other: tuple[tuple[str, bytes], ...]
@@ -189,6 +193,7 @@ def test_columns_that_are_not_recognised_are_mapped_and_make_a_site(
     assert (stored.height, stored["value"].sum()) == (96, 96 * 100.5)
 
 
+@pytest.mark.usefixtures("jobs_wait")
 def test_columns_that_are_taken_for_others_are_mapped_otherwise(empty: Asking) -> None:
     page = shown(empty, file_of("export.csv", METERS.encode()))
     [address] = re.findall(r'href="(/start[^"#]*map=export.csv)', page)

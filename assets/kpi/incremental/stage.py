@@ -3,6 +3,7 @@ loads, what it leaves behind. Dagster and dbt stand in the shell that calls this
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import date, datetime
 from pathlib import Path
 
@@ -46,6 +47,7 @@ from assets.stores.warehouse.warehouse import (
     WarehouseTarget,
     built_with,
     energy_spans,
+    held_open,
     load_sources,
     mark_built,
     publish_marts,
@@ -204,7 +206,9 @@ class Stage:
             written[SUMMED] = {} if lacking else {PORTFOLIO: sorted(sums)}
         counts: dict[str, int] = {}
         digests = MartDigests(self.lake.store, self.marts_dir)
-        with digests.publishing(self.name):
+        # One that is not there is not made by being opened: the first question to it says so.
+        held = held_open(target) if target.duckdb_file.exists() else nullcontext()
+        with digests.publishing(self.name), held:
             for name, span in written.items():
                 counts |= publish_marts(target, self.marts_dir, [name], years=span)
             digests.record(self.name, written, clock)

@@ -275,13 +275,12 @@ def _parse_naive(texts: pl.Series) -> pl.Series:
     """ISO 8601 texts without offset as local times; null where the text is something else."""
     sample = texts.drop_nulls().head(1)
     # The style of the first text is tried first: it reads nearly every file whole.
-    formats = sorted(_FORMATS, key=lambda form: _parsed(sample, form).null_count())
-    parsed = _parsed(texts, formats[0])
-    for form in formats[1:]:
+    first = next((form for form in _FORMATS if not _parsed(sample, form).null_count()), _FORMATS[0])
+    parsed = _parsed(texts, first)
+    for form in (each for each in _FORMATS if each != first):
         if parsed.null_count() == texts.null_count():
             break
-        other = _parsed(texts, form)
-        parsed = parsed.zip_with(parsed.is_not_null(), other)
+        parsed = parsed.zip_with(parsed.is_not_null(), _parsed(texts, form))
     return parsed.cast(LOCAL_US)
 
 

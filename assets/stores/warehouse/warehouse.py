@@ -370,9 +370,10 @@ def _rows(target: WarehouseTarget, query: str) -> list[tuple[Any, ...]]:
 def held_open(target: WarehouseTarget) -> Iterator[None]:
     """Keep a DuckDB file open for all queries here meanwhile: to open one costs more than to query it.
 
-    Others, dbt in this process too, are shut out until the end. Raises Unreachable.
+    Others, dbt in this process too, are shut out until the end. Held already, it stays with the first holder. Raises
+    Unreachable.
     """
-    if target.postgres_url:
+    if target.postgres_url or target.duckdb_file in _HELD:
         yield
         return
     with duckdb_session(target.duckdb_file, may_discard=True) as connection:
