@@ -3,32 +3,52 @@
 import hashlib
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from assets.stores.whole_file import locked, write_whole
+from assets.sites.load_sites import M, replaced
+from assets.stores.whole_file import locked, sync_folder, unfinished_of, write_whole
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence
 
+if TYPE_CHECKING:
+    from assets.stores.transactions import Store
+
 # Between the look at a file and its change no other thread changes it.
 _ONE_WRITER = threading.Lock()
-_NAME = re.compile(r"(\d{8}T\d{6}Z)\.([0-9a-f]{12})\.([a-z0-9_.-]+)\.yaml")
+_NAME = re.compile(r"(\d{8}T\d{6}Z)\.([0-9a-f]{12})\.([a-z0-9_.-]*)\.yaml")
 
 
 class KeptText(NamedTuple):
-    """A text that was replaced: when, and by whom. name: of its file."""
+    """A text that was replaced: when, and by whom; empty where nobody was named. name: of its file."""
 
     name: str
     at_utc: datetime
     person_id: str
 
 
+class Desk(NamedTuple):
+    """What an act on a file of a project leaves behind. store: its signature, recorded with the act; texts: folder of
+    the file's replaced texts; person_id: of the person who acts, empty where nobody is named.
+    """
+
+    store: "Store"
+    texts: Path
+    person_id: str
+    now_utc: datetime
+
+
+def text_sha256(path: Path) -> str:
+    """The SHA-256 of the file's bytes, in hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def text_tag(path: Path) -> str:
-    """Version tag of the file: the first half of the SHA-256 of its bytes, in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+    """Version tag of the file: the first half of its SHA-256."""
+    return text_sha256(path)[:32]
 
 
 @contextmanager
@@ -40,6 +60,49 @@ def one_writer(path: Path, seen: str) -> Iterator[None]:
         if text_tag(path) != seen:
             raise BadInput(Sentence("the file was changed since: read it again"), reason="changed_since")
         yield
+
+
+@contextmanager
+def rewritten(
+    path: Path, load: Callable[[Path], M], change: Callable[[str], str], desk: Desk | None, *, seen: str = ""
+) -> Iterator[M]:
+    """What the file holds with its changed text, which replaces it where nothing fails inside; whole or not at all.
+
+    Within, the store of the desk is one transaction, and the new text stands in `unfinished_of(path)`. load: reads the
+    new file. change: the text -> its new text. desk: None for a file outside of a project. seen: tag of the text that
+    the change is made for; empty: the present one. Raises BadInput (changed_since), and what load and change raise.
+    """
+    with one_writer(path, seen or text_tag(path)):
+        if desk is not None:
+            _finish_killed(path, desk)
+        text = as_in_file(change(site_text(path)), path)
+        with replaced(path, text, load) as found, desk.store.together() if desk else nullcontext():
+            yield found
+            if desk is not None:
+                keep_text(path, desk.texts, desk.person_id, desk.now_utc)
+
+
+def _finish_killed(path: Path, desk: Desk) -> None:
+    """Raises BadInput (changed_since) where an act was killed once it was signed and before the file was replaced: the
+    text that it signed takes its place now, unless somebody has edited the file since.
+    """
+    left = unfinished_of(path)
+    if not left.exists():
+        return
+    from assets.stores.published.publications import act_over
+
+    signed = act_over(desk.store, text_sha256(left))
+    # A text that nobody signed is of an act that never was: this one writes over it.
+    if signed is None:
+        return
+    kept = kept_texts(desk.texts)
+    act = f"{signed.kind} of {signed.subject}, signed by {signed.person_id}, was cut off before {path.name} held it"
+    if kept and f".{text_tag(path)[:12]}." in kept[0].name:
+        left.replace(path)
+        sync_folder(path.parent)
+        raise BadInput(f"{act}; it holds it now: look at it, then do yours again", reason="changed_since")
+    left.unlink()
+    raise BadInput(f"{act}, and it was edited since: do both again where they are wanted", reason="changed_since")
 
 
 def site_text(path: Path) -> str:

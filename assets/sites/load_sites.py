@@ -196,17 +196,10 @@ def unknown_site(site_id: str, known: Iterable[str], folder: Path) -> BadInput:
 
 
 @contextmanager
-def rewritten(path: Path, text: str) -> Iterator[Site]:
-    """The site that the file will be with this text, which replaces the old one where nothing fails within; whole or
-    not at all. Raises BadConfiguration for a text that is no site.
-    """
-    with replaced(path, text, load_site) as site:
-        yield site
-
-
-@contextmanager
 def replaced(path: Path, text: str, load: Callable[[Path], M]) -> Iterator[M]:
-    """As rewritten, for a file of any kind. load: reads a copy next to its place first, and raises BadConfiguration."""
+    """What the file will hold with this text, which replaces the old one where nothing fails within; whole or not at
+    all. load: reads a copy next to its place first, and raises BadConfiguration.
+    """
     # Beside it, in the same folder: only there is a rename whole or not at all.
     with whole_file(path) as copy:
         copy.write_bytes(text.encode())

@@ -5,7 +5,7 @@ Who may act is asked of the permissions, keys are the caller's (`sign`); refusal
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, tzinfo
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from data_quality.contracts.control.dr_event import ClassVote, DrEvent, EventCom
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, zone
 
@@ -55,8 +56,9 @@ def create_event(
 ) -> tuple[DrEvent, bool]:
     """The event that a programme calls, and whether it is new: one source has one event, however often it comes.
 
-    person: None for a call that a machine took; then source names it. Raises BadInput: an event in the past, one that
-    the programme's terms do not allow (not_in_programme), or one over another that is open (overlapping_events).
+    person: None for a call that a machine took; then source names it, and its event stands whatever the signal's span
+    is by now. Raises BadInput: an event in the past, one that the programme's terms do not allow (not_in_programme),
+    one over another that is open (overlapping_events), or one of a source whose event has other terms (other_terms).
     """
     from controls.demand_response.curtailment import Event, check_event
 
@@ -67,6 +69,9 @@ def create_event(
     with project.store.together():
         known = events.standing(site_id)
         if source and (stands := next((each for each in known if each.source == source), None)):
+            called = {"programme": programme, "start_utc": start_utc, "end_utc": end_utc, "target_kw": target_kw}
+            if person is not None:
+                _check_terms(stands, stands.model_copy(update=called), zone(site.time_zone))
             return stands, False
         check_event(Event(start_utc, end_utc, target_kw), now_utc=now_utc)
         calls = [each for each in known if each.programme == programme and each.state != "opted_out"]
@@ -270,6 +275,27 @@ def vote_class(
             events.vote(vote.model_copy(update=signature), clock)
             sign("dr event class", vote.class_id, is_yes=vote.is_yes, reason=vote.reason)
     return sorted(event_life.class_signers(vote.class_id, events.votes(vote.site_id), keys, clock.now_utc()))
+
+
+def _check_terms(event: DrEvent, sent: DrEvent, local: tzinfo) -> None:
+    """Raises BadInput (other_terms) that names the terms in which the call differs from the event of its source.
+
+    sent: the event with the terms of the call; local: the site's time zone.
+    """
+    terms: dict[str, Callable[[DrEvent], Any]] = {
+        "programme {0}, not {1}": lambda each: each.programme,
+        "from {0}, not {1}": lambda each: f"{each.start_utc.astimezone(local):%Y-%m-%d %H:%M %Z}",
+        "until {0}, not {1}": lambda each: f"{each.end_utc.astimezone(local):%Y-%m-%d %H:%M %Z}",
+        "target {0} kW, not {1} kW": lambda each: Numeral(f"{each.target_kw:g}"),
+    }
+    differing = [Sentence(words, term(event), term(sent)) for words, term in terms.items() if term(event) != term(sent)]
+    if differing:
+        message = Sentence(
+            "source {0} has event {1} already, with other terms: {2}", event.source, event.event_id,
+            sentences(differing),
+        )  # fmt: skip
+        mend = "stop that event or opt out of it, and record this call under another source"
+        raise BadInput(message, reason="other_terms", mend=mend)
 
 
 @contextmanager

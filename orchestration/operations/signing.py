@@ -1,14 +1,13 @@
 """Signing person and key of every command with --as PERSON."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.sites.edit_site import as_in_file, keep_text, kept_texts, one_writer, site_text, text_tag
-from assets.sites.load_sites import rewritten, site_file
-from assets.stores.whole_file import sync_folder, unfinished_of
+from assets.sites.edit_site import Desk, rewritten, text_sha256
+from assets.sites.load_sites import load_site, site_file
+from assets.stores.whole_file import unfinished_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.site_file.site import Site
@@ -37,6 +36,12 @@ class Actor:
         return sign_act(store, self.signer, self.person, kind=kind, subject=subject, facts=facts, clock=clock)
 
 
+def site_desk(call: Call, site_id: str) -> Desk:
+    """The desk for the site's file, in the name of the person who acts, where the call knows one."""
+    person_id = call.known_person().person_id if call.person or call.is_signed_in else ""
+    return Desk(call.project.store, call.places.site_texts_dir / site_id, person_id, call.clock.now_utc())
+
+
 def change_site_file(
     who: Actor,
     site_id: str,
@@ -54,42 +59,14 @@ def change_site_file(
     """
     call = who.call
     path = site_file(call.places.sites_dir, site_id, call.project.cache)
-    with one_writer(path, text_tag(path)):
-        _finish_killed(who, site_id, path)
-        text = as_in_file(change(site_text(path), path.name), path)
-        try:
-            with rewritten(path, text) as changed, call.project.store.together():
-                check(changed)
-                digest = hashlib.sha256(text.encode()).hexdigest()
-                who.sign(act, f"{site_id}/{subject}", **facts, file_sha256=digest)
-                keep_text(path, call.places.site_texts_dir / site_id, who.person.person_id, call.clock.now_utc())
-        except BadConfiguration as fault:
-            faults = "; ".join(each.message for each in fault.problems)
-            raise BadInput(f"the site file would not hold: {faults}", reason="faulty_text") from fault
+    try:
+        with rewritten(path, load_site, lambda text: change(text, path.name), site_desk(call, site_id)) as changed:
+            check(changed)
+            who.sign(act, f"{site_id}/{subject}", **facts, file_sha256=text_sha256(unfinished_of(path)))
+    except BadConfiguration as fault:
+        faults = "; ".join(each.message for each in fault.problems)
+        raise BadInput(f"the site file would not hold: {faults}", reason="faulty_text") from fault
     return path
-
-
-def _finish_killed(who: Actor, site_id: str, path: Path) -> None:
-    """Raises BadInput (changed_since) where an act was killed once it was signed and before the file was replaced: the
-    text that it signed takes its place now, unless somebody has edited the file since.
-    """
-    left = unfinished_of(path)
-    if not left.exists():
-        return
-    from assets.stores.published.publications import act_over
-
-    signed = act_over(who.call.project.store, hashlib.sha256(left.read_bytes()).hexdigest())
-    # A text that nobody signed is of an act that never was: this one writes over it.
-    if signed is None:
-        return
-    kept = kept_texts(who.call.places.site_texts_dir / site_id)
-    act = f"{signed.kind} of {signed.subject}, signed by {signed.person_id}, was cut off before {path.name} held it"
-    if kept and f".{text_tag(path)[:12]}." in kept[0].name:
-        left.replace(path)
-        sync_folder(path.parent)
-        raise BadInput(f"{act}; it holds it now: look at it, then do yours again", reason="changed_since")
-    left.unlink()
-    raise BadInput(f"{act}, and it was edited since: do both again where they are wanted", reason="changed_since")
 
 
 def actor(call: Call, role: Role | None = None) -> Actor:

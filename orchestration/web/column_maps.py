@@ -21,10 +21,12 @@ from data_quality.contracts.text import one_line
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import unit_of
 from orchestration.operations.options import column_map
+from orchestration.operations.signing import site_desk
 from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.problems import led_on
 from orchestration.web.request_context import Ask
 from orchestration.web.site_texts import held_site, keep_replaced
+from orchestration.web.web_call import WebCall
 from reports.pages.reading_upload import MappableTable
 
 # Of a draft for other columns the layout of the file alone holds.
@@ -70,7 +72,8 @@ def keep_for_later(ask: Ask, site: Site, files: Sequence[Path], mapping: ColumnM
         for path in files
     ]  # fmt: skip
     with led_on({"cannot_patch": "accept the file without the box “Use for later files”"}):
-        write_maps(held.path, drafts, now_utc=ask.now_utc, keep=partial(keep_replaced, ask, held))
+        desk = site_desk(WebCall(ask), site.site_id)
+        write_maps(held.path, drafts, now_utc=ask.now_utc, desk=desk, keep=partial(keep_replaced, ask, held))
 
 
 def for_later(mapping: ColumnMap, file: Path) -> ColumnMap:

@@ -43,7 +43,7 @@ REASONS: dict[int, frozenset[str]] = {
         409: "already_approved already_rejected newer_approved already_running decided decided_already closed_period "
         "exists mart_missing stale_marts no_key_here edited_file against_publication "
         "has_password last_admin same_key key_used wrong_state overlapping_events altered_plan approval_expired "
-        "key_exists event_past not_asked id_used",
+        "key_exists event_past not_asked id_used other_terms",
         412: "changed_since signed_other signed_late",
         413: "too_large pack_too_large",
         415: "unknown_format wrong_format",

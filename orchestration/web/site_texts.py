@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.sites.edit_site import as_in_file, keep_text, one_writer, text_tag
-from assets.sites.load_sites import broken_sites, load_site, replaced, site_file, site_sha256
+from assets.sites.edit_site import rewritten, text_tag
+from assets.sites.load_sites import broken_sites, load_site, site_file, site_sha256
 from assets.stores.ledgers.alert_rules import AlertRules
 from assets.stores.published.report_ledger import keep_site_version
 from assets.tariffs.periods import tariffs_of
@@ -13,6 +13,7 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import BadConfiguration, Problem
 from orchestration.operations.project.check import problems_in
+from orchestration.operations.signing import site_desk
 from orchestration.web.request_context import Ask
 from orchestration.web.web_call import WebCall
 
@@ -35,7 +36,7 @@ def save_text(ask: Ask, held: Held, text: str, opened_sha256: str) -> str:
             raise BadConfiguration(problems)
         return load_site(copy)
 
-    with one_writer(path, opened_sha256), replaced(path, as_in_file(text, path), checked) as site:
+    with rewritten(path, checked, lambda _: text, site_desk(call, held.site_id), seen=opened_sha256) as site:
         if site.site_id != held.site_id:
             message = f"site_id stays {held.site_id!r}: readings are kept by it"
             raise BadConfiguration([Problem(file="", line=1, column=1, message=message)])
@@ -47,9 +48,8 @@ def save_text(ask: Ask, held: Held, text: str, opened_sha256: str) -> str:
 
 
 def keep_replaced(ask: Ask, held: Held, site: Site) -> None:
-    """Keep the file's text before it is replaced, and the versions of the site. site: as it will be."""
+    """Keep the versions of the site whose file is replaced. site: as it will be."""
     store = ask.project.store
-    keep_text(held.path, texts_folder(ask, held), ask.person.person_id, ask.now_utc)
     for each in (held.site, site):
         if each is not None:
             keep_site_version(store, each, site_sha256(each), ask.clock)

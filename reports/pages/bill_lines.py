@@ -10,7 +10,7 @@ from data_quality.contracts.sentence import Sentence, sentences
 from reports.datasets.bills import OWNERS
 from reports.figures.bill_figures import BillFigures, BillNumbers, StandingBill
 from reports.pages.address import Address, why_of
-from reports.pages.bills import PATH, STATES, amount_tile, dates_text
+from reports.pages.bills import PATH, STATES, amount_tile, dates_text, picture_address
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Cards, Page, PageBlock, Part, Steps
 from reports.pages.widgets.tile import Given, nothing
@@ -30,10 +30,13 @@ def bill_page(figures: BillFigures, bill: StandingBill, address: Address, *, bel
         parts.append(Part(key="lines", blocks=(shown.lines(bill.audit),)))
     parts += below
     parts.append(Part(key="facts", blocks=(shown.facts(),)))
+    links = [("All bills", address.href(PATH))]
+    if bill.bill.scan is not None:
+        links.append((Sentence("Page {0} of the bill as it was sent", 1), picture_address(bill, 1, address)))
     age = Sentence("{0} · {1}", dates_text(bill, address.locale), Sentence(STATES[bill.state][0]))
     return Page(
         title=Sentence("Bill {0}", named(bill.name)), address=address, age=age,
-        parts=tuple(parts), whys=shown.whys, links=(("All bills", address.href(PATH)),),
+        parts=tuple(parts), whys=shown.whys, links=tuple(links),
         is_synthetic=figures.site.is_simulated,
     )  # fmt: skip
 

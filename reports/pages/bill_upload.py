@@ -6,8 +6,8 @@ from data_quality.contracts.billing.supplier_bill import ScannedField, SupplierB
 from data_quality.contracts.sentence import Sentence
 from reports.figures.bill_figures import StandingBill
 from reports.pages.address import Address
-from reports.pages.bills import PATH, bill_address
-from reports.pages.page import REASON, Form, Input, Page, PageBlock, Part, PicturesForm, Steps
+from reports.pages.bills import PATH, bill_address, picture_address
+from reports.pages.page import REASON, Form, Input, Page, PageBlock, Part, SentPictures, Steps
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Column, Paragraph, Table
 from reports.texts.locales import format_number, long_date, named, unit_text
@@ -110,21 +110,35 @@ def _unread(bill: SupplierBill) -> Table:
     return table("unread", "Not read", ("Place", "Text", "Expected"), rows)
 
 
-def confirm_part(bill: StandingBill, site_id: str, *, public_key: str, command: str) -> Part:
+def confirm_part(bill: StandingBill, address: Address, *, public_key: str, command: str) -> Part:
     """Picture and form. public_key: of who signs; empty: nobody signs here. command: does the same."""
     form = Form(
-        title="Confirm bill", action=f"{PATH}/{bill.bill_id}/confirm?site={site_id}",
+        title="Confirm bill", action=f"{PATH}/{bill.bill_id}/confirm?site={address.site}",
         fields=(*_fields(bill.bill), REASON),
         note="It counts, and is checked, from then on. The image is kept.",
         public_key=public_key, command=command if public_key else "",
     )  # fmt: skip
-    pictures = tuple(
-        (f"{PATH}/{bill.bill_id}/pages/{page}?site={site_id}", Sentence("Page {0} of the bill as it was sent", page))
-        for page in range(1, bill.bill.pages + 1)
-    )
+    pictures = tuple(_picture(bill, page, address) for page in range(1, bill.bill.pages + 1))
     return Part(
-        key="confirm", title="Read from an image", blocks=(PicturesForm(key="confirm", pictures=pictures, form=form),)
+        key="confirm", title="Read from an image", blocks=(SentPictures(key="confirm", pictures=pictures, form=form),)
     )
+
+
+def picture_page(bill: StandingBill, page: int, pages: int, address: Address) -> Page:
+    """One page of a bill as it was sent, from 1, with its neighbours among so many pages."""
+    picture = _picture(bill, page, address)
+    beside = (("Previous page", page - 1), ("Next page", page + 1))
+    links = [(text, picture_address(bill, at, address)) for text, at in beside if 1 <= at <= pages]
+    return Page(
+        title=picture[1], address=address,
+        parts=(Part(key="page", blocks=(SentPictures(key="page", pictures=(picture,)),)),),
+        links=(*links, ("Open bill", bill_address(bill.bill_id, address))),
+    )  # fmt: skip
+
+
+def _picture(bill: StandingBill, page: int, address: Address) -> tuple[str, str, str]:
+    text = Sentence("Page {0} of the bill as it was sent", page)
+    return picture_address(bill, page, address, ".png"), text, picture_address(bill, page, address)
 
 
 def _fields(bill: SupplierBill) -> tuple[Input, ...]:

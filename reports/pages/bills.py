@@ -49,6 +49,11 @@ def bill_address(bill_id: str, address: Address) -> str:
     return address.href(f"{PATH}/{bill_id}", scope=None, period=None)
 
 
+def picture_address(bill: StandingBill, page: int, address: Address, kind: str = "") -> str:
+    """Address of one page of a bill that was sent as a picture. kind: .png of the picture alone."""
+    return bill_address(f"{bill.bill_id}/pages/{page}{kind}", address)
+
+
 def dates_text(bill: StandingBill, locale: str) -> str:
     """The dates of a bill in words."""
     if bill.bill.start is None or bill.bill.end is None:

@@ -376,13 +376,15 @@ class Upload(Model):
     accept: Form | None = None
 
 
-class PicturesForm(Model):
-    """Pictures that were sent, as (address, what they show), and the form that is filled in by looking at them."""
+class SentPictures(Model):
+    """Pictures that were sent, as (address, what they show, address of its own page), and the form that is filled in by
+    looking at them.
+    """
 
-    kind: Literal["pictures_form"] = "pictures_form"
+    kind: Literal["sent_pictures"] = "sent_pictures"
     key: str
-    pictures: tuple[tuple[str, Text], ...]
-    form: Form
+    pictures: tuple[tuple[str, Text, str], ...]
+    form: Form | None = None
 
 
 PageBlock = Annotated[
@@ -404,7 +406,7 @@ PageBlock = Annotated[
     | Proposal
     | Refusals
     | Upload
-    | PicturesForm
+    | SentPictures
     | Way,
     Field(discriminator="kind"),
 ]

@@ -1,6 +1,6 @@
 """People of a project as who lets them in sees them: roles, sites, keys, whether they can sign in; invitations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -68,8 +68,14 @@ def people_page(
     """Everybody, and what can be done. me: who asks; seen: the tag of the people file; sites: that the asker sees;
     requests: for access; invited: an invitation to hand on; chosen: the id of the person whose sites are changed.
     """
-    rows = [_row(each) for each in known]
-    columns = ("Person", "Roles", "Sites", "Public key", "Access")
+    others = [each for each in known if each.person.person_id != me.person_id]
+    # A form with the present sites of each would be as long as people times sites: a row leads to its own.
+    leads = {
+        f"sites/{each.person.person_id}": f"{address.href(PATH, person=each.person.person_id)}#form-sites"
+        for each in others
+    }
+    rows = [_row(each, leads) for each in known]
+    columns = ("Person", "Roles", "Sites", "Public key", "Access", "Change")
     places = _places(me, sites)
     stamp = Input(name="seen", kind="hidden", value=seen)
     forms: list[PageBlock] = [_new_form(address, stamp, places)]
@@ -79,12 +85,10 @@ def people_page(
     if options := _options(known):
         note = "On all devices, at once."
         forms.append(_form("out", "End sign-ins", options, address, submit="End all sign-ins", note=note))
-    others = [each for each in known if each.person.person_id != me.person_id]
     if options := _options(others):
         change = Input(name="change", label="Change", kind="select", options=CHANGES_TEXT, is_required=True)
         forms.append(_form("roles", "Change roles", options, address, stamp, change, _ROLES, note=_WRITTEN))
-        person = next((each.person for each in others if each.person.person_id == chosen), None)
-        forms.append(_sites_choice(options, address) if person is None else _sites_form(person, address, stamp, places))
+    forms += [_sites_form(each.person, address, stamp, places) for each in others if each.person.person_id == chosen]
     present = [each for each in others if each.person.roles]
     weighty = {_RESET: _options(known, has_password=True), _WITHDRAW: _options(present)}
     acts = [_weighty(*words, options, address, stamp) for words, options in weighty.items() if options]
@@ -101,7 +105,7 @@ def people_page(
         Part(key="people", blocks=(*blocks, Paragraph(text=note, tone="muted"), *acts)),
         Part(key="acts", title="Access", blocks=tuple(forms)),
     )
-    return Page(title="People", address=address, parts=parts)
+    return Page(title="People", address=address, parts=parts, whys=leads)
 
 
 def request_line(request: AccessRequest) -> Paragraph:
@@ -113,8 +117,9 @@ def request_line(request: AccessRequest) -> Paragraph:
     return Paragraph(text=Sentence(pattern, name, permission, request.at_text, roles))
 
 
-def _row(known: KnownPerson) -> tuple[Cell | Text, ...]:
+def _row(known: KnownPerson, leads: Mapping[str, str]) -> tuple[Cell | Text, ...]:
     person = known.person
+    lead = f"sites/{person.person_id}"
     roles = sentences([Sentence(each.value.capitalize()) for each in person.roles], ", ") if person.roles else "none"
     access = Sentence("password set, {0} sign-ins", known.signed_in) if known.has_password else "no password yet"
     return (
@@ -122,6 +127,7 @@ def _row(known: KnownPerson) -> tuple[Cell | Text, ...]:
         named(", ".join(person.sites)) if person.sites else "all sites",
         Cell(text=known.fingerprint or "no public key", tone="plain" if known.fingerprint else "muted"),
         Cell(text=access, tone="plain" if known.has_password else "muted"),
+        Cell(text="Change sites", figure_id=lead) if lead in leads else "",
     )  # fmt: skip
 
 
@@ -136,13 +142,6 @@ def _new_form(address: Address, stamp: Input, places: tuple[Input, ...]) -> Form
     note = "Written into the people file. The link to a first password is shown once."
     place = Address(path=f"{PATH}/add", locale=address.locale).href()
     return Form(title="New person", action=place, fields=fields, submit="Add person", note=note)
-
-
-def _sites_choice(options: Options, address: Address) -> Form:
-    """Whose sites are shown and changed."""
-    at = (Input(name="locale", kind="hidden", value=address.locale),) * bool(address.locale)
-    form = _form("sites", "Change sites", options, address, *at, submit="Show sites")
-    return form.model_copy(update={"action": f"{PATH}#form-sites", "method": "get"})
 
 
 def _sites_form(person: Person, address: Address, stamp: Input, places: tuple[Input, ...]) -> Form:

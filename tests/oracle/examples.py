@@ -380,6 +380,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/data": (f"/data{SITE}", f"/data{SITE}&period=2025-12&locale=de"),
     "/bills": (f"/bills{SITE}", "/bills?site=tower&locale=de", f"/bills{SITE}&locale=ar"),
     "/bills/{bill_id}": ("/bills/none?site=factory",),
+    "/bills/{bill_id}/pages/{number}.png": ("/bills/none/pages/1.png?site=factory",),
     "/bills/{bill_id}/pages/{number}": ("/bills/none/pages/1?site=factory",),
     "/upload/bill": (f"/upload/bill{SITE}",),
     "/start": ("/start", "/start?locale=de"),

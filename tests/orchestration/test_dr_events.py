@@ -326,12 +326,30 @@ def test_a_source_has_one_event_and_a_machine_needs_two_people(here: Here) -> No
     event, is_new = create_event(here.project, "plant", "own_peak", SPAN, 7, **said)
     assert is_new
     assert create_event(here.project, "plant", "own_peak", SPAN, 7, **said) == (event, False)
+    # A signal that runs begins a minute after each look at it.
+    assert create_event(here.project, "plant", "own_peak", (START + MINUTE, SPAN[1]), 7, **said) == (event, False)
     event = here.propose(event, None)
     first = here.approve(event)
     assert first.state == "proposed"
     with pytest.raises(BadInput, match="already"):
         here.approve(first)
     assert here.approve(first, CYD).state == "approved"
+
+
+def test_a_source_that_is_sent_again_with_other_terms_names_its_event_and_the_terms(here: Here) -> None:
+    event = here.create(source="mail 17")
+    assert here.create(source="mail 17") == event
+    with pytest.raises(BadInput) as said:
+        create_event(
+            here.project, "plant", "own_peak", (START, START + 2 * HOUR), 9.5, clock=here.time, source="mail 17",
+            person=ANN,
+        )  # fmt: skip
+    assert said.value.reason == "other_terms"
+    assert said.value.message == (
+        f"source mail 17 has event {event.event_id} already, with other terms: "
+        "until 2026-06-30 15:00 UTC, not 2026-06-30 16:00 UTC; target 7 kW, not 9.5 kW"
+    )
+    assert DrEvents(here.project.store).standing() == [event]
 
 
 def test_a_class_of_two_people_approves_what_it_holds_and_no_more(here: Here) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_quality.contracts.quick_yaml import NotEveryday, quick_yaml
+from data_quality.contracts.quick_yaml import NotEveryday, quick_model, quick_yaml
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import parsed
 from reports.content.templates import template_files
 
@@ -58,6 +59,12 @@ def test_files_of_ours_are_read_alike() -> None:
 def test_every_language_of_pages_is_taken_by_the_quick_reader() -> None:
     """Each process that shows a page begins with all of them: the careful reader takes fifteen times as long."""
     assert [path.name for path in LANGUAGES if not compare(path.read_text("utf-8"))] == []
+
+
+@pytest.mark.parametrize("site_id", ["factory", "home", "tower"])
+def test_every_demo_site_is_taken_by_the_quick_reader(site_id: str) -> None:
+    # The careful one takes 30 ms of every command over a demo.
+    assert quick_model(ROOT / "assets" / "sites" / "demo" / f"{site_id}.yaml", Site) is not None
 
 
 def test_every_report_template_is_taken_by_the_quick_reader() -> None:

@@ -226,6 +226,7 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/data"): Cell(f"/data{_SITE}", about="site"),
     ("GET", "/bills"): Cell(f"/bills{_SITE}", about="site"),
     ("GET", "/bills/{bill_id}"): Cell(f"/bills/none{_SITE}", about="site"),
+    ("GET", "/bills/{bill_id}/pages/{number}.png"): Cell(f"/bills/none/pages/1.png{_SITE}", about="site"),
     ("GET", "/bills/{bill_id}/pages/{number}"): Cell(f"/bills/none/pages/1{_SITE}", about="site"),
     ("POST", "/bills/{bill_id}/confirm"): Cell(f"/bills/none/confirm{_SITE}", about="site", body="{{}}"),
     ("POST", "/bills/{bill_id}/{act}"): Cell(f"/bills/none/dispute{_SITE}", about="site", body="{{}}"),

@@ -1,15 +1,20 @@
 """The bills of a site as pages: the numbers of the commands, each led to where it is recomputed."""
 
+import hashlib
 import html
 import json
 import re
 import tempfile
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from assets.bills.dispute.reconcile import ReconciledLine
+from assets.stores.ledgers.bill_ledger import BillStore
+from data_quality.contracts.billing.supplier_bill import Scan, SupplierBill
 from data_quality.contracts.people import Role
 from reports.pages.bill_lines import in_words
 from tests.bills.scans import drawn, needs_tesseract
@@ -283,6 +288,35 @@ def test_who_may_not_upload_is_offered_no_upload(billed: Asking) -> None:
     assert [each["file"] for each in stored(billed) if each["invoice"] == "NEW-1"] == ["new.csv"]
 
 
+def test_a_page_of_a_bill_that_was_sent_as_a_picture_stands_in_the_frame_between_its_neighbours(
+    billed: Asking, tmp_path: Path
+) -> None:
+    pages = [Image.new("L", (40, 60), shade) for shade in (0, 128, 255)]
+    pages[0].save(tmp_path / "scan.tiff", save_all=True, append_images=pages[1:])
+    sha256 = hashlib.sha256((tmp_path / "scan.tiff").read_bytes()).hexdigest()
+    scan = Scan(turned_degrees=(0, 90, 0))
+    bill = SupplierBill(
+        file="scan.tiff", sha256=sha256, pages=3, start=date(2025, 4, 1), end=date(2025, 5, 1), currency="EUR",
+        scan=scan,
+    )  # fmt: skip
+    books = BillStore(billed.project.project.data_dir / "bills", billed.project.store)
+    path = f"/bills/{books.keep_bill(tmp_path / 'scan.tiff', bill, site_id='plant', clock=billed.clock)}"
+    shown = page_of(billed, path)
+    assert f'<a href="{path}/pages/2?site=plant"><img src="{path}/pages/2.png?site=plant"' in shown
+    assert f'href="{path}/pages/1?site=plant">Page 1 of the bill as it was sent' in shown
+    sides = {"1": (False, True), "2": (True, True), "3": (True, False)}
+    for number, (has_before, has_after) in sides.items():
+        alone = page_of(billed, f"{path}/pages/{number}")
+        assert f"<h1><bdi>Page {number} of the bill as it was sent</bdi></h1>" in alone
+        assert f'src="{path}/pages/{number}.png?site=plant"' in alone
+        assert f'href="{path}?site=plant">Open bill' in alone
+        assert ("Previous page" in alone, "Next page" in alone) == (has_before, has_after)
+        picture = billed.get(f"{path}/pages/{number}.png", site="plant")
+        assert (picture.status, picture.headers["content-type"]) == (200, "image/png")
+    for beyond in ("0", "4", "4.png"):
+        assert billed.get(f"{path}/pages/{beyond}", site="plant").status == 404
+
+
 @needs_tesseract
 def test_a_picture_is_a_draft_until_a_person_confirms_it_beside_the_picture(
     billed: Asking, tmp_path: Path, shared_data: Path
@@ -298,12 +332,12 @@ def test_a_picture_is_a_draft_until_a_person_confirms_it_beside_the_picture(
     assert "To confirm" in page_of(billed, "/bills")
     page, path = page_of(billed, f"/bills/{draft['bill_id']}"), f"/bills/{draft['bill_id']}"
     assert "certainty, line" in page
-    assert "Look at the picture" in page
-    assert f'src="{path}/pages/1?site=plant"' in page
-    picture = billed.get(f"{path}/pages/1", site="plant")
+    assert "Look at the image" in page
+    assert f'<a href="{path}/pages/1?site=plant"><img src="{path}/pages/1.png?site=plant"' in page
+    picture = billed.get(f"{path}/pages/1.png", site="plant")
     assert (picture.status, picture.headers["content-type"]) == (200, "image/png")
     assert picture.body.startswith(b"\x89PNG")
-    assert billed.get(f"{path}/pages/2", site="plant").status == 404
+    assert billed.get(f"{path}/pages/2.png", site="plant").status == 404
     form = {"tariff_codes": "T-DAYNIGHT-24B", "total": "768.88"}
     assert posted(billed, f"{path}/confirm?site=plant", form=form).status == 422
     assert posted(billed, f"{path}/confirm?site=plant", form=form | {"total": "much", "reason": "x"}).status == 422

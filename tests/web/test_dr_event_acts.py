@@ -183,6 +183,9 @@ def test_an_event_is_recorded_by_the_form_of_its_list_once(here: Here) -> None:
     later = FORM | {"from": "19:00", "to": "20:00", "source": " mail 18 "}
     assert [posted(asks(here, ANN), "/demand-response?site=plant", form=later).status for _ in range(2)] == [303, 303]
     assert [each.source for each in DrEvents(here.project.store).standing()] == ["", "mail 18"]
+    altered = posted(asks(here, ANN), "/demand-response?site=plant", form=later | {"target_kw": "9"})
+    assert (altered.status, "with other terms: target 7 kW, not 9 kW" in html.unescape(altered.text)) == (409, True)
+    assert len(DrEvents(here.project.store).standing()) == 2
     assert posted(asks(here, DAN), "/demand-response?site=plant", form=FORM).status == 403
 
 

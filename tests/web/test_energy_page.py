@@ -246,8 +246,10 @@ def test_a_scope_of_shares_has_days_and_says_that_it_has_no_hours(project: OpenP
     assert given(project, scope="tenant:press", period="2025-03-10").points[0].value is not None
 
 
-def test_a_tenant_sees_own_parts_and_nothing_of_the_rest(project: OpenProject) -> None:
-    theo = Asking(project, FixedClock(plant.NOON), THEO)
+@pytest.mark.parametrize("beside", [(), (Role.ADMIN,)], ids=str)
+def test_a_tenant_sees_own_parts_and_nothing_of_the_rest(project: OpenProject, beside: tuple[Role, ...]) -> None:
+    # An admin lets people in, and sees no energy by it.
+    theo = Asking(project, FixedClock(plant.NOON), THEO.model_copy(update={"roles": (Role.TENANT, *beside)}))
     page = theo.get("/energy", period="2025-03")
     assert page.status == 200
     assert "tenant:hall" in page.text

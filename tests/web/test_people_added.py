@@ -160,10 +160,15 @@ def test_sites_and_tenants_are_named_anew_and_sign_ins_end(served: Served, admin
         assert f'name="{name}">{label}</label>' in page
     assert send(served, admin, "sites", person="tenant", site="works", tenant="law bank").status == 303
     assert added(served, "tenant").tenants == ("law", "bank")
-    # Of the person whose sites are changed the form shows the present ones.
-    shown = (
-        admin.ask("/people?person=tenant", headers=[PAGE]).text.partition('id="form-sites"')[2].partition("</form>")[0]
-    )
+    # A person's row leads to the one form, which shows their present ones; nobody's own does.
+    listed = admin.ask("/people", headers=[PAGE]).text
+    rows = dict(re.findall(r'href="(/people\?person=(\w+)#form-sites)"', listed))
+    assert set(rows.values()) == {each.person_id for each in served.project.people.people} - {"admin"}
+    assert "Show sites" not in listed
+    [lead] = [each for each, name in rows.items() if name == "tenant"]
+    shown = admin.ask(lead.partition("#")[0], headers=[PAGE]).text
+    assert shown.count('action="/people/sites"') == 1
+    shown = shown.partition('id="form-sites"')[2].partition("</form>")[0]
     assert set(re.findall(r'name="([^"]*)" checked', shown)) == {"site.works", "tenant.law", "tenant.bank"}
     assert 'name="person" value="tenant"' in shown
     assert code(served, admin, "sites", person="tenant", site="works", tenant="") == (422, "bad_roles")

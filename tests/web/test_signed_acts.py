@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from assets.sites.edit_site import text_tag
 from assets.stores.audit import bad_rows
 from assets.stores.published.publications import PublicationStore
 from assets.stores.schema.tables_control import mode_requests
@@ -192,14 +194,15 @@ def test_an_act_that_is_sent_a_file_is_signed_in_its_form_and_the_signature_is_o
     path = written_by_hand(carla)
     first = NEXT_TARIFF.replace("NIGHT-2", "NIGHT").replace("2030-07-01", "2030-01-01")
     assert with_fields(carla, "/api/v1/ems/tariffs?site=plant", first, {}).status == 200
-    before = path.read_text()
+    texts = carla.project.project.site_texts_dir
+    before, kept_before = path.read_text(), [*texts.glob("plant/*")]
     target = "/api/v1/ems/tariffs?site=plant&tariff=NIGHT&reason=new+prices"
     unsigned = with_fields(carla, target, NEXT_TARIFF, {}, "PATCH")
     assert code(unsigned) == (409, "no_key_here"), unsigned.text
     told = with_fields(carla, target, NEXT_TARIFF, {"ask_to_sign": "1"}, "PATCH")
     assert told.status == 200, told.text
     # Asked for its text, nothing is done: neither in the file nor beside it.
-    assert (path.read_text(), [*carla.project.project.site_texts_dir.glob("plant/*")]) == (before, [])
+    assert (path.read_text(), [*texts.glob("plant/*")]) == (before, kept_before)
     fields = signed(carla, told.said)
     dearer = with_fields(carla, target, NEXT_TARIFF.replace("0.3", "0.9"), fields, "PATCH")
     assert code(dearer) == (412, "signed_other"), dearer.text
@@ -225,6 +228,10 @@ Path.replace = killed
 
 def added(carla: Asking, meter: str, program: str = SHELL) -> subprocess.CompletedProcess[str]:
     words = ["meters", "add", meter, "--site", "plant", "--as", "carla", "--reason", "new hall"]
+    return shell(carla, *words, program=program)
+
+
+def shell(carla: Asking, *words: str, program: str = SHELL) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", program, *words, "--project", str(carla.project.project.root)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -250,3 +257,28 @@ def test_an_act_that_was_killed_before_the_file_held_it_is_told_by_the_next(devi
     again = added(carla, "hall_3")
     assert again.returncode == 0, again.stderr
     assert (path.read_text().count("hall_2"), path.read_text().count("hall_3")) == (not is_edited, 1)
+
+
+def test_every_writer_of_a_site_file_finishes_the_act_that_was_killed_before_it(
+    devices: Asking, tmp_path: Path
+) -> None:
+    [carla] = with_keys(devices, "carla")
+    path = written_by_hand(carla)
+    (tmp_path / "next.yaml").write_text(NEXT_TARIFF)
+    (tmp_path / "energy.csv").write_text("Zeit;Wert\n2025-01-01 00:00;1.5\n2025-01-01 00:15;1.5\n")
+    imported = ["tariff", "import", str(tmp_path / "next.yaml")]
+    sniffed = ["sniff", str(tmp_path / "energy.csv"), "--meter", "main", "--unit", "kwh", "--tz", "UTC"]
+    writers: dict[str, Callable[[], str]] = {
+        "tariff import": lambda: shell(carla, *imported, "--site", "plant").stderr,
+        "sniff": lambda: shell(carla, *sniffed, "--site", "plant", "--write").stderr,
+        "page": lambda: posted(
+            carla, "/settings/sites/plant", form={"text": path.read_text() + "# more\n", "seen": text_tag(path)}
+        ).text,
+    }  # fmt: skip
+    for number, (name, writer) in enumerate(writers.items()):
+        dead = added(carla, f"hall_{number}", KILLED + SHELL)
+        assert dead.returncode == -signal.SIGKILL, dead.stderr
+        told = writer()
+        assert ("was cut off before plant.yaml held it" in told) or name == "page", told
+        assert path.read_text().count(f"hall_{number}") == 1, name
+        assert "# more" not in path.read_text()

@@ -160,9 +160,12 @@ def test_a_bill_sent_as_a_picture_is_readable_from_its_preview_to_its_picture(
         accept.click()
         page.wait_for_url("**/bills/*")
         found += [f"draft: {each}" for each in readable_faults(page)]
-        # Its page is a bare picture, for which the browser makes a page of its own: what names it stands here.
-        picture = page.locator("main img[src*='/pages/1']")
+        picture = page.locator("main img[src*='/pages/1.png']")
         assert picture.get_attribute("alt")
+        assert picture.evaluate("each => each.decode().then(() => each.naturalWidth)") > 0
+        picture.click()
+        page.wait_for_url("**/pages/1?*")
+        found += [f"its page: {each}" for each in readable_faults(page)]
         assert picture.evaluate("each => each.decode().then(() => each.naturalWidth)") > 0
         context.close()
     assert found == []

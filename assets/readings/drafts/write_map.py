@@ -6,10 +6,10 @@ from pathlib import Path
 
 from assets.readings.drafts.map_draft import MapDraft
 from assets.readings.sniff_files import read_file
-from assets.sites.edit_site import one_writer, text_tag
-from assets.sites.load_sites import load_site, rewritten
+from assets.sites.edit_site import Desk, rewritten, text_tag
+from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site_file.site import ColumnMap, Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import with_item
 
 
@@ -18,10 +18,11 @@ def write_maps(
     drafts: Sequence[tuple[Path, MapDraft]],
     *,
     now_utc: datetime,
+    desk: Desk | None,
     keep: Callable[[Site], object] = lambda _: None,
 ) -> int:
     """Put the maps of these files into the site file, comments and all else kept; returns how many were not there.
-    keep: called with the site as it will be, before its file is replaced.
+    desk: as `rewritten` has it; keep: called with the site as it will be, before its file is replaced.
 
     Raises BadInput where a map is not complete, the site file would not load, or a file could not be read with it.
     """
@@ -32,19 +33,21 @@ def write_maps(
             message = f"nothing is written while the map has an open question: {question.sentence}{others}"
             mend = "answer with --tz, --unit or --meter, or complete the map that sniff prints and give it with --map"
             raise BadInput(message, file=str(path), reason="open_question", mend=mend)
-    with one_writer(site_file, text_tag(site_file)):
-        text = site_file.read_bytes().decode("utf-8")
-        known: list[ColumnMap] = list(load_site(site_file).column_maps)
-        before = len(known)
-        for _, draft in drafts:
-            mapping = draft.column_map()
-            if mapping not in known:
-                known.append(mapping)
-                text = with_item(text, "column_maps", "\n".join(draft.lines()), file=str(site_file))
-        if len(known) > before:
-            with rewritten(site_file, text) as site:
-                for path, _ in drafts:
-                    # With all maps of the site: another that is meant for the same names must not get in the way.
-                    read_file(path, site=site, now_utc=now_utc)
-                keep(site)
-    return len(known) - before
+    seen, known, new = text_tag(site_file), list(load_site(site_file).column_maps), list[MapDraft]()
+    for _, draft in drafts:
+        if (mapping := draft.column_map()) not in known:
+            known.append(mapping)
+            new.append(draft)
+
+    def change(text: str) -> str:
+        for draft in new:
+            text = with_item(text, "column_maps", "\n".join(draft.lines()), file=str(site_file))
+        return text
+
+    if new:
+        with rewritten(site_file, load_site, change, desk, seen=seen) as site:
+            for path, _ in drafts:
+                # With all maps of the site: another that is meant for the same names must not get in the way.
+                read_file(path, site=site, now_utc=now_utc)
+            keep(site)
+    return len(new)

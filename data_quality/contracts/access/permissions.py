@@ -119,8 +119,11 @@ def lets_in(admin: Person, person: Person) -> bool:
 
 
 def sees_whole_site(person: Person) -> bool:
-    """True where the person sees more of a site than their own tenants' parts."""
-    return any(role is not Role.TENANT for role in person.roles)
+    """True where the person sees more of a site than their own tenants' parts: by a role beside tenant that reads
+    energy data. An admin's reads none, so it adds nothing to a tenant's.
+    """
+    reading = [role for role in person.roles if P.READ in OF_ROLE[role]]
+    return any(role is not Role.TENANT for role in reading or person.roles)
 
 
 def sees_scope(person: Person, site_id: str, scope: str) -> bool:

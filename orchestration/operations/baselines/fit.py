@@ -61,18 +61,19 @@ def fit(
 
 def _write_training(call: Call, site: Site, seu: str | None, train: str) -> None:
     """Write the period into the site file, for the uses that have none. Raises BadInput where one has another."""
-    from assets.sites.load_sites import rewritten, site_file
+    from assets.sites.edit_site import rewritten
+    from assets.sites.load_sites import load_site, site_file
     from data_quality.contracts.yaml_file import with_key
+    from orchestration.operations.signing import site_desk
 
     start, end = dates_of(train, "--train")
     path = site_file(call.project.project.sites_dir, site.site_id, call.project.cache)
-    text = path.read_bytes().decode("utf-8-sig")
+    missing = list[int]()
     for at, use in enumerate(site.seus):
         if seu not in (None, use.seu_id):
             continue
         if use.baseline is None:
-            period = f"{{start: {start}, end: {end}}}"
-            text = with_key(text, ("seus", at), "baseline", period, beside="seu_id", file=str(path))
+            missing.append(at)
         elif (use.baseline.start, use.baseline.end) != (start, end):
             raise BadInput(
                 f"the baseline of {use.seu_id} is of {use.baseline.start}/{use.baseline.end}, --train says {train}",
@@ -80,8 +81,16 @@ def _write_training(call: Call, site: Site, seu: str | None, train: str) -> None
                 reason="bad_period",
                 mend="change the period there, or leave --train out",
             )
-    with rewritten(path, text):
-        pass
+
+    def trained(text: str) -> str:
+        for at in missing:
+            period = f"{{start: {start}, end: {end}}}"
+            text = with_key(text, ("seus", at), "baseline", period, beside="seu_id", file=str(path))
+        return text
+
+    if missing:
+        with rewritten(path, load_site, trained, site_desk(call, site.site_id)):
+            pass
 
 
 def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answer:

@@ -106,24 +106,26 @@ def convert(
 
 def _into_site(call: Call, site_id: str, tariffs: tuple[Tariff, ...]) -> Path:
     """Add them to the site's own; nothing is written where the site file would not load with them."""
-    from assets.sites.edit_site import one_writer, text_tag
-    from assets.sites.load_sites import rewritten, site_file
+    from assets.sites.edit_site import rewritten
+    from assets.sites.load_sites import load_site, site_file
     from assets.tariffs.periods import tariffs_of
     from data_quality.contracts.site_file.meter import Carrier
     from data_quality.contracts.yaml_file import with_item, yaml_text
+    from orchestration.operations.signing import site_desk
 
     path = site_file(call.places.sites_dir, site_id)
-    # Of two that are sent at once the second is told, and none is lost.
-    with one_writer(path, text_tag(path)):
-        text = path.read_bytes().decode("utf-8")
+
+    def added(text: str) -> str:
         for tariff in tariffs:
             text = with_item(
                 text, "tariffs", yaml_text(tariff.model_dump(mode="json", exclude_defaults=True)), file=str(path)
             )
-        with rewritten(path, text) as site:
-            for carrier in Carrier:
-                # Two in force on one day are refused here, not with the first bill.
-                tariffs_of(site, carrier)
+        return text
+
+    with rewritten(path, load_site, added, site_desk(call, site_id)) as site:
+        for carrier in Carrier:
+            # Two in force on one day are refused here, not with the first bill.
+            tariffs_of(site, carrier)
     return path
 
 

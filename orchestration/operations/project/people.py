@@ -5,11 +5,12 @@ Every act is of an admin, and about people of that admin's sites; the text befor
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Annotated
 
 from assets.sites.edit_people import expect_admin, with_person, with_words
-from assets.sites.edit_site import as_in_file, keep_text, one_writer, site_text, text_tag
-from assets.sites.load_sites import load_people, replaced, unknown_site
+from assets.sites.edit_site import Desk, rewritten, text_tag
+from assets.sites.load_sites import load_people, unknown_site
 from data_quality.contracts.access.permissions import lets_in, sees_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Person, Role
@@ -202,15 +203,18 @@ def _rewritten(
     if is_placed:
         _expect_places(call, me, person)
     path = project.people_file
-    with one_writer(path, seen or text_tag(path)):
+
+    def changed(text: str) -> str:
         people = load_people(path)
         # Of two admins who take the role from each other, one comes too late.
         people.acting(me.person_id, Role.ADMIN)
-        text = as_in_file(change(people, site_text(path), path.name), path)
-        with replaced(path, text, lambda copy: problems_in(copy, call, is_people=True)) as problems:
-            if problems:
-                raise BadInput(f"not changed: {problems[0].message}", reason="bad_roles", mend=problems[0].mend)
-            keep_text(path, project.data_dir / "people_texts", me.person_id, call.clock.now_utc())
+        return change(people, text, path.name)
+
+    desk = Desk(call.project.store, project.data_dir / "people_texts", me.person_id, call.clock.now_utc())
+    check = partial(problems_in, call=call, is_people=True)
+    with rewritten(path, check, changed, desk, seen=seen) as problems:
+        if problems:
+            raise BadInput(f"not changed: {problems[0].message}", reason="bad_roles", mend=problems[0].mend)
 
 
 def _expect_places(call: Call, me: Person, person: Person) -> None:

@@ -1,16 +1,18 @@
 """`meterloom meters`: the hierarchy of a site, what discovery proposes for it, and who accepts it."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 from assets.sites.balance import balance, balance_findings, rest_profile
 from assets.sites.discovery import LEAST_CONFIDENCE, STEP_MINUTES, Discovery, Proposal, discover
-from assets.sites.edit_site import one_writer, text_tag
-from assets.sites.load_sites import rewritten, site_file, site_sha256
+from assets.sites.edit_site import rewritten, text_sha256
+from assets.sites.load_sites import load_site, site_file, site_sha256
 from assets.sites.meter_tree import has_import, parent_of, primary_meters, total_meters
 from assets.sites.patch import with_parent
 from assets.sites.virtual import virtual_findings
 from assets.stores.ledgers.meter_proposals import ProposalStore, StoredProposal
+from assets.stores.whole_file import unfinished_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Site
@@ -18,7 +20,7 @@ from data_quality.contracts.time import parse_period
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import OnlySiteOption, ReasonOption, SiteOption, period_or_none
-from orchestration.operations.signing import Actor, actor
+from orchestration.operations.signing import Actor, actor, site_desk
 
 PeriodOption = Annotated[str | None, Option("2025, 2025-Q1, 2025-03 or START/END; all readings if left out.")]
 StepOption = Annotated[int, Option("Minutes of a slot that is compared.")]
@@ -133,12 +135,12 @@ def meters_accept(call: Call, proposal_id: ProposalArgument, reason: ReasonOptio
     proposal = store.open_proposal(proposal_id)
     path = site_file(call.places.sites_dir, proposal.site_id, call.project.cache)
     child, parent = proposal.child, proposal.parent
-    with one_writer(path, text_tag(path)):
-        after = with_parent(path.read_text(encoding="utf-8"), child, parent, file=str(path))
-        # A loop or a second parent is refused here, before anything is recorded or replaced.
-        with rewritten(path, after):
-            # Recorded before the file changes: a changed file with nobody's name behind it would be the worse half.
-            decided = _decided(call, who, proposal.proposal_id, "accepted", reason)
+    change = partial(with_parent, meter_id=child, parent=parent, file=str(path))
+    # A loop or a second parent is refused here, before anything is recorded or replaced.
+    with rewritten(path, load_site, change, site_desk(call, proposal.site_id)):
+        # Recorded before the file changes: a changed file with nobody's name behind it would be the worse half.
+        of_file = {"file_sha256": text_sha256(unfinished_of(path))}
+        decided = _decided(call, who, proposal.proposal_id, "accepted", reason, **of_file)
     text = f"{who.person.name} accepted {decided.proposal_id}: {path} now says parent: {parent} for {child}"
     return Answer({"proposals": [decided], "site_file": str(path)}, text=text)
 
@@ -172,12 +174,12 @@ def meters_balance(call: Call, site: SiteOption, period: Annotated[str, Option("
 
 
 def _decided(
-    call: Call, who: Actor, proposal_id: str, verdict: Literal["accepted", "rejected"], reason: str
+    call: Call, who: Actor, proposal_id: str, verdict: Literal["accepted", "rejected"], reason: str, **facts: str
 ) -> StoredProposal:
     store = call.project.store
     with store.together():
         done = ProposalStore(store).decide(proposal_id, verdict, person=who.person, reason=reason, clock=call.clock)
-        who.sign(f"meters {verdict}", done.proposal_id, verdict=verdict, reason=reason)
+        who.sign(f"meters {verdict}", done.proposal_id, verdict=verdict, reason=reason, **facts)
     return done
 
 

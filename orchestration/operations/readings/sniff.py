@@ -20,6 +20,7 @@ from data_quality.contracts.yaml_file import load_yaml
 from orchestration.operations.answer import BAD_INPUT, DONE, Answer, finding_lines
 from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import MapOption, column_map
+from orchestration.operations.signing import site_desk
 
 TzOption = Annotated[str | None, Option("Zone of times without offset, as Europe/Berlin.")]
 # A confidence from which the words say so.
@@ -72,7 +73,8 @@ def sniff(
 
     reports, more = look(known), dict[str, object]()
     if is_written and place is not None:
-        written = write_maps(place, _drafts(reports, mapping), now_utc=now_utc)
+        desk = site_desk(call, site) if site else None
+        written = write_maps(place, _drafts(reports, mapping), now_utc=now_utc, desk=desk)
         # Read again, as ingest will; what was proposed is still told.
         fields = ("proposal", "proposal_yaml", "confidence", "confidence_why")
         reports = [

@@ -150,7 +150,7 @@ _SENT: dict[str, type[Model]] = {
 
 @router.post("", name="dr event create")
 def create(sent: SentEvent, ask: Ask = requires(Permission.DR_EXECUTE, shared=_SHARED)) -> Response:
-    """Record an event that a programme calls; the same source again answers the event that stands."""
+    """Record an event that a programme calls; the same call of a source again answers the event that stands."""
     with led_on(WAY_ON):
         return _json(dr_event_create(WebCall(ask), whole_site(ask).site_id, **sent.model_dump()))
 

@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +12,8 @@ from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from assets.kpi.enpi.use_register import SeuLine, seu_lines, sources_of
-from assets.sites.edit_site import one_writer, text_tag
-from assets.sites.load_sites import rewritten, site_file
+from assets.sites.edit_site import rewritten, text_tag
+from assets.sites.load_sites import load_site, site_file
 from assets.sites.patch import with_seu
 from assets.tariffs.periods import tariffs_of
 from assets.tariffs.price_in_force import price_stream_of
@@ -23,8 +24,10 @@ from data_quality.contracts.model import Model, plain
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import zone
+from orchestration.operations.signing import site_desk
 from orchestration.web.once import once_of
 from orchestration.web.request_context import Ask, requires
+from orchestration.web.web_call import WebCall
 from reports.recompute.figure_sources import Sources
 
 router = APIRouter(prefix="/api/v1")
@@ -106,10 +109,9 @@ def _added(new: NewUse, if_match: str, ask: Ask) -> Response:
     seu = Seu(seu_id=seu_id, name=new.name, carrier=new.energy_source, meters=new.machine_ids)
     if not if_match:
         raise BadInput("send If-Match: the ETag of the list of this site's uses", reason="no_if_match")
-    with one_writer(path, if_match.strip('"')):
-        text = path.read_bytes().decode("utf-8-sig")
-        with rewritten(path, with_seu(text, seu, note=new.description, file=path.name)):
-            pass
+    change = partial(with_seu, seu=seu, note=new.description, file=path.name)
+    with rewritten(path, load_site, change, site_desk(WebCall(ask), site.site_id), seen=if_match.strip('"')):
+        pass
     [line] = [
         each
         for each in seu_lines(

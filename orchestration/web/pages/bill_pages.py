@@ -23,7 +23,7 @@ from orchestration.web.web_call import WebCall, signer_of
 from reports.figures.bill_figures import BillFigures, StandingBill
 from reports.pages.address import Address
 from reports.pages.bill_lines import bill_page
-from reports.pages.bill_upload import HEADS, PREVIEW, UPLOAD, confirm_part, preview_page, upload_page
+from reports.pages.bill_upload import HEADS, PREVIEW, UPLOAD, confirm_part, picture_page, preview_page, upload_page
 from reports.pages.bills import PATH, acts_parts, bill_address, bills_page
 from reports.pages.page import Part
 from reports.pages.signers import command_of
@@ -69,19 +69,32 @@ def bill(bill_id: str, ask: Ask = requires(Permission.BILL_READ)) -> Response:
 def _to_confirm(ask: Ask, found: StandingBill, site_id: str) -> Part:
     signer = signer_of(ask)
     command = command_of(f"bill confirm {found.bill_id[:12]} --site {site_id}", signer, ending="")
-    return confirm_part(found, site_id, public_key=signer.public_key, command=command)
+    return confirm_part(found, _at(ask), public_key=signer.public_key, command=command)
 
 
-@router.get(PATH + "/{bill_id}/pages/{number}")
-def page_of_bill(bill_id: str, number: int, ask: Ask = requires(Permission.BILL_READ)) -> Response:
+@router.get(PATH + "/{bill_id}/pages/{number}.png")
+def picture_of_bill(bill_id: str, number: int, ask: Ask = requires(Permission.BILL_READ)) -> Response:
     """One page of a bill that was sent as a picture, upright."""
+    found, turned = _pictured(ask, bill_id, number)
+    return Response(
+        picture_of(bill_store(ask).kept_file(found.bill_id), number, turned[number - 1]), 200, None, "image/png"
+    )
+
+
+@router.get(PATH + "/{bill_id}/pages/{number}", response_class=HTMLResponse)
+def page_of_bill(bill_id: str, number: int, ask: Ask = requires(Permission.BILL_READ)) -> Response:
+    """The same in the frame of a page, with the pages before and after it."""
+    found, turned = _pictured(ask, bill_id, number)
+    return draw(ask, picture_page(found, number, len(turned), _at(ask)))
+
+
+def _pictured(ask: Ask, bill_id: str, number: int) -> tuple[StandingBill, tuple[int, ...]]:
+    """A bill and how its pages are turned, degrees. Raises BadInput where it has no picture of that page."""
     found = the_bill(_figures(ask, whole_site(ask)).bills, bill_id)
     turned = found.bill.scan.turned_degrees if found.bill.scan else ()
     if not 1 <= number <= len(turned):
         raise BadInput(f"the bill has no picture of a page {number}", reason="unknown_bill")
-    return Response(
-        picture_of(bill_store(ask).kept_file(found.bill_id), number, turned[number - 1]), 200, None, "image/png"
-    )
+    return found, turned
 
 
 @router.post(PATH + "/{bill_id}/confirm")
