@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 from assets.bills.notice import overrides_of
 from assets.carbon.factor_choice.factor_view import MeterFactor, known_factors, meter_factors
 from assets.stores.lake.lake import Lake
-from assets.tariffs.periods import quarter_hour_prices
-from assets.tariffs.price_in_force import price_sources, price_stream_of, prices_in_force
+from assets.tariffs.periods import price_sources, price_stream_of, prices_in_force, quarter_hour_prices
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, parse_period
