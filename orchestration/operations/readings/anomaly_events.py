@@ -22,7 +22,6 @@ from orchestration.views.finding_sources import finding_of, row
 from orchestration.views.requested_figures import event_ids
 
 if TYPE_CHECKING:
-    from ml.anomaly_scoring.learn_project import CausesLearned
     from ml.tracking import MlflowTracker
 
 
@@ -194,11 +193,26 @@ def anomalies_learn(call: Call) -> Answer:
         project.sites.values(), project.lake, tracker=_tracker(call), clock=call.clock, draw=confusion_png,
         person_id=person.person_id,
     )  # fmt: skip
-    findings = [found.finding] if found.finding else []
-    return Answer(
-        {"model": _model(found), "new": found.is_new, "findings": findings},
-        text="\n".join([_outcome_text(found), *finding_lines(findings)]),
+    version, figures = found.version, {} if found.finding else found.version.figures
+    # taken: whether what these labels made leads; proposed: whether it may.
+    is_taken, is_better = not found.finding and version.is_taken, not found.finding and found.reason == "better"
+    model = {
+        "version": version.version, "digest": version.digest, "labels": found.labels,
+        "macro_f1": figures.get("macro_f1"), "shipped_macro_f1": figures.get("shipped_macro_f1"),
+        "ece": figures.get("ece"), "taken": is_taken, "proposed": is_better and not is_taken, "reason": found.reason,
+        "figures": figures, "run_id": version.run_id, "recorded_at_utc": version.recorded_at_utc,
+    }  # fmt: skip
+    answer = {"model": model, "new": found.is_new, "findings": [found.finding] if found.finding else []}
+    if found.finding:
+        text = f"nothing was learned; version {version.version} leads"
+        return Answer(answer, text="\n".join([text, *finding_lines([found.finding])]))
+    waits = f"waits for 'meterloom anomalies accept {version.version}'" if is_better else "does not lead"
+    text = (
+        f"version {version.version} of {found.labels} labels {'leads' if is_taken else waits}: macro-F1 "
+        f"{figures['macro_f1']:.2f}, as shipped {figures['shipped_macro_f1']:.2f}; calibration error "
+        f"{figures['ece']:.2f}"
     )
+    return Answer(answer, text=text)
 
 
 @operation("anomalies accept", takes=ACTS, example='2.1 --as anna --reason "night shifts are known now"')
@@ -227,28 +241,3 @@ def _tracker(call: Call) -> "MlflowTracker":
 
     project = call.project.project
     return MlflowTracker(project.mlflow_uri, project.mlflow_artifacts_dir)
-
-
-def _model(found: "CausesLearned") -> dict[str, Any]:
-    """The version by the contract's keys. taken: whether what these labels made leads; proposed: whether it may."""
-    version, is_own = found.version, found.finding is None
-    figures = version.figures if is_own else {}
-    return {
-        "version": version.version, "digest": version.digest, "labels": found.labels,
-        "macro_f1": figures.get("macro_f1"), "shipped_macro_f1": figures.get("shipped_macro_f1"),
-        "ece": figures.get("ece"), "taken": is_own and version.is_taken,
-        "proposed": is_own and found.reason == "better" and not version.is_taken, "reason": found.reason,
-        "figures": figures, "run_id": version.run_id, "recorded_at_utc": version.recorded_at_utc,
-    }  # fmt: skip
-
-
-def _outcome_text(found: "CausesLearned") -> str:
-    version, figures = found.version, found.version.figures
-    if found.finding is not None:
-        return f"nothing was learned; version {version.version} leads"
-    waits = f"waits for 'meterloom anomalies accept {version.version}'" if found.reason == "better" else "does not lead"
-    leads = "leads" if version.is_taken else waits
-    return (
-        f"version {version.version} of {found.labels} labels {leads}: macro-F1 {figures['macro_f1']:.2f}, as shipped "
-        f"{figures['shipped_macro_f1']:.2f}; calibration error {figures['ece']:.2f}"
-    )
