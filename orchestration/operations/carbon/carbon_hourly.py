@@ -6,8 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.carbon.by_hour.annual import annual_factors
-from assets.carbon.by_hour.hourly_scope2 import hourly_scope2
+from assets.carbon.by_hour.hourly_scope2 import annual_factors, hourly_scope2
 from assets.carbon.by_hour.read_hourly import by_hour, calendar_of, hours_of, read_certificates, read_intensity
 from data_quality.contracts.emissions.hourly_carbon import HourlyScope2
 from data_quality.contracts.errors import BadInput

@@ -37,7 +37,7 @@ def start(
     half_days: Annotated[bool, Option("Draw halves of days, parted at noon.")] = False,
 ) -> Answer:
     """Draw the days that follow the former habit, and store them all before the first begins. Nothing is sent by it."""
-    from assets.experiments.draw import draw_experiment
+    from assets.experiments.experiment_days import draw_experiment
 
     who, known, now_utc = _actor(call, reason), call.project.site(site), call.clock.now_utc()
     # Raises BadInput where no device follows a habit of its own, or no tariff says what a day costs.
