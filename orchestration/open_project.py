@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from assets.kpi.incremental.stage import Stage
     from assets.stores.warehouse.mart_digests import MartDigests
     from controls.planning.desk import Desk
+    from ml.tracking import MlflowTracker
     from reports.recompute.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
@@ -218,6 +219,14 @@ class OpenProject:
         from assets.stores.warehouse.mart_digests import MartDigests
 
         return MartDigests(self.store, self.project.marts_dir)
+
+    @property
+    def tracker(self) -> "MlflowTracker":
+        """The registry of models."""
+        # MLflow takes seconds to import, which only a command that needs it shall pay.
+        from ml.tracking import MlflowTracker
+
+        return MlflowTracker(self.project.mlflow_uri, self.project.mlflow_artifacts_dir)
 
     def fresh_marts(self, site_id: str, *, until: date) -> Path:
         """Folder of the published marts, where none of the site's months before `until` is older than what it rests on.

@@ -93,7 +93,7 @@ def test_an_unbounded_memory_is_seen() -> None:
 # Functions over paths and places outside of a project's cache that hold nothing of a project, and why.
 OF_THE_PROGRAM = {
     "assets/sites/calendar.py:_HASHES": "a pure function of country, zone and days, which a site carries",
-    "assets/stores/layout.py:_made": "the tables that the migrations of the program make",
+    "assets/stores/audit.py:_made": "the tables that the migrations of the program make",
     "controls/templates/load_templates.py:_parsed": "device templates of the program, by path and text",
     "orchestration/open_project.py:cache_of": "the one place at the top: caches by root",
     "orchestration/warehouse/dbt.py:_definition_of": "the dbt project of the program as dbt compiles it",

@@ -13,8 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from assets.experiments.effect import effect_of
-from assets.experiments.sequential import LOOKS, first_beyond, limits, widened
+from assets.experiments.sequential import LOOKS, effect_of, first_beyond, limits, widened
 from data_quality.contracts.control.experiment import LEAST_DAYS, Arm, Experiment
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

@@ -12,8 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from assets.experiments.effect import effect_of
-from assets.experiments.sequential import LOOKS, first_beyond, limits, widened
+from assets.experiments.sequential import LOOKS, effect_of, first_beyond, limits, widened
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 

@@ -17,6 +17,7 @@ from assets.stores.warehouse.marts import BuildNote, Built, BuiltSite
 from data_quality.contracts.factor import Basis
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import months_after
 
 # Four weeks hold each weekday four times; the projection's SQL looks back as far.
 LOOK_BACK_DAYS = 28
@@ -36,16 +37,6 @@ class Window(Model):
         return range(self.first.year, (self.after - timedelta(days=1)).year + 1)
 
 
-def month_start(day: date) -> date:
-    """First day of the day's month."""
-    return day.replace(day=1)
-
-
-def month_after(day: date) -> date:
-    """First day of the month after the day's."""
-    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
-
-
 def window_for(
     requested: Window, *, built: BuiltSite | None, now: BuiltSite, whole: Window | None, is_carried: bool = False
 ) -> Window:
@@ -58,15 +49,15 @@ def window_for(
     """
     if whole is not None and (built is None or not built.is_like(now)):
         return whole
-    first, after = month_start(requested.first), requested.after
+    first, after = requested.first.replace(day=1), requested.after
     if built is not None and built.first is not None and built.last is not None:
         if after < built.first:
-            after = month_after(built.first - timedelta(days=1))
+            after = months_after(built.first - timedelta(days=1), 1)
         if first > built.last + timedelta(days=1):
-            first = month_start(built.last + timedelta(days=1))
+            first = (built.last + timedelta(days=1)).replace(day=1)
         # What a bill hands on changes every bill after it, up to the last that was built.
         if is_carried:
-            after = max(after, month_after(built.last))
+            after = max(after, months_after(built.last, 1))
     return Window(site_id=requested.site_id, first=first, after=after)
 
 

@@ -1,4 +1,4 @@
-"""What the database keeps beside tables and indexes: triggers that refuse a change, and the view of traces.
+"""Triggers of the store that refuse a change, and its view of traces.
 
 They are those of the newest revision, for a store that is made at once; the migrations have their own, frozen words
 (tests/stores/test_new_store.py compares both).
@@ -112,28 +112,20 @@ def guards(dialect: str) -> Iterator[str]:
     for table in APPEND_ONLY:
         yield from append_only_ddl(table.name, dialect)
     for rule in RULES:
-        yield from (_postgres_rule if is_postgres else _sqlite_rule)(rule)
+        name, trigger = f"{rule.table}_{rule.name}", f"BEFORE {rule.verb} ON {rule.table}"
+        if is_postgres:
+            when = f"WHEN ({rule.condition}) " if rule.condition else ""
+            yield (
+                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+                f"$$ BEGIN RAISE EXCEPTION '{rule.message}'; END $$"
+            )
+            yield f"CREATE TRIGGER {name} {trigger} FOR EACH ROW {when}EXECUTE FUNCTION {name}()"
+        else:
+            when = f"WHEN {rule.condition} " if rule.condition else ""
+            yield f"CREATE TRIGGER {name} {trigger} {when}BEGIN SELECT RAISE(ABORT, '{rule.message}'); END"
     if is_postgres:
         yield (
             "CREATE TRIGGER commands_no_truncate BEFORE TRUNCATE ON commands FOR EACH STATEMENT "
             "EXECUTE FUNCTION commands_kept()"
         )
     yield _POSTGRES_VIEW if is_postgres else _SQLITE_VIEW
-
-
-def _sqlite_rule(rule: Rule) -> Iterator[str]:
-    when = f"WHEN {rule.condition} " if rule.condition else ""
-    yield (
-        f"CREATE TRIGGER {rule.table}_{rule.name} BEFORE {rule.verb} ON {rule.table} {when}"
-        f"BEGIN SELECT RAISE(ABORT, '{rule.message}'); END"
-    )
-
-
-def _postgres_rule(rule: Rule) -> Iterator[str]:
-    name = f"{rule.table}_{rule.name}"
-    when = f"WHEN ({rule.condition}) " if rule.condition else ""
-    yield (
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{rule.message}'; END $$"
-    )
-    yield f"CREATE TRIGGER {name} BEFORE {rule.verb} ON {rule.table} FOR EACH ROW {when}EXECUTE FUNCTION {name}()"

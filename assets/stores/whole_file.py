@@ -3,10 +3,13 @@
 import fcntl
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from data_quality.contracts.text import file_name
 
 
 def unfinished_of(path: Path) -> Path:
@@ -52,6 +55,17 @@ def appear_whole(path: Path, write: Callable[[Path], object]) -> str:
         # Readings are their owner's alone.
         temporary.chmod(0o600)
     return digest
+
+
+def keep_copy(path: Path, *, root: Path, site_id: str, sha256: str) -> str:
+    """Copy a file from outside below `root`, once for its content. Returns the path below `root`. Raises OSError."""
+    relative = Path(site_id) / sha256[:16] / file_name(path)
+    target = root / relative
+    if not target.exists():
+        # A name of its own: two processes may keep the same file at once.
+        with whole_file(target, unfinished=target.parent / f".tmp-{uuid.uuid4().hex}") as temporary:
+            shutil.copyfile(path, temporary)
+    return str(relative)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from assets.stores.ledgers.plans import PlanStore
-from assets.tariffs.price_in_force import prices_in_force
+from assets.tariffs.periods import prices_in_force
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.moving_steps import HORIZON_H
 from controls.planning.plan_inputs import Measured, state_findings

@@ -17,19 +17,11 @@ import polars as pl
 
 from assets.bills.engine.bill_load import Load
 from assets.bills.engine.bill_terms import bill_terms
-from assets.bills.engine.book import Book, Span, calendar_months
+from assets.bills.engine.book import Book, Run, Span, book_of, calendar_months, carries_over, runs_of
 from assets.bills.engine.compute import make_plan as bill_plan
 from assets.bills.engine.compute import raw_bills
 from assets.bills.engine.settle import Account
-from assets.kpi.running_cost.interval_costs import (
-    Run,
-    book_of,
-    carries_over,
-    metered,
-    prices_of,
-    runs_of,
-    supply_streams,
-)
+from assets.kpi.running_cost.interval_costs import metered, prices_of, supply_streams
 from assets.kpi.running_cost.supply_terms import without_gaps
 from assets.sites.calendar import types_around
 from assets.sites.view import site_readings

@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 
 from assets.bills.engine.bill_load import Load, nano
-from assets.bills.engine.book import Book, Span, calendar_months
+from assets.bills.engine.book import Book, Span, book_of, calendar_months, runs_of
 from assets.bills.engine.interval_cost import RUNNING_SCHEMA, running_of
-from assets.kpi.running_cost.interval_costs import book_of, prices_of, runs_of
+from assets.kpi.running_cost.interval_costs import prices_of
 from assets.sites.calendar import types_around
 from assets.stores.lake.lake import Lake
 from controls.optimiser.backends.expressions import Floats

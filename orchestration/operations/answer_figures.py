@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
+from assets.stores.file_hashes import file_sha256
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import plain
 from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput
@@ -140,7 +141,7 @@ def _answer(
             continue
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, Path) and path.is_file():
-                digest = digest_of(path)
+                digest = file_sha256(path)
                 files.append(TraceInput(kind="version", id=str(_relative(path, call)), role="file", sha256=digest))
         arguments[each.name] = reader(each.kind).dump_json(placed(value, lambda path: _relative(path, call))).decode()
     question, site = json.dumps(arguments), options.get("site")
@@ -214,12 +215,6 @@ def placed(value: Any, place: Callable[[Path], Path]) -> Any:
     if isinstance(value, list):
         return [placed(each, place) for each in value]
     return place(value) if isinstance(value, Path) else value
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _relative(path: Path, call: Call) -> Path:

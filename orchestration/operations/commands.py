@@ -45,7 +45,7 @@ _MODULES = {
     "disclosure": "reports.disclosure",
     "benchmark": "reports.benchmark",
     "meters": "readings.meters readings.meter_file",
-    "tariff": "bills.tariff bills.carriers bills.tariff_change",
+    "tariff": "bills.tariff bills.carriers",
     "bill": "bills.bill bills.reconcile bills.stored_bill bills.bill_acts",
     "carbon": "carbon.carbon carbon.footprint carbon.group",
     "factors": "carbon.factors",

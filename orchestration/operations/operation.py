@@ -69,7 +69,7 @@ class Parameter(NamedTuple):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a shell calls it; nothing where it is taken by its place."""
+        """Flag on the command line; empty for a positional argument."""
         if isinstance(self.option, Argument):
             return ()
         return self.option.names or (f"--{self.name.removeprefix('is_').rstrip('_').replace('_', '-')}",)

@@ -9,7 +9,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import ColumnMap, Site
-from data_quality.contracts.time import Period, parse_day, parse_instant, parse_period
+from data_quality.contracts.time import Period, local_midnight_utc, parse_day, parse_instant, parse_period
 from data_quality.contracts.yaml_file import load_model
 from orchestration.operations.operation import Call, Option
 
@@ -49,6 +49,13 @@ def period_or_none(text: str | None, site: Site) -> Period | None:
 def day_or_none(text: str | None, option: str) -> date | None:
     """The local day that an option names, if it was given. Raises BadInput."""
     return None if text is None else parse_day(text, option)
+
+
+def instant_or_none(text: str, site: Site, option: str) -> datetime | None:
+    """The instant, or beginning of the local day, that an option names, if it was given. Raises BadInput."""
+    if "T" in text:
+        return parse_instant(text, site.time_zone)
+    return local_midnight_utc(parse_day(text, option), site.time_zone) if text else None
 
 
 def event_span(text: str, time_zone: str) -> tuple[datetime, datetime]:

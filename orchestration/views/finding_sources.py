@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.kpi.alert_rules.excursions import Excursion, open_excursion
-from assets.kpi.alert_rules.rule_rows import rule_rows
+from assets.kpi.alert_rules.rule_rows import Excursion, open_excursion, rule_rows
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, recent
 from assets.stores.ledgers.job_outcomes import OF_NO_SITE, failed_jobs
 from assets.stores.live.live_store import FRESH, LiveReader

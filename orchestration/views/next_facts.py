@@ -122,8 +122,7 @@ _ASKED_FOR = ("electricity", "natural_gas", "heat", "water")
 
 
 def _unpriced(site: Site, spans: dict[str, Span]) -> dict[str, Span]:
-    from assets.tariffs.periods import tariffs_of
-    from assets.tariffs.price_in_force import price_stream_of
+    from assets.tariffs.periods import price_stream_of, tariffs_of
 
     found = {}
     for carrier in dict.fromkeys(meter.carrier for meter in site.meters if meter.carrier in _ASKED_FOR):

@@ -9,11 +9,9 @@ def show_in_registry(project: OpenProject, baseline_id: str) -> str:
 
     An approval counts whether or not anybody can look at it there.
     """
-    # MLflow takes seconds to import, which only a command that needs it shall pay.
     from ml.registered_baselines import show_approvals
-    from ml.tracking import MlflowTracker
 
-    tracker = MlflowTracker(project.project.mlflow_uri, project.project.mlflow_artifacts_dir)
+    tracker = project.tracker
     try:
         if tracker.is_begun:
             show_approvals(tracker, project.baselines.line(baseline_id), project.names)

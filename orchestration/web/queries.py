@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from assets.kpi.mart_windows import month_after
 from assets.sites.load_sites import site_sha256
 from assets.sites.scopes import register_scopes, scope_spans
 from assets.stores.lake.merges import newest_entry
@@ -24,7 +23,7 @@ from data_quality.contracts.model import once
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.premises import REMAINDER
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_after, zone
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.marts_as_of import is_built, past_folder, seconds_to_build
 from orchestration.web.request_context import Ask
@@ -243,7 +242,7 @@ def stale_finding(age: Age, period: Period) -> tuple[Finding, ...]:
     if not months:
         return ()
     firsts = [date.fromisoformat(f"{each}-01") for each in months[:NAMED_MONTHS]]
-    listed: str = sentences([days_of(each, month_after(each)) for each in firsts], ", ")
+    listed: str = sentences([days_of(each, months_after(each, 1)) for each in firsts], ", ")
     if len(months) > NAMED_MONTHS:
         listed = Sentence("{0} and {1} more", listed, len(months) - NAMED_MONTHS)
     message = Sentence("The figures of {0} are out of date: they are being recalculated, or wait for it.", listed)

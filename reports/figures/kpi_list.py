@@ -15,7 +15,7 @@ import polars as pl
 from assets.kpi.enpi.enpi_result import enpi_for
 from assets.kpi.from_readings import COARSE, FACTORED, PEAKS, carriers_of, codes_of, plain
 from assets.stores.warehouse.marts import ReadMart, if_published, read_mart
-from assets.tariffs.price_in_force import price_sources
+from assets.tariffs.periods import price_sources
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site

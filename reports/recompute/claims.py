@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from assets.kpi.claims.gate import claim_findings, claim_refusal, horizon, undeclared, until
-from assets.kpi.claims.mv_savings import known_span, project_claim_findings
+from assets.kpi.claims.gate import claim_findings, claim_refusal, horizon, known_span, undeclared, until
+from assets.kpi.claims.mv_savings import project_claim_findings
 from assets.kpi.enpi.enpi_result import DayPair, EnpiResult, EnpiRule, Exact, compared, sum_kwh
 from assets.kpi.from_readings import KpiQuery, KpiRow
 from data_quality.contracts.baselines.baseline import BaselineVersion

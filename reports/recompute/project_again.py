@@ -5,9 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from assets.kpi.claims.comparison_group import CorrectedSavings
+from assets.kpi.claims.gate import known_span
 from assets.kpi.claims.mv_savings import (
     ProjectSavings,
-    known_span,
     minimum_detectable_percent,
     nothing_reported,
     project_of,

@@ -21,10 +21,10 @@ import sqlalchemy as sa
 
 from assets.stores.api_keys import ApiKeyStore
 from assets.stores.audit import bad_rows
+from assets.stores.erasure.erase import wipe
 from assets.stores.erasure.record import unfinished
 from assets.stores.erasure.rows import lifted
 from assets.stores.erasure.subject import subject_of
-from assets.stores.erasure.wipe import wipe
 from assets.stores.feature_days import FeatureDays
 from assets.stores.published.publications import PublicationStore
 from assets.stores.schema.tables_control import mode_events

@@ -17,7 +17,7 @@ import polars as pl
 
 import assets.sites
 from assets.advice.preferences import Answered, Preference, preferences_of, ranked
-from assets.experiments.draw import draw_experiment
+from assets.experiments.experiment_days import draw_experiment
 from assets.experiments.saving import Saving, SpanOutcome, saving_of
 from assets.experiments.two_arms import Comparison, Shown, compared, draw_arms
 from assets.sites.load_sites import load_site

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from assets.carbon.factor_choice.factor_view import factor_view
-from assets.carbon.files.carbon_files import read_factor_set
-from assets.carbon.files.write_factors import factor_csv
+from assets.carbon.files.carbon_files import factor_csv, read_factor_set
 from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.carbon.factor_choice.latest import extended
+from assets.carbon.inventory.account import extended
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Basis
 from tests.carbon.cases import account, answer, bought, by_basis, factor, held, run, written

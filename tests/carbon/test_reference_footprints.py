@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from assets.carbon.factor_choice.gwp import BLENDS, GWP100, gwp_of
-from assets.carbon.files.carbon_files import read_activities, read_factor_set
+from assets.carbon.files.carbon_files import factor_csv, read_activities, read_factor_set, write_factor_set
 from assets.carbon.files.public_tables import import_table
-from assets.carbon.files.write_factors import factor_csv, write_factor_set
 from assets.carbon.inventory.account import carbon_of
 from data_quality.contracts.emissions.carbon import CarbonResult
 from data_quality.contracts.errors import BadInput

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.experiments.draw import draw_experiment
+from assets.experiments.experiment_days import draw_experiment
 from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone

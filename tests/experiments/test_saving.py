@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from assets.experiments.draw import draw_experiment
+from assets.experiments.experiment_days import draw_experiment
 from assets.experiments.saving import Saving, SpanOutcome, saving_of
 from data_quality.contracts.control.experiment import Arm, Experiment
 from data_quality.contracts.finding import Finding

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from assets.experiments.effect import effect_of
-from assets.experiments.sequential import LOOKS, first_beyond, limits, widened
+from assets.experiments.sequential import LOOKS, effect_of, first_beyond, limits, widened
 
 
 def test_the_limits_are_those_of_the_tables_of_lan_and_demets() -> None:

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.enpi.daily import seu_days
 from assets.kpi.from_readings import streams_behind
-from assets.kpi.incremental.mart_sources import meter_rows, source_tables
+from assets.kpi.incremental.mart_sources import KEPT_FILES, keep_derived, meter_rows, source_tables
 from assets.sites.view import site_readings
 from assets.sites.virtual import derive, inputs_of, streams_for, virtual_findings, with_virtual
-from assets.stores.lake.derived import KEPT_FILES, keep_derived
 from assets.stores.lake.lake import KEY, Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse.warehouse_tables import ParquetFiles

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.kpi.alert_rules.excursions import Excursion, Row, excursions, open_excursion
+from assets.kpi.alert_rules.rule_rows import Excursion, Row, excursions, open_excursion
 from data_quality.contracts.reporting.open_finding import KEPT_FOR
 from data_quality.contracts.site_file.alert_rule import ThresholdRule
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from assets.bills.engine.bill_load import Load
-from assets.bills.engine.book import calendar_months
+from assets.bills.engine.book import calendar_months, carries_over
 from assets.bills.engine.compute import make_bill
 from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.from_readings import COARSE
@@ -22,7 +22,7 @@ from assets.kpi.incremental.mart_sources import whole_site
 from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost import interval_costs as interval_module
 from assets.kpi.running_cost.demand_window import running_block
-from assets.kpi.running_cost.interval_costs import NO_TARIFF, carries_over, costs_of_months, interval_costs, main_meters
+from assets.kpi.running_cost.interval_costs import NO_TARIFF, costs_of_months, interval_costs, main_meters
 from assets.kpi.running_cost.month_to_date import running_figures
 from assets.sites.calendar import day_types
 from assets.sites.load_sites import load_site

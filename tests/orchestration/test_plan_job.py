@@ -17,7 +17,7 @@ from controls.planning.frozen_plan import series_of
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock
-from orchestration.operations.control.plan_site import band_lines
+from orchestration.operations.control.plan import band_lines
 from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
 from tests.controls.planning.examples import DAY, NOW

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from assets.readings.ingest.ingest_file import IngestReport
-from assets.stores.published.closed_periods import closed_periods
+from assets.readings.ingest.published_reports import closed_periods
 from assets.stores.schema.tables_reports import report_decisions, report_revisions
 from assets.stores.seals import append, append_row
 from assets.stores.transactions import Store

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from assets.readings.tables.gas import kwh_per_m3
+from assets.readings.tables.normalise import kwh_per_m3
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.meter import Carrier, GasFactors, Meter, Register
 from data_quality.contracts.site_file.site import Site

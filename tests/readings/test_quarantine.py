@@ -84,7 +84,7 @@ def test_no_half_copied_file_stays_behind(
     def stop(*_args: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("assets.stores.ledgers.kept_files.shutil.copyfile", stop)
+    monkeypatch.setattr("assets.stores.whole_file.shutil.copyfile", stop)
     with pytest.raises(OSError, match="disk full"):
         quarantine.keep_rows(path, [row(2)], counts={"not_a_number": 1}, site_id="plant", clock=clock)
     assert [each for each in quarantine.root.rglob("*") if each.is_file()] == []

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from assets.experiments.draw import draw_experiment
+from assets.experiments.experiment_days import draw_experiment
 from assets.stores.ledgers.dr_events import DrEvents
 from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.recommendations import Recommendations

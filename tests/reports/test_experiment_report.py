@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from assets.experiments.draw import draw_experiment
+from assets.experiments.experiment_days import draw_experiment
 from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.published.publications import PublicationStore

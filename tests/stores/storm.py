@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from assets.stores.lake.bucket_files import BucketFiles
+from assets.stores.lake.compact import sweep
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.merges import known_paths
-from assets.stores.lake.sweep import sweep
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock

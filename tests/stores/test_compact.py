@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from assets.stores.lake import compact as compaction
 from assets.stores.lake.bucket_files import BucketFiles
-from assets.stores.lake.compact import Merged, compact
+from assets.stores.lake.compact import Merged, compact, leftovers, sweep
 from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.merges import MERGES, known_paths, manifest_of_batch
-from assets.stores.lake.sweep import leftovers, sweep
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock

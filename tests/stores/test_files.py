@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 
 from assets.stores.lake.bucket_files import BucketFiles
+from assets.stores.lake.compact import leftovers, sweep
 from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake import Decided, Lake
 from assets.stores.lake.lake_files import expect_unchanged, open_files
-from assets.stores.lake.sweep import leftovers, sweep
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.errors import OurFault, Unreachable
 from data_quality.contracts.time import FixedClock

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from assets.stores.lake import lake_files
-from assets.stores.lake.compact import compact
+from assets.stores.lake.compact import compact, sweep
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_ledger import KEY, adopt, restore
 from assets.stores.lake.set_aside import FOLDER, WHY
-from assets.stores.lake.sweep import sweep
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.site_file.site import Site

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
 from assets.stores import revisions
-from assets.stores.layout import off_layout
+from assets.stores.audit import off_layout
 from assets.stores.schema.tables_metadata import REVISION
 from assets.stores.tables import PROTECTED
 from assets.stores.transactions import Store, connect_store, open_store

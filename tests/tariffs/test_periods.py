@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from assets.stores.lake.lake_block import LAKE_SCHEMA
-from assets.tariffs.periods import PRICE, check_tariff, known_prices, quarter_hour_prices, stream_prices
-from assets.tariffs.price_in_force import price_sources, stream_price_at
+from assets.tariffs.periods import (
+    PRICE,
+    check_tariff,
+    known_prices,
+    price_sources,
+    quarter_hour_prices,
+    stream_price_at,
+    stream_prices,
+)
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.meter import Carrier

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.experiments.draw import draw_experiment
+from assets.experiments.experiment_days import draw_experiment
 from assets.stores.ledgers.disaggregations import Disaggregations
 from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.what_ifs import WhatIfs

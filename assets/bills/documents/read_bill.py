@@ -14,9 +14,8 @@ from typing import Any
 
 from assets.bills.documents.bill_text import Mark, decimal_mark, read_date, read_number
 from assets.bills.documents.read_pdf import PDF_MAGIC, Run, here, pdf_rows
-from assets.bills.documents.read_scan import PICTURES, Scanned, scan_rows
+from assets.bills.documents.read_scan import PICTURES, Scanned, scan_of, scan_rows
 from assets.bills.documents.read_table import BillRow, csv_rows, xlsx_rows
-from assets.bills.documents.scanned_fields import scan_of
 from data_quality.contracts.billing.supplier_bill import BilledLine, BilledRegister, Place, SupplierBill, Unread
 from data_quality.contracts.errors import BadInput
 

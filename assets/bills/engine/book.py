@@ -1,19 +1,22 @@
-"""Inputs of a bill and its publication: dated tariffs, spans of local dates, raw bills."""
+"""Inputs of a bill and its publication: a site's dated tariffs, spans of local dates, raw bills."""
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from assets.bills.engine.bill_load import Load
 from assets.tariffs.charge_lines import Line
-from assets.tariffs.periods import example_prices, in_order
+from assets.tariffs.periods import example_prices, in_order, tariffs_of
 from data_quality.contracts.billing.bill import Bill, BillLine, BillPeriod, ItemKind
 from data_quality.contracts.billing.tariff import Rounding, Tariff, minor_digits
+from data_quality.contracts.billing.tariff_charges import EnergyCharge, SeriesPrice
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after
 
 _ZERO = Decimal(0)
@@ -27,6 +30,14 @@ class Span:
     start: date
     end: date
     is_history: bool = False
+
+
+class Run(NamedTuple):
+    """Local dates [start, end) of one month, all with a tariff in force, or all without."""
+
+    start: date
+    end: date
+    has_tariff: bool
 
 
 @dataclass
@@ -170,6 +181,58 @@ def calendar_months(first: date, last: date) -> list[tuple[date, date]]:
         found.append((day, months_after(day, 1)))
         day = found[-1][1]
     return found
+
+
+def carries_over(tariffs: Iterable[Tariff]) -> bool:
+    """True where a bill depends on the bills before it: ratchets, carried credits, annual minimum."""
+    return any(
+        any(charge.ratchet is not None for charge in tariff.demand)
+        or tariff.metering.arrangement in ("net_metering_energy", "net_metering_money", "net_billing_carry")
+        or tariff.minimum.annual > 0
+        for tariff in tariffs
+    )
+
+
+def book_of(site: Site) -> Book | None:
+    """The site's tariffs of electricity, energy at its price stream where it buys by that; None where it has neither.
+
+    Raises BadInput for tariffs that overlap, or in another currency.
+    """
+    tariffs = [_by_stream(site, tariff) for tariff in tariffs_of(site)]
+    if not tariffs and site.price_stream is not None:
+        tariffs = [Tariff(tariff_id=site.price_stream, currency=site.currency, energy=(_charge(site.price_stream),))]
+    if not tariffs:
+        return None
+    # Rounding belongs to printed lines: spread over quarter hours it would come back as steps.
+    return Book(tariffs, time_zone=site.time_zone, rounding="none", currency=site.currency)
+
+
+def _by_stream(site: Site, tariff: Tariff) -> Tariff:
+    """The tariff with its energy at the site's price stream, where the site buys by that and the tariff does not."""
+    has_series = any(charge.series is not None for charge in tariff.energy_charges)
+    # Net metering nets the kWh of periods, and a price by the quarter hour has no periods.
+    if site.price_stream is None or has_series or tariff.metering.arrangement.startswith("net_metering"):
+        return tariff
+    # Only what the file says: a default that is written out would count as said.
+    facts = tariff.model_dump(exclude={"periods", "energy"}, exclude_unset=True)
+    return Tariff.model_validate(facts | {"energy": [_charge(site.price_stream).model_dump(exclude_unset=True)]})
+
+
+def _charge(stream: str) -> EnergyCharge:
+    return EnergyCharge(charge_id="energy", series=SeriesPrice(series=stream))
+
+
+def runs_of(book: Book | None, start: date, end: date) -> list[Run]:
+    """A month's dates as runs with and without a tariff in force."""
+    runs: list[Run] = []
+    for offset in range((end - start).days):
+        day = start + timedelta(days=offset)
+        is_known = book is not None and any(tariff.is_in_force(day) for tariff in book.tariffs)
+        if runs and runs[-1].has_tariff == is_known:
+            runs[-1] = runs[-1]._replace(end=day + timedelta(days=1))
+        else:
+            runs.append(Run(day, day + timedelta(days=1), is_known))
+    return runs
 
 
 def _published(raw: RawBill) -> BillPeriod:

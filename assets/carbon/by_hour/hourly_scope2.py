@@ -1,4 +1,5 @@
-"""Scope 2 by the hour: location-based, and market-based with certificates matched in their hour and market.
+"""Scope 2 by the hour: location-based, and market-based with certificates matched in their hour and market; the annual
+factors beside it.
 
 Source: GHG Protocol Scope 2 consultation of 2025 (formulas 5.12); its outcome is not final. Exact decimals: with a
 constant factor the hours sum to the annual method to the last digit.
@@ -6,20 +7,28 @@ constant factor the hours sum to the annual method to the last digit.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, localcontext
+from zoneinfo import ZoneInfo
 
+from assets.carbon.factor_choice.factor_view import carrier_of
+from assets.carbon.factor_choice.match import applicable, chosen_gwp, tile
+from assets.carbon.factor_choice.match_units import converted, ratio
 from assets.carbon.inventory.instruments import certificate_failures, certificate_unstated
+from data_quality.contracts.emissions.carbon import Activity
 from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate, HourlyScope2
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.factor import Basis, Factor, GwpSet
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import EXACT
 
 Hours = Mapping[datetime, Decimal]
 HOUR = timedelta(hours=1)
 ZERO = Decimal(0)
 MAX_NAMED = 3
+ELECTRICITY = "electricity"
 
 
 def hourly_scope2(
@@ -211,3 +220,51 @@ def _no_residual() -> Finding:
         message="no residual mix is given: what no certificate covers goes by the hour's grid average; energy that "
         "others have claimed may be in it",
     )
+
+
+def annual_factors(
+    rows: Sequence[Factor],
+    basis: Basis,
+    hours: Mapping[datetime, Decimal],
+    local: ZoneInfo,
+    *,
+    region: str = "",
+    gwp: GwpSet | None = None,
+) -> dict[datetime, Decimal] | None:
+    """Kilograms per kWh of that basis for each hour, by its local date; None where the set has none.
+
+    Where the year changes within the hours, each has the factor of its own. Raises BadInput for a day with none or two.
+    """
+    mine = [
+        row
+        for row in rows
+        if carrier_of(row.activity) is Carrier.ELECTRICITY
+        and row.basis is basis
+        # Sets name upstream and grid losses of electricity too: those are Scope 3.
+        and row.scope == 2
+        and ratio("kWh", row.unit)
+    ]
+    # No factor at all leaves the comparison out; a set that lacks single days is a fault, refused below.
+    if not mine:
+        return None
+    # A factor holds for local days: the hours around New Year belong to the year that the clock on the wall shows.
+    days = {hour: hour.astimezone(local).date() for hour in hours}
+    activity = Activity(
+        activity_id=ELECTRICITY,
+        activity=ELECTRICITY,
+        # One unit: only which factor holds on which day is asked, no quantity.
+        quantity=Decimal(1),
+        unit="kWh",
+        start=min(days.values()),
+        end=date.fromordinal(max(days.values()).toordinal() + 1),
+        region=region,
+        file=mine[0].file,
+    )
+    parts = tile(activity, chosen_gwp(activity, applicable(activity, mine), gwp), gwp, what=f"{basis} ")
+    found: dict[datetime, Decimal] = {}
+    for part in parts:
+        by = ratio("kWh", part.bundle.head.unit)
+        assert by is not None  # noqa: S101
+        factor = converted(part.bundle.kgco2e_per_unit, by)
+        found |= {hour: factor for hour, day in days.items() if part.start <= day < part.end}
+    return found

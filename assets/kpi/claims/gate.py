@@ -8,16 +8,18 @@ saving that may be claimed exceeds its own band is said beside it, by who prints
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
 from assets.kpi.claims.lasting_steps import MIN_WEEKS, Step, best_step, matched_weeks, steps
 from assets.kpi.enpi.enpi_result import DayPair, EnpiResult
-from data_quality.contracts.baselines.baseline import Baseline
+from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Numeral, Sentence
+from data_quality.contracts.time import Period
 
 # A step this close to a declared measure is that measure.
 MEASURE_DAYS = 21
@@ -137,6 +139,13 @@ def until(found: Iterable[Finding], end: date) -> tuple[Finding, ...]:
     """Those findings of changes_of_use that speak of a span that ends on `end` (exclusive)."""
     # ISO dates compare as text; a finding without a start speaks of every span.
     return tuple(each for each in found if str(each.facts.get("start", "")) < end.isoformat())
+
+
+def known_span(version: BaselineVersion, now_utc: datetime, time_zone: str) -> Period:
+    """Every local day that speaks for or against a saving: from the baseline's first to the last that can be known."""
+    today = now_utc.astimezone(ZoneInfo(time_zone)).date()
+    start, end = version.baseline.train_start, max(today + timedelta(days=1), version.baseline.train_end)
+    return Period(label=f"{start} to {end}", start=start, end=end, time_zone=time_zone)
 
 
 def claim_findings(

@@ -4,12 +4,12 @@ A project's baseline is of its own type and never expects an EnPI; an EnPI's nev
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from assets.kpi.claims.gate import claim_findings, is_far_outside
+from assets.kpi.claims.gate import claim_findings, is_far_outside, known_span
 from assets.kpi.enpi.daily import seu_days
 from assets.kpi.enpi.enpi_result import (
     DayPair,
@@ -153,13 +153,6 @@ def project_savings(
     # The gate looks at every day that is known, the figure only at the days of its span.
     inside = [each for each in pairs if period.start <= each.local_date < period.end]
     return savings_of(project, version, inside, period=period, project_findings=findings)
-
-
-def known_span(version: BaselineVersion, now_utc: datetime, time_zone: str) -> Period:
-    """Every local day that speaks for or against a saving: from the baseline's first to the last that can be known."""
-    today = now_utc.astimezone(ZoneInfo(time_zone)).date()
-    start, end = version.baseline.train_start, max(today + timedelta(days=1), version.baseline.train_end)
-    return Period(label=f"{start} to {end}", start=start, end=end, time_zone=time_zone)
 
 
 def project_claim_findings(

@@ -16,15 +16,17 @@ from assets.sites.meter_tree import has_import, total_meters
 from assets.sites.scopes import scope_rows
 from assets.sites.view import site_readings
 from assets.sites.virtual import virtual_meters
-from assets.stores.lake.derived import keep_derived, kept_derived
 from assets.stores.lake.lake import Lake
-from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.lake.lake_block import LAKE_SCHEMA, content_sha256, write_atomic
 from assets.stores.lake.lake_ledger import expect_own
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from assets.tariffs.periods import known_prices, quarter_hour_prices, tariffs_of
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
+
+# A load that runs now and one that was just superseded may still be reading theirs.
+KEPT_FILES = 3
 
 
 def virtual_files(sites: Mapping[str, Site], lake: Lake, *, as_of_utc: datetime | None = None) -> tuple[Path, ...]:
@@ -253,3 +255,32 @@ def _price_readings(site: Site, lake: Lake, start: date, end: date, as_of_utc: d
         as_of_utc=as_of_utc,
         meters=[site.price_stream],
     )
+
+
+def keep_derived(root: Path, site_id: str, rows: pl.DataFrame) -> Path:
+    """Write the rows (LAKE_SCHEMA) of a site under the lake's root, once per content; older ones go. Returns the file.
+
+    A file is named by its content, so a view over it never sees it change; at most KEPT_FILES remain for a site.
+    """
+    path = _folder(root, site_id) / f"{content_sha256(rows)}.parquet"
+    if path.exists():
+        # Back to content of before: untouched, the file in use would soon be among the oldest.
+        path.touch()
+    else:
+        write_atomic(rows, path)
+    for old in [file for file in _newest_first(path.parent) if file != path][KEPT_FILES - 1 :]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def kept_derived(root: Path, site_ids: Iterable[str]) -> list[Path]:
+    """The newest file of each of the sites that has one, as it was written last."""
+    return [file for name in site_ids for file in _newest_first(_folder(root, name))[:1]]
+
+
+def _folder(root: Path, site_id: str) -> Path:
+    return root / "derived" / f"site={site_id}"
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.parquet"), key=lambda file: file.stat().st_mtime_ns, reverse=True)

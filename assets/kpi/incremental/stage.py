@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.bills.engine.book import carries_over
 from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.incremental.mart_sources import source_tables, whole_site
 from assets.kpi.mart_windows import (
@@ -22,7 +23,6 @@ from assets.kpi.mart_windows import (
     window_for,
     years_by_site,
 )
-from assets.kpi.running_cost.interval_costs import carries_over
 from assets.sites.load_sites import site_sha256
 from assets.stores.boards.board_views import renew_views
 from assets.stores.lake.lake import Lake

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from assets.bills.engine.bill_load import Load, nano
-from assets.bills.engine.book import Book, Span, calendar_months
+from assets.bills.engine.book import Book, Run, Span, book_of, calendar_months, carries_over, runs_of
 from assets.bills.engine.interval_cost import running_of
 from assets.carbon.factor_choice.factor_view import FactorView, electricity_factors, known_factors
 from assets.kpi.mart_windows import Window
@@ -29,7 +29,6 @@ from assets.tariffs.periods import PRICE, PRICE_DECIMALS, tariffs_of
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_calendar import DayType
-from data_quality.contracts.billing.tariff_charges import EnergyCharge, SeriesPrice
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
@@ -63,14 +62,6 @@ class Supply(NamedTuple):
 
     load: MeteredLoad
     is_read: np.ndarray
-
-
-class Run(NamedTuple):
-    """Local dates [start, end) of one month, all with a tariff in force, or all without."""
-
-    start: date
-    end: date
-    has_tariff: bool
 
 
 def interval_costs(
@@ -170,16 +161,6 @@ def main_meters(site: Site) -> tuple[str, ...]:
 def supply_streams(site: Site) -> tuple[str, ...]:
     """The streams that the running figures read: main meters, prices, the hourly factor."""
     return (*main_meters(site), *_streams(site))
-
-
-def carries_over(tariffs: Iterable[Tariff]) -> bool:
-    """True where a bill depends on the bills before it: ratchets, carried credits, annual minimum."""
-    return any(
-        any(charge.ratchet is not None for charge in tariff.demand)
-        or tariff.metering.arrangement in ("net_metering_energy", "net_metering_money", "net_billing_carry")
-        or tariff.minimum.annual > 0
-        for tariff in tariffs
-    )
 
 
 def metered(site: Site, readings: pl.DataFrame, start: date, end: date) -> Supply:
@@ -288,48 +269,6 @@ def _with_factor(frame: pl.DataFrame, site: Site, readings: pl.DataFrame, dated:
         )
     )
     return joined.select(pl.col(name).cast(kind) for name, kind in SOURCE_SCHEMAS["interval_cost"].items())
-
-
-def book_of(site: Site) -> Book | None:
-    """The site's tariffs of electricity, energy at its price stream where it buys by that; None where it has neither.
-
-    Raises BadInput for tariffs that overlap, or in another currency.
-    """
-    tariffs = [_by_stream(site, tariff) for tariff in tariffs_of(site)]
-    if not tariffs and site.price_stream is not None:
-        tariffs = [Tariff(tariff_id=site.price_stream, currency=site.currency, energy=(_charge(site.price_stream),))]
-    if not tariffs:
-        return None
-    # Rounding belongs to printed lines: spread over quarter hours it would come back as steps.
-    return Book(tariffs, time_zone=site.time_zone, rounding="none", currency=site.currency)
-
-
-def _by_stream(site: Site, tariff: Tariff) -> Tariff:
-    """The tariff with its energy at the site's price stream, where the site buys by that and the tariff does not."""
-    has_series = any(charge.series is not None for charge in tariff.energy_charges)
-    # Net metering nets the kWh of periods, and a price by the quarter hour has no periods.
-    if site.price_stream is None or has_series or tariff.metering.arrangement.startswith("net_metering"):
-        return tariff
-    # Only what the file says: a default that is written out would count as said.
-    facts = tariff.model_dump(exclude={"periods", "energy"}, exclude_unset=True)
-    return Tariff.model_validate(facts | {"energy": [_charge(site.price_stream).model_dump(exclude_unset=True)]})
-
-
-def _charge(stream: str) -> EnergyCharge:
-    return EnergyCharge(charge_id="energy", series=SeriesPrice(series=stream))
-
-
-def runs_of(book: Book | None, start: date, end: date) -> list[Run]:
-    """A month's dates as runs with and without a tariff in force."""
-    runs: list[Run] = []
-    for offset in range((end - start).days):
-        day = start + timedelta(days=offset)
-        is_known = book is not None and any(tariff.is_in_force(day) for tariff in book.tariffs)
-        if runs and runs[-1].has_tariff == is_known:
-            runs[-1] = runs[-1]._replace(end=day + timedelta(days=1))
-        else:
-            runs.append(Run(day, day + timedelta(days=1), is_known))
-    return runs
 
 
 def _streams(site: Site) -> list[str]:

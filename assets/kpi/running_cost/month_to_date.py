@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from assets.kpi.from_readings import COARSE
-from assets.kpi.mart_windows import LOOK_BACK_DAYS, month_after, month_start
+from assets.kpi.mart_windows import LOOK_BACK_DAYS
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES
+from data_quality.contracts.time import CANONICAL_MINUTES, months_after
 
 _STEP = timedelta(minutes=CANONICAL_MINUTES)
 _REASONS = {
@@ -88,7 +88,7 @@ def span_behind(site: Site, at_utc: datetime) -> tuple[date, date]:
     """The whole local months [first, after) that the figures at an instant rest on."""
     # The quarter hour that has just ended: at local midnight it is the day before's.
     day = (at_utc - _STEP).astimezone(ZoneInfo(site.time_zone)).date()
-    return month_start(min(day - timedelta(days=LOOK_BACK_DAYS), month_start(day))), month_after(day)
+    return (day - timedelta(days=LOOK_BACK_DAYS)).replace(day=1), months_after(day, 1)
 
 
 def running_figures(

@@ -15,8 +15,7 @@ from assets.readings.changes.rescaled import REASON as SLIP
 from assets.readings.changes.rescaled import refuse, rescaled
 from assets.readings.parsed import REJECT_SCHEMA, bad_rows, reason_counts
 from assets.readings.sniff_files import FileRead
-from assets.readings.tables.gas import with_gas_energy
-from assets.readings.tables.normalise import normalise
+from assets.readings.tables.normalise import normalise, with_gas_energy
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from assets.readings.changes.bitemporal import affected_months, classify
-from assets.readings.ingest.published_reports import within
+from assets.readings.ingest.published_reports import closed_periods, within
 from assets.readings.parsed import FUTURE_LIMIT, PARSED_SCHEMA, one_line
 from assets.readings.streams import canonical_of, default_registers, streams
 from assets.readings.tables.normalise import normalise
@@ -19,7 +19,6 @@ from assets.stores.column_types import canonical_json
 from assets.stores.lake.lake import BatchInfo, Decided, Lake
 from assets.stores.lake.merges import newest_entry
 from assets.stores.ledgers.reading_edits import record_edit
-from assets.stores.published.closed_periods import closed_periods
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Role

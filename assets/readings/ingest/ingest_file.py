@@ -16,7 +16,7 @@ from assets.readings.changes.bitemporal import affected_months, classify
 from assets.readings.changes.holds import OF_SCALE, SUSPECTED, canonical_rows, current_rows, hold_back, refuse_slip
 from assets.readings.cumulative.register_intervals import counting_rules
 from assets.readings.cumulative.register_join import join_registers
-from assets.readings.ingest.published_reports import name_closed
+from assets.readings.ingest.published_reports import closed_periods, name_closed
 from assets.readings.parsed import Reader, bad_rows
 from assets.readings.readers.live_format.sample_rows import points_by_line
 from assets.readings.readers.live_format.samples import Samples
@@ -27,7 +27,6 @@ from assets.stores.lake.lake_ledger import expect_own
 from assets.stores.lake.merges import batches_of_source
 from assets.stores.lake.restore_batch import restore_batch
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
-from assets.stores.published.closed_periods import closed_periods
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import ColumnMap, Site

@@ -43,13 +43,13 @@ def retry_item(
     path = quarantine.root / item["kept_path"]
     if not item["kept_path"] or not path.is_file():
         raise BadInput(f"no copy of {item['source_name']!r} was kept; ingest it again", reason="no_such_file")
-    return ingest_again(
+    return ingest_quarantined(
         path, item["source_sha256"], site=site, lake=lake, quarantine=quarantine, clock=clock, mapping=mapping,
         accepted=accepted,
     )  # fmt: skip
 
 
-def ingest_again(
+def ingest_quarantined(
     path: Path,
     sha256: str,
     *,

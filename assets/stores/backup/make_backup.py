@@ -1,4 +1,5 @@
-"""Make a backup under running writers: the store's snapshot, the lake files that it names, all else, and a signed list.
+"""Make a backup under running writers: the store's snapshot, the lake files that it names, all else, and a signed list;
+and remove those before the newest ones.
 
 A lake file stands before the manifest row that names it, so that whatever the snapshot names is there (ADR 0095).
 """
@@ -7,6 +8,7 @@ import importlib.metadata
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,7 +18,7 @@ from typing import Any, NamedTuple
 from assets.stores.backup.backup_areas import ANCHORS, HASHES, KEYS, areas, files_of, is_secret, left_out_of
 from assets.stores.backup.backup_list import FORM, BackupBody, BackupList, KeptFile, signed
 from assets.stores.backup.last_backup import LastBackup, note_backup
-from assets.stores.backup.place import BackupPlace, list_name, place_to_write
+from assets.stores.backup.place import LISTS, OBJECTS, BackupPlace, list_in, list_name, object_key, place_to_write
 from assets.stores.backup.sealed import Recipient
 from assets.stores.backup.store_copy import (
     DUMP_FILE,
@@ -31,9 +33,10 @@ from assets.stores.backup.store_copy import (
 )
 from assets.stores.file_hashes import FileHashes, file_sha256
 from assets.stores.lake.lake import Lake
-from assets.stores.seals import ledger_of
+from assets.stores.seals import Mark, gap, ledger_of
 from assets.stores.sign import Signer
-from data_quality.contracts.errors import Unreachable
+from assets.stores.transactions import Store
+from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project
 
 Progress = Callable[[str, int, int | None], object]
@@ -219,3 +222,43 @@ class _Backup:
 def _write(content: bytes, part: Path) -> None:
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
+
+
+class Pruned(NamedTuple):
+    """Former backups and contents that went, and the bytes of these."""
+
+    lists: int = 0
+    files: int = 0
+    bytes: int = 0
+
+
+def prune(place: BackupPlace, made: str, store: Store, *, keep: int) -> Pruned:
+    """Remove all backups of a place but `keep` of them, and every content that these do not need.
+
+    place: open for writing by this process alone; made: name of the list that is kept whatever the clock said when it
+    was made, with the newest of the others. Raises BadInput where one that stays cannot be read, or one is of what the
+    store never was, before anything goes; OSError, Unreachable: the next call takes what is left.
+    """
+    others = [name for name in place.lists() if name != made]
+    first = max(len(others) - keep + 1, 0)
+    go, stay = others[:first], [*others[first:], made]
+    bodies = {name: list_in(place, name).body for name in stay}
+    needed = {object_key(each.sha256) for body in bodies.values() for each in body.files}
+    for name in go:
+        # One that cannot be read is nobody's way back.
+        with suppress(BadInput):
+            bodies[name] = list_in(place, name).body
+    for name, body in bodies.items():
+        mark = Mark(ledger=body.ledger, seal=body.seal, seal_hash=body.seal_hash, until_utc=body.made_utc)
+        if fault := gap(store, mark, f"{place.address}/{LISTS}/{name}"):
+            raise BadInput(
+                f"no former backup is removed, the new one is kept: {fault}", reason="other_history",
+                mend="back a restored copy up into a folder of its own, and take its lists away here",
+            )  # fmt: skip
+    # First: a list never names what is gone. What was broken off leaves contents that nobody names.
+    for name in go:
+        place.files.delete(f"{LISTS}/{name}")
+    gone = [each for each in place.files.list(f"{OBJECTS}/") if each.key not in needed]
+    for each in gone:
+        place.files.delete(each.key)
+    return Pruned(len(go), len(gone), sum(each.size_bytes for each in gone))

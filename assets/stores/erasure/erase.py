@@ -16,13 +16,11 @@ import sqlalchemy as sa
 
 from assets.stores.erasure.files import NamedFile, clean, named_files, pushed_reports, rebuilt_paths, size_of
 from assets.stores.erasure.lake_rows import HeldFile, delete_files, held_files, written_without
-from assets.stores.erasure.meter_rows import meter_rows
 from assets.stores.erasure.people_rows import person_rows, revisions_of
 from assets.stores.erasure.record import ERASURES, known_erasures
-from assets.stores.erasure.rows import RowChange, apply, merged, pinned_rows
+from assets.stores.erasure.rows import RowChange, apply, merged, meter_rows, pinned_rows
 from assets.stores.erasure.spooled import SpooledFile, spooled_files, write_without
 from assets.stores.erasure.subject import Subject
-from assets.stores.erasure.wipe import forget_marts, wipe
 from assets.stores.file_hashes import file_sha256, landing_files
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.merges import named_batches
@@ -34,7 +32,10 @@ from assets.stores.schema.tables_readings import lake_manifest, lake_merges, qua
 from assets.stores.schema.tables_reports import report_revisions
 from assets.stores.seals import append
 from assets.stores.sign import key_path
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.tables import TABLES
+from assets.stores.transactions import Store, next_recorded_at, reaching
+from assets.stores.warehouse.marts import PORTFOLIO, read_built, write_built
+from assets.stores.warehouse.warehouse_postgres import erase_site
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project
 from data_quality.contracts.time import Clock
@@ -276,3 +277,41 @@ class Erasing:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+
+def wipe(store: Store) -> None:
+    """Write the store's tables anew, without pages and logs of before. Raises Unreachable where another reads it."""
+    address = str(store.engine.url)
+    if store.engine.dialect.name == "postgresql":
+        with reaching(address), store.engine.connect() as connection:
+            free = connection.execution_options(isolation_level="AUTOCOMMIT")
+            for table in TABLES:
+                free.exec_driver_sql(f"VACUUM (FULL) {table.name}")
+            may = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+            free.exec_driver_sql("CHECKPOINT") if free.exec_driver_sql(may).scalar() else None
+        return
+    with reaching(address):
+        raw = store.engine.raw_connection()
+        try:
+            for words in ("PRAGMA secure_delete=ON", "VACUUM"):
+                raw.cursor().execute(words)
+            [is_busy, *_] = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            raw.close()
+    if is_busy:
+        raise Unreachable(f"{store.place}: another process reads the store: end it, and say this again")
+
+
+def forget_marts(project: Project, store: Store, site_id: str) -> None:
+    """Let neither marks nor the warehouse, where it is PostgreSQL, know the site's marts; those of other sites stay.
+
+    Raises OSError, Unreachable.
+    """
+    for stage in ("kpi", "enpi"):
+        built = read_built(project.marts_dir, stage, store.cache)
+        months = {name: entry for name, entry in built.months.items() if name.partition("|")[0] != site_id}
+        sites = {name: each for name, each in built.sites.items() if name != site_id}
+        if sites != built.sites or months != built.months:
+            write_built(project.marts_dir, stage, built.model_copy(update={"months": months, "sites": sites}))
+    if url := project.settings.database.of("warehouse"):
+        erase_site(url, site_id, PORTFOLIO)

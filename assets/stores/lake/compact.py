@@ -1,8 +1,10 @@
-"""Many small files of one site and month merged into one: no answer changes, nor which batch a reading came from."""
+"""Upkeep of the lake's files: many small ones of a site and month become one, which changes no answer nor the batch of
+a reading, and files that stopped writers and merges left are swept.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,8 +15,19 @@ import sqlalchemy as sa
 
 from assets.stores.lake.lake import Lake, path_of
 from assets.stores.lake.lake_block import block_of, write_block
-from assets.stores.lake.lake_files import expect_in_time
-from assets.stores.lake.merges import as_written, is_part, parts_of, read_rows
+from assets.stores.lake.lake_files import READINGS, SWEPT_AFTER, expect_in_time
+from assets.stores.lake.lake_ledger import expect_own
+from assets.stores.lake.merges import (
+    MERGES,
+    Places,
+    as_written,
+    is_part,
+    known_paths,
+    merged_entry,
+    parts_of,
+    read_rows,
+)
+from assets.stores.lake.set_aside import LEFT, set_aside
 from assets.stores.schema.tables_readings import lake_manifest, lake_merges
 from assets.stores.seals import append
 from assets.stores.transactions import next_recorded_at
@@ -105,3 +118,50 @@ def _merge(lake: Lake, entries: list[Entry], *, clock: Clock, is_dry_run: bool) 
                 with suppress(Unreachable):
                     lake.kept.delete(key)
     return Merged(site_id, month, len(files), before, (lake.root / key).stat().st_size) if is_recorded else None
+
+
+class Leftover(NamedTuple):
+    """A file that is no longer of use. is_merged: its rows stand in a merged file, which was looked at."""
+
+    key: str
+    size_bytes: int
+    changed_utc: datetime
+    is_merged: bool
+
+
+def leftovers(lake: Lake, *, now_utc: datetime) -> list[Leftover]:
+    """Files that no manifest row names and that no writer can still be at work on, and those whose rows stand in a
+    merged file so long that nobody can still be reading them, by key. Raises Unreachable.
+    """
+    # The files first: one whose batch is recorded in between is in the manifest by then.
+    standing = list(lake.kept.list(f"{READINGS}/"))
+    merged, known = _merged(lake, {each.key for each in standing}, now_utc), set(known_paths(lake.store))
+    old = [each for each in standing if now_utc - each.changed_utc > SWEPT_AFTER]
+    return sorted(Leftover(*each, each.key in merged) for each in old if each.key in merged or each.key not in known)
+
+
+def _merged(lake: Lake, standing: set[str], now_utc: datetime) -> set[str]:
+    """Keys of files whose merged file is as it was written, here and where it is kept."""
+    places, found = Places(lake.store), dict[str, set[str]]()
+    merges = {}
+    for row in MERGES.rows(lake.store, path=standing):
+        last = places.last(str(row["path"]))
+        if last is not None and now_utc - row["recorded_at_utc"] > SWEPT_AFTER:
+            merges[str(last["merged_path"])] = last
+            found.setdefault(str(last["merged_path"]), set()).add(str(row["path"]))
+    entries = [merged_entry(merge) for merge in merges.values()]
+    wrong = lake.faults(entries) | lake.lost(entries, lake.kept.size_bytes)
+    return {path for merged, paths in found.items() if merged not in wrong for path in paths}
+
+
+def sweep(lake: Lake, *, now_utc: datetime) -> list[Leftover]:
+    """Delete what stands in a merged file, set aside what nobody names. Returns both. Raises Unreachable, also where
+    the lake is not this store's: nothing has changed then.
+    """
+    expect_own(lake.store, lake.kept)
+    found = leftovers(lake, now_utc=now_utc)
+    set_aside(lake.kept, [each.key for each in found if not each.is_merged], LEFT)
+    for each in found:
+        if each.is_merged:
+            lake.kept.delete(each.key)
+    return found

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from assets.stores.journal import AppendOnly, Ledger, row_of
-from assets.stores.ledgers.kept_files import keep_copy
 from assets.stores.schema.tables_bills import bill_audits, bill_lines, bills, notifications, tariff_overrides
 from assets.stores.seals import append
 from assets.stores.transactions import Store
+from assets.stores.whole_file import keep_copy
 from data_quality.contracts.billing.supplier_bill import BilledLine, SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.text import file_name

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from assets.stores.foreign_database import is_database, source_sha256
 from assets.stores.journal import AppendOnly
-from assets.stores.ledgers.kept_files import keep_copy
 from assets.stores.schema.tables_readings import quarantine, quarantine_resolutions
 from assets.stores.transactions import Store
+from assets.stores.whole_file import keep_copy
 from data_quality.contracts.errors import BadInput, BadRow
 from data_quality.contracts.text import decoded, file_name
 from data_quality.contracts.time import Clock

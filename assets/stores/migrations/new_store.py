@@ -35,7 +35,7 @@ def create_tables(connection: sa.Connection) -> None:
 
 @cache
 def _scripts(dialect: str) -> tuple[str, ...]:
-    """What is run on sqlite or postgresql. Kept: to word 85 tables takes as long as to make them."""
+    """Statements that make a store on sqlite or postgresql. Kept: to word 85 tables takes as long as to make them."""
     statements: list[str] = []
 
     def word(ddl: sa.schema.ExecutableDDLElement, *_: object, **__: object) -> None:

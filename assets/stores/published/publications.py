@@ -67,7 +67,7 @@ class PackLink(Model):
 
 
 _MAKERS = AppendOnly(report_makers, dict)
-# A decision that is not believed does not count; what was computed on one is refused (closed_periods.py).
+# A decision that is not believed does not count; what was computed on one is refused (published_reports.py).
 _DECISIONS = Ledger(report_decisions, Decision)
 _SIGNATURES = Ledger(signatures, Signature)
 _PACKS = Ledger(evidence_packs, PackLink, order=("position",))

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from assets.kpi.claims.mv_savings import ProjectSavings
     from data_quality.contracts.baselines.baseline import BaselineVersion, ShadowComparison
     from data_quality.contracts.site_file.mv_project import MvProject
-    from ml.tracking import MlflowTracker
 
 ALERTS = "start (UTC): {interval_start_utc} | actual kW: {actual_kw:.2f} | expected kW: {expected_kw:.2f} | z: {z:+.1f}"
 # Over pairs of a comparison and a term of it.
@@ -45,7 +44,7 @@ def monitor(
     if call.as_of_utc is None:
         report = refit_site(
             # Fitted by nobody: it feeds no report, so no person has to stand for it.
-            known, lake=project.lake, store=project.baselines, tracker=_tracker(call), clock=call.clock,
+            known, lake=project.lake, store=project.baselines, tracker=call.project.tracker, clock=call.clock,
             fitted_by="meterloom", seu_id=use.seu_id, is_forced=refit,
         )  # fmt: skip
         if use.seu_id in report.refused:
@@ -94,7 +93,7 @@ def project(
     if fit:
         who = call.acting(Role.ANALYST).person_id
         answer = fit_project(
-            known, wanted, lake=call.project.lake, store=call.project.baselines, tracker=_tracker(call),
+            known, wanted, lake=call.project.lake, store=call.project.baselines, tracker=call.project.tracker,
             clock=call.clock, fitted_by=who,
         )  # fmt: skip
         if isinstance(answer, Finding):
@@ -163,13 +162,6 @@ def shadow(call: Call, site: SiteOption) -> Answer:
         "\n".join(_shadow_text(each) for each in found) or "no version is approved",
         DONE if all(each.is_equal for each in found) else CHECK_FAILED,
     )
-
-
-def _tracker(call: Call) -> "MlflowTracker":
-    from ml.tracking import MlflowTracker
-
-    settings = call.project.project
-    return MlflowTracker(settings.mlflow_uri, settings.mlflow_artifacts_dir)
 
 
 def _shadow_text(found: "ShadowComparison") -> str:

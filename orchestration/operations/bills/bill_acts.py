@@ -60,14 +60,14 @@ def act_on_bill(acting: Acting, bill_id: str, act: BillAct) -> StandingBill:
     # A form of before the last act is told what was done since, or that it was this.
     is_late = acting.seen is not None and bool(bill.events) and acting.seen != stamp(bill.events[-1])
     if finding is None or (bill.state not in states and not is_late):
-        raise BadInput(f"bill {bill.name} {_TOLD[bill.state]}: there is nothing to {act}", reason="decided")
+        raise BadInput(f"bill {bill.name} {_STATE_TEXTS[bill.state]}: there is nothing to {act}", reason="decided")
     AlertEvents(project.store).record(
         finding, done, person=acting.person, reason=acting.reason, clock=acting.clock, seen=acting.seen
     )
     return the_bill(site_bills(project, site, now_utc=acting.clock.now_utc()), bill.bill_id)
 
 
-_TOLD: dict[BillState, str] = {
+_STATE_TEXTS: dict[BillState, str] = {
     "matches": "matches readings and tariff", "differs": "is neither disputed nor accepted",
     "not_checked": "is not checked yet", "disputed": "is disputed already", "accepted": "is accepted already",
     "draft": "waits for 'meterloom bill confirm'",
@@ -156,7 +156,7 @@ def confirmed(bill: SupplierBill, put_right: Sequence[str], *, person_id: str, r
         if not mark:
             raise BadInput(f"expected FIELD=VALUE, such as total=867.11, got {text[:60]!r}", reason="bad_option")
         name, value = name.strip(), value.strip()
-        holder, key = _held(document, name)
+        holder, key = _holder_of(document, name)
         if key in _NUMBERS and value and not _NUMBER.fullmatch(value):
             raise BadInput(f"{name}: expected a number such as 867.11, got {value[:40]!r}", reason="bad_value")
         if key == "currency" and value and not re.fullmatch(r"[A-Z]{3}", value):
@@ -167,7 +167,10 @@ def confirmed(bill: SupplierBill, put_right: Sequence[str], *, person_id: str, r
         if holder[key] != new and str(holder[key] or "") != value:
             holder[key] = new if new is not None or key in _NULLABLE else ""
             changed.append(name)
-    document["unread"] = [each for each in document["unread"] if not _is_said(each, document)]
+    found = {label for label, field in _LABELS.items() if document[field] is not None}
+    document["unread"] = [
+        each for each in document["unread"] if str(each["label"]).strip().rstrip(":").lower() not in found
+    ]
     document["scan"] |= {"confirmed_by": person_id, "changed": changed, "reason": reason.strip()}
     try:
         return SupplierBill.model_validate(document)
@@ -181,7 +184,7 @@ _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,12})?", re.ASCII)
 _NULLABLE = ("start", "end", "multiplier", "currency", "net", "total", "quantity", "rate")
 
 
-def _held(document: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
+def _holder_of(document: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
     """The mapping that holds the field, and its key there. Raises BadInput (unknown_field)."""
     if name in HEADS:
         return document, name
@@ -192,8 +195,3 @@ def _held(document: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
         return at, rest[1]
     known = [*HEADS, *(f"{each}.0.{key}" for each, keys in OF_LIST.items() if document.get(each) for key in keys)]
     raise BadInput(f"this bill has no field {name[:40]!r}; it has {', '.join(known)}", reason="unknown_field")
-
-
-def _is_said(unread: dict[str, Any], document: dict[str, Any]) -> bool:
-    field = _LABELS.get(str(unread["label"]).strip().rstrip(":").lower(), "")
-    return bool(field) and document[field] is not None

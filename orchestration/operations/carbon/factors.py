@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from assets.carbon.files.carbon_files import read_factor_set
+from assets.carbon.files.carbon_files import read_factor_set, write_factor_set
 from assets.carbon.files.public_tables import import_table
-from assets.carbon.files.write_factors import write_factor_set
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, FactorSet, GwpSet, StoredFactor
 from data_quality.contracts.people import Role

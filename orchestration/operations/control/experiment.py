@@ -37,11 +37,11 @@ def start(
     half_days: Annotated[bool, Option("Draw halves of days, parted at noon.")] = False,
 ) -> Answer:
     """Draw the days that follow the former habit, and store them all before the first begins. Nothing is sent by it."""
-    from assets.experiments.draw import draw_experiment
+    from assets.experiments.experiment_days import draw_experiment
 
     who, known, now_utc = _actor(call, reason), call.project.site(site), call.clock.now_utc()
     # Raises BadInput where no device follows a habit of its own, or no tariff says what a day costs.
-    from assets.kpi.running_cost.interval_costs import book_of
+    from assets.bills.engine.book import book_of
     from controls.optimiser.devices.kinds import device_assets
 
     if not any(kind.makes_a_plan for _, kind in device_assets(known)):

@@ -19,7 +19,7 @@ ReasonOption = Annotated[str, Option("Why; it is kept with the decision.")]
 @operation("models list", repeats=True, takes=PROJECT, example="--json")
 def models_list(call: Call, name: Annotated[str | None, Argument("Only this registered name.")] = None) -> Answer:
     """List every registered version with its alias, target, scores and digest."""
-    tracker = _tracker(call)
+    tracker = call.project.tracker
     names = ([name] if name else tracker.names()) if tracker.is_begun else []
     return Answer({"models": _lines(tracker, names)}, MODELS)
 
@@ -34,7 +34,7 @@ def models_promote(
     """Let a forecast model lead its target: plans use its forecasts from the next issue on."""
     from ml.forecasts.lifecycle.leading import challenger_of, wanted_version
 
-    tracker = _tracker(call)
+    tracker = call.project.tracker
     if "/" in name:
         return _lead(call, tracker, challenger_of(tracker, _family(call, name)), reason, is_rollback=False)
     return _lead(call, tracker, wanted_version(tracker, name, version), reason, is_rollback=False)
@@ -45,7 +45,7 @@ def models_rollback(call: Call, name: LedArgument, reason: ReasonOption) -> Answ
     """Bring back the forecast model that led a target before the present one."""
     from ml.forecasts.lifecycle.leading import former_leader
 
-    tracker = _tracker(call)
+    tracker = call.project.tracker
     former = former_leader(tracker, call.project.forecasts.promotions(), _family(call, name))
     return _lead(call, tracker, former, reason, is_rollback=True)
 
@@ -74,11 +74,6 @@ def _family(call: Call, name: str) -> str:
 
     site, separator, target = name.partition("/")
     return family(call.project.site(site), target) if separator else name.rpartition(".")[0]
-
-
-def _tracker(call: Call) -> MlflowTracker:
-    project = call.project.project
-    return MlflowTracker(project.mlflow_uri, project.mlflow_artifacts_dir)
 
 
 def _lines(tracker: MlflowTracker, names: list[str]) -> list[dict[str, Any]]:

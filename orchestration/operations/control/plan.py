@@ -1,42 +1,26 @@
-"""`meterloom plan`: plan a site, or solve a dispatch case, and say why it does what it does; `plans list|show`."""
+"""`meterloom plan`: spells of a site's devices, what they cost against nothing planned and habit; `plans list|show`."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from data_quality.contracts.control.plan import Preset
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import zone
-from orchestration.operations.answer import CHECK_FAILED, Answer, Table, filled
-from orchestration.operations.control.plan_site import band_lines, block_table, start_lines
+from data_quality.contracts.time import parse_day, zone
+from orchestration.operations.answer import CHECK_FAILED, Answer, Table
 from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import SiteOption, write_file
 
 if TYPE_CHECKING:
-    from controls.optimiser.case import DispatchCase
-    from controls.optimiser.solution import Solution
-    from data_quality.contracts.control.explanation import Explanation
+    from controls.planning.day_plan import DayPlan
+    from controls.planning.summary import Block
     from data_quality.contracts.control.plan import Plan
+    from data_quality.contracts.finding import Finding
+    from data_quality.contracts.site_file.site import Site
 
 
-_NO_TIME = "time was over before the last goal had a plan of its own"
-_RISK = (
-    "over the scenarios {expected_cost:.4f} on average; {level:.0%} of all cases cost no more than {promised_cost:.4f},"
-    " the others {cvar:.4f} on average"
-)
-_WORTH = {
-    "value": "planning for the mean scenario alone would cost {value:.4f} more",
-    "perfect": "to know each scenario beforehand, {perfect:.4f}",
-    "blind": "to decide nothing later, {blind:.4f}: what can be kept lies between the plan and this",
-}
-_SHOWN = (
-    "What is the same in all {scenarios} scenarios is priced by all of them; the rest is as scenario {scenario} has it."
-)
-_SOLVED = "{status}: objective {objective:.6f}, bound {bound:.6f}, gap {gap:.2%}, solved in {solve_seconds:.3f} s"
-_WHY = (
-    "from: {start} | to: {end} | does | price | one kWh more: {marginal_price} | at a limit: {binding:|-}"
-    " | best other choice: {other_choice:|-}"
-)
+_BLOCKS = "from: {start:%a %H:%M} | to: {end:%a %H:%M} | device | mean kW: {kw:.2f} | kWh: {kwh:.2f} | does: {sentence}"
 
 
 @operation("plan", repeats=True, takes=PROJECT, example="--site home --for tomorrow", writes=True)
@@ -61,90 +45,104 @@ def plan(
         if case is not None or write_lp is not None or objective is not None or gap is not None:
             message = "--site takes --for and --picture; a dispatch case, its problem, goal and gap are another plan's"
             raise BadInput(message, reason="bad_option")
-        from orchestration.operations.control.plan_site import plan_site
-
         return plan_site(call, call.project.site(site), day, picture)
     if case is None:
         raise BadInput("expected --site SITE or a dispatch case", reason="bad_option")
-    from controls.optimiser.case_file import load_case
-    from controls.optimiser.solve import solve
-    from data_quality.contracts.finding import Finding
+    from orchestration.operations.control.plan_case import plan_case
 
-    problem = load_case(case, preset=objective)
-    zone(tz)
-    if write_lp is not None:
-        _write_lp(problem, write_lp)
-        call.say(f"the problem is written to {write_lp}")
-    found = solve(problem, solver=solver, gap=gap, time_zone=tz)
+    return plan_case(
+        call, case, solver=solver, gap=gap, objective=objective, explain_s=explain_s if explain else None, time_zone=tz,
+        picture=picture, write_lp=write_lp,
+    )  # fmt: skip
+
+
+def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -> Answer:
+    """The answer to `meterloom plan --site`; a finding where there is no plan."""
+    from controls.planning.day_plan import day_plan
+    from controls.planning.mends import with_mend
+    from data_quality.contracts.finding import Finding
+    from orchestration.views.planning_desk import keep_by_hand
+
+    project = call.project
+    today = call.clock.now_utc().astimezone(zone(site.time_zone)).date()
+    named = {None: None, "today": today, "tomorrow": today + timedelta(days=1)}
+    wanted = named[day] if day in named else parse_day(str(day), "--for")
+    call.doing(f"planning {site.site_id}")
+    found = day_plan(project.desk(site, call.clock), wanted, because="it was asked for by hand")
+    # A day that is planned though commands have no plan does not mend that.
+    refused = found if isinstance(found, Finding) else next((one for one in found.findings if one.is_blocking), None)
+    keep_by_hand(project.store, site, refused, call.clock)
     if isinstance(found, Finding):
-        return Answer({"status": found.code, "finding": found}, text=found.message, exit_code=CHECK_FAILED)
-    if explain and not found.values:
-        call.say(f"not explained: {_NO_TIME}")
-    why = _why(call, problem, found, tz=tz, budget_s=explain_s) if explain and found.values else None
+        return _refused(with_mend(found, site, call.option))
     if picture is not None:
-        from controls.planning.plan_picture import picture_of
+        from controls.planning.plan_picture import picture_of_plan
         from orchestration.previews_plan import plan_picture
 
-        drawn = plan_picture(picture_of(problem, found.series, why), title=problem.case_id, time_zone=tz)
+        drawn = plan_picture(picture_of_plan(found.plan), title=f"Plan of {site.name}", time_zone=site.time_zone)
         write_file(picture, drawn)
         call.say(f"the plan is drawn in {picture}")
-    _say_unproven(call, problem, found)
-    if why is None:
-        return Answer(found, text=_solved(found, problem.currency))
-    return _explained(problem, found, why, budget_s=explain_s)
+    return _plan_answer(found, site)
 
 
-def _say_unproven(call: Call, problem: "DispatchCase", found: "Solution") -> None:
-    if found.status == "feasible":
-        from controls.optimiser.out_of_time import not_proven
-
-        call.say(not_proven(problem, found.gap).message)
-
-
-def _write_lp(problem: "DispatchCase", path: Path) -> None:
-    from controls.optimiser.backends.solve_pulp import write_readable
-    from controls.optimiser.lp_build import build_problem
-    from controls.optimiser.stochastic.two_stage import TwoStage
-
-    both = TwoStage(problem) if problem.uncertain else None
-    program = both.problems[0].program if both else build_problem(problem).program
-    write_readable(program, path, weights=both.weights if both else problem.weights)
+def block_table(blocks: "Iterable[Block]", site: "Site") -> Table:
+    """Spells of a site's devices by its clock, as rows for people."""
+    here = zone(site.time_zone)
+    rows = [
+        {**vars(each), "start": each.start_utc.astimezone(here), "end": each.end_utc.astimezone(here)}
+        for each in blocks
+    ]
+    return Table(rows, _BLOCKS, empty="no device has anything to do")
 
 
-def _solved(found: "Solution", currency: str) -> str:
-    from controls.optimiser.devices.device import MONEY
+def start_lines(plan: "Plan") -> list[str]:
+    """Worth of the plan before as a warm start, in words; none in plans of earlier versions."""
+    from controls.planning.plan_start import start_sentence
 
-    # Money is one figure, and what is no money stands beside it: a weighted sum would be neither.
-    unpaid = {kind: cost for kind, cost in found.costs.items() if kind not in MONEY}
-    each = "; ".join(f"{name} {value:.4f}" for name, value in (unpaid | found.measures).items())
-    risk = found.risk
-    worth = [filled(words, risk) for name, words in _WORTH.items() if risk and getattr(risk, name) is not None]
-    more = [filled(_RISK, risk), *worth, *risk.told] if risk else []
-    return "\n".join([filled(_SOLVED, found), f"paid {found.money:.4f} {currency}; {each}", *more])
+    return [] if plan.start is None else [f"  {start_sentence(plan.start)}"]
 
 
-def _why(call: Call, case: "DispatchCase", found: "Solution", *, tz: str, budget_s: float) -> "Explanation":
-    from controls.optimiser.explain.explain import explain
+def band_lines(plan: "Plan") -> list[str]:
+    """Between which costs it lies over its scenarios, or why nobody knows."""
+    band = plan.cost_band
+    if band is not None:
+        cases = f"in {band.coverage:.0%} of all cases (P10 to P90 of {band.scenarios} scenarios)"
+        return [f"  between {band.low:.2f} and {band.high:.2f} {plan.currency} {cases}"]
+    if plan.risk is not None:
+        return ["  no band of its cost: its scenarios are weighed by more than money"]
+    return ["  no band of its cost: it is planned for the mean alone ('risk:' of the site file plans over scenarios)"]
 
-    def progress(done: int, of: int) -> None:
-        call.doing("asking what other choices would cost", done=done, of=of)
 
-    return explain(case, found, time_zone=tz, budget_s=budget_s, progress=progress)
+def _refused(finding: "Finding") -> Answer:
+    unknown = ("cost", "cost_band", "without_control", "habit_cost", "currency", "start")
+    result: dict[str, Any] = {"blocks": [], **dict.fromkeys(unknown)}
+    text = f"no plan: {finding.message}\n  {finding.facts['mend']}"
+    return Answer(result | {"assumptions": [], "findings": [finding]}, text=text, exit_code=CHECK_FAILED)
 
 
-def _explained(case: "DispatchCase", found: "Solution", why: "Explanation", *, budget_s: float) -> Answer:
-    from controls.optimiser.explain.words import folded, whole_sentences
-
-    texts = [f"Prices are in {why.currency} per kWh, times those of {why.time_zone}.", *whole_sentences(why)]
-    if why.scenario:
-        texts.append(filled(_SHOWN, why))
-    if why.left_open:
-        texts.append(f"{why.left_open} of {len(why.slots)} slots are not explained: {budget_s:g} s were over")
-    texts.append(_solved(found, case.currency))
-    # The solver's own values are of no use to a reader, and are no part of the answer.
-    solved = {name: getattr(found, name) for name, field in type(found).model_fields.items() if not field.exclude}
-    reasons = {name: getattr(why, name) for name in type(why).model_fields if name != "objective"}
-    return Answer(solved | reasons, table=Table(folded(why, case.devices), _WHY), text="\n".join(texts))
+def _plan_answer(found: "DayPlan", site: "Site") -> Answer:
+    plan, here = found.plan, zone(site.time_zone)
+    result = {
+        "blocks": found.blocks,
+        "cost": plan.paid,
+        "cost_band": plan.cost_band,
+        "without_control": plan.no_battery_cost,
+        "habit_cost": found.habit_cost,
+        "currency": plan.currency,
+        "start": plan.start,
+        "assumptions": found.assumptions,
+        "findings": found.findings,
+    }
+    start, end = (at.astimezone(here) for at in (plan.steps[0].start_utc, plan.steps[-1].end_utc))
+    habit = "not known" if found.habit_cost is None else f"{found.habit_cost:.2f} {plan.currency}"
+    lines = [
+        f"{site.name}, {start:%a %Y-%m-%d %H:%M} to {end:%a %Y-%m-%d %H:%M}: {plan.paid:.2f} {plan.currency}",
+        f"  with no control {plan.no_battery_cost:.2f} {plan.currency}, by today's habits {habit}",
+        *band_lines(plan),
+        *start_lines(plan),
+        *(f"  assumed: {each}" for each in found.assumptions),
+        *(f"  {'nothing is commanded: ' if each.is_blocking else ''}{each.message}" for each in found.findings),
+    ]
+    return Answer(result, block_table(found.blocks, site), "\n".join(lines))
 
 
 DaysOption = Annotated[int, Option("Those that begin within so many days up to now.", min=1, max=31)]

@@ -124,13 +124,10 @@ def advise_dismiss(call: Call, recommendation: IdArgument, reason: ReasonOption)
 @operation("advise accept", takes=ACTS, example='3f2a9c --as dirk --reason "agreed"')
 def advise_accept(call: Call, recommendation: IdArgument, reason: ReasonOption) -> Answer:
     """Accept a recommendation: the M&V baseline is fitted before anything changes, and a work order is opened."""
-    from ml.tracking import MlflowTracker
-
-    places = call.project.project
     found = Recommendations(call.project.store).named(recommendation)
     after, finding = advice.accept(
         call.project, found, call.clock, person=call.known_person(), reason=reason,
-        tracker=MlflowTracker(places.mlflow_uri, places.mlflow_artifacts_dir),
+        tracker=call.project.tracker,
     )  # fmt: skip
     baseline = f"no baseline: {finding.message}" if finding else f"baseline {after.baseline}"
     result = {"recommendations": [_row(call, after)], "findings": [finding] if finding else []}

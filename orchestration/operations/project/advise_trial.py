@@ -1,6 +1,6 @@
 """`meterloom advise ab` and `preferences`: two ways to advise side by side, and an order that learns from answers."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from assets.stores.ledgers.advice_acts import AdviceActs
@@ -9,7 +9,7 @@ from controls.ledger.device_holds import manual_settings
 from controls.ledger.rows import read_commands
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.devices.room import Room, RoomParams
-from controls.planning.suggestions import BoundSuggestion, Override, overrides_of, suggested_bounds
+from controls.planning.suggestions import BoundSuggestion, overrides_of, suggested_bounds
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.advice_trial import AdviceTrial
@@ -147,7 +147,7 @@ def _trial_answer(call: Call, as_of_utc: datetime | None = None) -> Answer:
 
 # Of a preference that is no kind of recommendation: comfort:ROOM.
 COMFORT = "comfort:"
-# A reading of a room tells of its temperature so long.
+# The temperature of a room at an override: its last reading in the hour before.
 _HOUR = timedelta(hours=1)
 
 
@@ -161,33 +161,21 @@ def comfort_wishes(
     if not rooms:
         return ()
     forgotten = AdviceActs(project.store).forgotten(person_id, as_of_utc=as_of_utc)
-    found = [
+    never = datetime.min.replace(tzinfo=UTC)
+    commands, settings = read_commands(project.store, site.site_id), manual_settings(project.store, site.site_id)
+    overrides = [
         each
-        for each in overrides_of(
-            read_commands(project.store, site.site_id), manual_settings(project.store, site.site_id)
-        )
-        if each.device_id in rooms and not _is_over(each, forgotten)
+        for each in overrides_of(commands, settings)
+        if each.device_id in rooms and each.at_utc > forgotten.get(COMFORT + each.device_id, never)
     ]
-    return suggested_bounds(
-        found, rooms, _degc(project, site, found), time_zone=site.time_zone, now_utc=as_of_utc or now_utc
-    )
-
-
-def _is_over(each: Override, forgotten: dict[str, datetime]) -> bool:
-    since = forgotten.get(COMFORT + each.device_id)
-    return since is not None and each.at_utc <= since
-
-
-def _degc(project: "OpenProject", site: Site, overrides: list[Override]) -> dict[tuple[str, datetime], float]:
-    """Temperature by room and override: the last reading of the room's state meter in the hour before."""
     meters = {asset.asset_id: asset.state_meter for asset in site.assets}
-    found = dict[tuple[str, datetime], float]()
+    degc = dict[tuple[str, datetime], float]()
     for each in overrides:
         if (meter := meters[each.device_id]) is None:
             continue
-        rows = project.lake.current(
-            site.site_id, start_utc=each.at_utc - _HOUR, end_utc=each.at_utc, meters=[meter]
-        ).drop_nulls("value")
+        since_utc, until_utc = each.at_utc - _HOUR, each.at_utc
+        rows = project.lake.current(site.site_id, start_utc=since_utc, end_utc=until_utc, meters=[meter])
+        rows = rows.drop_nulls("value")
         if not rows.is_empty():
-            found[each.device_id, each.at_utc] = float(rows.sort("interval_start_utc")["value"][-1])
-    return found
+            degc[each.device_id, each.at_utc] = float(rows.sort("interval_start_utc")["value"][-1])
+    return suggested_bounds(overrides, rooms, degc, time_zone=site.time_zone, now_utc=as_of_utc or now_utc)

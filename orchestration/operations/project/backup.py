@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
-from assets.stores.backup.make_backup import BackupSource, make_backup
+from assets.stores.backup.make_backup import BackupSource, Pruned, make_backup, prune
 from assets.stores.backup.place import place_to_write, split_address
-from assets.stores.backup.prune import Pruned, prune
 from assets.stores.backup.sealed import Recipient
 from assets.stores.erasure.record import share_records, unfinished
 from assets.stores.published.ground import ground_of

@@ -6,10 +6,9 @@ from typing import Annotated, Any
 from assets.stores.ledgers.alert_events import AlertEvents
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingAct
-from data_quality.contracts.time import local_midnight_utc, parse_day, parse_instant
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
-from orchestration.operations.options import ReasonOption, SiteOption
+from orchestration.operations.options import ReasonOption, SiteOption, instant_or_none
 from orchestration.views.open_findings import Look, Standing, open_findings, the_finding
 
 FINDINGS = Table(
@@ -108,16 +107,10 @@ def _act(call: Call, finding_id: str, site: str, act: FindingAct, reason: str, *
     found = the_finding(look, finding_id)
     if act == "reopened" and found.event is None:
         raise BadInput(f"finding {found.finding.finding_id} is open already", reason="open_already")
-    until_utc = _end(until, look) if until else None
+    until_utc = instant_or_none(until, look.site, "--until")
     events = AlertEvents(call.project.store)
     events.record(found.finding, act, person=person, reason=reason, clock=call.clock, until_utc=until_utc)
     after = the_finding(look, found.finding.finding_id)
     return Answer(
         {"findings": [line(after)]}, text=f"{person.name} {act} {after.finding.finding_id}: {after.finding.what}"
     )
-
-
-def _end(text: str, look: Look) -> datetime:
-    """The beginning of a local day, or an instant."""
-    zone = look.site.time_zone
-    return parse_instant(text, zone) if "T" in text else local_midnight_utc(parse_day(text, "--until"), zone)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import Annotated, Any, get_args
 
 from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
@@ -13,18 +13,18 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, Cause
 from data_quality.contracts.reporting.open_finding import FindingAct, standing
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_midnight_utc, parse_day, parse_instant
 from orchestration.operations.answer import Answer, Table, finding_lines
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
-from orchestration.operations.options import AnyPeriodOption, AnySiteOption, ReasonOption, period_or_none
+from orchestration.operations.options import (
+    AnyPeriodOption,
+    AnySiteOption,
+    ReasonOption,
+    instant_or_none,
+    period_or_none,
+)
 from orchestration.operations.signing import actor
 from orchestration.views.finding_sources import finding_of, row
 from orchestration.views.requested_figures import event_ids
-
-if TYPE_CHECKING:
-    from ml.anomaly_scoring.learn_project import CausesLearned
-    from ml.tracking import MlflowTracker
-
 
 EVENTS = Table(
     "events",
@@ -164,18 +164,11 @@ def _row(
 def _act(call: Call, event_id: str, site_id: str | None, act: FindingAct, reason: str, *, until: str = "") -> Answer:
     person, event = call.known_person(), the_event(call, event_id, site_id)
     site = call.project.site(event.site_id)
-    finding, until_utc = finding_of(event, site), _end(until, site) if until else None
+    finding, until_utc = finding_of(event, site), instant_or_none(until, site, "--until")
     AlertEvents(call.project.store).record(
         finding, act, person=person, reason=reason, clock=call.clock, until_utc=until_utc
     )
     return Answer({"event": _row(call, site, event)}, text=f"{person.name} {act} {event.event_id}: {finding.what}")
-
-
-def _end(text: str, site: Site) -> datetime:
-    """The beginning of a local day, or an instant."""
-    if "T" in text:
-        return parse_instant(text, site.time_zone)
-    return local_midnight_utc(parse_day(text, "--until"), site.time_zone)
 
 
 @operation("anomalies learn", takes=ACTS, example="--as ben")
@@ -191,14 +184,29 @@ def anomalies_learn(call: Call) -> Answer:
     expect(person, Permission.ANOMALY_UPDATE)
     call.doing("learning from labels")
     found = learn_project(
-        project.sites.values(), project.lake, tracker=_tracker(call), clock=call.clock, draw=confusion_png,
+        project.sites.values(), project.lake, tracker=call.project.tracker, clock=call.clock, draw=confusion_png,
         person_id=person.person_id,
     )  # fmt: skip
-    findings = [found.finding] if found.finding else []
-    return Answer(
-        {"model": _model(found), "new": found.is_new, "findings": findings},
-        text="\n".join([_outcome_text(found), *finding_lines(findings)]),
+    version, figures = found.version, {} if found.finding else found.version.figures
+    # taken: whether what these labels made leads; proposed: whether it may.
+    is_taken, is_better = not found.finding and version.is_taken, not found.finding and found.reason == "better"
+    model = {
+        "version": version.version, "digest": version.digest, "labels": found.labels,
+        "macro_f1": figures.get("macro_f1"), "shipped_macro_f1": figures.get("shipped_macro_f1"),
+        "ece": figures.get("ece"), "taken": is_taken, "proposed": is_better and not is_taken, "reason": found.reason,
+        "figures": figures, "run_id": version.run_id, "recorded_at_utc": version.recorded_at_utc,
+    }  # fmt: skip
+    answer = {"model": model, "new": found.is_new, "findings": [found.finding] if found.finding else []}
+    if found.finding:
+        text = f"nothing was learned; version {version.version} leads"
+        return Answer(answer, text="\n".join([text, *finding_lines([found.finding])]))
+    waits = f"waits for 'meterloom anomalies accept {version.version}'" if is_better else "does not lead"
+    text = (
+        f"version {version.version} of {found.labels} labels {'leads' if is_taken else waits}: macro-F1 "
+        f"{figures['macro_f1']:.2f}, as shipped {figures['shipped_macro_f1']:.2f}; calibration error "
+        f"{figures['ece']:.2f}"
     )
+    return Answer(answer, text=text)
 
 
 @operation("anomalies accept", takes=ACTS, example='2.1 --as anna --reason "night shifts are known now"')
@@ -213,42 +221,10 @@ def anomalies_accept(
     who = actor(call, Role.APPROVER)
     with call.project.store.together():
         found = accept_causes(
-            call.project.lake, version, tracker=_tracker(call), person=who.person, reason=reason, clock=call.clock
+            call.project.lake, version, tracker=call.project.tracker, person=who.person, reason=reason, clock=call.clock
         )
         who.sign("anomalies accept", f"causes@{found.version}", reason=reason, digest=found.digest)
     document = found.model_dump(mode="json", exclude={"parameters", "recorded_at_utc"})
     return Answer(
         {"model": document}, text=f"version {found.version} of the causes leads, says {who.person.name}: {reason}"
-    )
-
-
-def _tracker(call: Call) -> "MlflowTracker":
-    from ml.tracking import MlflowTracker
-
-    project = call.project.project
-    return MlflowTracker(project.mlflow_uri, project.mlflow_artifacts_dir)
-
-
-def _model(found: "CausesLearned") -> dict[str, Any]:
-    """The version by the contract's keys. taken: whether what these labels made leads; proposed: whether it may."""
-    version, is_own = found.version, found.finding is None
-    figures = version.figures if is_own else {}
-    return {
-        "version": version.version, "digest": version.digest, "labels": found.labels,
-        "macro_f1": figures.get("macro_f1"), "shipped_macro_f1": figures.get("shipped_macro_f1"),
-        "ece": figures.get("ece"), "taken": is_own and version.is_taken,
-        "proposed": is_own and found.reason == "better" and not version.is_taken, "reason": found.reason,
-        "figures": figures, "run_id": version.run_id, "recorded_at_utc": version.recorded_at_utc,
-    }  # fmt: skip
-
-
-def _outcome_text(found: "CausesLearned") -> str:
-    version, figures = found.version, found.version.figures
-    if found.finding is not None:
-        return f"nothing was learned; version {version.version} leads"
-    waits = f"waits for 'meterloom anomalies accept {version.version}'" if found.reason == "better" else "does not lead"
-    leads = "leads" if version.is_taken else waits
-    return (
-        f"version {version.version} of {found.labels} labels {leads}: macro-F1 {figures['macro_f1']:.2f}, as shipped "
-        f"{figures['shipped_macro_f1']:.2f}; calibration error {figures['ece']:.2f}"
     )

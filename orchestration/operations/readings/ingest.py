@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from assets.readings.drafts.map_draft import PROPOSED_FOR
 from assets.readings.ingest.ingest_file import AcceptedScale, ingest_file
-from assets.readings.ingest.retry import ingest_again
+from assets.readings.ingest.retry import ingest_quarantined
 from assets.readings.sniff_files import REGULAR_FROM_BYTES
 from assets.stores.foreign_database import source_sha256
 from data_quality.contracts.errors import BadInput
@@ -54,7 +54,7 @@ def ingest(
         sha256 = source_sha256(path) if known is not None and not dry_run and path.is_file() else ""
         if sha256 and quarantine.items(site, is_open=True, source_sha256=sha256):
             # By its map the file may no longer be refused: then what waits in quarantine is resolved.
-            report = ingest_again(path, sha256, **given).file
+            report = ingest_quarantined(path, sha256, **given).file
         else:
             report = ingest_file(path, dry_run=dry_run, **given)
         reports.append(report)

@@ -3,9 +3,8 @@
 from contextlib import nullcontext
 from typing import Annotated
 
-from assets.stores.lake.compact import compact
+from assets.stores.lake.compact import compact, leftovers, sweep
 from assets.stores.lake.lake_ledger import Adopted, adopt, restore
-from assets.stores.lake.sweep import leftovers, sweep
 from orchestration.instance.start_lock import taken
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import PROJECT, Call, Option, operation

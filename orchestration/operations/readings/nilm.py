@@ -114,15 +114,13 @@ def _of_files(call: Call, options: _Options, loads: Sequence[LoadSignature]) -> 
 def _of_site(call: Call, site: str, circuit: str | None) -> Answer:
     """A circuit of a site file: estimated up to now, and stored."""
     from ml.disaggregation.site_circuit import run_circuit
-    from ml.tracking import MlflowTracker
 
     expect(call.known_person(), Permission.NILM_RUN)
-    where, places = call.project.site(site), call.project.project
+    where = call.project.site(site)
     if circuit is None:
         raise BadInput("expected a circuit of the site", reason="bad_request", mend="give --circuit METER")
     call.doing("learning and estimating the classes")
-    tracker = MlflowTracker(places.mlflow_uri, places.mlflow_artifacts_dir)
-    return shown(run_circuit(where, circuit, lake=call.project.lake, tracker=tracker, clock=call.clock))
+    return shown(run_circuit(where, circuit, lake=call.project.lake, tracker=call.project.tracker, clock=call.clock))
 
 
 def shown(made: StoredDisaggregation) -> Answer:

@@ -38,7 +38,7 @@ def quality(
     if energy is not None:
         if start is not None or end is not None:
             raise BadInput("--from and --to go with --site", reason="bad_request")
-        from assets.readings.ingest.judged_rows import rows_to_judge
+        from assets.readings.ingest.judge_site import rows_to_judge
         from data_quality.reading_grid import grids_of
         from data_quality.validate import validate
 

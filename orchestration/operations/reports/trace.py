@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import polars as pl
 from pydantic import ValidationError
 
+from assets.stores.file_hashes import file_sha256
 from assets.stores.published.requested_figures import KEPT_FOR, RequestedFigures
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import plain
@@ -22,7 +23,6 @@ from data_quality.contracts.time import FixedClock, zone
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.answer_figures import (
     ANSWER,
-    digest_of,
     may_repeat,
     may_repeat_in,
     number_parameters,
@@ -269,7 +269,7 @@ def _repeated(call: Call, operation: Operation, trace: Trace, figure_id: str) ->
     """The answer as JSON, by the clock of then. Raises BadInput where a file that it was made of is gone or another."""
     for source in trace.inputs:
         file = _at(call, Path(source.id))
-        if not file.is_file() or digest_of(file) != source.sha256:
+        if not file.is_file() or file_sha256(file) != source.sha256:
             state = "another" if file.is_file() else "gone"
             raise BadInput(
                 f"figure {figure_id} was made of {file}, which is {state} now: expected the file with SHA-256 "

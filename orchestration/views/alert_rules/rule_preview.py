@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assets.kpi.alert_rules.excursions import excursions
-from assets.kpi.alert_rules.rule_rows import rule_rows
+from assets.kpi.alert_rules.rule_rows import excursions, rule_rows
 from assets.kpi.enpi.alerts import mart_alerts
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from assets.stores.ledgers.bill_ledger import BillStore

@@ -15,8 +15,7 @@ from assets.kpi.enpi.use_register import SeuLine, seu_lines, sources_of
 from assets.sites.edit_site import rewritten, text_tag
 from assets.sites.load_sites import load_site, site_file
 from assets.sites.patch import with_seu
-from assets.tariffs.periods import tariffs_of
-from assets.tariffs.price_in_force import price_stream_of
+from assets.tariffs.periods import price_stream_of, tariffs_of
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput

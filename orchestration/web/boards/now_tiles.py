@@ -12,7 +12,7 @@ from assets.sites.calendar import types_around
 from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.view import site_readings
 from assets.stores.live.live_store import LiveReader
-from assets.tariffs.price_in_force import (
+from assets.tariffs.periods import (
     LOOK_DAYS,
     Holding,
     holding_at,

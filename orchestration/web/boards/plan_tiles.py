@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assets.tariffs.price_in_force import prices_in_force
+from assets.tariffs.periods import prices_in_force
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.sentence import Sentence, Stored, Text

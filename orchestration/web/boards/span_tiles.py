@@ -11,7 +11,7 @@ from assets.kpi.claims.mv_savings import reported_span
 from assets.kpi.enpi.alerts import mart_alerts
 from assets.sites.meter_tree import children_of, has_import, submeters_of
 from assets.stores.warehouse.marts import if_published
-from assets.tariffs.price_in_force import price_stream_of
+from assets.tariffs.periods import price_stream_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.meter import Carrier

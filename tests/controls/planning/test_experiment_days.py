@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from assets.experiments.draw import draw_experiment
-from assets.experiments.experiment_days import ExperimentDay, experiment_days, outcomes_of
+from assets.experiments.experiment_days import ExperimentDay, draw_experiment, experiment_days, outcomes_of
 from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.plans import StoredContent

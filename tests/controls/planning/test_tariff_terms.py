@@ -11,10 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from assets.bills.engine.bill_load import Load
-from assets.bills.engine.book import Span, calendar_months
+from assets.bills.engine.book import Span, book_of, calendar_months
 from assets.bills.engine.compute import make_plan as bill_plan
 from assets.bills.engine.compute import raw_bills
-from assets.kpi.running_cost.interval_costs import MeteredLoad, book_of
+from assets.kpi.running_cost.interval_costs import MeteredLoad
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.transactions import open_store

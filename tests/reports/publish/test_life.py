@@ -8,7 +8,7 @@ import pypdf
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.published.closed_periods import closed_periods
+from assets.readings.ingest.published_reports import closed_periods
 from assets.stores.published.publications import PublicationStore, Signature
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.schema.tables_reports import report_decisions, report_makers

@@ -1,6 +1,6 @@
 """Returned and withdrawn: by role and reason, once, and what they leave a revision as."""
 
-from assets.stores.published.closed_periods import closed_periods
+from assets.readings.ingest.published_reports import closed_periods
 from assets.stores.published.publications import PublicationStore
 from assets.stores.sign import is_signed
 from tests.reports import plant
