@@ -8,8 +8,7 @@ import numpy as np
 from assets.kpi.running_cost.interval_costs import main_meters
 from assets.sites.view import site_readings
 from assets.stores.ledgers.dr_events import DrEvents
-from controls.demand_response.amounts import income_and_penalty, least_kw
-from controls.demand_response.event_life import moved
+from controls.demand_response.event_life import income_and_penalty, least_kw, moved
 from controls.demand_response.load_programmes import programme_named
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.control.dr_event import DrEvent, Settlement
