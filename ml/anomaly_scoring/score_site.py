@@ -155,7 +155,11 @@ def _judged(
         ]
         if meter.meter_id in led and any(each.kind == "drift" for each in inside):
             inside = [each for each in inside if each.kind != "drift"]
-            judged.findings[meter.meter_id] = _weather_led(meter)
+            message = (
+                f"{meter.meter_id}: a slow change is not separated from the weather, which drives this use; "
+                "its EnPI does that"
+            )
+            judged.findings[meter.meter_id] = Finding(code="weather_led", severity="info", message=message)
         judged.found += [(meter, each) for each in inside]
     return judged
 
@@ -214,13 +218,6 @@ def weather_led(site: Site) -> set[str]:
         led.add(name)
         waiting += children_of(site, name)
     return led
-
-
-def _weather_led(meter: Meter) -> Finding:
-    message = (
-        f"{meter.meter_id}: a slow change is not separated from the weather, which drives this use; its EnPI does that"
-    )
-    return Finding(code="weather_led", severity="info", message=message)
 
 
 def params_version(params: DetectorParams, causes: CauseModel) -> str:
