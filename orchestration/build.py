@@ -18,9 +18,8 @@ import data_quality.defs
 import ml.defs
 import reports.defs
 from orchestration.advice_asset import advise, core_circuit__disaggregation, core_site__recommendations, nilm
-from orchestration.io_managers import ContractFrames
 from orchestration.jobs import JOBS
-from orchestration.resources import CLOCK, ProjectResource
+from orchestration.resources import CLOCK, ContractFrames, ProjectResource
 from orchestration.schedules import SCHEDULES
 from orchestration.sensors.dispatch import dispatch_slots
 from orchestration.sensors.event_settlements import core_event__settlement, dr_settle, over_events

@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.stores.backup.store_copy import copy_sqlite
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.settings import SETTINGS_FILE, Project, load_project
+from data_quality.contracts.settings import SETTINGS_FILE, load_project
 from data_quality.contracts.text import markdown
 from data_quality.contracts.time import months_after, parse_period, zone
 from data_quality.contracts.units import UNITS, Behaviour
@@ -53,7 +53,14 @@ class NotebookCall(Call):
         self.origin, folder = origin.resolve(), Path(kept) / origin.resolve().name
         given = load_project(origin, os.environ)
         copied = given.model_copy(update={"root": folder.resolve()})
-        if shared := _shared(copied):
+        # Settings by which a copy would write where its project does. Private keys are only read.
+        database, paths = copied.settings.database, copied.settings.paths
+        urls = [name for name in type(database).model_fields if name.endswith("url")]
+        shared = [f"database.{name}" for name in urls if getattr(database, name)]
+        for name, value in paths:
+            is_inside = (copied.root / value).resolve().is_relative_to(copied.root) and not value.startswith("s3:")
+            shared += [f"paths.{name}"] if name != "keys" and not is_inside else []
+        if shared:
             raise NoProject(
                 f"a notebook works in a copy, and {', '.join(shared)} of {self.origin.name} would be shared with it",
                 reason="shared_project",
@@ -117,18 +124,6 @@ class NotebookCall(Call):
         amount = pl.when(pl.col("unit").first().is_in(_AMOUNTS)).then(whole).otherwise(value.mean())
         summed = rows.group_by(at.alias("at"), name.alias("name"), maintain_order=True).agg(amount.alias("value"))
         return summed.pivot(on="name", index="at", values="value").sort("at")
-
-
-def _shared(copied: Project) -> list[str]:
-    """Settings by which a copy would write where its project does. Private keys are only read."""
-    database, paths = copied.settings.database, copied.settings.paths
-    found = [
-        f"database.{name}" for name in type(database).model_fields if name.endswith("url") and getattr(database, name)
-    ]
-    for name, value in paths:
-        is_inside = (copied.root / value).resolve().is_relative_to(copied.root) and not value.startswith("s3:")
-        found += [f"paths.{name}"] if name != "keys" and not is_inside else []
-    return found
 
 
 class CellOutput(NamedTuple):

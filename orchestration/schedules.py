@@ -211,7 +211,7 @@ def weekly_retraining(context: dg.ScheduleEvaluationContext, project: ProjectRes
 
 def retraining_of(project: ProjectResource, site: Site, now_utc: datetime) -> dict[str, str]:
     """Reason to retrain by forecast target of a site; empty where none is due."""
-    from ml.forecasts.lifecycle.retrain import retrain_reasons
+    from ml.forecasts.lifecycle.promotion import retrain_reasons
     from ml.forecasts.targets import targets_of
 
     names, span = [each.name for each in targets_of(site)], project.lake.span(site.site_id)

@@ -4,6 +4,7 @@ Mosquitto drops its rights when root starts it and then cannot read a private fo
 `user root` there. The fallback speaks MQTT 3.1.1 only, which hides refusals: nothing but the demo may use it.
 """
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -11,6 +12,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -125,14 +127,13 @@ def start_broker(
     # The fallback has no TLS, and nobody who asked for it may get less.
     if not allow_fallback or certificate is not None:
         raise Unreachable("no Mosquitto on this machine; install it: apt-get install -y mosquitto")
-    from controls.gateways.broker_fallback import start_fallback
 
     address = BrokerAddress(port=port, version="3.1.1")
     note = (
         "no Mosquitto here: the demo uses a small broker inside this process, MQTT 3.1.1, without passwords; "
         "what is said while the collector is away is lost"
     )
-    return Broker(address=address, kind="fallback", note=note, begin=lambda: start_fallback(address))
+    return Broker(address=address, kind="fallback", note=note, begin=lambda: FallbackBroker(address).start())
 
 
 def _prove(broker: Broker, probes: tuple[Client, Client]) -> None:
@@ -233,3 +234,55 @@ def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class FallbackBroker:
+    """Runs in a thread of its own and ends like a process does: poll, terminate, wait, kill."""
+
+    def __init__(self, address: BrokerAddress) -> None:
+        self._address = address
+        self._is_up = threading.Event()
+        self._end: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="broker", daemon=True)
+
+    def start(self) -> "FallbackBroker":
+        """Listen. Raises Unreachable."""
+        self._thread.start()
+        if not self._is_up.wait(_START_S):
+            raise Unreachable(f"the fallback broker did not start on port {self._address.port}")
+        return self
+
+    def poll(self) -> int | None:
+        """None while it runs, else 0."""
+        return None if self._thread.is_alive() else 0
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        if self._loop is not None and self._end is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._end.set)
+
+    # A thread cannot be killed; asking twice is all there is.
+    kill = terminate
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end. Raises subprocess.TimeoutExpired."""
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            raise subprocess.TimeoutExpired("fallback broker", timeout or 0.0)
+        return 0
+
+    async def _serve(self) -> None:
+        # Only here: where Mosquitto is installed nobody needs the library.
+        from amqtt.broker import Broker
+
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        configuration: dict[str, Any] = {
+            "listeners": {"default": {"type": "tcp", "bind": f"{self._address.host}:{self._address.port}"}},
+            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+        }
+        broker = Broker(configuration)
+        await broker.start()
+        self._is_up.set()
+        await self._end.wait()
+        await broker.shutdown()

@@ -50,7 +50,11 @@ class ModbusUnit(ServedDevice):
         self._rating = rating
         # Parts of a set-point that came in requests of their own, until the one that makes them count.
         self._parts: dict[str, dict[str, float]] = {name: {} for name in template.settable}
-        self._bases = _bases(template)
+        self._bases: dict[int, int] = {}
+        at = STARTS[0] + len(MARKER)
+        for model, length in _with_common(template).items():
+            self._bases[model] = at
+            at += 2 + length
 
     def reboot(self) -> None:
         """Off and on: requests that were half a set-point are forgotten too."""
@@ -222,11 +226,3 @@ def _value_step(place: RegisterPlace) -> Frame:
 
 def _with_common(template: Template) -> dict[int, int]:
     return {COMMON: COMMON_LENGTH} | template.models
-
-
-def _bases(template: Template) -> dict[int, int]:
-    at, found = STARTS[0] + len(MARKER), {}
-    for model, length in _with_common(template).items():
-        found[model] = at
-        at += 2 + length
-    return found

@@ -121,32 +121,28 @@ def commands_of(plan: Plan, site: Site, *, epoch: int, ttl_s: float = 45.0) -> l
     for t, step in enumerate(plan.steps):
         for name in commanded if step.end_utc - step.start_utc <= STEP else ():
             for capability, value in devices[name].commands(step.devices[name], t).items():
-                commands.append(_command(plan, step, name, capability, value, seq[name], epoch, ttl_s))
+                key = f"{plan.plan_id}:{name}:{capability}:{step.start_utc:%Y-%m-%dT%H:%M:%SZ}"
+                commands.append(
+                    Command(
+                        command_id=uuid.uuid5(_COMMAND_NAMESPACE, key).hex,
+                        idempotency_key=key,
+                        plan_id=plan.plan_id,
+                        plan_hash=plan.plan_hash,
+                        site_id=plan.site_id,
+                        device_id=name,
+                        capability=capability,
+                        value=watts_toward_zero(value),
+                        # Names carry units: set_charge_power_kw.
+                        unit=capability.rsplit("_", 1)[1],
+                        seq=seq[name],
+                        epoch=epoch,
+                        valid_from_utc=step.start_utc,
+                        valid_until_utc=step.end_utc,
+                        ttl_s=ttl_s,
+                    )
+                )
                 seq[name] += 1
     return commands
-
-
-def _command(
-    plan: Plan, step: PlanStep, device_id: str, capability: str, value: float, seq: int, epoch: int, ttl_s: float
-) -> Command:
-    key = f"{plan.plan_id}:{device_id}:{capability}:{step.start_utc:%Y-%m-%dT%H:%M:%SZ}"
-    return Command(
-        command_id=uuid.uuid5(_COMMAND_NAMESPACE, key).hex,
-        idempotency_key=key,
-        plan_id=plan.plan_id,
-        plan_hash=plan.plan_hash,
-        site_id=plan.site_id,
-        device_id=device_id,
-        capability=capability,
-        value=watts_toward_zero(value),
-        # Names carry units: set_charge_power_kw.
-        unit=capability.rsplit("_", 1)[1],
-        seq=seq,
-        epoch=epoch,
-        valid_from_utc=step.start_utc,
-        valid_until_utc=step.end_utc,
-        ttl_s=ttl_s,
-    )
 
 
 def watts_toward_zero(power_kw: float) -> float:

@@ -62,7 +62,18 @@ def with_scenarios(
     if load is None:
         text = "the load forecast has no courses for these hours: planned on its P50 alone"
         return request.model_copy(update={"inputs": request.inputs | {"scenarios": text}})
-    shares = _shares(request, forecasts, steps)
+    # Of each device with a forecast, which share of it is its own: systems behind one meter have one forecast.
+    shares = {}
+    for device in case_of(request).devices:
+        forecast = forecasts.get(device.device_id)
+        if not device.forecast or forecast is None:
+            continue
+        whole = sum(row.p50 for row in forecast.rows if steps[0] <= row.time_utc <= steps[-1])
+        per_hour = 60 / forecast.step_minutes if forecast.unit == "kwh" else 1.0
+        whole_kw = whole * per_hour * forecast.step_minutes / CANONICAL_MINUTES
+        own_kw = sum(getattr(device, device.per_step[0]))
+        # A night without sun tells no share, and needs none.
+        shares[device.device_id] = min(own_kw / whole_kw, 1.0) if whole_kw > 0 else 1.0
     sun = {name: found for name in shares if (found := _courses(name, forecasts[name], steps)) is not None}
     price = _prices(request, price_forecast, steps)
     made = _swanson(load, sun, price) if risk.method == "swanson" else _selected(load, sun, price, risk.scenarios)
@@ -153,24 +164,6 @@ def _courses(role: str, forecast: Forecast | None, steps: Sequence[datetime]) ->
     if any(step not in places for step in steps):
         return None
     return Courses(role, per_hour * np.array(forecast.trajectories)[:, [places[step] for step in steps]])
-
-
-def _shares(
-    request: PlanRequest, forecasts: Mapping[str, Forecast | None], steps: Sequence[datetime]
-) -> dict[str, float]:
-    """Of each device with a forecast, which share of it is its own: systems behind one meter have one forecast."""
-    found = {}
-    for device in case_of(request).devices:
-        forecast = forecasts.get(device.device_id)
-        if not device.forecast or forecast is None:
-            continue
-        whole = sum(row.p50 for row in forecast.rows if steps[0] <= row.time_utc <= steps[-1])
-        per_hour = 60 / forecast.step_minutes if forecast.unit == "kwh" else 1.0
-        whole_kw = whole * per_hour * forecast.step_minutes / CANONICAL_MINUTES
-        own_kw = sum(getattr(device, device.per_step[0]))
-        # A night without sun tells no share, and needs none.
-        found[device.device_id] = min(own_kw / whole_kw, 1.0) if whole_kw > 0 else 1.0
-    return found
 
 
 def _prices(request: PlanRequest, forecast: Forecast | None, steps: Sequence[datetime]) -> Courses | None:

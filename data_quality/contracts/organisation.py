@@ -6,7 +6,7 @@ Source: GHG Protocol Corporate Standard, chapters 3 and 5 (formulas 5.12). Check
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -58,8 +58,11 @@ class Entity(Model):
             held = [each for each in self.owners if each.holds_on(day)]
             if (total := sum((each.share_percent for each in held), Decimal(0))) > 100:
                 raise ValueError(f"entity {self.entity!r}: its owners hold {total} % on {day}; expected at most 100")
-        for hole in _holes(self.owners):
-            raise ValueError(f"entity {self.entity!r} has no owner from {hole[0]} to {hole[1]}")
+        reached = date.min
+        for first, second in pairwise(sorted(self.owners, key=lambda each: each.valid_from or date.min)):
+            reached = max(reached, first.valid_to or date.max)
+            if second.valid_from is not None and second.valid_from > reached:
+                raise ValueError(f"entity {self.entity!r} has no owner from {reached} to {second.valid_from}")
         return self
 
 
@@ -218,17 +221,6 @@ def _by(rows: Iterable[_Row], key: Callable[[_Row], str]) -> dict[str, list[_Row
     found: defaultdict[str, list[_Row]] = defaultdict(list)
     for each in rows:
         found[key(each)].append(each)
-    return found
-
-
-def _holes(spans: Sequence[Dated]) -> list[tuple[date, date]]:
-    """Spans between the first and the last that none covers."""
-    ordered = sorted(spans, key=lambda each: each.valid_from or date.min)
-    reached, found = date.min, list[tuple[date, date]]()
-    for first, second in pairwise(ordered):
-        reached = max(reached, first.valid_to or date.max)
-        if second.valid_from is not None and second.valid_from > reached:
-            found.append((reached, second.valid_from))
     return found
 
 

@@ -18,7 +18,7 @@ from data_quality.contracts.time import Clock
 from ml.anomalies.events import AnomalyEvent
 from ml.anomaly_causes.cause_model import CauseModel, shipped_causes
 from ml.anomaly_causes.event_features import features_of
-from ml.anomaly_causes.learn_causes import FEWEST_LABELS, PULL, CauseExample, CauseFigures, Judgement, judged, too_few
+from ml.anomaly_causes.learn_causes import FEWEST_LABELS, PULL, CauseExample, CauseFigures, judged, too_few
 from ml.anomaly_scoring.cause_facts import CauseFacts
 from ml.anomaly_scoring.score_site import AFTER, BEFORE, scored_streams, weather_led
 from ml.features.civil import civil_of
@@ -97,7 +97,8 @@ def learn_project(
     model = found.model.model_copy(update={"revision": len(versions)})
     version = CauseVersion(
         version=model.name, base=shipped.version, digest=model.digest, labels=len(examples), labels_digest=digest,
-        figures=_figures(found), is_taken=False, reason="better" if found.is_better else NOT_BETTER,
+        figures=_rounded(found.learned) | {f"shipped_{name}": each for name, each in _rounded(found.shipped).items()},
+        is_taken=False, reason="better" if found.is_better else NOT_BETTER,
         person_id=person_id, taught_by=_taught_by(given, lake, {each.event_id for each in examples}),
         parameters=model.model_dump(mode="json"),
     )  # fmt: skip
@@ -143,10 +144,6 @@ def _record_shipped(ledger: CauseModels, shipped: CauseModel, tracker: MlflowTra
     )  # fmt: skip
     logged = log_causes(tracker, shipped, version, {})
     ledger.add(version.model_copy(update={"run_id": logged.run_id}), clock)
-
-
-def _figures(found: Judgement) -> dict[str, float]:
-    return _rounded(found.learned) | {f"shipped_{name}": each for name, each in _rounded(found.shipped).items()}
 
 
 def _rounded(figures: CauseFigures) -> dict[str, float]:

@@ -14,8 +14,10 @@ from assets.sites.meter_tree import ENERGY_UNIT, children_of
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, Published
+from assets.stores.ledgers.cause_models import CauseModels, CauseVersion
+from assets.stores.transactions import Store
 from assets.stores.warehouse.marts import ReadMart
-from data_quality.contracts.errors import BadInput
+from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.anomaly_event import COSTLY, SMALL, AnomalyEvent, event_id_of
 from data_quality.contracts.reporting.open_finding import Severity
@@ -27,13 +29,31 @@ from ml.anomalies import events as found_events
 from ml.anomalies.logistic import learned
 from ml.anomalies.monitor import watch
 from ml.anomalies.params import DetectorParams
-from ml.anomaly_causes.cause_model import CauseModel, LikelyCause, likely_cause
+from ml.anomaly_causes.cause_model import CauseModel, LikelyCause, likely_cause, shipped_causes
 from ml.anomaly_causes.event_features import features_of
 from ml.anomaly_scoring.cause_facts import CauseFacts
-from ml.anomaly_scoring.leading_causes import leading_causes
 from ml.anomaly_scoring.live_limits import SiteLimits, StreamLimits
 from ml.features.civil import Civil, civil_of
 from ml.features.series import QUARTER, Series, Stream, measured_on, series_of
+
+
+def leading_causes(store: Store) -> CauseModel:
+    """The version upon the shipped one that a person accepted last; a release with another shipped one begins anew.
+
+    Raises OurFault where the stored parameters are not those of their digest.
+    """
+    shipped = shipped_causes()
+    leads = CauseModels(store).leading(shipped.version)
+    return shipped if leads is None else opened(leads)
+
+
+def opened(version: CauseVersion) -> CauseModel:
+    """The model of a stored version. Raises OurFault as above."""
+    model = CauseModel.model_validate(version.parameters)
+    if model.digest != version.digest:
+        raise OurFault(f"the parameters of version {version.version} of the causes are not those of its digest")
+    return model
+
 
 # The weeks before a span that teach what is usual in it, and the days after it into which an event may reach.
 BEFORE, AFTER = timedelta(days=84), timedelta(days=7)
@@ -135,7 +155,11 @@ def _judged(
         ]
         if meter.meter_id in led and any(each.kind == "drift" for each in inside):
             inside = [each for each in inside if each.kind != "drift"]
-            judged.findings[meter.meter_id] = _weather_led(meter)
+            message = (
+                f"{meter.meter_id}: a slow change is not separated from the weather, which drives this use; "
+                "its EnPI does that"
+            )
+            judged.findings[meter.meter_id] = Finding(code="weather_led", severity="info", message=message)
         judged.found += [(meter, each) for each in inside]
     return judged
 
@@ -194,13 +218,6 @@ def weather_led(site: Site) -> set[str]:
         led.add(name)
         waiting += children_of(site, name)
     return led
-
-
-def _weather_led(meter: Meter) -> Finding:
-    message = (
-        f"{meter.meter_id}: a slow change is not separated from the weather, which drives this use; its EnPI does that"
-    )
-    return Finding(code="weather_led", severity="info", message=message)
 
 
 def params_version(params: DetectorParams, causes: CauseModel) -> str:

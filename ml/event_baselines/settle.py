@@ -90,9 +90,12 @@ def settle(
             found |= {(Event(each.event.day, window), name): each for each in estimates}
     named = list(methods) or list(METHODS)
     usable = {name for name in METHODS if all(np.isfinite(_level(found[event, name])) for event in events)}
+    scores = [_score(name, kept, name in usable) for name, kept in errors.items()]
+    ranked = [each for each in scores if each.eligible and each.mae is not None]
+    best = min(ranked, key=lambda each: each.mae or 0.0).name if ranked else ""
     return Settled(
         tuple(found[event, name] for event in events for name in named if np.isfinite(_level(found[event, name]))),
-        _scores(errors, usable),
+        tuple(each.model_copy(update={"chosen": each.name == best}) for each in scores),
     )
 
 
@@ -145,13 +148,6 @@ class _Group:
         before = slice(window.adjust_start, window.start)
         load[day, before] = usual[before]
         return np.asarray(METHODS[name](EventDays(replace(grid, load_kw=load), np.array([day]), window))[0])
-
-
-def _scores(errors: dict[str, list[Errors]], usable: set[str]) -> tuple[MethodScore, ...]:
-    scores = [_score(name, kept, name in usable) for name, kept in errors.items()]
-    ranked = [each for each in scores if each.eligible and each.mae is not None]
-    best = min(ranked, key=lambda each: each.mae or 0.0).name if ranked else ""
-    return tuple(each.model_copy(update={"chosen": each.name == best}) for each in scores)
 
 
 def _score(name: str, kept: Sequence[Errors], is_usable: bool) -> MethodScore:

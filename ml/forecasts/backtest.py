@@ -177,6 +177,7 @@ def score(name: str, run: Forecasts, *, scale: float) -> BacktestScore:
     """Scores of answers that all count; at least one, with a mean that is not zero (formulas 5.17)."""
     actual, q = run.actual, run.quantiles
     error = q.p50 - actual
+    has_ends = not np.isnan((q.p5, q.p95)).any()
     return BacktestScore(
         model_name=name,
         # By the mean and not by the range: one peak would make every model look good.
@@ -185,7 +186,8 @@ def score(name: str, run: Forecasts, *, scale: float) -> BacktestScore:
         mase=float(np.mean(np.abs(error)) / scale),
         pinball=mean_pinball(actual, q),
         coverage_p10_p90=float(np.mean((actual >= q.p10) & (actual <= q.p90))),
-        coverage_p5_p95=_coverage_90(run),
+        # None of a model that did not give them of every step.
+        coverage_p5_p95=float(np.mean((actual >= q.p5) & (actual <= q.p95))) if has_ends else None,
         folds=len(np.unique(run.origin)),
         n=len(actual),
         crps=crps(actual, q),
@@ -203,13 +205,6 @@ def day_wape(run: Forecasts, per_day: int) -> float | None:
     )
     size = float(np.abs(actual).sum())
     return float(np.abs(error).sum()) / size if size > 0 else None
-
-
-def _coverage_90(run: Forecasts) -> float | None:
-    """Share inside the 90 % interval; None of a model that did not give one of every step."""
-    ends = (run.quantiles.p5, run.quantiles.p95)
-    is_inside = (run.actual >= ends[0]) & (run.actual <= ends[1])
-    return None if np.isnan(ends).any() else float(np.mean(is_inside))
 
 
 def lead_names(steps_ahead: Index, per_day: int) -> npt.NDArray[np.str_]:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from assets.carbon.by_hour.site_match import factor_stream
-from assets.sites.view import site_readings
+from assets.sites.view import readings_in, site_readings
 from assets.stores.feature_days import FeatureDays
 from assets.stores.lake.lake import Lake
+from assets.stores.lake.lake_files import LakeFile, expect_unchanged
 from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.weather_issue import WeatherIssue
@@ -28,10 +30,53 @@ from ml.forecasts.issue import findings_of, is_still_good, run_forecast, run_sha
 from ml.forecasts.keep_features import keep_known
 from ml.forecasts.lifecycle.forecast_registry import Champion, load_champion
 from ml.forecasts.site_case import MEASURED
-from ml.forecasts.targets import Target, targets_of
-from ml.forecasts.train import BACKTEST_DAYS, FOLDS, Training, settle
-from ml.forecasts.training_task import PIECES, TrainTask, try_targets
+from ml.forecasts.targets import Target, target_of, targets_of
+from ml.forecasts.train import BACKTEST_DAYS, FOLDS, Training, Tried, settle, try_target
 from ml.tracking import MlflowTracker
+
+# A site's targets in so many pieces at least, so that several processes have one; the same ones whoever does them.
+PIECES = 8
+
+
+class TrainTask(Model):
+    """Targets of one site that learn from as long a time. start_utc, end_utc: of the readings; files: of that span.
+
+    until_utc: only readings that had ended by then. weather: as it was forecast, from the store.
+    """
+
+    site: Site
+    targets: tuple[str, ...]
+    start_utc: datetime
+    end_utc: datetime
+    until_utc: datetime
+    meters: tuple[str, ...]
+    files: tuple[LakeFile, ...]
+    weather: tuple[WeatherIssue, ...]
+    backtest_days: int
+    folds: int
+    tune_within_s: float
+
+
+def try_targets(task: TrainTask) -> dict[str, Tried | Finding]:
+    """Target -> its trial and best model, or why there is none. Pure: reads the task's files. Raises Unreachable."""
+    expect_unchanged(task.files)
+    readings = readings_in(task.files, task.site, start_utc=task.start_utc, end_utc=task.end_utc, meters=task.meters)
+    # How many threads a product is cut into moves its last digits on some processors.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return {
+            name: try_target(
+                readings,
+                site=task.site,
+                target=target_of(task.site, name),
+                known_until_utc=task.until_utc,
+                weather=task.weather,
+                backtest_days=task.backtest_days,
+                folds=task.folds,
+                tune_within_s=task.tune_within_s,
+            )
+            for name in task.targets
+        }
+
 
 # Quarter hours that are held at once.
 ROWS_A_BLOCK = 1_000_000

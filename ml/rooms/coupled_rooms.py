@@ -102,7 +102,10 @@ def identify_rooms(data: Rooms, *, confidence: float = 0.9) -> House | Finding:
     house, walled = House(rooms=alone), _walled(data, alone, confidence)
     if not walled.walls:
         return house
-    errors, alone_errors = _unseen_errors_k(data, alone, _pairs(walled))
+    names = list(walled.rooms)
+    errors, alone_errors = _unseen_errors_k(
+        data, alone, [(names.index(wall.rooms[0]), names.index(wall.rooms[1])) for wall in walled.walls]
+    )
     # Who cannot be judged by days that were not seen has no walls.
     if not errors or sum(errors.values()) > (1 - LEAST_GAIN) * sum(alone_errors.values()):
         return house.model_copy(update={"errors_k": alone_errors, "alone_errors_k": alone_errors})
@@ -119,11 +122,6 @@ def _walled(data: Rooms, alone: Mapping[str, RoomModel], confidence: float) -> H
             return house
         pairs = standing
     return House(rooms=dict(alone))
-
-
-def _pairs(house: House) -> list[Pair]:
-    names = list(house.rooms)
-    return [(names.index(wall.rooms[0]), names.index(wall.rooms[1])) for wall in house.walls]
 
 
 def _unseen_errors_k(

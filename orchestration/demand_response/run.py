@@ -4,7 +4,6 @@ Each command is a set-point by hand of the person who armed the event (controls/
 the mode and the agent stand before the device, and an end that was approved stands in the ledger with it.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -59,7 +58,11 @@ def _step(project: "OpenProject", event: DrEvent, clock: Clock) -> DrEvent:
     votes = DrEvents(project.store).votes(event.site_id) if any(each.class_id for each in event.approvals) else None
     after = by_clock(event, keys, now_utc, votes)
     if after.state == "active":
-        after = _sent(project, after, due(after, keys, now_utc), now_utc)
+        commands = list(after.commands)
+        person = project.people.known(after.armed_by)
+        for n in due(after, keys, now_utc):
+            commands[n] = _send(project, after, commands[n], person, now_utc)
+        after = after.model_copy(update={"commands": tuple(commands)})
         if why := tripped(after, _seen(project, after, now_utc)):
             after = ended_early(after, back_utc=staggered(after, now_utc), reason=why)
     over = [
@@ -70,14 +73,6 @@ def _step(project: "OpenProject", event: DrEvent, clock: Clock) -> DrEvent:
     if over and after.state == "restore":
         back(project, project.site(after.site_id), over, reason=after.reason, clock=clock)
     return after
-
-
-def _sent(project: "OpenProject", event: DrEvent, places: Iterable[int], now_utc: datetime) -> DrEvent:
-    commands = list(event.commands)
-    person = project.people.known(event.armed_by)
-    for n in places:
-        commands[n] = _send(project, event, commands[n], person, now_utc)
-    return event.model_copy(update={"commands": tuple(commands)})
 
 
 def _send(

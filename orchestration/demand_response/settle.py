@@ -1,6 +1,6 @@
 """Settlement of an event by its programme's rule as written, with the best method for the site's meter beside it."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -8,8 +8,7 @@ import numpy as np
 from assets.kpi.running_cost.interval_costs import main_meters
 from assets.sites.view import site_readings
 from assets.stores.ledgers.dr_events import DrEvents
-from controls.demand_response.amounts import income_and_penalty, least_kw
-from controls.demand_response.event_life import moved
+from controls.demand_response.event_life import income_and_penalty, least_kw, moved
 from controls.demand_response.load_programmes import programme_named
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.control.dr_event import DrEvent, Settlement
@@ -39,6 +38,9 @@ def settle_event(
     person: None for a machine. Raises BadInput: an event that never began or is not over (not_over), without readings
     of its hours (no_readings), or what `event_case` refuses.
     """
+    from ml.event_baselines.settle import settle
+    from ml.event_baselines.settled_events import findings_of, settled_events
+
     if person is not None:
         expect(person, Permission.DR_EXECUTE)
     events, now_utc = DrEvents(project.store), clock.now_utc()
@@ -47,7 +49,20 @@ def settle_event(
         raise BadInput(f"event {event.event_id} is {event.state}: only one that is over is settled", reason="not_over")
     name = person.person_id if person else ""
     # Computed before the transaction: methods take seconds.
-    made = _settlement(project, event, name)
+    site, terms = project.site(event.site_id), programme_named(project.project.root, event.programme)
+    case = _case(project, event)
+    settled = settle(case.grid, case.events)
+    rows = {each.method: each for each in settled_events(case, settled)}
+    best = next((rows.get(each.name) for each in settled.scores if each.chosen), None)
+    rule = rows.get(terms.baseline)
+    amounts = income_and_penalty(terms, event.target_kw, rule) if rule else None
+    made = Settlement(
+        event_id=event.event_id, site_id=event.site_id, rule=rule, best=best, methods=settled.scores,
+        target_kwh=event.target_kw * ((event.end_utc - event.start_utc) / timedelta(hours=1)),
+        least_kw=least_kw(rule) if rule else None, income=amounts[0] if amounts else None,
+        penalty=amounts[1] if amounts else None, currency=site.currency, terms=terms,
+        findings=tuple(findings_of(case, settled)), person_id=name,
+    )  # fmt: skip
     with project.store.together():
         after = events.move(event, lambda now: moved(now, "settled", person_id=name, reason="settled"), clock)
         return after, events.settle(made, clock)
@@ -66,12 +81,16 @@ def settle_over(project: "OpenProject", site_id: str, clock: Clock) -> list[Sett
 
     One whose readings are missing waits; one that nothing can settle says why, and holds up no other.
     """
+    from orchestration.views.dr_event_view import measured_kw
+
     found = []
     for event in over(project, clock.now_utc()):
         if event.site_id != site_id:
             continue
         stands = DrEvents(project.store).settlement(event.event_id)
-        if not _is_read(project, event):
+        count = (_behind(event) - event.start_utc) // _STEP
+        steps = [(event.start_utc + n * _STEP, event.start_utc + (n + 1) * _STEP) for n in range(count)]
+        if len(measured_kw(project, project.site(event.site_id), steps)) != count:
             found.append(SettledNow(event, stands, "" if stands else "waits for readings of its hours"))
             continue
         try:
@@ -109,34 +128,6 @@ def _was_active(events: DrEvents, event: DrEvent) -> bool:
     return any(each.state == "active" for each in events.history(event))
 
 
-def _is_read(project: "OpenProject", event: DrEvent) -> bool:
-    from orchestration.views.dr_event_view import measured_kw
-
-    count = (_behind(event) - event.start_utc) // _STEP
-    steps = [(event.start_utc + n * _STEP, event.start_utc + (n + 1) * _STEP) for n in range(count)]
-    return len(measured_kw(project, project.site(event.site_id), steps)) == count
-
-
-def _settlement(project: "OpenProject", event: DrEvent, name: str) -> Settlement:
-    from ml.event_baselines.settle import settle
-    from ml.event_baselines.settled_events import findings_of, settled_events
-
-    site, terms = project.site(event.site_id), programme_named(project.project.root, event.programme)
-    case = _case(project, event)
-    settled = settle(case.grid, case.events)
-    rows = {each.method: each for each in settled_events(case, settled)}
-    best = next((rows.get(each.name) for each in settled.scores if each.chosen), None)
-    rule = rows.get(terms.baseline)
-    amounts = income_and_penalty(terms, event.target_kw, rule) if rule else None
-    return Settlement(
-        event_id=event.event_id, site_id=event.site_id, rule=rule, best=best, methods=settled.scores,
-        target_kwh=event.target_kw * ((event.end_utc - event.start_utc) / timedelta(hours=1)),
-        least_kw=least_kw(rule) if rule else None, income=amounts[0] if amounts else None,
-        penalty=amounts[1] if amounts else None, currency=site.currency, terms=terms,
-        findings=tuple(findings_of(case, settled)), person_id=name,
-    )  # fmt: skip
-
-
 def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
     """The site's power by days, and the event on it. Days of other events are in no baseline."""
     from ml.event_baselines.event_case import event_case
@@ -167,11 +158,9 @@ def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
     weather = NO_WEATHER if degc is None else GivenWeather((TEMPERATURE,), degc[:, None])
     civil = civil_on(day_types_of(site.country, site.subdivision), site.time_zone, series.start_utc, length + 1, _STEP)
     known = FileCase(Case(series, civil, weather), f"site:{site.site_id}", site.time_zone, (), None)
-    others = _event_days(project, event, local)
+    others = {
+        each.start_utc.astimezone(local).date()
+        for each in DrEvents(project.store).standing(event.site_id)
+        if each.state in _BEGUN and each.event_id != event.event_id
+    }
     return event_case(known, [(event.start_utc, event.end_utc)], excluded=others)
-
-
-def _event_days(project: "OpenProject", event: DrEvent, local: Any) -> set[date]:
-    known = DrEvents(project.store).standing(event.site_id)
-    begun = [each for each in known if each.state in _BEGUN and each.event_id != event.event_id]
-    return {each.start_utc.astimezone(local).date() for each in begun}

@@ -29,10 +29,20 @@ from orchestration.instance.by_bucket import FROM_READINGS, decide
 from orchestration.instance.repartition import prepare_databases, tell_what_stands
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
-from orchestration.supervised.children import READY_S, Child, Children, Say, at_ports, say_pages, start_pages
+from orchestration.supervised.children import (
+    READY_S,
+    Child,
+    Children,
+    Say,
+    WhenWanted,
+    at_ports,
+    say_pages,
+    start_pages,
+    start_signals,
+    wanted_later,
+)
 from orchestration.supervised.deliveries import deliver, has_devices
 from orchestration.supervised.serve_role import mlflow_environment, service
-from orchestration.supervised.wanted import WhenWanted, start_signals, wanted_later
 from orchestration.web.tools.passes import Passes
 
 # How often simulated sites send their meter files while everything is up.
@@ -236,7 +246,7 @@ def _workers(
     project: Project, count: int, children: Children, say: Say, *, environment: Mapping[str, str]
 ) -> dict[str, str]:
     """A Dask cluster of this machine, which those that are started after it find in their environment."""
-    from orchestration.workers.local_cluster import cluster_commands, environment_of, own_cluster
+    from orchestration.workers.dask_process import cluster_commands, environment_of, own_cluster
 
     work = own_cluster(project)
     for name, arguments in cluster_commands(project, work, count).items():

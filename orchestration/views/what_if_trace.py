@@ -27,7 +27,10 @@ def what_if_trace(store: Store, figure_id: str) -> TraceReport | None:
     if held is None:
         return None
     result, variant, name = held
-    stored, found = _stored(variant)[name], figures_of(variant.months, variant.price, seed=result.seed)
+    low, high = variant.interval
+    paths = {path_figure(each): each.payback_years for each in variant.paths}
+    stored = {**variant.model_dump(), "saving_low": low, "saving_high": high, **paths}[name]
+    found = figures_of(variant.months, variant.price, seed=result.seed)
     if (price := variant.price) is not None:
         middle, saving = (price.low + price.high) / 2, found["saving"] or 0.0
         found |= {path_figure(each): payback_by(middle, saving, each) for each in variant.paths}
@@ -42,12 +45,6 @@ def what_if_trace(store: Store, figure_id: str) -> TraceReport | None:
         is_equal=value == recomputed,
         difference=None if value is None or recomputed is None else recomputed - value,
     )
-
-
-def _stored(variant: WhatIfVariant) -> dict[str, float | None]:
-    low, high = variant.interval
-    paths = {path_figure(each): each.payback_years for each in variant.paths}
-    return {**variant.model_dump(), "saving_low": low, "saving_high": high, **paths}
 
 
 def _figure(result: WhatIfResult, variant: WhatIfVariant, name: str, value: float | None, figure_id: str) -> Figure:

@@ -1,6 +1,7 @@
 """A Dask scheduler or one worker, as a process of its own: `python -m orchestration.workers.dask_process --help`.
 
-A worker is known to the scheduler by the code that it runs, and does one task at a time.
+A worker is known to the scheduler by the code that it runs, and does one task at a time. `meterloom up --workers N`
+starts one scheduler and N workers, seen by nobody else.
 """
 
 import argparse
@@ -12,11 +13,48 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_quality.contracts.settings import WorkSettings
+from controls.gateways.access.demo_certificate import certificate_in
+from controls.gateways.broker import free_port
+from data_quality.contracts.settings import Project, WorkSettings
 from orchestration.workers.worker_side import THREADS, at_start, end_with
 
 if TYPE_CHECKING:
     from distributed import Nanny, Scheduler
+
+
+def own_cluster(project: Project) -> WorkSettings:
+    """Settings of the cluster: as given, else a free port; over TLS, closed to other users of this machine."""
+    given = project.settings.work
+    if given.address:
+        return given.model_copy(update={"backend": "dask"})
+    made = certificate_in(project.data_dir / "work" / "tls")
+    return WorkSettings(
+        backend="dask",
+        address=f"tls://127.0.0.1:{free_port()}",
+        ca_file=str(made.certificate),
+        certificate_file=str(made.certificate),
+        key_file=str(made.key),
+        wait_s=given.wait_s,
+    )
+
+
+def environment_of(work: WorkSettings) -> dict[str, str]:
+    """Environment variables by which other processes of the project find the cluster."""
+    return {f"METERLOOM_WORK__{name.upper()}": str(value) for name, value in work.model_dump().items()}
+
+
+def cluster_commands(project: Project, work: WorkSettings, count: int) -> dict[str, list[str]]:
+    """Name and command of the scheduler and of each worker; none outlives this process."""
+    scratch = project.data_dir / "work" / "scratch"
+    given = [
+        f"--{name.replace('_', '-')}={getattr(work, name)}" for name in ("ca_file", "certificate_file", "key_file")
+    ]
+    given += [f"--scratch={scratch}", f"--parent={os.getpid()}"]
+    given += [f"--threads={max(1, (os.cpu_count() or 1) // count)}"]
+    parts = {"work-scheduler": "scheduler"} | {f"work-{number}": "worker" for number in range(1, count + 1)}
+    module = "orchestration.workers.dask_process"
+    return {name: [sys.executable, "-m", module, part, work.address, *given] for name, part in parts.items()}
+
 
 # Nobody else is told how we stand: no dashboard, and its server on the loopback.
 _QUIET = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}

@@ -305,8 +305,10 @@ def _blocks(spec: SectionSpec, write: BlockWriter, points: DataWriter | None) ->
     made: list[Block] = []
     for group in _groups(spec.blocks):
         if len(group) > 1:
-            # What stands for each use stands together: its table, then its chart.
-            made += _by_item([write.per_item(each.per_item) for each in group if each.per_item is not None])
+            # What stands for each use stands together, its table, then its chart: their keys end in its name.
+            parts = [write.per_item(each.per_item) for each in group if each.per_item is not None]
+            names = dict.fromkeys(_item_of(block) for blocks in parts for block in blocks)
+            made += [block for name in names for blocks in parts for block in blocks if _item_of(block) == name]
             continue
         block = group[0]
         if block.tiles:
@@ -335,12 +337,6 @@ def _groups(blocks: Sequence[BlockSpec]) -> list[list[BlockSpec]]:
         else:
             found.append([block])
     return found
-
-
-def _by_item(parts: Sequence[Sequence[Block]]) -> list[Block]:
-    """Blocks of several kinds, those of one thing after another: their keys end in its name."""
-    names = dict.fromkeys(_item_of(block) for blocks in parts for block in blocks)
-    return [block for name in names for blocks in parts for block in blocks if _item_of(block) == name]
 
 
 def _item_of(block: Block) -> str:

@@ -99,8 +99,8 @@ def _modes(named: Named, facts: ControlFacts, people_file: str) -> Iterator[Step
         why = f"commands are shown and not sent; at worst nobody reads them; {back}"
         yield _later("mode ADVISORY", why, _mode(named, me, "ADVISORY", "", "reads only"))
     elif facts.mode is Mode.ADVISORY and advised:
-        first, others = _first(facts, advised)
-        free = [name for name in others if name not in facts.kept_low]
+        first = next((name for name in facts.planned if name in advised), advised[0])
+        free = [name for name in advised if name != first and name not in facts.kept_low]
         if free:
             why = f"{first} alone is to be commanded at first; nothing is sent by that; {back}"
             yield _later(f"{free[0]} stays in ADVISORY", why, _mode(named, me, "ADVISORY", free[0], "one device first"))
@@ -109,11 +109,6 @@ def _modes(named: Named, facts: ControlFacts, people_file: str) -> Iterator[Step
         yield _later(f"{first} in PARTIAL", why, _mode(named, me, "PARTIAL", "", f"{first} first, watched"))
     elif facts.mode is Mode.PARTIAL:
         yield from _from_partial(named, facts, people_file, back)
-
-
-def _first(facts: ControlFacts, advised: list[str]) -> tuple[str, list[str]]:
-    first = next((name for name in facts.planned if name in advised), advised[0])
-    return first, [name for name in advised if name != first]
 
 
 def _from_partial(named: Named, facts: ControlFacts, people_file: str, back: str) -> Iterator[Step]:

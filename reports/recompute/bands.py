@@ -19,7 +19,7 @@ from data_quality.contracts.reporting.figure import REGISTER_KPI, Band, Figure, 
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.recompute import footprint_again
-from reports.recompute.bill_spread import bill_spread
+from reports.recompute.bill_again import bill_spread
 from reports.recompute.computations import COMBINATIONS, LEAVES, version_named
 from reports.recompute.figure_again import Lookup, pinned
 from reports.recompute.figure_leaf import CARBON, COST, ENERGY, PEAK, Leaf, Share

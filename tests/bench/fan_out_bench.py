@@ -20,7 +20,7 @@ os.environ.update(dict.fromkeys(THREADS, "1"))
 
 from data_quality.contracts.settings import WorkSettings
 from ml.baselines.lifecycle.fit_site import fit_uses
-from ml.forecasts.training_task import try_targets
+from ml.forecasts.site_forecast import try_targets
 from orchestration.workers.fan_out import fan_out
 from tests.fan_out.small_world import answer_texts, made_world
 

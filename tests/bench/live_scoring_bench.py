@@ -21,7 +21,7 @@ from data_quality.contracts.time import FixedClock
 from data_quality.contracts.yaml_file import yaml_text
 from ml.anomalies.params import DetectorParams
 from ml.anomaly_scoring.live_limits import SiteLimits, StreamLimits, keep_limits
-from orchestration.live_scoring.scorer import Scorer
+from orchestration.live_scoring.main import Scorer
 from orchestration.open_project import OpenProject
 
 NOW = datetime(2025, 6, 3, 8, tzinfo=UTC)

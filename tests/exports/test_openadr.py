@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from controls.programmes.openadr3 import Report
-from controls.programmes.reports_of import BASELINE, DEMAND, USAGE, Amount, energy_report
+from controls.programmes.openadr3 import BASELINE, DEMAND, USAGE, Amount, Report, energy_report
 from controls.programmes.vtn_client import VtnClient
 from controls.simulator.vtn import LocalVtn
 from tests.controls.programmes.published import faults

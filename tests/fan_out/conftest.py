@@ -9,7 +9,7 @@ import pytest
 
 from data_quality.contracts.settings import WorkSettings, load_project
 from orchestration.supervised.children import Children
-from orchestration.workers.local_cluster import cluster_commands, own_cluster
+from orchestration.workers.dask_process import cluster_commands, own_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -22,8 +22,7 @@ from data_quality.contracts.time import FixedClock, months_after
 from ml.baselines.lifecycle.fit_site import ExpectedTask, expected_tasks, fit_uses
 from ml.baselines.lifecycle.monitoring import training_window
 from ml.baselines.lifecycle.uses_task import STREAMS_A_BLOCK, UsesTask, tasks_of
-from ml.forecasts.site_forecast import SiteInputs
-from ml.forecasts.training_task import TrainTask
+from ml.forecasts.site_forecast import SiteInputs, TrainTask
 from tests.bench.scale_world import FIRST, month_files, site_text
 
 MONTHS = 12

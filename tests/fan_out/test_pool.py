@@ -13,7 +13,7 @@ import pytest
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import WorkSettings
-from orchestration.workers import in_pool
+from orchestration.workers import fan_out as pool
 from orchestration.workers.fan_out import fan_out
 from tests.fan_out import jobs as given
 from tests.fan_out.jobs import jobs
@@ -88,7 +88,7 @@ def test_a_task_that_kills_whoever_does_it_is_a_finding_and_no_neighbour_is_blam
 
 
 def test_processes_are_made_anew_before_they_grow_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_pool, "TASKS_PER_PROCESS", 2)
+    monkeypatch.setattr(pool, "TASKS_PER_PROCESS", 2)
     found = [each.answer for each in fan_out(given.pid, jobs(8), settings=POOL)]
     assert len(set(found)) >= 2
     assert found[0] not in found[4:]

@@ -10,7 +10,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import WorkSettings
 from ml.baselines.lifecycle.fit_site import expected_uses, fit_uses
 from ml.baselines.lifecycle.monitor_site import refit_uses
-from ml.forecasts.training_task import try_targets
+from ml.forecasts.site_forecast import try_targets
 from orchestration.workers.fan_out import fan_out
 from tests.fan_out.conftest import Cluster
 from tests.fan_out.small_world import World, answer_texts, made_world

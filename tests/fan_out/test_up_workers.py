@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from data_quality.contracts.settings import WorkSettings, load_project, load_settings
-from orchestration.workers.local_cluster import environment_of, own_cluster
+from orchestration.workers.dask_process import environment_of, own_cluster
 from tests.fan_out.test_pool import children_of
 
 ROOT = Path(__file__).resolve().parents[2]

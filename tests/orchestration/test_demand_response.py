@@ -17,8 +17,7 @@ from assets.stores.transactions import connect_store
 from controls.gateways.broker import free_port, start_broker
 from controls.simulator.vtn import LocalVtn
 from data_quality.contracts.settings import load_project
-from orchestration.supervised.children import Children
-from orchestration.supervised.wanted import start_signals
+from orchestration.supervised.children import Children, start_signals
 from tests.controls.conftest import need_mosquitto
 from tests.orchestration.test_cli import run
 

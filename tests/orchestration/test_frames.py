@@ -11,9 +11,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from data_quality.contracts.errors import OurFault
-from orchestration.io_managers import CONTRACTS, ContractFrames
 from orchestration.partitions import SITE_MONTHS, SITES
-from orchestration.resources import ProjectResource
+from orchestration.resources import CONTRACTS, ContractFrames, ProjectResource
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,10 +13,9 @@ from reports.render.render_pdf import _title
 from reports.render.render_pdf_fonts import FONT, FONT_BOLD
 from reports.render.render_pdf_tables import _tails, draw_table
 from reports.render.render_pdf_tags import Tags
-from reports.render.render_pdf_text import clean, fitted, printable, text_width, visual, wrapped
+from reports.render.render_pdf_text import clean, fitted, joined, printable, text_width, visual, wrapped
 from reports.render.render_xlsx import spans_of
 from reports.report_content import Cell, Column, ReportContent, Row, Table
-from reports.texts.arabic import joined
 from reports.texts.locales import chosen, languages, long_date, period_text, quarter_text, rules_of, unit_text, word
 
 words = st.text(alphabet="abc ÄŁΔ₂שלוםمصنع工-(1)", min_size=1, max_size=40)

@@ -94,7 +94,32 @@ class DayScenario:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Caveats to the figures of the day."""
-        return tuple(_findings(self))
+        first, last = self.slots[0], self.slots[-1].start_utc + STEP
+        found = []
+        if (first.start_utc, last) != self.requested_utc:
+            message = (
+                f"only {_at(first.start_utc)} to {_at(last)} is judged: plans and readings cover no more of the day"
+            )
+            facts: dict[str, str | float | int | bool | None] = {"quarter_hours": len(self.slots)}
+            found.append(Finding(code="day_is_partial", message=message, facts=facts))
+        if self.holes:
+            message = f"load, PV or price of {self.holes} quarter hours is missing; the plan's forecast is used for it"
+            found.append(Finding(code="readings_filled", message=message, facts={"missing": self.holes}))
+        if first.step:
+            message = f"the day begins within plan {first.plan.version}: its charge then is as planned, not as measured"
+            found.append(Finding(code="start_as_planned", message=message))
+        if self.held:
+            message = f"{', '.join(self.held)}: kept as planned under every policy, and so no part of regret or saving"
+            found.append(Finding(code="held_as_planned", message=message))
+        down = sum(
+            self.could_give(name, slot) > self.readings.generated_kw[name].get(slot.start_utc, np.inf)
+            for name in self.sunny
+            for slot in self.slots
+        )
+        if down:
+            message = f"PV was held down by its limit in {down} quarter hours: what it could have given is the forecast"
+            found.append(Finding(code="sun_behind_a_limit", message=message, facts={"quarter_hours": down}))
+        return tuple(found)
 
     @cached_property
     def planned(self) -> dict[str, DispatchCase]:
@@ -300,33 +325,6 @@ def _missing(day: DayScenario, slot: Slot) -> list[str]:
     needed = {"load": day.readings.load_kw, "price": day.readings.import_price}
     needed |= {name: day.readings.generated_kw.get(name, {}) for name in day.sunny}
     return [name for name, known in needed.items() if slot.start_utc not in known]
-
-
-def _findings(day: DayScenario) -> list[Finding]:
-    first, last = day.slots[0], day.slots[-1].start_utc + STEP
-    found = []
-    if (first.start_utc, last) != day.requested_utc:
-        message = f"only {_at(first.start_utc)} to {_at(last)} is judged: plans and readings cover no more of the day"
-        facts: dict[str, str | float | int | bool | None] = {"quarter_hours": len(day.slots)}
-        found.append(Finding(code="day_is_partial", message=message, facts=facts))
-    if day.holes:
-        message = f"load, PV or price of {day.holes} quarter hours is missing; the plan's forecast is used for it"
-        found.append(Finding(code="readings_filled", message=message, facts={"missing": day.holes}))
-    if first.step:
-        message = f"the day begins within plan {first.plan.version}: its charge then is as planned, not as measured"
-        found.append(Finding(code="start_as_planned", message=message))
-    if day.held:
-        message = f"{', '.join(day.held)}: kept as planned under every policy, and so no part of regret or saving"
-        found.append(Finding(code="held_as_planned", message=message))
-    down = sum(
-        day.could_give(name, slot) > day.readings.generated_kw[name].get(slot.start_utc, np.inf)
-        for name in day.sunny
-        for slot in day.slots
-    )
-    if down:
-        message = f"PV was held down by its limit in {down} quarter hours: what it could have given is the forecast"
-        found.append(Finding(code="sun_behind_a_limit", message=message, facts={"quarter_hours": down}))
-    return found
 
 
 def _device(case: DispatchCase, name: str) -> Device:

@@ -212,18 +212,14 @@ def expected_uses(task: ExpectedTask) -> pl.DataFrame:
     parts = []
     for seu in task.seus:
         version = task.versions[seu.seu_id]
-        parts.append(_expected(days.of(seu), task.site, version, task.given[version.baseline_id]))
-    return pl.concat(parts)
-
-
-def _expected(days: pl.DataFrame, site: Site, version: BaselineVersion, given: Sequence[Adjustment]) -> pl.DataFrame:
-    return (
-        adjusted_days(expected_days(version.baseline, days), given)
-        .with_columns(
-            site_id=pl.lit(site.site_id),
-            seu_id=pl.lit(version.baseline.seu_id),
-            baseline_id=pl.lit(version.baseline_id),
-            baseline_version=pl.lit(version.version, dtype=pl.Int64),
+        parts.append(
+            adjusted_days(expected_days(version.baseline, days.of(seu)), task.given[version.baseline_id])
+            .with_columns(
+                site_id=pl.lit(task.site.site_id),
+                seu_id=pl.lit(version.baseline.seu_id),
+                baseline_id=pl.lit(version.baseline_id),
+                baseline_version=pl.lit(version.version, dtype=pl.Int64),
+            )
+            .select(list(ExpectedDay.model_fields))
         )
-        .select(list(ExpectedDay.model_fields))
-    )
+    return pl.concat(parts)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
+import polars as pl
+
 from assets.kpi.enpi.daily import uses_streams
 from assets.sites.virtual import streams_for, virtual_meters
 from assets.stores.lake.lake import Lake
@@ -13,7 +15,10 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, local_midnight_utc
+from data_quality.contracts.units import UNITS
 from data_quality.contracts.work.work_port import FanOut
+from ml.baselines.models.sufficiency import DAY_MIN_COVERAGE
+from ml.baselines.usage_tables.usage_table import COLUMNS, Usage
 
 # Each block looks through the site's rows for its own: many streams a block keep that a small part of the work, and a
 # year of their days takes some ten MB.
@@ -103,3 +108,32 @@ def blocks_of(site: Site, seus: Sequence[Seu], streams: int = STREAMS_A_BLOCK) -
         named |= own
     if block:
         yield block
+
+
+def usage_of_days(days: pl.DataFrame, *, site: Site, seu: Seu) -> Usage:
+    """The daily usage of a use's daily table (`seu_days`): energy scaled to whole days, its drivers, its day types.
+
+    Days under 90 % of a meter's readings have no energy, as in every baseline of a use. The use's first driver in
+    degrees is the temperature whose form is searched.
+    """
+    degrees = {each.driver_id for each in site.drivers if UNITS[each.unit].canonical == "degc"}
+    names = [each.driver_id for each in seu.drivers]
+    warmth = next((name for name in names if name in degrees), None)
+    others = tuple(name for name in names if name != warmth)
+    dates: list[date] = days["local_date"].to_list()
+    behind = [date.fromordinal(dates[-1].toordinal() + 1)] if dates else []
+    midnights = [local_midnight_utc(day, site.time_zone) for day in [*dates, *behind]]
+    instants = pl.Series(midnights, dtype=pl.Datetime("us", "UTC"))
+    is_whole = pl.col("coverage_worst_meter") >= DAY_MIN_COVERAGE
+    # A calendar that is not offered to the use's baseline enters none of these models either.
+    offered = {n: pl.col(n).cast(pl.Float64) if seu.day_types else pl.lit(0.0) for n in ("is_weekend", "is_holiday")}
+    frame = days.with_columns(
+        start_utc=instants[: len(dates)],
+        end_utc=instants[1:],
+        local_start=pl.col("local_date").cast(pl.Datetime("us")),
+        days=pl.lit(1.0),
+        energy_kwh=pl.when(is_whole).then(pl.col("energy_kwh") / pl.col("coverage")),
+        temp_degc=pl.lit(None, pl.Float64) if warmth is None else pl.col(warmth),
+        **offered,
+    ).with_columns(is_day_off=pl.max_horizontal("is_weekend", "is_holiday"))
+    return Usage(frequency="daily", zone=site.time_zone, frame=frame.select(*COLUMNS, *others), drivers=others)

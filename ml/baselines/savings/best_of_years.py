@@ -127,7 +127,16 @@ def best_of_years(
     for place, (start, end) in enumerate(trains):
         found = fit_usage(usage, start=start, end=end, model=model, today=today)
         if isinstance(found, Fit):
-            years.append(_fitted(found))
+            # A fitted year, not judged yet; one with a blocking finding about its data may not judge.
+            blocking = [each.code for each in found.findings if each.is_blocking]
+            years.append(
+                BaselineYear(
+                    (found.train_start, found.train_end),
+                    reason=", ".join(blocking),
+                    model=found.model,
+                    findings=found.findings,
+                )
+            )
             if years[-1].eligible:
                 fits[place] = found
         else:
@@ -165,18 +174,12 @@ def check_spans(trains: Sequence[Span], report: Span, confidence: float = MIN_CO
             )
 
 
-def _fitted(fit: Fit) -> BaselineYear:
-    """A fitted year, not judged yet; one with a blocking finding about its data may not judge."""
-    blocking = [each.code for each in fit.findings if each.is_blocking]
-    return BaselineYear(
-        (fit.train_start, fit.train_end), reason=", ".join(blocking), model=fit.model, findings=fit.findings
-    )
-
-
 def _judged(
     fits: dict[int, Fit], usage: Usage, report: Span, confidence: float
 ) -> tuple[Usage, list[_Judged]]:  # fmt: skip
     """The rows that every year can judge, and the years over them."""
+    from scipy.special import ndtri
+
     period = usage
     for fit in fits.values():
         # One set of rows for all: else a year would predict least because it covers fewer days.
@@ -188,7 +191,7 @@ def _judged(
             continue
         half = stated_band(fit, period, expected=expected, confidence=confidence).half_width
         of_model, of_noise, _ = error_variances(fit, period)
-        sigma = half / _normal(0.5 + confidence / 2.0)
+        sigma = half / float(ndtri(0.5 + confidence / 2.0))
         # Where noise is nothing there is no error at all, and nothing to share.
         whole = of_model + of_noise
         found.append(_Judged(place, fit, expected, half, sigma, of_noise / whole * sigma**2 if whole > 0 else 0.0))
@@ -320,12 +323,6 @@ def _minimum_quantile(spreads: Vector, noise: float, share: float) -> float:
         above = np.prod(ndtr(-(middle + noise * _NODES[:, None]) / spreads[None, :]), axis=1)
         low, high = (middle, high) if 1.0 - float(weights @ above) < share else (low, middle)
     return 0.5 * (low + high)
-
-
-def _normal(share: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri(share))
 
 
 def year_label(train: Span) -> str:

@@ -97,7 +97,7 @@ def usage_of(
     names: tuple[str, ...] = ()
     offered: tuple[str, ...] = ()
     if frequency == "billing":
-        from ml.baselines.usage_tables.usage_bills import bill_rows
+        from ml.baselines.usage_tables.usage_clean import bill_rows
 
         if readings is None:
             raise BadInput("a model of bills needs bills", reason="no_rows")

@@ -41,11 +41,7 @@ MIN_MONTH_DAYS, REPORTED_MISSING, REPORTED_BIAS, FEW_HOLIDAYS, FEW_DAYS = 15, 0.
 
 def known_limits(trial: Trial, bands: Mapping[str, Band]) -> list[str]:
     """Sentences that follow from what the model was trained on and scored with. bands: of `score_bands`."""
-    return [*_limits_of_data(trial.case), *_limits_of_scores(trial, bands)]
-
-
-def _limits_of_data(case: Case) -> list[str]:
-    series, found = case.series, []
+    case, series, found = trial.case, trial.case.series, []
     known = ~np.isnan(series.values)
     dates = _dates(case)
     months = [month for month in range(1, 13) if len(dates[month]) >= MIN_MONTH_DAYS]
@@ -64,7 +60,7 @@ def _limits_of_data(case: Case) -> list[str]:
         found.append(f"{1 - known.mean():.1%} of the steps are missing: it has not learnt from them.")
     if series.is_synthetic:
         found.append("The readings are synthetic: the scores say how well it knows a simulation.")
-    return found
+    return found + _limits_of_scores(trial, bands)
 
 
 def _limits_of_scores(trial: Trial, bands: Mapping[str, Band]) -> list[str]:

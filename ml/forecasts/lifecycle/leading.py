@@ -1,6 +1,7 @@
 """A person lets a model lead, or brings back the one before: the alias moves, and the reason is kept."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from assets.stores.ledgers.forecasts import ForecastStore
@@ -81,7 +82,17 @@ def lead_by_hand(
     leading = holders(tracker, family, CHAMPION)
     if called(logged) in leading:
         raise BadInput(f"{called(logged)} leads already", reason="leads_already")
-    _must_answer(tracker, logged)
+    fitter = next((each for each in KINDS if each.algorithm == logged.name.rpartition(".")[2]), None)
+    champion = None
+    if fitter is not None:
+        with suppress(Outdated):
+            champion = opened(tracker, logged, fitter)
+    if champion is None:
+        raise BadInput(
+            f"{called(logged)} is of an earlier release and cannot be asked any more",
+            reason="outdated_model",
+            mend="train again: meterloom forecast issue --site SITE",
+        )
     decision = Decision(
         is_promoted=True,
         reason=reason,
@@ -101,19 +112,3 @@ def lead_by_hand(
 def _logged(tracker: MlflowTracker, model: str) -> LoggedModel:
     name, _, version = model.rpartition("@")
     return wanted_version(tracker, name, int(version))
-
-
-def _must_answer(tracker: MlflowTracker, logged: LoggedModel) -> None:
-    algorithm = logged.name.rpartition(".")[2]
-    fitter = next((each for each in KINDS if each.algorithm == algorithm), None)
-    try:
-        if fitter is not None:
-            opened(tracker, logged, fitter)
-            return
-    except Outdated:
-        pass
-    raise BadInput(
-        f"{called(logged)} is of an earlier release and cannot be asked any more",
-        reason="outdated_model",
-        mend="train again: meterloom forecast issue --site SITE",
-    )

@@ -1,4 +1,4 @@
-"""Which model leads: a pure decision from what two models said of the same days (resolution C1.15).
+"""Which model leads, from what two models said of the same days (C1.15), and when one is trained again: both pure.
 
 A champion yields only to a gain that chance does not explain: the days' losses are compared in pairs (Diebold &
 Mariano 1995), and how far their mean difference wanders by chance is told by a circular block bootstrap (Politis &
@@ -6,13 +6,14 @@ Romano 1992), which keeps the likeness of neighbouring days. On six hundred made
 in 6 % of those without memory and in 10 % of those with one (correlation 0.3), of 14 to 56 days.
 """
 
-from collections.abc import Mapping
-from datetime import date, datetime
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
 
 import numpy as np
 
 from data_quality.contracts.control.forecast import BacktestScore
+from data_quality.contracts.control.forecast_score import ForecastDrift
 from data_quality.contracts.model import Model
 from ml.features.series import Vector
 from ml.forecasts.uncertainty.score_bands import RESAMPLES, block_length, drawn_days
@@ -23,6 +24,7 @@ MIN_COMMON_DAYS = 14
 LEVEL = 0.05
 # A model that changes makes every plan change a little: not for less than this share of the loss.
 LEAST_GAIN = 0.02
+RETRAIN_AFTER = timedelta(days=7)
 
 
 class PairedTest(Model):
@@ -110,3 +112,32 @@ def _verdict(test: PairedTest) -> str:
     if test.gain < test.least_gain:
         return f"The champion stays, the gain is below {test.least_gain:.0%}: {found}."
     return f"The champion stays, chance explains the gain (level {test.level:.0%}): {found}."
+
+
+def retrain_reasons(
+    targets: Iterable[str],
+    decisions: Iterable[Mapping[str, Any]],
+    drifts: Iterable[ForecastDrift],
+    *,
+    known_until_utc: datetime,
+) -> dict[str, str]:
+    """Why each of these targets is to be trained again; those that are not are left out.
+
+    decisions: rows of ForecastStore.promotions of the site, oldest first. known_until_utc: where the readings end: a
+    site that gets none is not trained again on what it was trained on.
+    """
+    trained = {each["decision"].get("target"): each for each in decisions if each["decision"].get("trained_until_utc")}
+    found = {}
+    for target in targets:
+        row = trained.get(target)
+        if row is None:
+            found[target] = "no model of it has been trained yet"
+            continue
+        until = datetime.fromisoformat(row["decision"]["trained_until_utc"])
+        since = [each for each in drifts if each.target == target and each.seen_at_utc > row["recorded_at_utc"]]
+        if since:
+            messages = " ".join(finding.message for finding in since[-1].findings)
+            found[target] = f"drift seen on {since[-1].local_day}: {messages}"
+        elif known_until_utc - until >= RETRAIN_AFTER:
+            found[target] = f"readings go on to {known_until_utc:%Y-%m-%d}, the newest model's end on {until:%Y-%m-%d}"
+    return found

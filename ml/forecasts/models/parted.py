@@ -104,7 +104,15 @@ class PartedMethod:
         if len(learnt) < max(len(counts), 2 if self.by == "day_type" else 1):
             whole, predicted = self.method.learn(learning)
         for each, rows in learnt.items():
-            part, predicted[rows] = self.method.learn(_some(learning, rows))
+            part, predicted[rows] = self.method.learn(
+                Learning(
+                    matrix=learning.matrix.where(rows),
+                    share=learning.share[rows],
+                    weight=learning.weight[rows],
+                    fold=learning.fold[rows],
+                    hour=learning.hour[rows],
+                )
+            )
             of_part[each] = part, float(rows.mean())
         return PartedPart(self.by, per_day, of_part, whole), predicted
 
@@ -118,13 +126,3 @@ class PartedMethod:
 
         of_part = {int(number): (one(f"p{number}"), share) for number, share in stored["shares"].items()}
         return PartedPart(stored["by"], stored["per_day"], of_part, one(_WHOLE) if stored["whole"] else None)
-
-
-def _some(learning: Learning, rows: Mask) -> Learning:
-    return Learning(
-        matrix=learning.matrix.where(rows),
-        share=learning.share[rows],
-        weight=learning.weight[rows],
-        fold=learning.fold[rows],
-        hour=learning.hour[rows],
-    )

@@ -105,7 +105,7 @@ def use_named(call: Call, site: str | None, seu: str) -> tuple[Site, Seu]:
 
 
 def _use_of(call: Call, site: Site, seu: Seu, spans: "Sequence[Span]", report: "Span") -> "Usage":
-    from ml.baselines.lifecycle.use_years import usage_of_days
+    from ml.baselines.lifecycle.uses_task import usage_of_days
 
     as_of_utc = call.as_of_utc or call.project.store.known_at(call.clock)
     # One table from the first year to the end of the reporting period: a change of use lies between them too.

@@ -17,8 +17,7 @@ from orchestration.operations.options import AnyPeriodOption, AnySiteOption, per
 from orchestration.operations.signing import pack_signer
 
 if TYPE_CHECKING:
-    from controls.programmes.openadr3 import Report
-    from controls.programmes.reports_of import Amount
+    from controls.programmes.openadr3 import Amount, Report
     from data_quality.contracts.control.dr_event import DrEvent
     from data_quality.contracts.site_file.live_source import SignalSource
 
@@ -137,7 +136,7 @@ def _pushed(call: Call, made: _Made, server: "SignalSource", result: dict[str, A
 
 def _of_event(call: Call, name: str, event_id: str, ven_name: str, *, is_sent: bool) -> _Made:
     from assets.stores.ledgers.dr_events import DrEvents
-    from controls.programmes.reports_of import BASELINE, DEMAND, USAGE, Amount, energy_report
+    from controls.programmes.openadr3 import BASELINE, DEMAND, USAGE, Amount, energy_report
 
     events = DrEvents(call.project.store)
     event = events.named(name, as_of_utc=call.as_of_utc)
@@ -179,7 +178,7 @@ def _vtn_event(event: "DrEvent") -> str:
 def _of_period(
     call: Call, site_id: str | None, meter: str | None, period: str | None, event_id: str, ven_name: str
 ) -> _Made:
-    from controls.programmes.reports_of import DEMAND, USAGE, energy_report
+    from controls.programmes.openadr3 import DEMAND, USAGE, energy_report
     from orchestration.operations.readings.meters import readings_digest
 
     if site_id is None or meter is None or not event_id:
@@ -197,7 +196,7 @@ def _of_period(
 def _amounts(call: Call, site: Site, meter: str, period: str | None) -> tuple[Sequence["Amount"], int, int]:
     """Quarter hours of a meter's consumption, how many of the period nobody read, and how many are synthetic."""
     from assets.sites.view import site_readings
-    from controls.programmes.reports_of import Amount
+    from controls.programmes.openadr3 import Amount
 
     if site.meter(meter) is None:
         known = ", ".join(each.meter_id for each in site.meters)

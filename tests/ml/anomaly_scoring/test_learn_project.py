@@ -15,8 +15,8 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, Cause, event_id_of
 from data_quality.contracts.time import FixedClock
 from ml.anomaly_causes.cause_model import shipped_causes
-from ml.anomaly_scoring.leading_causes import leading_causes, opened
 from ml.anomaly_scoring.learn_project import PICTURE, learn_project
+from ml.anomaly_scoring.score_site import leading_causes, opened
 from ml.tracking import CHAMPION, MlflowTracker
 from orchestration.partitions import SITES
 from orchestration.previews import confusion_png

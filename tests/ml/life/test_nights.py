@@ -17,7 +17,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from ml.forecasts.issue import run_shadow
 from ml.forecasts.lifecycle.forecast_registry import load_champion
-from ml.forecasts.lifecycle.retrain import retrain_reasons
+from ml.forecasts.lifecycle.promotion import retrain_reasons
 from ml.forecasts.lifecycle.watch_site import SiteWatch, Watched, watch_site
 from ml.tracking import CHALLENGER, CHAMPION, MlflowTracker
 from tests.kpi.seeded import fill

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
-from controls.gateways.sources.bacnet_values import Denied, as_written, sample_of
-from controls.gateways.sources.poll_bacnet import BacnetPoller
+from controls.gateways.sources.poll_bacnet import BacnetPoller, Denied, as_written, sample_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample import Refusal, Sample
 from data_quality.contracts.site_file.live_source import BacnetPoint, BacnetSource
