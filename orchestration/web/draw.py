@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache, partial
 from http import HTTPStatus
@@ -24,14 +24,12 @@ from assets.stores.ledgers.alert_events import last_acts
 from assets.stores.ledgers.work_orders import WorkOrders
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.errors import MeterloomError
-from data_quality.contracts.model import once
-from data_quality.contracts.people import Person, Role
 from data_quality.contracts.site_file.site import Site
 from orchestration.views.open_findings import Look, open_findings
 from orchestration.web.cache import answered, as_taken
 from orchestration.web.request_context import CHANGED, LOOKS, MORE, Ask
 from reports.pages.address import Address
-from reports.pages.board import boards
+from reports.pages.board import boards, home_board, homes_of, is_home
 from reports.pages.chart import Chart, chart_data, chart_table
 from reports.pages.page import Act, Form, Input, Page, PageBlock, Part, Widget
 from reports.pages.start import PATH as START
@@ -312,16 +310,6 @@ OF_SITE = OF_ALL | {"/bills", "/data", "/devices", "/energy", "/findings", "/for
 OF_SITE |= {f"/board/{name}" for name in boards()}
 
 
-# What stands in homes: other kinds are of machines and halls.
-HOME_DEVICES = frozenset({"battery", "ev_charger", "pv", "tank", "heat_pump", "heating_relay", "appliance"})
-# Which board a role stands for; where somebody has several roles, the first of these opens first. Who works at a site
-# begins there, also where they review or look on besides.
-_HOME_OF: Mapping[Role, str] = {
-    Role.TENANT: "site", Role.OPERATOR: "ops", Role.ENGINEER: "ops", Role.ANALYST: "ops", Role.APPROVER: "ops",
-    Role.AUDITOR: "audit", Role.REVIEWER: "audit", Role.VIEWER: "exec", Role.PUBLISHER: "exec",
-}  # fmt: skip
-
-
 class Place(NamedTuple):
     """One place of the side bar. waiting: how many things there wait for somebody."""
 
@@ -354,35 +342,6 @@ class Frame(NamedTuple):
     looks: dict[str, list[tuple[str, str, bool]]]
     here: str
     is_demo: bool
-
-
-@once
-def is_home(site: Site) -> bool:
-    """True where somebody lives there: devices that a home has, and nothing that only an organisation keeps."""
-    parts = any(site.premises.parts().values()) or site.premises.products
-    is_run = site.seus or site.projects or parts
-    return not is_run and any(each.kind in HOME_DEVICES for each in site.assets)
-
-
-def is_owner(person: Person, sites: Collection[Site]) -> bool:
-    """True where every site that the person sees is a home: then theirs."""
-    return bool(sites) and Role.TENANT not in person.roles and all(map(is_home, sites))
-
-
-def home_board(person: Person, sites: Collection[Site] = ()) -> str:
-    """The board that opens first: the person's own, that of an owner of homes, or the first that a role stands for."""
-    if person.home_board is not None:
-        return person.home_board
-    if is_owner(person, sites):
-        return "home"
-    return next((home for role, home in _HOME_OF.items() if role in person.roles), "ops")
-
-
-def homes_of(person: Person, sites: Collection[Site] = ()) -> set[str]:
-    """The boards that the person's roles stand for, of an owner of homes theirs: whose places the side bar has."""
-    homes = {home for role, home in _HOME_OF.items() if role in person.roles}
-    homes = {"home"} if is_owner(person, sites) else homes
-    return homes if person.home_board is None else homes | {person.home_board}
 
 
 def frame_of(ask: Ask, address: Address) -> Frame:

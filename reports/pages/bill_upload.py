@@ -126,12 +126,12 @@ def confirm_part(bill: StandingBill, address: Address, *, public_key: str, comma
 
 def picture_page(bill: StandingBill, page: int, pages: int, address: Address) -> Page:
     """One page of a bill as it was sent, from 1, with its neighbours among so many pages."""
-    picture = _picture(bill, page, address)
+    picture, title, _ = _picture(bill, page, address)
     beside = (("Previous page", page - 1), ("Next page", page + 1))
     links = [(text, picture_address(bill, at, address)) for text, at in beside if 1 <= at <= pages]
     return Page(
-        title=picture[1], address=address,
-        parts=(Part(key="page", blocks=(SentPictures(key="page", pictures=(picture,)),)),),
+        title=title, address=address,
+        parts=(Part(key="page", blocks=(SentPictures(key="page", pictures=((picture, title, picture),)),)),),
         links=(*links, ("Open bill", bill_address(bill.bill_id, address))),
     )  # fmt: skip
 

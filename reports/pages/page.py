@@ -377,8 +377,8 @@ class Upload(Model):
 
 
 class SentPictures(Model):
-    """Pictures that were sent, as (address, what they show, address of its own page), and the form that is filled in by
-    looking at them.
+    """Pictures that were sent, as (address, what they show, where they lead), and the form that is filled in by looking
+    at them.
     """
 
     kind: Literal["sent_pictures"] = "sent_pictures"

@@ -336,22 +336,6 @@ def test_a_source_has_one_event_and_a_machine_needs_two_people(here: Here) -> No
     assert here.approve(first, CYD).state == "approved"
 
 
-def test_a_source_that_is_sent_again_with_other_terms_names_its_event_and_the_terms(here: Here) -> None:
-    event = here.create(source="mail 17")
-    assert here.create(source="mail 17") == event
-    with pytest.raises(BadInput) as said:
-        create_event(
-            here.project, "plant", "own_peak", (START, START + 2 * HOUR), 9.5, clock=here.time, source="mail 17",
-            person=ANN,
-        )  # fmt: skip
-    assert said.value.reason == "other_terms"
-    assert said.value.message == (
-        f"source mail 17 has event {event.event_id} already, with other terms: "
-        "until 2026-06-30 15:00 UTC, not 2026-06-30 16:00 UTC; target 7 kW, not 9.5 kW"
-    )
-    assert DrEvents(here.project.store).standing() == [event]
-
-
 def test_a_class_of_two_people_approves_what_it_holds_and_no_more(here: Here) -> None:
     vote = ClassVote(site_id="plant", programme="own_peak", max_kw=7, max_minutes=60, is_yes=True, person_id="",
                      reason="small")  # fmt: skip

@@ -308,7 +308,8 @@ def test_a_page_of_a_bill_that_was_sent_as_a_picture_stands_in_the_frame_between
     for number, (has_before, has_after) in sides.items():
         alone = page_of(billed, f"{path}/pages/{number}")
         assert f"<h1><bdi>Page {number} of the bill as it was sent</bdi></h1>" in alone
-        assert f'src="{path}/pages/{number}.png?site=plant"' in alone
+        picture = f"{path}/pages/{number}.png?site=plant"
+        assert f'<a href="{picture}"><img src="{picture}"' in alone
         assert f'href="{path}?site=plant">Open bill' in alone
         assert ("Previous page" in alone, "Next page" in alone) == (has_before, has_after)
         picture = billed.get(f"{path}/pages/{number}.png", site="plant")

@@ -30,11 +30,10 @@ from orchestration.web.boards.findings_tiles import findings_of
 from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import known_years, newest_month, newest_year, saved_by_month, where_it_goes
 from orchestration.web.boards.tiles import TILES, tiles_of
-from orchestration.web.draw import home_board
 from orchestration.web.request_context import Ask
 from reports.figures.running import running_now
 from reports.pages.address import Address
-from reports.pages.board import boards
+from reports.pages.board import boards, home_board
 from reports.pages.chart import PARTS, chart_table
 from reports.pages.header import year_choice
 from reports.pages.page import Widget

@@ -9,9 +9,11 @@ from assets.stores.audit import bad_rows
 from assets.stores.ledgers.dr_events import DrEvents
 from assets.stores.sign import new_key
 from data_quality.contracts.control.dr_event import DrEvent
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
+from orchestration.demand_response.acts import create_event
 from orchestration.demand_response.run import advance
-from tests.orchestration.test_dr_events import ANN, BOB, CYD, DAN, HOUR, Here, here, made
+from tests.orchestration.test_dr_events import ANN, BOB, CYD, DAN, HOUR, START, Here, here, made
 from tests.web.asking import PAGE, Answer
 from tests.web.marts_world import Asking
 from tests.web.test_signed_acts import code, signed, text_of
@@ -164,6 +166,22 @@ def test_where_people_have_keys_the_yes_is_signed_in_the_browser_and_over_the_ap
 FORM = {
     "programme": "own_peak", "day": "2026-06-30", "from": "16:00", "to": "17:00", "target_kw": "7", "reason": "by phone"
 }  # fmt: skip
+
+
+def test_a_source_that_is_sent_again_with_other_terms_names_its_event_and_the_terms(here: Here) -> None:
+    event = here.create(source="mail 17")
+    assert here.create(source="mail 17") == event
+    with pytest.raises(BadInput) as said:
+        create_event(
+            here.project, "plant", "own_peak", (START, START + 2 * HOUR), 9.5, clock=here.time, source="mail 17",
+            person=ANN,
+        )  # fmt: skip
+    assert said.value.reason == "other_terms"
+    assert said.value.message == (
+        f"source mail 17 has event {event.event_id} already, with other terms: "
+        "until 2026-06-30 15:00 UTC, not 2026-06-30 16:00 UTC; target 7 kW, not 9.5 kW"
+    )
+    assert DrEvents(here.project.store).standing() == [event]
 
 
 def test_an_event_is_recorded_by_the_form_of_its_list_once(here: Here) -> None:

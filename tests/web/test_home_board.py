@@ -20,9 +20,9 @@ from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.now_tiles import against_expected, by_source, peak_limit
 from orchestration.web.boards.plan_tiles import ahead, of_car
 from orchestration.web.boards.site_now import SiteNow
-from orchestration.web.draw import home_board, homes_of, is_home
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
+from reports.pages.board import home_board, homes_of, is_home
 from reports.pages.chart import Energy, chart_data, chart_table
 from reports.pages.widgets import day_and_month, home_power, plan_ahead
 from reports.pages.widgets.home_power import Place, live_flow_svg

@@ -16,12 +16,12 @@ from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import known_years, newest_month, newest_year
 from orchestration.web.boards.tiles import tiles_of
-from orchestration.web.draw import draw, home_board
+from orchestration.web.draw import draw
 from orchestration.web.queries import age_of, expect_marts, header_of, known_then, scope_of, scopes_of, stale_finding
 from orchestration.web.request_context import Ask, Nav, requires
 from orchestration.web.starting import is_empty
 from reports.pages.address import MOST_TEXT, Compare, span
-from reports.pages.board import board_page, boards, expect_boards
+from reports.pages.board import board_page, boards, expect_boards, home_board
 from reports.pages.header import year_choice
 from reports.pages.page import PageBlock, Part
 from reports.pages.start import PATH as START
