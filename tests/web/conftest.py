@@ -5,13 +5,34 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from orchestration.operations.answer import DONE
+from orchestration.web.people import sign_in
 from orchestration.web.work import Job, Outcome, Work
 from tests.web.served import Served, make_served
 from tests.web.why_world import acted, plant_folder, seen
 
 __all__ = ["acted", "plant_folder", "seen"]
+
+
+AS_KEPT = sign_in._HASHER
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Passwords at the least cost: as they are kept each takes 20 ms of a processor to set and again to sign in."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sign_in, "_HASHER", quick)
+        patch.setattr(sign_in, "_NOBODY", quick.hash("nobody has this password"))
+        yield
+
+
+@pytest.fixture
+def passwords_as_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords at the cost that the product gives them."""
+    monkeypatch.setattr(sign_in, "_HASHER", AS_KEPT)
 
 
 @pytest.fixture(scope="module")

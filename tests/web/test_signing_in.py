@@ -48,6 +48,7 @@ def test_a_sign_in_is_answered_alike_for_a_wrong_password_and_for_nobody(served:
     assert not wrong.cookies
 
 
+@pytest.mark.usefixtures("passwords_as_kept")
 def test_a_password_is_kept_as_argon2id_and_a_cookie_as_its_hash(served: Served) -> None:
     browser = served.browser("viewer")
     text = "".join(str(row) for table in ("credentials", "logins") for row in rows_of(served, table))
