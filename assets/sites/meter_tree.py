@@ -133,20 +133,16 @@ def balances(site: Site) -> list[Balance]:
                 found.append(Balance("sum_check", meter.meter_id, parts, (meter.meter_id,), span.start, span.end))
         for seu in site.seus:
             whole = totals[seu.carrier]
-            plant = tuple(name for name in seu.meters if _is_read(site, name) and _carrier(site, name) == seu.carrier)
+            plant = tuple(
+                name
+                for name in seu.meters
+                if (own := site.meter(name)) is not None
+                and own.carrier == seu.carrier
+                and not (own.is_virtual or own.is_made_on_site)
+            )
             if plant and whole and not seu.is_aggregate and set(plant) != set(whole):
                 found.append(Balance("plant_balance", seu.seu_id, plant, whole, span.start, span.end))
     return found
-
-
-def _is_read(site: Site, meter_id: str) -> bool:
-    meter = site.meter(meter_id)
-    return meter is not None and not meter.is_virtual and not meter.is_made_on_site
-
-
-def _carrier(site: Site, meter_id: str) -> str:
-    meter = site.meter(meter_id)
-    return "" if meter is None else meter.carrier
 
 
 def regions_of(site: Site, meter_ids: Iterable[str]) -> frozenset[str]:

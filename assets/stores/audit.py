@@ -148,16 +148,13 @@ def _bad_clock(connection: sa.Connection) -> list[BadRow]:
 
     Put forward, it gives later times than it should, each of which its row states under seal.
     """
-    newest = [sa.select(sa.func.max(_raw_time(table))).scalar_subquery() for table in _CLOCKED]
+    times = [sa.type_coerce(table.c.recorded_at_utc, sa.Text) for table in _CLOCKED]
+    newest = [sa.select(sa.func.max(each)).scalar_subquery() for each in times]
     last = max((each for each in connection.execute(sa.select(*newest)).one() if each is not None), default="")
     clock = connection.execute(sa.select(sa.type_coerce(recorded_clock.c.last_utc, sa.Text))).scalar()
     if str(clock or "") >= str(last):
         return []
     return [_bad(recorded_clock, (1,), f"it says {clock or 'nothing'}, and a row was recorded at {last}")]
-
-
-def _raw_time(table: sa.Table) -> sa.ColumnElement[Any]:
-    return sa.type_coerce(table.c.recorded_at_utc, sa.Text)
 
 
 def _bad_signatures(

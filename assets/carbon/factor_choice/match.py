@@ -159,16 +159,12 @@ def _missing(activity: Activity, start: date, end: date, what: str) -> BadInput:
     days = (activity.end - activity.start).days
     last = end - timedelta(days=1)
     when = f"on {start}" if start == last else f"from {start} to {last}"
+    place = f" in region {activity.region!r}" if activity.region else ""
     return BadInput.at(
         activity,
-        f"no {what}factor for activity {activity.activity!r}{_place(activity)} {when} "
-        f"({(end - start).days} of its {days} days)",
+        f"no {what}factor for activity {activity.activity!r}{place} {when} ({(end - start).days} of its {days} days)",
         reason="no_factor",
     )
-
-
-def _place(activity: Activity) -> str:
-    return f" in region {activity.region!r}" if activity.region else ""
 
 
 def _is_stated_better(activity: Activity, row: Factor, rows: Sequence[Factor]) -> bool:

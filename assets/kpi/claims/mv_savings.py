@@ -171,12 +171,10 @@ def project_claim_findings(
         declared=(first, last),
         least_coverage=EnpiRule().min_day_coverage,
     )
-    return tuple(_of_project(each, project) for each in found)
-
-
-def _of_project(finding: Finding, project: MvProject) -> Finding:
-    scope, message = f"project:{project.project_id}", f"{project.name}: {finding.message}"
-    return finding.model_copy(update={"scope": scope, "message": message})
+    scope = f"project:{project.project_id}"
+    return tuple(
+        each.model_copy(update={"scope": scope, "message": f"{project.name}: {each.message}"}) for each in found
+    )
 
 
 def nothing_reported(project: MvProject) -> Finding:

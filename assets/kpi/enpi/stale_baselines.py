@@ -26,7 +26,9 @@ def stale_baselines(sites: Iterable[Site], *, lake: Lake, baselines: BaselineSto
     touched = _touched(fits, lake)
     found: dict[str, dict[str, str]] = {}
     for fit in fits:
-        if any(_is_trained_on(fit, day) and newest > fit.fitted_at_utc for day, newest in touched.get(fit.site_id, ())):
+        first, after = fit.train_start - _ZONES, fit.train_end + _ZONES
+        days = touched.get(fit.site_id, ())
+        if any(first <= day < after and newest > fit.fitted_at_utc for day, newest in days):
             zone = known[fit.site_id].time_zone
             start_utc, end_utc = (local_midnight_utc(day, zone) for day in (fit.train_start, fit.train_end))
             then = lake.digest(fit.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=fit.fitted_at_utc)
@@ -45,7 +47,3 @@ def _touched(fits: list[Fit], lake: Lake) -> dict[str, list[tuple[date, datetime
     for row in days_recorded_after(lake.store, {fit.site_id for fit in fits}, since, before=before):
         found.setdefault(row["site_id"], []).append((row["day"], row["newest_utc"]))
     return found
-
-
-def _is_trained_on(fit: Fit, day: date) -> bool:
-    return fit.train_start - _ZONES <= day < fit.train_end + _ZONES

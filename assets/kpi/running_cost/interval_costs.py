@@ -160,7 +160,9 @@ def main_meters(site: Site) -> tuple[str, ...]:
 
 def supply_streams(site: Site) -> tuple[str, ...]:
     """The streams that the running figures read: main meters, prices, the hourly factor."""
-    return (*main_meters(site), *_streams(site))
+    prices = [driver.driver_id for driver in site.drivers if driver.unit in ("per_kwh", "per_mwh")]
+    factor = _factor_stream(site)
+    return (*main_meters(site), *prices, *([factor] if factor else ()))
 
 
 def metered(site: Site, readings: pl.DataFrame, start: date, end: date) -> Supply:
@@ -269,12 +271,6 @@ def _with_factor(frame: pl.DataFrame, site: Site, readings: pl.DataFrame, dated:
         )
     )
     return joined.select(pl.col(name).cast(kind) for name, kind in SOURCE_SCHEMAS["interval_cost"].items())
-
-
-def _streams(site: Site) -> list[str]:
-    """Drivers that hold prices, and the one that holds factors."""
-    names = [driver.driver_id for driver in site.drivers if driver.unit in ("per_kwh", "per_mwh")]
-    return [*names, *([_factor_stream(site) or ""] if _factor_stream(site) else [])]
 
 
 def _factor_stream(site: Site) -> str | None:

@@ -63,7 +63,12 @@ def _months(lake: Lake, site: Site, chunk: Sequence[Period], *, clock: Clock, ru
     start, end = _references_start(chunk[0]), chunk[-1].end_utc
     rows = delivered_in_blocks(lake, site, start_utc=history_start(start, site.time_zone), end_utc=end)
     validation = judge_rows(rows, site, start_utc=start, end_utc=end)
-    read = [month for month in chunk if rows.select(_is_within(month).any()).item()]
+    at = pl.col("interval_start_utc")
+    read = [
+        month
+        for month in chunk
+        if rows.select(at.is_between(month.start_utc, month.end_utc, closed="left").any()).item()
+    ]
     # What is needed of single meters is read again: the whole of a large site is not kept meanwhile.
     del rows
     return [_month(lake, site, month, validation, clock=clock, run_id=run_id) for month in read]
@@ -117,10 +122,6 @@ def _month(
     found = _recorded(site, month, validation, refused, digest, batch_id)
     publish_findings(lake.store, [found], clock)
     return MonthResult(validation=found, estimated=methods, refused=refused, reinstated=reinstated)
-
-
-def _is_within(month: Period) -> pl.Expr:
-    return pl.col("interval_start_utc").is_between(month.start_utc, month.end_utc, closed="left")
 
 
 def _concerned(lake: Lake, site: Site, month: Period, validation: Validation) -> list[str]:

@@ -95,15 +95,12 @@ class _Index:
         """Parts whose own link begins the given one, the longest first."""
         # A link of a million slashes would be joined a million times.
         steps = link.split("/")[:64]
-        return next((self.by_self[up] for up in map("/".join, _beginnings(steps)) if up in self.by_self), [])
+        beginnings = ("/".join(steps[:end]) for end in range(len(steps) - 1, 0, -1))
+        return next((self.by_self[up] for up in beginnings if up in self.by_self), [])
 
     def only(self) -> Part | None:
         """The part, where there is just one."""
         return self.parts[0] if len(self.parts) == 1 else None
-
-
-def _beginnings(steps: list[str]) -> list[list[str]]:
-    return [steps[:end] for end in range(len(steps) - 1, 0, -1)]
 
 
 def _meter_reading(block: Part, readings: _Index) -> Part | None:

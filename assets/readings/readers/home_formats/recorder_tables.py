@@ -4,7 +4,7 @@ Schema: home-assistant/core, homeassistant/components/recorder/db_schema.py. Tim
 `statistics` is an hour, one of `statistics_short_term` five minutes; `sum` is the total at the end of it.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,9 @@ def read_recorder(path: str, *, wanted: list[str] | None, out: str | None) -> li
             tables.check(table)
         found = _statistics(tables)
         if out is not None:
-            ids = [each["id"] for each in found if _is_wanted(each, wanted)]
-            _write(tables, ids, Path(out))
+            taken = [each for each in found if (each["has_sum"] if wanted is None else each["statistic_id"] in wanted)]
+            _write(tables, [each["id"] for each in taken], Path(out))
         return found
-
-
-def _is_wanted(statistic: dict[str, Any], wanted: Collection[str] | None) -> bool:
-    return bool(statistic["has_sum"]) if wanted is None else statistic["statistic_id"] in wanted
 
 
 def _expect_recorder(tables: ForeignTables) -> None:
