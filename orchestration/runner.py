@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,6 @@ class RunOutcome:
     run_id: str
     seconds: float
     partition: str
-    failed_checks: list[str] = field(default_factory=list)
     findings: tuple[Finding, ...] = ()
 
 
@@ -88,9 +87,7 @@ class Runner:
         if not result.success:
             raise _why(result, job, failed)
         shown = " to ".join(dict.fromkeys(partition_range or ([partition] if partition else [])))
-        outcome = RunOutcome(
-            job, result.run_id, time.perf_counter() - started, shown, failed, findings=_findings(result)
-        )
+        outcome = RunOutcome(job, result.run_id, time.perf_counter() - started, shown, _findings(result))
         self.outcomes.append(outcome)
         return outcome
 

@@ -1,6 +1,6 @@
 """Turns figures into cells, tiles and sentences: display text by locale, tone by status. Values stay untouched."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from assets.kpi.enpi.expected_energy import driver_of
@@ -8,7 +8,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from reports.report_content import Cell, Tone
-from reports.texts.locales import day_in, format_number
+from reports.texts.locales import days_of, format_number
 
 TONES: dict[str, Tone] = {
     "compliant": "good",
@@ -91,7 +91,8 @@ def term_words(term: str, site: Site) -> Sentence:
 
 def on_day(text: str, at_utc: datetime) -> Sentence:
     """A person or an act, with the UTC day."""
-    return Sentence("{0}, {1}", text, day_in(at_utc.astimezone(UTC).date()))
+    day = at_utc.astimezone(UTC).date()
+    return Sentence("{0}, {1}", text, days_of(day, day + timedelta(days=1)))
 
 
 def standing_of(status: str, performance: str) -> str:

@@ -9,7 +9,7 @@ import polars as pl
 from assets.stores.whole_file import whole_file
 from controls.simulator.physics.simulated import SimulatedSite
 from controls.simulator.worlds.file_faults import with_gaps, write_portal
-from controls.simulator.worlds.generate import SEED, generate_site
+from controls.simulator.worlds.generate import generate_site
 from controls.simulator.worlds.lapses import Lapse, with_lapses
 from data_quality.contracts.site_file.site import Site
 
@@ -20,7 +20,6 @@ def write_site(
     *,
     start: date,
     end: date,
-    seed: int = SEED,
     until_utc: datetime | None = None,
     lapses: Sequence[Lapse] = (),
     faulty: Sequence[date] = (),
@@ -30,7 +29,7 @@ def write_site(
     With `until_utc` only intervals that have ended by then are written, prices apart. lapses: what was left running.
     faulty: first days of the months that have the faults of file_faults.py.
     """
-    made = with_lapses(generate_site(site, start=start, end=end, seed=seed), site, lapses)
+    made = with_lapses(generate_site(site, start=start, end=end), site, lapses)
     made = made if until_utc is None else made.until(until_utc)
     paths = write_files(folder, with_gaps(made, faulty))
     return [*paths, *(path for month in faulty if (path := write_portal(folder, made, month)) is not None)]
@@ -43,15 +42,11 @@ def write_files(folder: Path, made: SimulatedSite) -> list[Path]:
     for kind, frame in kinds.items():
         if frame is None:
             continue
-        for month, part in _by_month(frame, made.time_zone):
-            path = folder / f"{made.site_id}_{month}_{kind}.csv"
+        month = pl.col("timestamp").dt.convert_time_zone(made.time_zone).dt.strftime("%Y-%m")
+        parts = frame.with_columns(_month=month).partition_by("_month", as_dict=True, include_key=False)
+        for (name,), part in parts.items():
+            path = folder / f"{made.site_id}_{name}_{kind}.csv"
             with whole_file(path) as unfinished:
                 part.write_csv(unfinished, datetime_format="%Y-%m-%dT%H:%M:%SZ")
             paths.append(path)
     return sorted(paths)
-
-
-def _by_month(frame: pl.DataFrame, time_zone: str) -> list[tuple[str, pl.DataFrame]]:
-    month = pl.col("timestamp").dt.convert_time_zone(time_zone).dt.strftime("%Y-%m")
-    parts = frame.with_columns(_month=month).partition_by("_month", as_dict=True, include_key=False)
-    return [(str(key[0]), part) for key, part in parts.items()]

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 FORMAT_VARIABLE = "METERLOOM_LOG_FORMAT"
 MASK = "***"
@@ -80,10 +80,6 @@ def start_log(role: str, *, level: int = logging.INFO, context: Mapping[str, str
     context: of every line, as `site`.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines(role, context or {}) if log_format() == "json" else TextLines())
+    is_json = os.environ.get(FORMAT_VARIABLE, "").lower() == "json"
+    handler.setFormatter(JsonLines(role, context or {}) if is_json else TextLines())
     logging.basicConfig(level=level, handlers=[handler])
-
-
-def log_format() -> Literal["json", "text"]:
-    """The format that the environment asks for."""
-    return "json" if os.environ.get(FORMAT_VARIABLE, "").lower() == "json" else "text"

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
@@ -90,9 +91,12 @@ def circuit_of(site: Site, spec: DisaggregatedCircuit, *, lake: Lake, now_utc: d
     def read(name: str) -> Series:
         return series_of(readings, site=site, stream=stream_of(site, name), end_utc=now_utc, step=step)
 
-    main = _trimmed(read(spec.circuit))
-    if not len(main.values):
+    main = read(spec.circuit)
+    known = np.flatnonzero(np.isfinite(main.values))
+    if not len(known):
         raise BadInput(f"{spec.circuit} has no readings", reason="no_readings")
+    # Until the last reading: what has not come yet is no gap.
+    main = replace(main, values=np.where(main.values < 0, np.nan, main.values)[: int(known[-1]) + 1])
     series = {name: read(name) for name in wanted[1:]}
     for name in (spec.circuit, *members):
         unit = main.unit if name == spec.circuit else series[name].unit
@@ -123,15 +127,6 @@ def kept_of(
         site_id=site.site_id, circuit=spec.circuit, train=spec.train, step_minutes=spec.step_minutes,
         found=found.model_copy(update={"rows": ()}), kept=kept, is_synthetic=is_synthetic,
     )  # fmt: skip
-
-
-def _trimmed(main: Series) -> Series:
-    """Until the last reading: what has not come yet is no gap."""
-    known = np.flatnonzero(np.isfinite(main.values))
-    values = np.where(main.values < 0, np.nan, main.values)
-    return Series(
-        main.start_utc, values[: int(known[-1]) + 1 if len(known) else 0], main.step, main.unit, main.is_synthetic
-    )
 
 
 def _placed(own: Series, main: Series) -> Vector:

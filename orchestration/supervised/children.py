@@ -297,7 +297,9 @@ def wanted_later(
     found = [WhenWanted(children, "notices", notices, environment, lambda: has_receivers(project))]
     if any(source.points for site in sites for source in site.sources):
         scorer = ["orchestration.live_scoring.main", *at]
-        found.append(WhenWanted(children, "scorer", scorer, environment, lambda: has_limits(project)))
+        found.append(
+            WhenWanted(children, "scorer", scorer, environment, lambda: any(project.limits_dir.glob("*.json")))
+        )
     return found
 
 
@@ -323,8 +325,3 @@ def start_signals(
             children.start(name, [sys.executable, "-m", *words], environment=own, is_needed=False)
         command = [str(Path(sys.executable).parent / "meterloom"), "dr", "listen", *at, "--site", site.site_id]
         children.start(f"signals-{site.site_id}", command, environment=own, is_needed=False)
-
-
-def has_limits(project: Project) -> bool:
-    """A night has written limits of a site."""
-    return any(project.limits_dir.glob("*.json"))

@@ -54,8 +54,6 @@ class Live:
     """Broker, environment and child processes of a project's live sites."""
 
     environment: dict[str, str]
-    broker_kind: str
-    broker_note: str
     mqtt_version: str
     children: Children
 
@@ -89,8 +87,6 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 "METERLOOM_MQTT__CA_FILE": broker.address.ca_file,
                 "METERLOOM_SERVER__MODBUS_PORT": str(modbus_port),
             },
-            broker_kind=broker.kind,
-            broker_note=broker.note,
             mqtt_version=broker.address.version,
             children=children,
         )

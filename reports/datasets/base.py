@@ -84,14 +84,14 @@ class Given:
     def behind(self, period: Period) -> list[TraceInput]:
         """Inputs of everything that is read of a span: readings, site file, calendars."""
         key = ("behind", self.site.site_id, period.start, period.end, self.as_of_utc)
-        return self.sources.keep(key, lambda: self._behind(period))
-
-    def _behind(self, period: Period) -> list[TraceInput]:
-        return [
-            self.sources.lake_input(self.site, period.start, period.end, self.as_of_utc),
-            self.sources.site_input(self.site),
-            *self.sources.calendar_inputs(self.site, period.start, period.end),
-        ]
+        return self.sources.keep(
+            key,
+            lambda: [
+                self.sources.lake_input(self.site, period.start, period.end, self.as_of_utc),
+                self.sources.site_input(self.site),
+                *self.sources.calendar_inputs(self.site, period.start, period.end),
+            ],
+        )
 
     def mart(self, name: str) -> list[dict[str, Any]]:
         """Rows of the site in a published mart, read once a report. Only where there are marts."""

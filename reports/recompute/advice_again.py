@@ -1,6 +1,5 @@
 """Recommendations recomputed from readings, as known at an instant, and as stored: what figures of them trace to."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +19,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, zone
 from data_quality.contracts.units import ARITHMETIC
 from reports.recompute.bill_again import dates_of, stored_bill
-from reports.recompute.figure_sources import Sources, parse_dates
+from reports.recompute.figure_sources import Sources, parse_dates, stored_sha256
 
 # Role of an input: a recommendation as an act left it.
 RECOMMENDATION = "recommendation"
@@ -104,9 +103,7 @@ def advice_input_today(given: TraceInput, sources: Sources, as_of_utc: datetime 
 
 
 def _sha256(stored: Recommendation) -> str:
-    # Without what is as by default: a field that comes later is no change of what stands.
-    content = stored.model_dump_json(exclude_defaults=True, exclude={"recorded_at_utc"})
-    return hashlib.sha256(content.encode()).hexdigest()
+    return stored_sha256([stored], without={"recorded_at_utc"})
 
 
 def exact(value: float | None) -> Decimal | None:

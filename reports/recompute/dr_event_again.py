@@ -3,7 +3,6 @@
 A baseline of an event stands as it was settled, sealed by version; what was measured is made from the readings anew.
 """
 
-import hashlib
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,12 +14,11 @@ from assets.stores.ledgers.dr_events import DrEvents
 from data_quality.contracts.baselines.event_baseline import EventInterval, MethodScore, SettledEvent
 from data_quality.contracts.control.dr_event import DrEvent, Settlement
 from data_quality.contracts.errors import BadInput, OurFault
-from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, zone
-from reports.recompute.figure_sources import Sources
+from reports.recompute.figure_sources import Sources, stored_sha256
 
 RULE, BEST = "rule", "best"
 # Roles of inputs: an event as an act left it, and the newest version of its settlement.
@@ -127,14 +125,18 @@ def quarters_kwh(
 def event_input(event: DrEvent) -> TraceInput:
     """An event as an input: its id, its state, and the hash of what is stored of it."""
     return TraceInput(
-        kind="version", id=f"{event.site_id}/{event.event_id}", role=DR_EVENT, sha256=_sha256(event), value=event.state
+        kind="version",
+        id=f"{event.site_id}/{event.event_id}",
+        role=DR_EVENT,
+        sha256=stored_sha256([event]),
+        value=event.state,
     )
 
 
 def settlement_input(settled: Settlement) -> TraceInput:
     """The newest settlement of an event as an input."""
     return TraceInput(
-        kind="version", id=f"{settled.site_id}/{settled.event_id}", role=DR_SETTLEMENT, sha256=_sha256(settled),
+        kind="version", id=f"{settled.site_id}/{settled.event_id}", role=DR_SETTLEMENT, sha256=stored_sha256([settled]),
         value=f"version {settled.version}",
     )  # fmt: skip
 
@@ -144,8 +146,8 @@ def dr_input_today(given: TraceInput, sources: Sources, as_of_utc: datetime | No
     event_id = given.id.partition("/")[2]
     try:
         if given.role == DR_EVENT:
-            return _sha256(event_at(sources, event_id, as_of_utc))
-        return _sha256(settlement_at(sources, event_id, as_of_utc))
+            return stored_sha256([event_at(sources, event_id, as_of_utc)])
+        return stored_sha256([settlement_at(sources, event_id, as_of_utc)])
     except BadInput:
         return ""
 
@@ -159,8 +161,3 @@ def _known(found: EventInterval) -> list[EventInterval]:
 
 def _exact(value: float | None) -> Decimal | None:
     return None if value is None else Decimal(repr(value))
-
-
-def _sha256(stored: Model) -> str:
-    # Without what is as by default: a field that comes later is no change of what stands.
-    return hashlib.sha256(stored.model_dump_json(exclude_defaults=True).encode()).hexdigest()

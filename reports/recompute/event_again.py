@@ -1,6 +1,5 @@
 """Stored anomaly events as known at an instant, and the numbers of theirs that a figure quotes."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +9,7 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.reporting.anomaly_event import AnomalyEvent
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.time import Period, parse_period
-from reports.recompute.figure_sources import Sources
+from reports.recompute.figure_sources import Sources, stored_sha256
 
 FIELDS = ("measured_kwh", "expected_kwh", "kwh", "cost")
 _EVIDENCE = {"measured_kwh": "measured", "expected_kwh": "expected"}
@@ -51,14 +50,14 @@ def number(sources: Sources, site_id: str, event_id: str, as_of_utc: datetime, f
 
 def event_input(event: AnomalyEvent) -> TraceInput:
     """An event as an input: its id and the hash of what is stored of it."""
-    return TraceInput(kind="version", id=f"{event.site_id}/{event.event_id}", role=EVENT, sha256=_sha256([event]))
+    return TraceInput(kind="version", id=f"{event.site_id}/{event.event_id}", role=EVENT, sha256=stored_sha256([event]))
 
 
 def events_input(sources: Sources, site_id: str, period: Period, as_of_utc: datetime) -> TraceInput:
     """The events of a period as an input `site/start/end`."""
     found = events_in(events_of(sources, site_id, as_of_utc), period)
     return TraceInput(
-        kind="version", id=f"{site_id}/{period.start}/{period.end}", role=EVENTS, sha256=_sha256(found),
+        kind="version", id=f"{site_id}/{period.start}/{period.end}", role=EVENTS, sha256=stored_sha256(found),
         value=f"{len(found)} events",
     )  # fmt: skip
 
@@ -69,13 +68,7 @@ def event_input_today(given: TraceInput, sources: Sources, as_of_utc: datetime |
     events = events_of(sources, site_id, as_of_utc)
     if given.role == EVENT:
         found = next((each for each in events if each.event_id == rest), None)
-        return "" if found is None else _sha256([found])
+        return "" if found is None else stored_sha256([found])
     if site_id not in sources.sites:
         return ""
-    return _sha256(events_in(events, parse_period(rest, sources.sites[site_id].time_zone)))
-
-
-def _sha256(events: Sequence[AnomalyEvent]) -> str:
-    # Without what is as by default: a field that comes later is no change of what stands.
-    texts = [each.model_dump_json(exclude_defaults=True) for each in events]
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+    return stored_sha256(events_in(events, parse_period(rest, sources.sites[site_id].time_zone)))

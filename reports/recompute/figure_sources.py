@@ -27,6 +27,7 @@ from assets.stores.published.report_ledger import organisation_version, site_ver
 from data_quality.contracts.baselines.baseline import Adjustment, BaselineVersion
 from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import KpiDefinition, TraceInput
 from data_quality.contracts.site_file.site import Seu, Site
@@ -42,6 +43,13 @@ _DRIVERS = 12
 _KEPT_DAYS = 20_000
 NO_EXPECTATION = {"local_date": pl.Date, "expected_kwh": pl.Float64, "is_extrapolated": pl.Boolean}
 _Made = TypeVar("_Made")
+
+
+def stored_sha256(rows: Iterable[Model], *, without: Collection[str] = ()) -> str:
+    """Digest of what is stored, in its order. without: names of fields that may differ."""
+    # Without what is as by default: a field that comes later is no change of what stands.
+    texts = [each.model_dump_json(exclude_defaults=True, exclude=set(without)) for each in rows]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 class Sources:

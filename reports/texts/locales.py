@@ -248,11 +248,6 @@ def days_of(start: date, end: date) -> Days:
     return Days(_days_said(start, end, rules_of("en")), start, end)
 
 
-def day_in(day: date) -> Days:
-    """One day for a sentence, as `days_of`."""
-    return days_of(day, day + timedelta(days=1))
-
-
 def _days_said(start: date, end: date, rules: Language) -> str:
     return rules.long_day(start) if end - start == timedelta(days=1) else _period_text(start, end, rules)
 

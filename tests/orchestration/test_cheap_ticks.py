@@ -28,16 +28,9 @@ from data_quality.contracts.time import FixedClock, SystemClock
 from data_quality.contracts.work.project_cache import ProjectCache
 from orchestration.cli.main import build_app
 from orchestration.resources import ProjectResource
-from orchestration.sensors.lake_changes import (
-    RESTS_ON,
-    baseline_changes,
-    enpi_changes,
-    expecting,
-    lake_changes,
-    report_changes,
-    standing,
-)
+from orchestration.sensors.lake_changes import baseline_changes, enpi_changes, lake_changes, report_changes
 from orchestration.sensors.landing import landing
+from orchestration.sensors.sensor_standing import RESTS_ON, expecting, standing
 from orchestration.warehouse.dbt import PROJECT_DIR
 from tests.bench.scale_world import site_text
 from tests.bench.ticks_bench import world, write

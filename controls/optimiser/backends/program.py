@@ -42,10 +42,8 @@ class Family:
 
     def row_names(self) -> list[str]:
         """`bat_floor_003` for step 3; without a number where the family has but one row."""
-        return [f"{self.prefix}_{self.name}{f'_{t:03d}' if self.at.size else ''}" for t in self._steps()]
-
-    def _steps(self) -> list[int]:
-        return self.at.tolist() if self.at.size else [0]
+        name = f"{self.prefix}_{self.name}"
+        return [f"{name}_{t:03d}" for t in self.at.tolist()] or [name]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,6 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Mode = Literal["campaign", "signature"]
 Label = Literal["low", "medium", "high"]
-# Name of the energy that no class holds.
-REST = "rest"
 # Least confidence of each label.
 MEDIUM, HIGH = 0.5, 0.8
 
