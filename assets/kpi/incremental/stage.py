@@ -207,8 +207,8 @@ class Stage:
         counts: dict[str, int] = {}
         digests = MartDigests(self.lake.store, self.marts_dir)
         # One that is not there is not made by being opened: the first question to it says so.
-        held = held_open(target) if target.duckdb_file.exists() else nullcontext()
-        with digests.publishing(self.name), held:
+        opened = held_open(target) if target.duckdb_file.exists() else nullcontext()
+        with digests.publishing(self.name), opened:
             for name, span in written.items():
                 counts |= publish_marts(target, self.marts_dir, [name], years=span)
             digests.record(self.name, written, clock)
