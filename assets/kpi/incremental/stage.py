@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.bills.engine.book import carries_over
 from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.incremental.mart_sources import source_tables, whole_site
 from assets.kpi.mart_windows import (
@@ -22,7 +23,6 @@ from assets.kpi.mart_windows import (
     window_for,
     years_by_site,
 )
-from assets.kpi.running_cost.interval_costs import carries_over
 from assets.sites.load_sites import site_sha256
 from assets.stores.boards.board_views import renew_views
 from assets.stores.lake.lake import Lake
@@ -207,8 +207,8 @@ class Stage:
         counts: dict[str, int] = {}
         digests = MartDigests(self.lake.store, self.marts_dir)
         # One that is not there is not made by being opened: the first question to it says so.
-        opened = held_open(target) if target.duckdb_file.exists() else nullcontext()
-        with digests.publishing(self.name), opened:
+        warehouse = held_open(target) if target.duckdb_file.exists() else nullcontext()
+        with digests.publishing(self.name), warehouse:
             for name, span in written.items():
                 counts |= publish_marts(target, self.marts_dir, [name], years=span)
             digests.record(self.name, written, clock)
