@@ -207,7 +207,7 @@ def _has_comma(head: "_Head", place: int, mapping: ColumnMap) -> bool:
 
 
 def _makes_energy(site: Site, named: Iterable[Stream]) -> bool:
-    """Volumes of gas that become energy as well (gas.py)."""
+    """Volumes of gas that become energy as well (tables/normalise.py)."""
     with_factors = {meter.meter_id for meter in site.meters if meter.gas_factors}
     return any(each.meter_id in with_factors and each.unit.canonical == "m3" for each in named)
 
