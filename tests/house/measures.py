@@ -18,7 +18,7 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 15_431,
-    "assets": 62_005,
+    "assets": 61_290,
     "dbt_project": 2_317,
     "ml": 23_242,
     "controls": 38_383,
