@@ -160,15 +160,18 @@ def value_in_words(fault: Mapping[str, Any]) -> tuple[Text, Text]:
         return _of_pattern(str(facts["pattern"]), str(given))
     if kind in _EXPECTED:
         facts |= {key: f"{each:g}" for key, each in facts.items() if isinstance(each, float)}
-        # Sentence on the expected value, its facts at numbered places.
-        pattern = _EXPECTED[kind]
-        names = _FACT.findall(pattern)
-        numbered = _FACT.sub(lambda found: f"{{{names.index(found[1])}}}", f"expected {pattern}")
-        message = Sentence(numbered, *(facts[name] for name in names)) if names else Sentence(numbered.format())
+        message = _expected(_EXPECTED[kind], facts)
         choices = _QUOTED.findall(str(facts.get("expected", "") or facts.get("expected_tags", "")))
         return message, did_you_mean(facts.get("tag", given), choices)
     cause = getattr(facts.get("error"), "__cause__", None)
     return str(fault["msg"]).removeprefix("Value error, "), cause.mend if isinstance(cause, BadInput) else ""
+
+
+def _expected(pattern: str, facts: Mapping[str, Any]) -> Sentence:
+    """Sentence on the expected value, its facts at numbered places."""
+    names = _FACT.findall(pattern)
+    numbered = _FACT.sub(lambda found: f"{{{names.index(found[1])}}}", f"expected {pattern}")
+    return Sentence(numbered, *(facts[name] for name in names)) if names else Sentence(numbered.format())
 
 
 def sentence_of(fault: Mapping[str, Any]) -> str:

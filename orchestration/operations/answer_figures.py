@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-from assets.stores.file_hashes import file_sha256
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import plain
 from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput
@@ -126,6 +125,8 @@ def _answer(
     operation: Operation, call: Call, options: Mapping[str, Any], numbers: Sequence[tuple[str, float]]
 ) -> Figure:
     """All numbers of an answer as what is kept of it: its trace has each option as JSON, and digests of files."""
+    from assets.stores.file_hashes import file_sha256
+
     # Of a bundle each field is an option.
     options = {
         name: each
