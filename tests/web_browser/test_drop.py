@@ -10,13 +10,14 @@ from playwright.sync_api import Browser, expect
 
 from data_quality.contracts.people import Person, Role
 from orchestration.starter.project_files import make_project
+from tests.web.conftest import jobs_wait
 from tests.web.marts_world import Asking
 from tests.web.test_reading_upload import LOST_DAY, engineer
 from tests.web.test_start_page import METERS, NOW
 from tests.web_browser.conftest import serving
 from tests.web_browser.looked_at import Watched, axe_faults, overflow_px
 
-__all__ = ["engineer"]
+__all__ = ["engineer", "jobs_wait"]
 # From the drop to the first figures, seconds.
 MOST_S = 300.0
 ME = Person(person_id="me", name="Me", roles=(Role.ENGINEER, Role.ANALYST))
