@@ -205,6 +205,11 @@ class Call:
         return self.project.people.known(self.person)
 
     @property
+    def person_id(self) -> str:
+        """Id of the person who acts, as far as one is known: empty where nobody is named. Raises BadInput."""
+        return self.known_person().person_id if self.person or self.is_signed_in else ""
+
+    @property
     def keys_dir(self) -> Path:
         """Folder of private keys: METERLOOM_KEYS, or that of the project."""
         named = os.environ.get(KEYS_VARIABLE)

@@ -38,8 +38,7 @@ class Actor:
 
 def site_desk(call: Call, site_id: str) -> Desk:
     """The desk for the site's file, in the name of the person who acts, where the call knows one."""
-    person_id = call.known_person().person_id if call.person or call.is_signed_in else ""
-    return Desk(call.project.store, call.places.site_texts_dir / site_id, person_id, call.clock.now_utc())
+    return Desk(call.project.store, call.places.site_texts_dir / site_id, call.person_id, call.clock.now_utc())
 
 
 def change_site_file(

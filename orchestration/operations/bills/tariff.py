@@ -11,7 +11,7 @@ from data_quality.contracts.billing.tariff import Tariff, TariffFile
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.operations.answer import BAD_INPUT, Answer, Table
-from orchestration.operations.operation import ACTS, STATELESS, Argument, Call, Option, Written, operation
+from orchestration.operations.operation import PROJECT, STATELESS, Argument, Call, Option, Written, operation
 
 FileArgument = Annotated[
     Path, Argument("Our language, URDB JSON or a simple table; or the name of a shipped tariff.", metavar="FILE")
@@ -81,7 +81,7 @@ def check(call: Call, file: FileArgument) -> Answer:
     return Answer(_valid(tariffs), text=text)
 
 
-@operation("tariff import", takes=ACTS, example="tariff.yaml --site factory", writes=True)
+@operation("tariff import", takes=PROJECT, example="tariff.yaml --site factory", writes=True)
 def convert(
     call: Call,
     file: FileArgument,

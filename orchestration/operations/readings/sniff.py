@@ -18,7 +18,7 @@ from data_quality.contracts.time import SystemClock
 from data_quality.contracts.units import unit_of
 from data_quality.contracts.yaml_file import load_yaml
 from orchestration.operations.answer import BAD_INPUT, DONE, Answer, finding_lines
-from orchestration.operations.operation import ACTS, Argument, Call, Option, Written, operation
+from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import MapOption, column_map
 from orchestration.operations.signing import site_desk
 
@@ -46,7 +46,7 @@ class AboutFiles:
         return FileFacts(tz=self.tz, unit=self.unit, meter=self.meter)
 
 
-@operation("sniff", repeats=True, takes=ACTS, example="meters.csv --site factory --write")
+@operation("sniff", repeats=True, takes=PROJECT, example="meters.csv --site factory --write")
 def sniff(
     call: Call,
     about: AboutFiles,
