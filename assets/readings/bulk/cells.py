@@ -143,7 +143,9 @@ def _may_hold_blanks(body: bytes, frame: pl.DataFrame, shape: Shape) -> bool:
 
 
 def _count(body: bytes, mark: bytes) -> int:
-    # Of a mark that stands in every line bytes.count takes four times as long.
+    # Of a mark that stands in every line bytes.count takes four times as long; that one stands nowhere is seen at once.
+    if mark not in body:
+        return 0
     return int(np.count_nonzero(np.frombuffer(body, np.uint8) == mark[0]))
 
 
@@ -158,12 +160,13 @@ def _typed(
     """Stream, slot and value where every row is a reading; None where any is not."""
     column, texts = frame[shape.layout.values[0].column], frame[shape.layout.time]
     rows_each: pl.Series | None = None
+    cycle = frame.height if _is_by_time(texts) else 1
     # Rows of one time stand together: each time is read once. Local ones may be of two hours, by their meter.
-    if shape.offset_width and _is_by_time(texts):
+    if shape.offset_width and cycle > 1:
         rows_each, texts = texts.rle().struct.unnest()
-    times = _instants(texts, shape, may_hold_blanks=may_hold_blanks)
-    names = names_of(frame, shape)
-    if column.null_count() or times.null_count() or names.null_count():
+        cycle = int(rows_each.max())  # type: ignore[arg-type]
+    times, stream = _instants(texts, shape, may_hold_blanks=may_hold_blanks), _streams(frame, shape, cycle)
+    if column.null_count() or times.null_count() or stream is None:
         return None
     first, until = _bounds(shape)
     instants = late = times.to_physical().to_numpy()
@@ -174,7 +177,7 @@ def _typed(
         instants, late = local.instants(times)
     if instants.min() < first or late.max() > until:
         return None
-    stream, values = shape.stream_of[names.to_numpy()], column.to_numpy()
+    values = column.to_numpy()
     if not _is_fit(stream, values, shape):
         return None
     if late is not instants and (twice := np.flatnonzero(late != instants)).size:
@@ -182,6 +185,29 @@ def _typed(
         instants[twice] = local.passes(meters, instants[twice], late[twice], lines[twice].tolist())
     slots = _slots(instants)
     return stream, slots if rows_each is None else np.repeat(slots, rows_each.to_numpy()), values
+
+
+def _streams(frame: pl.DataFrame, shape: Shape, cycle: int) -> NDArray[np.int32] | None:
+    """Stream of each row; None where a name is none of the shape's. cycle: number of rows after which the names most
+    likely come again in the same order; 1 where the same name most likely stands in many rows.
+    """
+    meter, rows_each = shape.layout.meter, None
+    if meter is not None and cycle == 1:
+        rows_each, names = frame[meter].rle().struct.unnest()
+        distinct = names.to_frame(meter)
+    else:
+        distinct = frame.head(cycle) if meter is not None and _comes_again(frame[meter], cycle) else frame
+    places = names_of(distinct, shape)
+    if places.null_count():
+        return None
+    found = shape.stream_of[places.to_numpy()]
+    return np.resize(found, frame.height) if rows_each is None else np.repeat(found, rows_each.to_numpy())
+
+
+def _comes_again(texts: pl.Series, cycle: int) -> bool:
+    # In one piece: to compare pieces of other lengths costs what looking the names up does.
+    texts = texts.rechunk()
+    return bool(texts[cycle:].eq_missing(texts[:-cycle]).all())
 
 
 def _names_at(frame: pl.DataFrame, shape: Shape, places: NDArray[np.intp]) -> list[str | None]:
