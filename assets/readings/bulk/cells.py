@@ -191,23 +191,20 @@ def _streams(frame: pl.DataFrame, shape: Shape, cycle: int) -> NDArray[np.int32]
     """Stream of each row; None where a name is none of the shape's. cycle: number of rows after which the names most
     likely come again in the same order; 1 where the same name most likely stands in many rows.
     """
-    meter, rows_each = shape.layout.meter, None
+    meter, distinct, rows_each = shape.layout.meter, frame, None
     if meter is not None and cycle == 1:
         rows_each, names = frame[meter].rle().struct.unnest()
         distinct = names.to_frame(meter)
-    else:
-        distinct = frame.head(cycle) if meter is not None and _comes_again(frame[meter], cycle) else frame
+    elif meter is not None:
+        # In one piece: to compare pieces of other lengths costs what looking the names up does.
+        texts = frame[meter].rechunk()
+        if texts[cycle:].eq_missing(texts[:-cycle]).all():
+            distinct = frame.head(cycle)
     places = names_of(distinct, shape)
     if places.null_count():
         return None
     found = shape.stream_of[places.to_numpy()]
     return np.resize(found, frame.height) if rows_each is None else np.repeat(found, rows_each.to_numpy())
-
-
-def _comes_again(texts: pl.Series, cycle: int) -> bool:
-    # In one piece: to compare pieces of other lengths costs what looking the names up does.
-    texts = texts.rechunk()
-    return bool(texts[cycle:].eq_missing(texts[:-cycle]).all())
 
 
 def _names_at(frame: pl.DataFrame, shape: Shape, places: NDArray[np.intp]) -> list[str | None]:
