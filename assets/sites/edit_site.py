@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 
 # Between the look at a file and its change no other thread changes it.
 _ONE_WRITER = threading.Lock()
-_NAME = re.compile(r"(\d{8}T\d{6}Z)\.([0-9a-f]{12})\.([a-z0-9_.-]*)\.yaml")
+# Time, number, hash, person; texts of earlier releases have no number.
+_NAME = re.compile(r"(\d{8}T\d{6}Z)(?:\.(\d{4,9}))?\.([0-9a-f]{12})\.([a-z0-9_.-]*)\.yaml")
 
 
 class KeptText(NamedTuple):
-    """A text that was replaced: when, and by whom; empty where nobody was named. name: of its file."""
+    """A text that was replaced: when, and by whom; empty where nobody was named.
+
+    name: of its file; number: its place among the texts, 0 for those of earlier releases.
+    """
 
     name: str
     at_utc: datetime
+    number: int
     person_id: str
 
 
@@ -119,15 +124,18 @@ def as_in_file(text: str, path: Path) -> str:
 
 def keep_text(path: Path, folder: Path, person_id: str, at_utc: datetime) -> None:
     """Keep the file's text as it is, before that person replaces it."""
-    name = f"{at_utc.astimezone(UTC):%Y%m%dT%H%M%SZ}.{text_tag(path)[:12]}.{person_id}.yaml"
+    # Numbered, for two acts may fall into one second.
+    number = max((each.number for each in kept_texts(folder)), default=0) + 1
+    name = f"{at_utc.astimezone(UTC):%Y%m%dT%H%M%SZ}.{number:04}.{text_tag(path)[:12]}.{person_id}.yaml"
     write_whole(folder / name, path.read_bytes())
 
 
 def kept_texts(folder: Path) -> list[KeptText]:
     """Every text that was replaced, the newest first."""
-    names = sorted((each.name for each in folder.iterdir()), reverse=True) if folder.is_dir() else []
-    found = [(name, match) for name in names if (match := _NAME.fullmatch(name))]
-    return [
-        KeptText(name, datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC), match[3])
-        for name, match in found
+    names = (each.name for each in folder.iterdir()) if folder.is_dir() else ()
+    texts = [
+        KeptText(name, datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC), int(match[2] or 0), match[4])
+        for name in names
+        if (match := _NAME.fullmatch(name))
     ]
+    return sorted(texts, key=lambda text: (text.number, text.at_utc), reverse=True)
