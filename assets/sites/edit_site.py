@@ -117,7 +117,7 @@ def site_text(path: Path) -> str:
 
 def as_in_file(text: str, path: Path) -> str:
     """An edited text with line ends and byte-order mark of the file that it replaces."""
-    before, text = path.read_bytes(), text.replace("\r\n", "\n").rstrip("\n") + "\n"
+    before, text = path.read_bytes(), text.replace("\r\n", "\n")
     text = text.replace("\n", "\r\n") if b"\r\n" in before else text
     return "\ufeff" * before.startswith(b"\xef\xbb\xbf") + text
 
