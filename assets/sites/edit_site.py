@@ -88,26 +88,26 @@ def rewritten(
 
 
 def _finish_killed(path: Path, desk: Desk) -> None:
-    """Raises BadInput (changed_since) where an act was killed once it was signed and before the file was replaced: the
-    text that it signed takes its place now, unless somebody has edited the file since.
+    """Raises BadInput (changed_since) where an act was killed once the store had it and before the file was replaced:
+    the text that it made takes its place now, unless somebody has edited the file since.
     """
     left = unfinished_of(path)
     if not left.exists():
         return
     from assets.stores.published.publications import act_over
 
-    signed = act_over(desk.store, text_sha256(left))
-    # A text that nobody signed is of an act that never was: this one writes over it.
-    if signed is None:
+    act = act_over(desk.store, text_sha256(left))
+    # A text that the store does not know is of an act that never was: this one writes over it.
+    if act is None:
         return
     kept = kept_texts(desk.texts)
-    act = f"{signed.kind} of {signed.subject}, signed by {signed.person_id}, was cut off before {path.name} held it"
+    cut_off = f"{act.kind} of {act.subject}, {act.by}, was cut off before {path.name} held it"
     if kept and f".{text_tag(path)[:12]}." in kept[0].name:
         left.replace(path)
         sync_folder(path.parent)
-        raise BadInput(f"{act}; it holds it now: look at it, then do yours again", reason="changed_since")
+        raise BadInput(f"{cut_off}; it holds it now: look at it, then do yours again", reason="changed_since")
     left.unlink()
-    raise BadInput(f"{act}, and it was edited since: do both again where they are wanted", reason="changed_since")
+    raise BadInput(f"{cut_off}, and it was edited since: do both again where they are wanted", reason="changed_since")
 
 
 def site_text(path: Path) -> str:

@@ -6,13 +6,14 @@ withdrawn.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 from pydantic import field_validator
 
 from assets.stores.journal import AppendOnly, Ledger
 from assets.stores.schema.tables_reports import evidence_packs, report_decisions, report_makers, signatures
+from assets.stores.schema.tables_web import audit_events
 from assets.stores.seals import append, bound_facts
 from assets.stores.sign import Signature, Signer, sign_action
 from assets.stores.transactions import Repository, Store, next_recorded_at, site_transaction
@@ -168,11 +169,24 @@ def sign_act(
     return True
 
 
-def act_over(store: Store, file_sha256: str) -> Signature | None:
-    """The last signed act that names a file of this hash; none where nobody signed one."""
+class FileAct(NamedTuple):
+    """An act on a file, and by whom: `signed by anna`; `by anna` in a project without keys."""
+
+    kind: str
+    subject: str
+    by: str
+
+
+def act_over(store: Store, file_sha256: str) -> FileAct | None:
+    """The last act that names a file of this hash, signed or of the audit trail; none where nobody did one."""
     named = sa.select(signatures).where(signatures.c.action.contains(file_sha256))
-    rows = store.rows(named.order_by(signatures.c.recorded_at_utc))
-    return Signature(**rows[-1]) if rows else None
+    if rows := store.rows(named.order_by(signatures.c.recorded_at_utc)):
+        return FileAct(rows[-1]["kind"], rows[-1]["subject"], f"signed by {rows[-1]['person_id']}")
+    columns = audit_events.c
+    noted = sa.select(audit_events).where(columns.body_sha256 == file_sha256).order_by(columns.id)
+    if rows := store.rows(noted):
+        return FileAct(rows[-1]["route"], rows[-1]["subject"], f"by {rows[-1]['person_id']}")
+    return None
 
 
 def status_of(step: str, *, is_synthetic: bool) -> str:
