@@ -233,7 +233,7 @@ def devices_page(
     parts.append(Part(key="changes", blocks=(_changes(changes),)))
     return Page(
         title="Plan and devices", address=address, parts=tuple(parts), is_synthetic=is_synthetic,
-        whys={each.device_id: address_of(each.device_id, address) for each in devices}, chips={"devices": 2},
+        chips={"devices": 2},
     )  # fmt: skip
 
 
@@ -356,7 +356,7 @@ def _listed(devices: Sequence[ListedDevice], address: Address) -> list[PageBlock
     linked = [each for each in devices if each.points or each.commands is not None]
     others = [each for each in devices if each not in linked]
     if not linked or len(others) < 2:
-        return [_table(devices, address.locale)]
+        return [_table(devices, address)]
     items = tuple(
         Item(text=each.called, detail=kind_of(each.kind), icon="plug", href=address_of(each.device_id, address))
         for each in others
@@ -364,14 +364,16 @@ def _listed(devices: Sequence[ListedDevice], address: Address) -> list[PageBlock
     headline = Sentence("{0} devices, not commanded and not read", len(others))
     folded = Item(text=headline, detail=sentences([each.called for each in others], ", "), icon="plug", parts=items)
     more = Widget(key="others", title="More devices", state="value", items=(folded,), span=12)
-    return [_table(linked, address.locale), Cards(widgets=(more,))]
+    return [_table(linked, address), Cards(widgets=(more,))]
 
 
-def _table(devices: Sequence[ListedDevice], locale: str) -> Table:
+def _table(devices: Sequence[ListedDevice], address: Address) -> Table:
+    locale = address.locale
     columns = ("Device", "State now", "Health", "Override", "Last command", "Kind")
     rows = [
         (
-            Cell(text=each.called, figure_id=each.device_id), state_cell(each, locale), health_cell(each),
+            Cell(text=each.called, href=address_of(each.device_id, address)),
+            state_cell(each, locale), health_cell(each),
             Cell(text=Sentence("until {0}", each.override.until), tone="caution") if each.override
             else Cell(text=NONE, tone="muted"),
             _last(each, locale), kind_of(each.kind),
