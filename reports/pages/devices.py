@@ -1,5 +1,6 @@
 """The devices of a site: how far they may be commanded, what each does now, its override, last command and fault."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from reports.writer import words
 
 PATH = "/devices"
 NONE = "–"
+# As the agent writes it to the ledger.
+_STOP = re.compile(r"(?:STOP: )?emergency stop(?: \((.*)\)(: nothing is written)?|: (.*))")
 # The modes as pages name them; commands and files keep the codes.
 MODE_WORDS = {
     "SIMULATION": "Simulation", "ADVISORY": "Advice only", "PARTIAL": "Partial control", "FULL": "Full control",
@@ -412,12 +415,20 @@ def _commands(commands: Sequence[SentCommand], locale: str) -> Table:
         (
             each.at, each.until, each.of, each.told(locale),
             Cell(text=STATES[each.state][0], tone=STATES[each.state][1]), each.proof,
-            Cell(text=Stored(each.because) if each.because else NONE, tone="muted"),
+            Cell(text=_because(each.because) if each.because else NONE, tone="muted"),
         )
         for each in commands
     ]  # fmt: skip
     note = "" if rows else "No command in the last 24 hours."
     return table("commands", "Commands of the last 24 hours", columns, rows, note=note)
+
+
+def _because(reason: str) -> str:
+    """The ledger's reason in words; of an emergency stop the words of whoever pulled it as they are."""
+    if not (stop := _STOP.fullmatch(reason)):
+        return Stored(reason)
+    pattern = "emergency stop ({0}): nothing is written" if stop[2] else "emergency stop ({0})"
+    return Sentence(pattern, named(stop[1] or stop[3]))
 
 
 def _changes(changes: Sequence[Change]) -> Table:
