@@ -18,7 +18,8 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.views.open_findings import Look
-from orchestration.web.draw import _counts, html_of, open_counts
+from orchestration.web.draw import html_of
+from orchestration.web.frame import _counts, open_counts
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
 from reports.pages.devices import ListedDevice, ModeNow, Override, SentCommand, device_page, override_text, state_text

@@ -10,7 +10,8 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import NAV
-from orchestration.web.draw import Frame, frame_of, html_of
+from orchestration.web.draw import html_of
+from orchestration.web.frame import Frame, frame_of
 from orchestration.web.request_context import MORE, Ask
 from reports.pages.address import Address
 from reports.pages.board import COLUMNS, boards, placed
