@@ -93,7 +93,8 @@ def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:
     kept = {"period": None, "grain": None, "compare": None, "as_of": None}
     return [
         Place(
-            address.href(each.path, **kept), each.text, each.icon,
+            address.href(each.path, **kept, **({} if each.has_sites else {"site": None, "scope": None})),
+            each.text, each.icon,
             MORE if each.path in folded else each.group if has_headings and each.path != first else "",
             address.path == each.path or address.path.startswith(f"{each.path}/"), counts.get(each.path, 0),
         )

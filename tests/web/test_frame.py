@@ -46,6 +46,12 @@ def test_a_person_has_the_places_of_their_roles_their_own_board_first(roles: tup
     assert [each.text for each in frame(*roles).places] == PLACES[roles]
 
 
+def test_places_that_are_of_no_site_take_none_along() -> None:
+    ask = ask_of(Role.ADMIN)
+    places = frame_of(ask, Address(path="/energy", site="plant", scope="site:plant")).places
+    assert [each.href for each in places] == ["/people", "/settings"]
+
+
 def test_headings_part_the_places_where_there_are_many_and_those_seldom_opened_are_folded() -> None:
     groups = [each.group for each in frame(Role.OPERATOR).places]
     assert groups == ["", "", *["Analyse"] * 4, *["Assure"] * 2, *[MORE] * len(SELDOM)]
