@@ -98,10 +98,9 @@ def _finish_killed(path: Path, desk: Desk) -> None:
 
     act = act_over(desk.store, text_sha256(left))
     # A text that the store does not know is of an act that never was: this one writes over it.
-    if act is None:
+    if not act:
         return
-    kept = kept_texts(desk.texts)
-    cut_off = f"{act.kind} of {act.subject}, {act.by}, was cut off before {path.name} held it"
+    kept, cut_off = kept_texts(desk.texts), f"{act}, was cut off before {path.name} held it"
     if kept and f".{text_tag(path)[:12]}." in kept[0].name:
         left.replace(path)
         sync_folder(path.parent)

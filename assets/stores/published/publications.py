@@ -6,7 +6,7 @@ withdrawn.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from pydantic import field_validator
@@ -169,24 +169,16 @@ def sign_act(
     return True
 
 
-class FileAct(NamedTuple):
-    """An act on a file, and by whom: `signed by anna`; `by anna` in a project without keys."""
-
-    kind: str
-    subject: str
-    by: str
-
-
-def act_over(store: Store, file_sha256: str) -> FileAct | None:
-    """The last act that names a file of this hash, signed or of the audit trail; none where nobody did one."""
-    named = sa.select(signatures).where(signatures.c.action.contains(file_sha256))
-    if rows := store.rows(named.order_by(signatures.c.recorded_at_utc)):
-        return FileAct(rows[-1]["kind"], rows[-1]["subject"], f"signed by {rows[-1]['person_id']}")
-    columns = audit_events.c
-    noted = sa.select(audit_events).where(columns.body_sha256 == file_sha256).order_by(columns.id)
-    if rows := store.rows(noted):
-        return FileAct(rows[-1]["route"], rows[-1]["subject"], f"by {rows[-1]['person_id']}")
-    return None
+def act_over(store: Store, file_sha256: str) -> str:
+    """The last act that names a file of this hash: `meters add of plant/hall, signed by anna`; of a project without
+    keys from the audit trail. Empty where nobody did one.
+    """
+    signed = sa.select(signatures).where(signatures.c.action.contains(file_sha256))
+    if rows := store.rows(signed.order_by(signatures.c.recorded_at_utc)):
+        return f"{rows[-1]['kind']} of {rows[-1]['subject']}, signed by {rows[-1]['person_id']}"
+    noted = sa.select(audit_events).where(audit_events.c.body_sha256 == file_sha256).order_by(audit_events.c.id)
+    rows = store.rows(noted)
+    return f"{rows[-1]['route']} of {rows[-1]['subject']}, by {rows[-1]['person_id']}" if rows else ""
 
 
 def status_of(step: str, *, is_synthetic: bool) -> str:

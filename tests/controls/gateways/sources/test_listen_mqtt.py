@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from controls.gateways.access.demo_certificate import new_certificate
-from controls.gateways.broker import Broker, free_port, start_broker
+from controls.gateways.broker import Broker, start_broker
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
+from controls.gateways.ports import free_port
 from controls.gateways.sources.listen_mqtt import MqttListener
 from controls.gateways.sources.open_source import open_source
 from data_quality.contracts.errors import BadInput
