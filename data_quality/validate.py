@@ -11,7 +11,6 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from data_quality.contracts.site_file.vee import Action, Limit, RuleFinding, ValidationRules
 from data_quality.contracts.time import local_midnight_utc, zone
@@ -32,8 +31,6 @@ from data_quality.rules.shared.rule_findings import (
 )
 from data_quality.score import daily_scores, stream_scores
 
-# Bits of the flags of a slot, in the order of the table.
-BITS: dict[str, int] = {name: 1 << place for place, name in enumerate(RULES)}
 _NO_RULES = ValidationRules()
 
 
@@ -43,13 +40,6 @@ class Judged:
 
     days: Days
     events: list[Event] = field(default_factory=list)
-
-    def flags(self) -> NDArray[np.uint16]:
-        """[streams, slots] BITS of the rules that flagged the slot."""
-        out = np.zeros(self.days.grid.values.shape, np.uint16)
-        for event in self.events:
-            out[event.row, event.first : event.end] |= BITS[event.rule]
-        return out
 
 
 @dataclass(frozen=True)

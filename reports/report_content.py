@@ -23,13 +23,17 @@ Tone = Literal["plain", "good", "caution", "bad", "muted"]
 
 
 class Cell(Model):
-    """One table cell: words, or a figure's display text with its id and the decimals it was rounded to."""
+    """One table cell: words, or a figure's display text with its id and the decimals it was rounded to.
+
+    href: on pages, where words lead; no part of a report.
+    """
 
     text: Text
     figure_id: str = ""
     decimals: int = Field(default=0, ge=0, le=9)
     tone: Tone = "plain"
     mark: str = Field(default="", description="Letter of a footnote; it stands before the number")
+    href: str = Field(default="", exclude=True)
 
 
 class Column(Model):

@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 
 # Between the look at a file and its change no other thread changes it.
 _ONE_WRITER = threading.Lock()
-_NAME = re.compile(r"(\d{8}T\d{6}Z)\.([0-9a-f]{12})\.([a-z0-9_.-]*)\.yaml")
+# Time, number, hash, person; texts of earlier releases have no number.
+_NAME = re.compile(r"(\d{8}T\d{6}Z)(?:\.(\d{4,9}))?\.([0-9a-f]{12})\.([a-z0-9_.-]*)\.yaml")
 
 
 class KeptText(NamedTuple):
-    """A text that was replaced: when, and by whom; empty where nobody was named. name: of its file."""
+    """A text that was replaced: when, and by whom; empty where nobody was named.
+
+    name: of its file; number: its place among the texts, 0 for those of earlier releases.
+    """
 
     name: str
     at_utc: datetime
+    number: int
     person_id: str
 
 
@@ -83,26 +88,25 @@ def rewritten(
 
 
 def _finish_killed(path: Path, desk: Desk) -> None:
-    """Raises BadInput (changed_since) where an act was killed once it was signed and before the file was replaced: the
-    text that it signed takes its place now, unless somebody has edited the file since.
+    """Raises BadInput (changed_since) where an act was killed once the store had it and before the file was replaced:
+    the text that it made takes its place now, unless somebody has edited the file since.
     """
     left = unfinished_of(path)
     if not left.exists():
         return
     from assets.stores.published.publications import act_over
 
-    signed = act_over(desk.store, text_sha256(left))
-    # A text that nobody signed is of an act that never was: this one writes over it.
-    if signed is None:
+    act = act_over(desk.store, text_sha256(left))
+    # A text that the store does not know is of an act that never was: this one writes over it.
+    if not act:
         return
-    kept = kept_texts(desk.texts)
-    act = f"{signed.kind} of {signed.subject}, signed by {signed.person_id}, was cut off before {path.name} held it"
+    kept, cut_off = kept_texts(desk.texts), f"{act}, was cut off before {path.name} held it"
     if kept and f".{text_tag(path)[:12]}." in kept[0].name:
         left.replace(path)
         sync_folder(path.parent)
-        raise BadInput(f"{act}; it holds it now: look at it, then do yours again", reason="changed_since")
+        raise BadInput(f"{cut_off}; it holds it now: look at it, then do yours again", reason="changed_since")
     left.unlink()
-    raise BadInput(f"{act}, and it was edited since: do both again where they are wanted", reason="changed_since")
+    raise BadInput(f"{cut_off}, and it was edited since: do both again where they are wanted", reason="changed_since")
 
 
 def site_text(path: Path) -> str:
@@ -112,22 +116,25 @@ def site_text(path: Path) -> str:
 
 def as_in_file(text: str, path: Path) -> str:
     """An edited text with line ends and byte-order mark of the file that it replaces."""
-    before, text = path.read_bytes(), text.replace("\r\n", "\n").rstrip("\n") + "\n"
+    before, text = path.read_bytes(), text.replace("\r\n", "\n")
     text = text.replace("\n", "\r\n") if b"\r\n" in before else text
     return "\ufeff" * before.startswith(b"\xef\xbb\xbf") + text
 
 
 def keep_text(path: Path, folder: Path, person_id: str, at_utc: datetime) -> None:
     """Keep the file's text as it is, before that person replaces it."""
-    name = f"{at_utc.astimezone(UTC):%Y%m%dT%H%M%SZ}.{text_tag(path)[:12]}.{person_id}.yaml"
+    # Numbered, for two acts may fall into one second.
+    number = max((each.number for each in kept_texts(folder)), default=0) + 1
+    name = f"{at_utc.astimezone(UTC):%Y%m%dT%H%M%SZ}.{number:04}.{text_tag(path)[:12]}.{person_id}.yaml"
     write_whole(folder / name, path.read_bytes())
 
 
 def kept_texts(folder: Path) -> list[KeptText]:
     """Every text that was replaced, the newest first."""
-    names = sorted((each.name for each in folder.iterdir()), reverse=True) if folder.is_dir() else []
-    found = [(name, match) for name in names if (match := _NAME.fullmatch(name))]
-    return [
-        KeptText(name, datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC), match[3])
-        for name, match in found
+    names = (each.name for each in folder.iterdir()) if folder.is_dir() else ()
+    texts = [
+        KeptText(name, datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC), int(match[2] or 0), match[4])
+        for name in names
+        if (match := _NAME.fullmatch(name))
     ]
+    return sorted(texts, key=lambda text: (text.number, text.at_utc), reverse=True)

@@ -5,23 +5,20 @@ Mosquitto drops its rights when root starts it and then cannot read a private fo
 """
 
 import asyncio
-import contextlib
-import errno
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from random import SystemRandom
 from typing import Any
 
 from controls.gateways.access.broker_rights import Client, probe_clients, prove_rights, rights_lines
 from controls.gateways.access.demo_certificate import Certificate
 from controls.gateways.mqtt_line import BrokerAddress
+from controls.gateways.ports import free_port, is_listening
 from data_quality.contracts.errors import Unreachable
 
 USERNAME = "meterloom"
@@ -214,26 +211,6 @@ def mosquitto_lines(
         "log_dest stderr",
         *(["user root"] if is_root else []),
     ]
-
-
-def free_port() -> int:
-    """A TCP port on the loopback that is free at this moment.
-
-    Below those that the system gives to connections: one of them may be taken before the server is up. Raises OSError
-    where a hundred are in use.
-    """
-    for port in SystemRandom().sample(range(20_000, 32_000), 100):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise OSError(errno.EADDRINUSE, "no free port was found between 20000 and 32000")
-
-
-def is_listening(port: int) -> bool:
-    """True where something accepts connections on the loopback's port."""
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class FallbackBroker:

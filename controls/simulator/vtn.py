@@ -142,10 +142,6 @@ class LocalVtn:
         self._tokens[token] = self._monotonic() + TOKEN_S
         return {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_S}
 
-    def forget_tokens(self) -> None:
-        """Every token that was given counts no longer."""
-        self._tokens.clear()
-
     def is_known(self, authorization: str) -> bool:
         """Whether a request carries a token that holds."""
         return self._monotonic() < self._tokens.get(authorization.removeprefix("Bearer "), 0.0)

@@ -70,6 +70,9 @@ GROUPS = {
 }
 
 
+# Nearly all that a command makes lives as long as it does, so the collector looks a thirtieth as often as by Python's
+# 700 objects: a twelfth of the demo went into looking.
+GARBAGE_THRESHOLDS = (20_000, 20, 20)
 # What one wants -> the commands for it, in the order of the help.
 _PANELS = {
     "Get data in": "init next sniff ingest pull quarantine readings sources meters factors tariff weather",
@@ -175,8 +178,7 @@ def _run() -> None:
         for name, value in SMALL.items():
             os.environ.setdefault(name, value)
     else:
-        # Nearly all that a command makes lives as long as it does: a twelfth of the demo went into looking through it.
-        gc.set_threshold(20_000, 20, 20)
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
     try:
         with loading():
             # Only the asked command's module is loaded: `meterloom sniff` need not wait for Dagster.

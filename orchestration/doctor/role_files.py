@@ -15,7 +15,7 @@ from typing import Literal
 import psutil
 from pydantic import ValidationError
 
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from data_quality.contracts.model import Model
 from data_quality.contracts.settings import Project, ServerSettings
 from data_quality.contracts.time import SystemClock

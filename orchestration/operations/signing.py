@@ -41,6 +41,11 @@ def site_desk(call: Call, site_id: str) -> Desk:
     return Desk(call.project.store, call.places.site_texts_dir / site_id, call.person_id, call.clock.now_utc())
 
 
+def people_desk(call: Call, person_id: str) -> Desk:
+    """The desk for the people file, in the name of that person."""
+    return Desk(call.project.store, call.places.data_dir / "people_texts", person_id, call.clock.now_utc())
+
+
 def change_site_file(
     who: Actor,
     site_id: str,

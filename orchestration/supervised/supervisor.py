@@ -17,7 +17,8 @@ from controls.gateways.access.broker_of_up import broker_file, listener_of
 from controls.gateways.access.broker_rights import Client, site_client
 from controls.gateways.access.demo_certificate import certificate_in
 from controls.gateways.access.http_server import PortTaken
-from controls.gateways.broker import Broker, free_port, start_broker
+from controls.gateways.broker import Broker, start_broker
+from controls.gateways.ports import free_port
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project, ServerSettings
 from data_quality.contracts.site_file.live_source import MqttSource, is_listened_to
@@ -29,19 +30,9 @@ from orchestration.instance.by_bucket import FROM_READINGS, decide
 from orchestration.instance.repartition import prepare_databases, tell_what_stands
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
-from orchestration.supervised.children import (
-    READY_S,
-    Child,
-    Children,
-    Say,
-    WhenWanted,
-    at_ports,
-    say_pages,
-    start_pages,
-    start_signals,
-    wanted_later,
-)
+from orchestration.supervised.children import READY_S, Child, Children, Say
 from orchestration.supervised.deliveries import deliver, has_devices
+from orchestration.supervised.parts import WhenWanted, at_ports, say_pages, start_pages, start_signals, wanted_later
 from orchestration.supervised.serve_role import mlflow_environment, service
 from orchestration.web.tools.passes import Passes
 

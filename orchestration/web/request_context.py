@@ -47,7 +47,7 @@ class Nav(NamedTuple):
     """A place of the side bar. place: in reading order; needs: of who may go there; icon: of icons.svg.
 
     group: heading that it stands under where a person has many places, MORE: those seldom opened; homes: boards whose
-    people go there.
+    people go there; has_sites: its address may name a site.
     """
 
     place: int
@@ -57,6 +57,7 @@ class Nav(NamedTuple):
     icon: str = "file-text"
     group: str = ""
     homes: tuple[str, ...] = ("ops",)
+    has_sites: bool = True
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Held(NamedTuple):
 
 def save_text(ask: Ask, held: Held, text: str, opened_sha256: str) -> str:
     """Replace the file, whole or not at all, its text before kept. Returns the new tag. Raises BadInput."""
-    call, path = WebCall(ask), held.path
+    call, path, text = WebCall(ask), held.path, text.rstrip("\n") + "\n"
 
     def checked(copy: Path) -> Site:
         if problems := problems_in(copy, call):

@@ -120,8 +120,10 @@ class Work:
                     return each
             of_person = sum(each.person_id == person_id for each in open_jobs)
             if of_person >= MOST_OF_ONE or len(open_jobs) >= MOST_WAITING:
-                whose = f"{of_person} jobs of yours" if of_person >= MOST_OF_ONE else f"{MOST_WAITING} jobs"
-                raise BadInput(f"{whose} wait already: ask again when one is done", reason="busy")
+                is_own = of_person >= MOST_OF_ONE
+                pattern = "{0} jobs of yours wait already: ask again when one is done"
+                pattern = pattern if is_own else "{0} jobs wait already: ask again when one is done"
+                raise BadInput(Sentence(pattern, of_person if is_own else MOST_WAITING), reason="busy")
             job = Job(secrets.token_hex(8), person_id, tuple(words), now_utc, key)
             self._jobs[job.job_id] = job
             while len(self._jobs) > MOST_KEPT:
@@ -148,7 +150,7 @@ class Work:
         """A person's own job. Raises BadInput in the same words for one that is somebody else's."""
         found = self._jobs.get(job_id)
         if found is None or found.person_id != person_id:
-            raise BadInput(f"there is no job {job_id[:32]!r} of yours", reason="no_job")
+            raise BadInput(Sentence("there is no job {0} of yours", repr(job_id[:32])), reason="no_job")
         return found
 
     def _run(self, job: Job) -> Outcome:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from controls.gateways.access.demo_certificate import certificate_in
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from data_quality.contracts.settings import Project, WorkSettings
 from orchestration.workers.worker_side import THREADS, at_start, end_with
 

@@ -1,4 +1,4 @@
-"""The port by which rooms hand out work, with the back end that the settings name."""
+"""Tasks of a room done one after the other, in processes of this machine, or on Dask, as the settings say."""
 
 import functools
 import multiprocessing

@@ -1,30 +1,34 @@
 """Keys of the people file: the private half beside it, the public half in it; and one replaced by another."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from assets.sites.edit_people import with_public_key
-from assets.sites.edit_site import one_writer, text_tag
-from assets.sites.load_sites import load_people, replaced
+from assets.sites.edit_site import Desk, rewritten, text_sha256
+from assets.sites.load_sites import load_people
 from assets.stores.sign import Signer, fingerprint, has_signed, is_vouched, key_path, load_key, new_key
 from assets.stores.transactions import Store
+from assets.stores.whole_file import unfinished_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Role
-from data_quality.contracts.yaml_file import load_yaml, with_key
+from data_quality.contracts.yaml_file import with_key
 
 
-def give_key(people_file: Path, person_id: str, keys_dir: Path) -> Signer:
+def give_key(people_file: Path, person_id: str, keys_dir: Path, desk: Desk | None = None) -> Signer:
     """Make the person's private key and write its public half into the people file, comments kept; both or neither.
 
     A private key without its public half in the file is what a broken-off run leaves: it is used, not made anew.
-    Raises BadInput for a person whom the file does not name, or who has a public key there.
+    desk: as in `rewritten`. Raises BadInput for a person whom the file does not name, or who has a public key there.
     """
     _expect_no_key(load_people(people_file), people_file, person_id)
     has_key = key_path(keys_dir, person_id).exists()
     signer = load_key(keys_dir, person_id) if has_key else new_key(keys_dir, person_id)
     try:
-        _write_first_key(people_file, person_id, signer.public_key)
+        change = partial(_with_first_key, people_file, person_id, signer.public_key)
+        with rewritten(people_file, load_people, change, desk):
+            pass
     except BaseException:
         if not has_key:
             # Nobody knows it yet: left behind it would look like a key that counts.
@@ -34,14 +38,15 @@ def give_key(people_file: Path, person_id: str, keys_dir: Path) -> Signer:
     return signer
 
 
-def register_key(store: Store, people_file: Path, person_id: str, *, after: str, vouched: str) -> None:
+def register_key(people_file: Path, person_id: str, desk: Desk, *, after: str, vouched: str) -> None:
     """Write the first public key of a person, whose private half stays with them, into the people file.
 
     vouched: the new key's signature over the key statement with no key before. Raises BadInput: key_exists, bad_key,
     key_used, wrong_signature; admin_first where it would be the first key of the project, from which on everybody
     signs, and the person is no admin.
     """
-    with one_writer(people_file, text_tag(people_file)):
+
+    def registered(text: str) -> str:
         people = load_people(people_file)
         _expect_no_key(people, people_file, person_id)
         if not any(people.public_keys.values()) and Role.ADMIN not in people.known(person_id).roles:
@@ -49,14 +54,17 @@ def register_key(store: Store, people_file: Path, person_id: str, *, after: str,
                 "with the first key of a project everybody has to sign, so an admin makes it", reason="admin_first",
                 mend="ask an admin to make theirs first",
             )  # fmt: skip
-        _expect_next_key(store, people, after)
+        _expect_next_key(desk.store, people, after)
         if not is_vouched(person_id, "", after, vouched):
             raise BadInput(
                 "the new key did not sign that it is yours",
                 reason="wrong_signature",
                 mend="choose the file of the new key",
             )
-        _write_first_key(people_file, person_id, after)
+        return _with_first_key(people_file, person_id, after, text)
+
+    with rewritten(people_file, load_people, registered, desk):
+        pass
 
 
 def _expect_no_key(people: People, people_file: Path, person_id: str) -> None:
@@ -86,15 +94,10 @@ def _expect_next_key(store: Store, people: People, after: str) -> None:
         )  # fmt: skip
 
 
-def _write_first_key(people_file: Path, person_id: str, public_key: str) -> None:
-    entries: Iterable[dict[str, object]] = load_yaml(people_file)["people"]
-    at = next(at for at, entry in enumerate(entries) if entry["person_id"] == person_id)
-    # The marks of an editor on Windows stay: the byte-order mark is no part of the first key, but of the file.
-    text = people_file.read_bytes().decode("utf-8")
-    mark, text = text[: text.startswith("\ufeff")], text.removeprefix("\ufeff")
-    text = with_key(text, ("people", at), "public_key", f'"{public_key}"', beside="person_id", file=str(people_file))
-    with replaced(people_file, mark + text, load_people):
-        pass
+def _with_first_key(people_file: Path, person_id: str, public_key: str, text: str) -> str:
+    """The text of the file with a person's first public key. Raises BadInput: has_key, cannot_patch."""
+    at = [person.person_id for person in load_people(people_file).people].index(person_id)
+    return with_key(text, ("people", at), "public_key", f'"{public_key}"', beside="person_id", file=str(people_file))
 
 
 def give_keys(people_file: Path, people: People, keys_dir: Path) -> dict[str, str]:
@@ -110,30 +113,28 @@ def give_keys(people_file: Path, people: People, keys_dir: Path) -> dict[str, st
 
 
 def replace_key(
-    store: Store, people_file: Path, person_id: str, *, before: str, after: str, vouched: str,
-    sign: Callable[[], object],
+    people_file: Path, person_id: str, desk: Desk, *, before: str, after: str, vouched: str,
+    sign: Callable[[str], object],
 ) -> None:  # fmt: skip
-    """Put another public key of a person into the people file, every other byte kept, and sign that: both or neither.
+    """Put another public key of a person into the people file, every other line kept, and sign that: both or neither.
 
     before: the key that the person thinks is theirs; vouched: the new key's word for it (key_changes.py); sign: by the
-    key before, in the store's transaction. Raises BadInput.
+    key before, over the SHA-256 of the new file, in the store's transaction. Raises BadInput.
     """
-    with one_writer(people_file, text_tag(people_file)):
+
+    def changed(text: str) -> str:
         people = load_people(people_file)
-        # Raises BadInput where the change is not of the present key, or to one that cannot be the next.
         if people.known(person_id).public_key != before:
             raise BadInput("your public key was changed since: open the page again", reason="changed_since")
         if after == before:
             raise BadInput("the new key is the present one", reason="same_key")
-        _expect_next_key(store, people, after)
+        _expect_next_key(desk.store, people, after)
         if not is_vouched(person_id, before, after, vouched):
             raise BadInput(
                 "the new key did not sign that it replaces the present one", reason="wrong_signature",
                 mend="choose the file of the new key",
             )  # fmt: skip
-        text = people_file.read_bytes().decode("utf-8")
-        mark, text = text[: text.startswith("\ufeff")], text.removeprefix("\ufeff")
-        text = with_public_key(text, person_id, after, file=people_file.name)
-        # The store first: a file with a key for which nothing is signed would leave the old acts without theirs.
-        with replaced(people_file, mark + text, load_people), store.together():
-            sign()
+        return with_public_key(text, person_id, after, file=people_file.name)
+
+    with rewritten(people_file, load_people, changed, desk):
+        sign(text_sha256(unfinished_of(people_file)))

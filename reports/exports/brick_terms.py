@@ -21,7 +21,6 @@ QUDT_UNIT = URIRef("http://qudt.org/schema/qudt/Unit")
 UNIT = Namespace("http://qudt.org/vocab/unit/")
 EMS = Namespace("urn:meterloom:ems#")
 TERMS_FILE = Path(__file__).with_name("brick_1_4.json")
-EMS_FILE = Path(__file__).with_name("ems.ttl")
 # Unit code -> QUDT; the first of two codes of one unit is what an import makes of it.
 QUDT = {
     "kwh": "KiloW-HR", "wh": "W-HR", "mwh": "MegaW-HR", "gwh": "GigaW-HR", "kj": "KiloJ", "mj": "MegaJ", "gj": "GigaJ",

@@ -181,10 +181,9 @@ class _Shown:
         return Widget(key="bill_wrong", title="Bills that differ", state="value", value=value, span=3)
 
     def _row(self, bill: StandingBill) -> tuple[Cell, ...]:
-        self.whys[bill.bill_id] = bill_address(bill.bill_id, self.address)
         state, tone = STATES[bill.state]
         return (
-            Cell(text=dates_text(bill, self.locale), figure_id=bill.bill_id),
+            Cell(text=dates_text(bill, self.locale), href=bill_address(bill.bill_id, self.address)),
             Cell(text=state, tone=tone),
             *self._numbers(bill),
             Cell(text=named(bill.name), tone="muted"),

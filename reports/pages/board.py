@@ -148,7 +148,7 @@ def board_page(
         title=page_word(boards()[board].title, address.locale) + of, address=address,
         parts=(Part(key="tiles", blocks=blocks), *below), age=age, made=made,
         findings=tuple(findings),
-        whys=dict(whys or {}) | {key: href for each in widgets for key, href in each.leads.items()},
+        whys=dict(whys or {}),
         sparks={key: svg for each in widgets for key, svg in each.sparks.items()},
         chips={each.table.key: each.chips for each in widgets if each.table is not None and each.chips is not None},
         is_synthetic=any(each.is_synthetic for each in widgets),

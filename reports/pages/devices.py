@@ -1,5 +1,6 @@
 """The devices of a site: how far they may be commanded, what each does now, its override, last command and fault."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from reports.writer import words
 
 PATH = "/devices"
 NONE = "–"
+# As the agent writes it to the ledger.
+_STOP = re.compile(r"(?:STOP: )?emergency stop(?: \((.*)\)(: nothing is written)?|: (.*))")
 # The modes as pages name them; commands and files keep the codes.
 MODE_WORDS = {
     "SIMULATION": "Simulation", "ADVISORY": "Advice only", "PARTIAL": "Partial control", "FULL": "Full control",
@@ -233,7 +236,7 @@ def devices_page(
     parts.append(Part(key="changes", blocks=(_changes(changes),)))
     return Page(
         title="Plan and devices", address=address, parts=tuple(parts), is_synthetic=is_synthetic,
-        whys={each.device_id: address_of(each.device_id, address) for each in devices}, chips={"devices": 2},
+        chips={"devices": 2},
     )  # fmt: skip
 
 
@@ -356,7 +359,7 @@ def _listed(devices: Sequence[ListedDevice], address: Address) -> list[PageBlock
     linked = [each for each in devices if each.points or each.commands is not None]
     others = [each for each in devices if each not in linked]
     if not linked or len(others) < 2:
-        return [_table(devices, address.locale)]
+        return [_table(devices, address)]
     items = tuple(
         Item(text=each.called, detail=kind_of(each.kind), icon="plug", href=address_of(each.device_id, address))
         for each in others
@@ -364,14 +367,16 @@ def _listed(devices: Sequence[ListedDevice], address: Address) -> list[PageBlock
     headline = Sentence("{0} devices, not commanded and not read", len(others))
     folded = Item(text=headline, detail=sentences([each.called for each in others], ", "), icon="plug", parts=items)
     more = Widget(key="others", title="More devices", state="value", items=(folded,), span=12)
-    return [_table(linked, address.locale), Cards(widgets=(more,))]
+    return [_table(linked, address), Cards(widgets=(more,))]
 
 
-def _table(devices: Sequence[ListedDevice], locale: str) -> Table:
+def _table(devices: Sequence[ListedDevice], address: Address) -> Table:
+    locale = address.locale
     columns = ("Device", "State now", "Health", "Override", "Last command", "Kind")
     rows = [
         (
-            Cell(text=each.called, figure_id=each.device_id), state_cell(each, locale), health_cell(each),
+            Cell(text=each.called, href=address_of(each.device_id, address)),
+            state_cell(each, locale), health_cell(each),
             Cell(text=Sentence("until {0}", each.override.until), tone="caution") if each.override
             else Cell(text=NONE, tone="muted"),
             _last(each, locale), kind_of(each.kind),
@@ -410,12 +415,20 @@ def _commands(commands: Sequence[SentCommand], locale: str) -> Table:
         (
             each.at, each.until, each.of, each.told(locale),
             Cell(text=STATES[each.state][0], tone=STATES[each.state][1]), each.proof,
-            Cell(text=Stored(each.because) if each.because else NONE, tone="muted"),
+            Cell(text=_because(each.because) if each.because else NONE, tone="muted"),
         )
         for each in commands
     ]  # fmt: skip
     note = "" if rows else "No command in the last 24 hours."
     return table("commands", "Commands of the last 24 hours", columns, rows, note=note)
+
+
+def _because(reason: str) -> str:
+    """The ledger's reason in words; of an emergency stop the words of whoever pulled it as they are."""
+    if not (stop := _STOP.fullmatch(reason)):
+        return Stored(reason)
+    pattern = "emergency stop ({0}): nothing is written" if stop[2] else "emergency stop ({0})"
+    return Sentence(pattern, named(stop[1] or stop[3]))
 
 
 def _changes(changes: Sequence[Change]) -> Table:

@@ -67,16 +67,15 @@ def events_page(
     """
     # Four columns are what a phone shows side by side; the money stands on the event's own page.
     rows = [
-        _listed(site, each, settlements.get(each.event_id), programmes, address.locale)
+        _listed(site, each, settlements.get(each.event_id), programmes, address)
         for each in sorted(events, key=lambda each: each.start_utc, reverse=True)
     ]
     none = "" if rows else "No event was called yet. Programmes call them."
     columns = ("Event", ("Target", "kW"), "State", ("Shed", "kWh"))
     listed = table("events", "Demand response", columns, rows, note=none)
-    whys = {each.event_id: event_href(each, address) for each in events}
     blocks = (listed,) if record is None else (listed, record)
     return Page(
-        title=Sentence("Demand response: {0}", named(site.name)), address=address, whys=whys,
+        title=Sentence("Demand response: {0}", named(site.name)), address=address,
         parts=(Part(key="events", blocks=blocks),), lacks="" if rows else lacks,
         is_synthetic=site.is_simulated,
     )  # fmt: skip
@@ -88,12 +87,13 @@ def event_href(event: DrEvent, address: Address) -> str:
 
 
 def _listed(
-    site: Site, event: DrEvent, settled: Settlement | None, programmes: Mapping[str, str], locale: str
+    site: Site, event: DrEvent, settled: Settlement | None, programmes: Mapping[str, str], address: Address
 ) -> tuple[Cell | Text, ...]:
+    locale = address.locale
     shed = settled.rule.shed_kwh if settled and settled.rule else None
     title = Sentence(programmes.get(event.programme, event.programme))
     return (
-        Cell(text=Sentence("{0}, {1}", _window(site, event, locale), title), figure_id=event.event_id),
+        Cell(text=Sentence("{0}, {1}", _window(site, event, locale), title), href=event_href(event, address)),
         _number(event.target_kw, locale), STATES[event.state][0], "–" if shed is None else _number(shed, locale),
     )  # fmt: skip
 

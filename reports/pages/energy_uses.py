@@ -123,7 +123,7 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
     )  # fmt: skip
     rows = [
         (
-            *_line_cells(line, sites[line.site] if of_sites else ""), *_standing_cells(newest, address.locale),
+            *_line_cells(line, sites[line.site] if of_sites else "", address), *_standing_cells(newest, address.locale),
             span_text(line.last_report, "UTC", address.locale) if line.last_report else NONE,
         )
         for line, newest in lines
@@ -133,7 +133,6 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
         for line, newest in lines
         if newest is not None
     }
-    whys |= {f"{line.site}/{line.id}": use_address(address, line.site, line.id) for line, _ in lines}
     block: PageBlock = table("uses", "Energy uses", columns, rows)
     if not lines:
         named_sites = ", ".join(sites.values()) or "yours"
@@ -176,12 +175,11 @@ def _newest_cards(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Addr
     return Cards(widgets=tuple(cards))
 
 
-def _line_cells(line: SeuLine, site: str) -> tuple[Cell, ...]:
-    # Its id is that of the use.
+def _line_cells(line: SeuLine, site: str, address: Address) -> tuple[Cell, ...]:
     number, _, status = (line.baseline or "none yet").rpartition("/enb ")[2].partition(" ")
     baseline = Sentence(f"{{0}} {status}", number) if line.baseline else "none yet"
     tone = "plain" if line.has_approved_baseline else "muted"
-    name = Cell(text=named(line.name), figure_id=f"{line.site}/{line.id}")
+    name = Cell(text=named(line.name), href=use_address(address, line.site, line.id))
     of_site = (Cell(text=named(site)),) if site else ()
     return (name, *of_site, Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
 

@@ -23,7 +23,7 @@ from reports.pages.address import Address, why_address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part, label_form
 from reports.pages.numbers import Number, State
 from reports.pages.page import Cards, Choice, Form, Input, Item, Option, Page, PageBlock, Part, Widget
-from reports.pages.tasks import Task, finding_tasks, in_letters, task_form, title_of
+from reports.pages.tasks import Task, in_letters, task_form, tasks_table, title_of
 from reports.pages.widgets.tile import Given, table
 from reports.report_content import Paragraph, Table, Tone
 from reports.texts.locales import format_alike, long_date, named, unit_text
@@ -318,8 +318,7 @@ def finding_page(
     if anomaly is not None:
         parts = [Part(key="finding", blocks=(summary,)), anomaly_part(anomaly, address.locale)]
         parts.append(Part(key="history", blocks=(acts,)))
-    made, whys = finding_tasks(tasks, address)
-    parts += [Part(key="tasks", blocks=tuple(made))] if made else []
+    parts += [Part(key="tasks", blocks=(tasks_table(tasks, address),))] if tasks else []
     if may_act:
         forms = [_form(each, shown, undo) for each in offered(shown.state)]
         forms += [label_form(anomaly)] if anomaly is not None else []
@@ -337,7 +336,6 @@ def finding_page(
         links.insert(0, ("Show use", use_of(finding, address)))
     return Page(
         title=finding.what, address=address, parts=tuple(parts), links=tuple(links), is_synthetic=is_synthetic,
-        whys=whys,
     )  # fmt: skip
 
 

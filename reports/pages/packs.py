@@ -106,10 +106,9 @@ def packs_page(
 def pack_page(pack: PackData, about: PackAbout, address: Address) -> Page:
     """One pack: how complete it is, what is missing, what was answered, and a form for the chosen data point."""
     parts = [Part(key="complete", blocks=(_headline(pack.counts, about.year),))]
-    whys = {each.id: f"{address.href(point=each.id)}#answer" for each in pack.gaps} if pack.person_id else {}
     if pack.point:
         parts.append(Part(key="answer", title="Answer", blocks=tuple(_answering(pack, about, address))))
-    gaps: PageBlock = _gaps(pack.gaps, address.locale)
+    gaps: PageBlock = _gaps(pack, address)
     if not pack.gaps:
         gaps = Paragraph(text="No data point is missing.", tone="good")
     parts.append(Part(key="gaps", blocks=(gaps,)))
@@ -122,7 +121,7 @@ def pack_page(pack: PackData, about: PackAbout, address: Address) -> Page:
     age = Sentence("{0}, edition {1}", named(framework.name), framework.edition)
     return Page(
         title=Sentence("{0}: {1}, {2}", named(pack.line.title), named(about.name), str(about.year)), address=address,
-        parts=tuple(parts), links=tuple(links), age=age, state=pack.line.state, whys=whys,
+        parts=tuple(parts), links=tuple(links), age=age, state=pack.line.state,
         findings=tuple(pack.findings),
         is_synthetic=about.is_simulated,
     )  # fmt: skip
@@ -192,17 +191,17 @@ def _headline(counts: Completeness, year: int) -> Numbers:
     return Numbers(numbers=(first, *_numbers(counts)))
 
 
-def _gaps(gaps: Sequence[Gap], locale: str) -> Table:
-    """Data points to be added; a name leads to its form."""
+def _gaps(pack: PackData, address: Address) -> Table:
+    """Data points to be added; a name leads to its form, where somebody may answer."""
     heads = ("Standard", "To be added", "By whom", "Until", "Required", "Answer of the year before")
     rows = [
         (
-            Cell(text=named(each.id), figure_id=each.id), named(each.what), named(each.who),
-            long_date(each.by, locale) if each.by else MISSING,
+            Cell(text=named(each.id), href=f"{address.href(point=each.id)}#answer" if pack.person_id else ""),
+            named(each.what), named(each.who), long_date(each.by, address.locale) if each.by else MISSING,
             Cell(text="yes" if each.required else "no", tone="bad" if each.required else "plain"),
             named(each.offered) if each.offered else MISSING,
         )
-        for each in gaps
+        for each in pack.gaps
     ]  # fmt: skip
     return table("gaps", "Gaps", heads, rows)
 

@@ -49,8 +49,8 @@ class Widget(Model):
     age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a quarter of a row.
     is_tall: two rows high. hint: unit and scope beside the title. command: a formula, or what a shell is told.
     all_items: of many lines, of which `items` are the first, the words of their fold, and all. next: what can be done
-    about what is missing, and where; without a place who can do it. leads: by key, where the cells of its table that
-    name something lead; chips: the column of states of its table; sparks: by key of a cell, what is drawn in it.
+    about what is missing, and where; without a place who can do it. chips: the column of states of its table; sparks:
+    by key of a cell, what is drawn in it.
     """
 
     key: str
@@ -64,7 +64,6 @@ class Widget(Model):
     picture: Picture | None = None
     chart: Chart | None = None
     table: Table | None = None
-    leads: dict[str, str] = {}
     chips: int | None = None
     sparks: dict[str, str] = {}
     items: tuple[Item, ...] = ()
@@ -423,7 +422,7 @@ class Part(Model):
 class Page(Model):
     """One page. age: how old what it shows is, in words; made: when it was calculated, told to whom points there.
 
-    whys: by figure_id, where the cells of tables lead; a cell that names something (a report, a use) has there its key.
+    whys: by figure_id, where the cells of figures lead.
     first: the act that leads; links: text and address of what else is done with the page (CSV, the same as of now, the
     report). hints: of names in tables and over tiles the id, told to whom points at one. chips: of tables by key the
     column of states. sparks: as of Widget. state: how what it shows stands, as a chip. told_in: of a page that quotes

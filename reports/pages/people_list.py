@@ -1,6 +1,6 @@
 """People of a project as who lets them in sees them: roles, sites, keys, whether they can sign in; invitations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -69,12 +69,7 @@ def people_page(
     requests: for access; invited: an invitation to hand on; chosen: the id of the person whose sites are changed.
     """
     others = [each for each in known if each.person.person_id != me.person_id]
-    # A form with the present sites of each would be as long as people times sites: a row leads to its own.
-    leads = {
-        f"sites/{each.person.person_id}": f"{address.href(PATH, person=each.person.person_id)}#form-sites"
-        for each in others
-    }
-    rows = [_row(each, leads) for each in known]
+    rows = [_row(each, address, is_me=each.person.person_id == me.person_id) for each in known]
     columns = ("Person", "Roles", "Sites", "Public key", "Access", "Change")
     places = _places(me, sites)
     stamp = Input(name="seen", kind="hidden", value=seen)
@@ -105,7 +100,7 @@ def people_page(
         Part(key="people", blocks=(*blocks, Paragraph(text=note, tone="muted"), *acts)),
         Part(key="acts", title="Access", blocks=tuple(forms)),
     )
-    return Page(title="People", address=address, parts=parts, whys=leads)
+    return Page(title="People", address=address, parts=parts)
 
 
 def request_line(request: AccessRequest) -> Paragraph:
@@ -117,9 +112,10 @@ def request_line(request: AccessRequest) -> Paragraph:
     return Paragraph(text=Sentence(pattern, name, permission, request.at_text, roles))
 
 
-def _row(known: KnownPerson, leads: Mapping[str, str]) -> tuple[Cell | Text, ...]:
+def _row(known: KnownPerson, address: Address, *, is_me: bool) -> tuple[Cell | Text, ...]:
     person = known.person
-    lead = f"sites/{person.person_id}"
+    # A form with the present sites of each would be as long as people times sites: a row leads to its own.
+    form = f"{address.href(PATH, person=person.person_id)}#form-sites"
     roles = sentences([Sentence(each.value.capitalize()) for each in person.roles], ", ") if person.roles else "none"
     access = Sentence("password set, {0} sign-ins", known.signed_in) if known.has_password else "no password yet"
     return (
@@ -127,7 +123,7 @@ def _row(known: KnownPerson, leads: Mapping[str, str]) -> tuple[Cell | Text, ...
         named(", ".join(person.sites)) if person.sites else "all sites",
         Cell(text=known.fingerprint or "no public key", tone="plain" if known.fingerprint else "muted"),
         Cell(text=access, tone="plain" if known.has_password else "muted"),
-        Cell(text="Change sites", figure_id=lead) if lead in leads else "",
+        "" if is_me else Cell(text="Change sites", href=form),
     )  # fmt: skip
 
 

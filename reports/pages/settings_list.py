@@ -29,11 +29,11 @@ def settings_page(
     """
     parts = []
     if sites:
-        rows = [(Cell(text=named(name), figure_id=f"site-{each}"), named(each)) for each, name in sites]
+        rows = [(Cell(text=named(name), href=f"{PATH}/sites/{each}"), named(each)) for each, name in sites]
         parts.append(Part(key="sites", blocks=(table("sites", "Site files", ("Site", "Id"), rows),)))
     if settings is None:
         parts.append(Part(key="none", blocks=(Paragraph(text=NOT_ALL, tone="muted"),)))
-        return _page(parts, address, sites)
+        return _page(parts, address)
     if is_changed:
         notice = "The settings were changed since this process started. A restart applies them."
         parts.append(Part(key="changed", blocks=(Paragraph(text=notice, tone="caution"),)))
@@ -44,12 +44,11 @@ def settings_page(
     rest = [each for each in settings if each.origin == "default"]
     parts.append(Part(key="defaults", blocks=(_table("defaults", "Defaults", rest),)))
     hints = {each.name: each.about for each in settings if each.about}
-    return _page(parts, address, sites).model_copy(update={"hints": hints})
+    return _page(parts, address).model_copy(update={"hints": hints})
 
 
-def _page(parts: Sequence[Part], address: Address, sites: Sequence[tuple[str, str]]) -> Page:
-    whys = {f"site-{each}": f"{PATH}/sites/{each}" for each, _ in sites}
-    return Page(title="Settings", address=address, parts=tuple(parts), whys=whys)
+def _page(parts: Sequence[Part], address: Address) -> Page:
+    return Page(title="Settings", address=address, parts=tuple(parts))
 
 
 def _table(key: str, title: str, settings: Sequence[ShownSetting]) -> PageBlock:
@@ -127,10 +126,12 @@ def site_text_page(
     if rules:
         parts.append(Part(key="rules", blocks=(_rules(rules),)))
     if older:
-        kept = [(Cell(text=moment(each.at_utc, at.locale), figure_id=each.name), named(each.by)) for each in older]
+        kept = [
+            (Cell(text=moment(each.at_utc, at.locale), href=at.href(version=each.name)), named(each.by))
+            for each in older
+        ]
         parts.append(Part(key="older", blocks=(table("older", "Earlier versions", ("Replaced, UTC", "By"), kept),)))
-    whys = {each.name: at.href(version=each.name) for each in older}
-    return Page(title=Sentence("Site file of {0}", named(name)), address=address, parts=tuple(parts), whys=whys,
+    return Page(title=Sentence("Site file of {0}", named(name)), address=address, parts=tuple(parts),
                 links=(("Settings", PATH),))  # fmt: skip
 
 

@@ -110,7 +110,7 @@ def tasks_page(
         Option(text=Sentence("all ({0})", len(tasks)), href=address.href(all="1"), is_chosen=is_all),
     )
     shown = tasks if is_all else waiting
-    parts = [Part(key="tasks", blocks=(Choice(label="Tasks", options=options), tasks_table(shown, address.locale)))]
+    parts = [Part(key="tasks", blocks=(Choice(label="Tasks", options=options), tasks_table(shown, address)))]
     if approvals:
         parts.insert(0, Part(key="approvals", title="Approvals", blocks=approval_blocks(approvals, address)))
     if may_act:
@@ -119,7 +119,7 @@ def tasks_page(
     links = (("Download CSV", address.href(f"{PATH}.csv", scope=None, period=None)),)
     return Page(
         title="Tasks", address=address, parts=tuple(parts), links=links, is_synthetic=is_synthetic,
-        chips={"tasks": 0}, whys={each.order.order_id: task_href(each.order, address) for each in shown},
+        chips={"tasks": 0},
     )  # fmt: skip
 
 
@@ -178,13 +178,13 @@ def task_form(action: str, *, people: Mapping[str, str], title: str = "", priori
     return Form(key="task", title="Create task", action=action, fields=fields, note=note)
 
 
-def tasks_table(tasks: Sequence[Task], locale: str) -> Table:
+def tasks_table(tasks: Sequence[Task], address: Address) -> Table:
     """Tasks, a row each; the title leads to its page."""
     rows = [
         (
             Cell(text=SEVERITY_WORDS[each.order.severity], tone=TONES[each.order.priority]),
-            Cell(text=title_text(each.order), figure_id=each.order.order_id), Sentence(each.order.state),
-            named(each.who) if each.who else "–", short_date(each.order.due, locale) if each.order.due else "–",
+            Cell(text=title_text(each.order), href=task_href(each.order, address)), Sentence(each.order.state),
+            named(each.who) if each.who else "–", short_date(each.order.due, address.locale) if each.order.due else "–",
         )
         for each in tasks
     ]  # fmt: skip
@@ -219,12 +219,6 @@ def _person(people: Mapping[str, str], value: str, *, is_required: bool = True) 
     return Input(
         name="assignee", label="Assignee", kind="select", value=value, options=options, is_required=is_required
     )
-
-
-def finding_tasks(tasks: Sequence[Task], address: Address) -> tuple[list[PageBlock], dict[str, str]]:
-    """Tasks that were made of a finding, as a block of its page, and where they lead; without one nothing."""
-    whys = {each.order.order_id: task_href(each.order, address) for each in tasks}
-    return [tasks_table(tasks, address.locale)] if tasks else [], whys
 
 
 MOST_ROWS = 4

@@ -44,24 +44,24 @@ CSV_COLUMNS = (
     "recorded_utc",
 )  # fmt: skip
 FORMULAS: Mapping[str, str] = {
-    "sum": "the sum of its parts; unknown as soon as one part is",
-    "max": "the largest of its parts; unknown as soon as one part is",
-    "difference": "the first less the second",
-    "ratio": "the first divided by the second",
-    "product": "the first times the second",
+    "sum": "The sum of its parts; unknown as soon as one part is.",
+    "max": "The largest of its parts; unknown as soon as one part is.",
+    "difference": "The first less the second.",
+    "ratio": "The first divided by the second.",
+    "product": "The first times the second.",
     "deviation_percent": "100 · (actual − expected) / expected",
     "percent_of": "100 · first / second",
-    "root_sum_of_squares": "the root of the sum of the squares of its parts, which err apart from one another",
+    "root_sum_of_squares": "The root of the sum of the squares of its parts, which err apart from one another.",
     "in_gj": "kWh · 0.0036",
-    "in_thousands": "a thousandth of it",
-    "seu_assessment": "over the days of which both the metered and the expected energy are whole",
-    "savings_value": "over the days that are compared, what was saved at what a kWh of the use cost that day",
-    "project_number": "over the days of the measure's own boundary that its reporting period holds",
-    "running_figure": "from the local month's first quarter hour to the instant, as the tariff counts it",
-    "bill_number": "as it stands on the bill, or recomputed from the readings and the tariff in force on its dates",
-    "event_number": "as the event is stored: measured, usual then, and the difference at the price of its hours",
-    "event_count": "the stored events that begin in the span",
-    "nothing": "it has no value: the finding beside it says why",
+    "in_thousands": "A thousandth of it.",
+    "seu_assessment": "Over the days of which both the metered and the expected energy are whole.",
+    "savings_value": "Over the days that are compared, what was saved at what a kWh of the use cost that day.",
+    "project_number": "Over the days of the measure's own boundary that its reporting period holds.",
+    "running_figure": "From the local month's first quarter hour to the instant, as the tariff counts it.",
+    "bill_number": "As it stands on the bill, or recomputed from the readings and the tariff in force on its dates.",
+    "event_number": "As the event is stored: measured, usual then, and the difference at the price of its hours.",
+    "event_count": "The stored events that begin in the span.",
+    "nothing": "It has no value: the finding beside it says why.",
 }
 
 
@@ -256,10 +256,13 @@ def _formula(shown: Explained) -> Widget:
     """Formula of the number, and the meaning of the KPIs that it is made of."""
     figure, computation = shown.figure, shown.figure.trace.computation
     known = [shown.titles[kpi] for kpi in dict.fromkeys(each.kpi for each in shown.graph) if kpi in shown.titles]
-    items = [Item(text=title, detail=f"{formula}. {meaning}", icon="activity") for title, formula, meaning in known]
+    items = [
+        Item(text=title, detail=Sentence("{0}. {1}", Sentence(formula), Sentence(meaning)), icon="activity")
+        for title, formula, meaning in known
+    ]
     if computation in FORMULAS:
         name = Sentence(words(figure.kpi).capitalize())
-        items.insert(0, Item(text=name, detail=f"{FORMULAS[computation]}.".capitalize(), icon="git-branch"))
+        items.insert(0, Item(text=name, detail=FORMULAS[computation], icon="git-branch"))
     reason = "" if items else Sentence("Computed by {0}.", Sentence(words(computation)))
     return Widget(
         key="formula",

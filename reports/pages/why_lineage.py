@@ -92,7 +92,7 @@ def _nodes(drawn: Drawn, address: Address) -> list[Node]:
                  is_on=True)  # fmt: skip
     name = figure.trace.computation
     version = drawn.found.versions.get(f"code/{name}", "")
-    formula = (drawn.formula,) if drawn.formula else ()
+    formula = (page_word(drawn.formula, locale),) if drawn.formula else ()
     how = Node("calculation", 1, _capital(page_word(Sentence(words(name)), locale)), "", formula, version,
                tuple(direct), is_on=True)  # fmt: skip
     inputs = []

@@ -156,7 +156,8 @@ def flip(path: Path, at: int) -> None:
 
 def test_a_damaged_store_in_the_backup_is_one_sentence_and_nothing_appears(works: Path, tmp_path: Path) -> None:
     made = backup(works, tmp_path / "kept")
-    chosen = BackupList.model_validate_json(Path(made["path"]).read_bytes()).body.store_file()
+    files = BackupList.model_validate_json(Path(made["path"]).read_bytes()).body.files
+    [chosen] = [each for each in files if each.area == "store"]
     flip(tmp_path / "kept" / "objects" / chosen.sha256[:2] / chosen.sha256, 5000)
     assert "the store in the backup was altered" in refused("restore", tmp_path / "kept", "--into", tmp_path / "again")
     assert not (tmp_path / "again").exists()

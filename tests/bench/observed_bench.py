@@ -24,7 +24,7 @@ from urllib.request import urlopen
 
 from assets.stores.transactions import probe
 from controls.gateways.access.loopback_port import Metrics
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from data_quality.contracts.log import FORMAT_VARIABLE, start_log
 from orchestration.environment import environment
 from orchestration.open_project import OpenProject

@@ -32,7 +32,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.schema.tables_readings import batches, month_validations
 from assets.stores.transactions import connect_store, open_store, select_rows
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from data_quality.contracts.live.sample import Sample
 from data_quality.contracts.live.sample_line import SampleHead, sample_line
 from data_quality.contracts.settings import load_project

@@ -22,7 +22,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from assets.stores.live.live_store import FILE
-from controls.gateways.broker import free_port, is_listening
+from controls.gateways.ports import free_port, is_listening
 from data_quality.contracts.yaml_file import yaml_text
 from tests.bench.live_bench import METERS, SETTLE_S, cost_of
 from tests.live.live_sites import mqtt_site_of

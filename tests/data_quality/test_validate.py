@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from data_quality.contracts.time import local_midnight_utc
 from data_quality.reading_grid import Grid, Stream
-from data_quality.validate import BITS, history_start, validate
+from data_quality.validate import history_start, validate
+from tests.data_quality.flags import BITS, flags_of
 from tests.data_quality.meters import START, grid, office
 
 FAULTS = st.lists(
@@ -49,12 +50,12 @@ def test_a_month_after_its_history_gets_the_flags_of_all_at_once(
     faults: list[tuple[str, int, int]], seed: int, zone_name: str
 ) -> None:
     whole = with_faults(faults, seed)
-    flags = validate([whole], time_zone=zone_name).judged[0].flags()
+    flags = flags_of(validate([whole], time_zone=zone_name).judged[0])
     for month in (1, 3, 5):
         start = local_midnight_utc(date(2024, month, 1), zone_name)
         end = local_midnight_utc(date(2024, month + 1, 1), zone_name)
         part = whole.between(history_start(start, zone_name), end)
-        alone = validate([part], time_zone=zone_name, since_utc=start).judged[0].flags()
+        alone = flags_of(validate([part], time_zone=zone_name, since_utc=start).judged[0])
         first, at = max(0, part.slot_from(start)), max(0, whole.slot_from(start))
         own = alone[:, first:]
         assert np.array_equal(own, flags[:, at : at + own.shape[1]]), (month, faults)
@@ -63,8 +64,8 @@ def test_a_month_after_its_history_gets_the_flags_of_all_at_once(
 def test_the_future_does_not_change_the_past() -> None:
     whole = with_faults([("dead", 24 * 100, 100), ("scale", 24 * 130, 90)], 3)
     until = whole.slot(datetime(2024, 4, 1, tzinfo=UTC))
-    early = validate([whole.between(START, datetime(2024, 4, 1, tzinfo=UTC))]).judged[0].flags()
-    assert np.array_equal(validate([whole]).judged[0].flags()[:, :until], early)
+    early = flags_of(validate([whole.between(START, datetime(2024, 4, 1, tzinfo=UTC))]).judged[0])
+    assert np.array_equal(flags_of(validate([whole]).judged[0])[:, :until], early)
 
 
 def test_validation_changes_no_reading() -> None:
@@ -85,7 +86,7 @@ def test_an_event_over_the_end_of_a_month_is_one_finding() -> None:
 def test_flags_of_a_slot_name_their_rules() -> None:
     values = office(100)
     values[24 * 80] = 90.0
-    flags = validate([grid(values)]).judged[0].flags()
+    flags = flags_of(validate([grid(values)]).judged[0])
     assert np.flatnonzero(flags[0]).tolist() == [24 * 80]
     assert flags[0, 24 * 80] == BITS["spike"]
 

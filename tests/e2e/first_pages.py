@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.request import urlopen
 
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from tests.conftest import ROOT
 from tests.e2e.dagster_ui import everything_up
 

@@ -5,7 +5,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from tests.e2e.dagster_ui import everything_up
 from tests.e2e.installed import build, install
 

@@ -20,7 +20,7 @@ from data_quality.contracts.units import UNITS
 from orchestration.cli.main import build_app
 from reports.exports.brick_graph import graph_of
 from reports.exports.brick_site import draft_of, read_graph
-from reports.exports.brick_terms import BRICK, EMS, EMS_FILE, QUDT, TERMS_FILE, misfits
+from reports.exports.brick_terms import BRICK, EMS, QUDT, TERMS_FILE, misfits
 from tests.exports.brick_terms import ONTOLOGY, terms
 
 RUNNER = CliRunner()
@@ -123,7 +123,7 @@ def test_shacl_of_brick_finds_nothing_and_finds_what_we_break(ontology: Graph) -
     every = Graph()
     for site in sites():
         every += graph_of(site)
-    every += Graph().parse(EMS_FILE)
+    every += Graph().parse(TERMS_FILE.with_name("ems.ttl"))
     whole, _, said = pyshacl.validate(every, shacl_graph=ontology, ont_graph=ontology)
     assert whole, said
     broken = Graph().parse(data=HEAD + "b:m a brick:Electrical_Meter ; brick:hasSubMeter b:p .\nb:p a brick:Battery .")
@@ -137,7 +137,7 @@ def test_the_shipped_terms_are_those_of_the_ontology(ontology: Graph) -> None:
 
 
 def test_every_term_of_ours_is_documented() -> None:
-    known = set(Graph().parse(EMS_FILE).subjects())
+    known = set(Graph().parse(TERMS_FILE.with_name("ems.ttl")).subjects())
     used = {term for site in sites() for triple in graph_of(site) for term in triple if str(term).startswith(str(EMS))}
     assert used <= known, used - known
     assert len(set(QUDT.values())) == len(QUDT)

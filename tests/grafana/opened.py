@@ -24,7 +24,7 @@ from urllib.request import Request, urlopen
 import yaml
 from playwright.sync_api import sync_playwright
 
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from tests.grafana.asked import OpenBoard
 from tests.web_browser.conftest import chromium_path
 

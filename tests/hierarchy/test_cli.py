@@ -1,6 +1,10 @@
 """`meterloom meters`: discovery proposes, a named engineer accepts, the site file says so; nothing happens silently."""
 
 import json
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +16,7 @@ from assets.sites.patch import with_parent
 from data_quality.contracts.errors import BadInput
 from orchestration.cli.main import build_app
 from tests.hierarchy.trees import random_tree
+from tests.web.test_signed_acts import SHELL, killed
 
 SITE = """# Keep me.
 site_id: plant
@@ -84,6 +89,30 @@ def test_discovery_changes_nothing(project: Path) -> None:
     assert code == 0
     assert "unmetered rest of" in out
     assert "(new)" in out
+
+
+def test_an_acceptance_that_was_killed_before_the_file_held_it_is_finished_by_the_next(
+    project: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "p"
+    shutil.copytree(project, folder)
+    first = answer(folder, "meters", "propose", "--site", "plant")["proposals"][0]  # type: ignore[index]
+    file, before = folder / "sites" / "plant.yaml", (folder / "sites" / "plant.yaml").read_text()
+    words = ["meters", "accept", first["proposal_id"], "--reason", "as wired", "--as", "carla"]
+    program = [sys.executable, "-c", killed("plant") + SHELL, *words, "--project", str(folder)]
+    dead = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    states = [each["state"] for each in answer(folder, "meters", "proposals")["proposals"]]  # type: ignore[attr-defined,index,union-attr]
+    assert "accepted" in states
+    assert file.read_text() == before
+    code, _, error = run(folder, *words)
+    cut_off = f"meters accepted of {first['proposal_id']}, by carla, was cut off before plant.yaml held it; it holds it"
+    assert (code, cut_off in error) == (2, True), error
+    meter = load_site(file).meter(first["child"])
+    assert meter is not None
+    assert meter.parent == first["parent"]
+    # Finished once; then it is a decided one.
+    assert "was accepted by carla already" in run(folder, *words)[2]
 
 
 def test_a_proposal_is_accepted_by_an_engineer_with_a_reason_and_written_into_the_site_file(project: Path) -> None:

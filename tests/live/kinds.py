@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
-from controls.gateways.broker import USERNAME, free_port, start_broker
+from controls.gateways.broker import USERNAME, start_broker
 from controls.gateways.mqtt_line import MqttLine
+from controls.gateways.ports import free_port
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.templates.load_templates import load_template

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from controls.gateways.broker import free_port, is_listening
+from controls.gateways.ports import free_port, is_listening
 from data_quality.contracts.time import Clock, SystemClock
 
 TopicSeq = tuple[str, int]

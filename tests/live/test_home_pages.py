@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from controls.gateways.broker import free_port
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
+from controls.gateways.ports import free_port
 from controls.gateways.sources.listen_mqtt import MqttListener
 from data_quality.contracts.site_file.live_source import MqttSource
 from data_quality.contracts.time import SystemClock

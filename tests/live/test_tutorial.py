@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from controls.gateways.broker import find_mosquitto, free_port
+from controls.gateways.broker import find_mosquitto
+from controls.gateways.ports import free_port
 from tests.controls.conftest import need_mosquitto
 from tests.e2e.dagster_ui import everything_up
 from tests.orchestration.test_cli import run

@@ -14,10 +14,12 @@ from assets.sites.load_sites import load_site, site_sha256
 from assets.stores.ledgers.grid_signals import GridSignals
 from assets.stores.ledgers.job_outcomes import failed_jobs
 from assets.stores.transactions import connect_store
-from controls.gateways.broker import free_port, start_broker
+from controls.gateways.broker import start_broker
+from controls.gateways.ports import free_port
 from controls.simulator.vtn import LocalVtn
 from data_quality.contracts.settings import load_project
-from orchestration.supervised.children import Children, start_signals
+from orchestration.supervised.children import Children
+from orchestration.supervised.parts import start_signals
 from tests.controls.conftest import need_mosquitto
 from tests.orchestration.test_cli import run
 

@@ -23,7 +23,8 @@ from assets.stores.published.report_ledger import ReportStore
 from assets.stores.sign import key_path, load_key, new_key
 from assets.stores.transactions import open_store
 from controls.gateways.access.device_keys import device_key_path, find_device_key, new_device_key
-from controls.gateways.broker import find_mosquitto, free_port, start_broker
+from controls.gateways.broker import find_mosquitto, start_broker
+from controls.gateways.ports import free_port
 from controls.gateways.serve_modbus import ModbusServer
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import ServerSettings, load_project

@@ -19,7 +19,7 @@ import yaml
 from typer.testing import CliRunner
 
 from assets.stores.transactions import connect_store, open_store
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Project, load_project
 from orchestration.cli.main import build_app

@@ -11,8 +11,9 @@ import dagster as dg
 import pytest
 
 from assets.stores.ledgers.job_outcomes import failed_jobs
-from controls.gateways.broker import Broker, free_port, start_broker
+from controls.gateways.broker import Broker, start_broker
 from controls.gateways.mqtt_line import MqttLine
+from controls.gateways.ports import free_port
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.time import FixedClock
 from orchestration.resources import ProjectResource

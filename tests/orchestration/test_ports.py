@@ -16,7 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from controls.gateways.access.broker_of_up import broker_file, broker_of_up, listener_of
-from controls.gateways.broker import find_mosquitto, free_port, start_broker
+from controls.gateways.broker import find_mosquitto, start_broker
+from controls.gateways.ports import free_port
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project, load_project
 from orchestration.cli.main import build_app

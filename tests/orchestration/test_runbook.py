@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from assets.stores.transactions import site_transaction
 from controls.agent.main import STOP_FILE
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from controls.ledger.device_faults import latch_fault, open_faults
 from controls.ledger.modes import current_mode
 from data_quality.contracts.control.command import Mode

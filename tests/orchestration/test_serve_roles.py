@@ -14,7 +14,7 @@ import pytest
 
 import assets.sites
 from controls.gateways.access.demo_certificate import certificate_in
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from data_quality.contracts.settings import Project, load_project
 from orchestration.doctor.role_health import health_of
 from orchestration.supervised.serve_role import OF_A_PROJECT, OF_A_SITE, ROLES

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from controls.gateways.broker import find_mosquitto, free_port, is_listening
+from controls.gateways.broker import find_mosquitto
+from controls.gateways.ports import free_port, is_listening
 from tests.conftest import ROOT
 from tests.controls.collector.pushing import SITE
 from tests.controls.conftest import need_mosquitto

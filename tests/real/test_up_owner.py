@@ -17,7 +17,7 @@ import pytest
 
 from assets.stores.transactions import open_store
 from assets.stores.web.preferences import PreferenceStore
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_lease import leases
 from data_quality.contracts.settings import Project, load_project

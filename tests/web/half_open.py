@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 
 from assets.stores.web.credentials import CredentialStore
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from data_quality.contracts.time import SystemClock
 from orchestration.open_project import OpenProject
 from orchestration.web.draw import static_address

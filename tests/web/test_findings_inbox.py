@@ -18,10 +18,11 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.views.open_findings import Look
-from orchestration.web.draw import _counts, open_counts
+from orchestration.web.draw import html_of
+from orchestration.web.frame import _counts, open_counts
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
-from reports.pages.devices import Override, SentCommand, override_text, state_text
+from reports.pages.devices import ListedDevice, ModeNow, Override, SentCommand, device_page, override_text, state_text
 from reports.pages.findings import subject_of, total_of
 from reports.texts.locales import page_word
 from tests.web.asking import PAGE
@@ -178,6 +179,21 @@ def test_the_counts_of_the_side_bar_cost_a_page_no_more_than_five_milliseconds(a
         taken_ms.append((perf_counter() - begun) * 1000)
     sys.stdout.write(f"counts of the side bar, warm: {sorted(taken_ms)[10]:.2f} ms (median of 20), at most 5\n")
     assert sorted(taken_ms)[10] <= 5
+
+
+@pytest.mark.parametrize(
+    "reason", ["STOP: emergency stop ({0}): nothing is written", "emergency stop ({0})", "emergency stop: {0}"]
+)
+def test_words_of_who_pulled_the_emergency_stop_stay_as_they_are(reason: str) -> None:
+    # Each part of it is a word of ours.
+    theirs = "Findings: charge now; Value (in force)"
+    sent = {"capability": "set_power", "value": 7.4, "unit": "kw", "at": "13:00", "proof": "not proven"}
+    command = SentCommand(**sent, until="14:00", state="BLOCKED", because=reason.format(theirs))
+    device = ListedDevice(device_id="ev", name="Charger", kind="ev_charger", commands=(command,))
+    page = device_page(
+        device, ModeNow(mode="FULL"), Address(path="/devices/ev", locale="de"), acts=(), changes=(), is_synthetic=False
+    )
+    assert f"Notabschaltung ({theirs})" in html_of(None, page)
 
 
 def test_a_command_that_expired_says_when() -> None:

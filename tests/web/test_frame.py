@@ -10,7 +10,8 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import NAV
-from orchestration.web.draw import Frame, frame_of, html_of
+from orchestration.web.draw import html_of
+from orchestration.web.frame import Frame, frame_of
 from orchestration.web.request_context import MORE, Ask
 from reports.pages.address import Address
 from reports.pages.board import COLUMNS, boards, placed
@@ -43,6 +44,12 @@ def frame(*roles: Role, path: str = "/energy", **more) -> Frame:
 @pytest.mark.parametrize("roles", PLACES, ids=str)
 def test_a_person_has_the_places_of_their_roles_their_own_board_first(roles: tuple[Role, ...]) -> None:
     assert [each.text for each in frame(*roles).places] == PLACES[roles]
+
+
+def test_places_that_are_of_no_site_take_none_along() -> None:
+    ask = ask_of(Role.ADMIN)
+    places = frame_of(ask, Address(path="/energy", site="plant", scope="site:plant")).places
+    assert [each.href for each in places] == ["/people", "/settings"]
 
 
 def test_headings_part_the_places_where_there_are_many_and_those_seldom_opened_are_folded() -> None:

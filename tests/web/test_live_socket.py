@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from assets.stores.api_keys import ApiKeyStore
 from assets.stores.live.live_store import LiveStore
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.people import Person, Role
 from orchestration.web.api.live_api import feed_of

@@ -69,7 +69,7 @@ def test_a_meter_is_a_scope_too(tmp_path: Path) -> None:
 def test_a_rewritten_year_is_read_anew_and_its_former_self_given_up(marts: Path) -> None:
     reader = MartReader(marts)
     first, stamp = reader(NAME, site_id="a", scope="site:a"), mart_stamp(marts, "a")
-    kept = reader.kept_bytes()
+    kept = reader._bytes
     other = mart_stamp(marts, "ab")
     write_mart(rows(7.0, years=(2025,), sites=("a",)), marts, NAME, years={"a": [2025]})
     later = reader(NAME, site_id="a", scope="site:a")
@@ -77,7 +77,7 @@ def test_a_rewritten_year_is_read_anew_and_its_former_self_given_up(marts: Path)
     assert later.equals(read_mart(marts, NAME, site_id="a", scope="site:a"))
     assert mart_stamp(marts, "a") != stamp
     assert mart_stamp(marts, "ab") == other
-    assert reader.kept_bytes() == kept
+    assert reader._bytes == kept
 
 
 def test_memory_is_bounded_and_a_frame_too_large_is_never_kept(marts: Path) -> None:
@@ -85,11 +85,11 @@ def test_memory_is_bounded_and_a_frame_too_large_is_never_kept(marts: Path) -> N
     small = MartReader(marts, most_bytes=one * 5)
     for scope in ("site:a", "site:ab", "site:ax", "site:abx"):
         small(NAME, scope=scope)
-        assert 0 < small.kept_bytes() <= one * 5
+        assert 0 < small._bytes <= one * 5
     tiny = MartReader(marts, most_bytes=8)
     assert tiny(NAME, site_id="a").height == 72
     # The schema without rows is as small as a frame can be, and still counts.
-    assert tiny.kept_bytes() <= 8
+    assert tiny._bytes <= 8
 
 
 def test_a_mart_that_is_not_published_says_so(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """One's own key replaced in the browser: the old one signs, the new one vouches, the people file keeps all else."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from assets.sites.edit_site import kept_texts
 from assets.stores.audit import bad_rows
 from assets.stores.published.publications import PublicationStore
 from assets.stores.sign import KEY_DOMAIN, REPLACE, Signer, is_signed, key_statement, load_key, new_key
@@ -19,7 +21,7 @@ from orchestration.cli.main import build_app
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking, make_project, plant_of_the_web
-from tests.web.test_signed_acts import code, signed, text_of
+from tests.web.test_signed_acts import SHELL, code, killed, shell, signed, text_of
 from tests.web.why_world import posted
 
 AT = "/profile/key"
@@ -88,6 +90,22 @@ def test_the_new_key_stands_in_the_file_as_it_was_written_and_both_signed_for_it
     assert event["outcome"] == "303"
     assert f'value="{new.public_key}"' in anna.get("/profile", [PAGE]).text
     assert bad_rows(anna.project.store) == []
+
+
+def test_a_change_that_was_killed_before_the_file_held_it_is_finished_by_the_next(anna: Asking) -> None:
+    before, old, new = people_text(anna), key_here(anna), next_key(anna)
+    words = ["keys", "replace", "--new", str(anna.project.project.root / "next"), "--as", "anna"]
+    dead = shell(anna, *words, program=killed("people") + SHELL)
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    assert len(PublicationStore(anna.project.store).signatures("anna")) == 1
+    assert people_text(anna) == before
+    told = shell(anna, *words)
+    assert (
+        "keys replace of anna, signed by anna, was cut off before people.yaml held it; it holds it now" in told.stderr
+    )
+    assert people_text(anna) == before.replace(old.public_key, new.public_key)
+    [kept] = kept_texts(anna.project.project.data_dir / "people_texts")
+    assert kept.person_id == "anna"
 
 
 def test_the_old_key_signs_nothing_any_more_and_does_not_come_back(anna: Asking) -> None:

@@ -18,13 +18,13 @@ from typer.testing import CliRunner
 
 from assets.sites.load_sites import NOBODY
 from assets.stores.web.credentials import CredentialStore
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import ServerSettings
 from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.cli.main import build_app
 from orchestration.open_project import OpenProject
-from orchestration.supervised import children as supervised
+from orchestration.supervised import parts as supervised
 from orchestration.supervised.children import Children
 from orchestration.web.own_origin import own_hosts
 from orchestration.web.people.invite import first_invited, invitation_link

@@ -221,9 +221,14 @@ import os, signal
 from pathlib import Path
 replace = Path.replace
 def killed(path, to):
-    return os.kill(os.getpid(), signal.SIGKILL) if path.name == ".plant.yaml.part" else replace(path, to)
+    return os.kill(os.getpid(), signal.SIGKILL) if path.name == ".NAME.yaml.part" else replace(path, to)
 Path.replace = killed
 """
+
+
+def killed(name: str) -> str:
+    """Program text: the process dies where the file of that name was to take its place."""
+    return KILLED.replace("NAME", name)
 
 
 def added(carla: Asking, meter: str, program: str = SHELL) -> subprocess.CompletedProcess[str]:
@@ -241,7 +246,7 @@ def shell(carla: Asking, *words: str, program: str = SHELL) -> subprocess.Comple
 def test_an_act_that_was_killed_before_the_file_held_it_is_told_by_the_next(devices: Asking, is_edited: bool) -> None:
     [carla] = with_keys(devices, "carla")
     path = written_by_hand(carla)
-    dead = added(carla, "hall_2", KILLED + SHELL)
+    dead = added(carla, "hall_2", killed("plant") + SHELL)
     assert dead.returncode == -signal.SIGKILL, dead.stderr
     # The ledger has the act, the file has not.
     assert len(PublicationStore(carla.project.store).signatures("plant/hall_2")) == 1
@@ -276,7 +281,7 @@ def test_every_writer_of_a_site_file_finishes_the_act_that_was_killed_before_it(
         ).text,
     }  # fmt: skip
     for number, (name, writer) in enumerate(writers.items()):
-        dead = added(carla, f"hall_{number}", KILLED + SHELL)
+        dead = added(carla, f"hall_{number}", killed("plant") + SHELL)
         assert dead.returncode == -signal.SIGKILL, dead.stderr
         told = writer()
         assert ("was cut off before plant.yaml held it" in told) or name == "page", told

@@ -404,3 +404,10 @@ def test_a_file_of_the_lineage_shows_its_readings_alone(seen: Asking) -> None:
     assert chosen.text.count("plant.csv:") == 100
     assert chosen.text.count('class="node on"') == 2 * 4
     assert seen.get("/why", **MONTH, file="other.csv").status == 404
+
+
+def test_a_number_names_its_formula_in_the_reader_s_language(seen: Asking) -> None:
+    text = html.unescape(
+        seen.get("/why", [("accept", "text/html")], **(MONTH | {"kpi": "consumption_kwh"}), locale="de").text
+    )
+    assert "Σ E(q, m) über Viertelstunden q und Teile m, nach Vorzeichen und Anteil" in text

@@ -83,7 +83,7 @@ def test_a_row_of_a_site_leads_to_its_page_and_its_cost_stands_with_its_own_curr
     tile = sites_table.view(sites_table.SitesTable(address=Address(path="/board/exec"), rows=(row,), span="2025"))
     assert tile.table is not None
     [cells] = [each.cells for each in tile.table.rows]
-    assert tile.leads[cells[0].figure_id] == "/board/site?site=p"
+    assert cells[0].href == "/board/site?site=p"
     assert str(cells[3].text) == "120.50\N{NO-BREAK SPACE}CZK"
     assert str(cells[1].text) == "118–147"
     assert "<path" in tile.sparks[cells[1].figure_id]
@@ -99,5 +99,5 @@ def test_reports_have_a_column_of_changes_only_where_something_changed() -> None
         assert tile.table is not None
         heads.append("Changed since" in {each.title for each in tile.table.columns})
         assert {each.cells[tile.chips or 0].tone for each in tile.table.rows} == {"caution"}
-        assert tile.leads == {"/reports/x": "/reports/x"}
+        assert {row.cells[0].href for row in tile.table.rows} == {"/reports/x"}
     assert heads == [False, True]

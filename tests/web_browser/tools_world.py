@@ -15,7 +15,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from controls.gateways.access.loopback_port import serve_loopback
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import SystemClock
 from orchestration.instance.repartition import prepare_databases

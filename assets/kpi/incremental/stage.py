@@ -206,7 +206,7 @@ class Stage:
             written[SUMMED] = {} if lacking else {PORTFOLIO: sorted(sums)}
         counts: dict[str, int] = {}
         digests = MartDigests(self.lake.store, self.marts_dir)
-        # One that is not there is not made by being opened: the first question to it says so.
+        # A missing file must not be made by being opened: it would be an empty warehouse, and nobody would say why.
         warehouse = held_open(target) if target.duckdb_file.exists() else nullcontext()
         with digests.publishing(self.name), warehouse:
             for name, span in written.items():

@@ -66,13 +66,6 @@ class BackupBody(Model):
         """The bytes under the signature."""
         return canonical(self.model_dump(mode="json"))
 
-    def store_file(self) -> KeptFile:
-        """The copy of the store. Raises BadInput where the list names none."""
-        found = [each for each in self.files if each.area == "store"]
-        if len(found) != 1:
-            raise BadInput("the list of the backup names no store", reason="bad_backup")
-        return found[0]
-
 
 class BackupList(Model):
     """A list with its signature. signer: who the key says it is."""

@@ -63,8 +63,8 @@ class ProposalStore(Repository):
         rows = _PROPOSALS.rows(self.store, as_of_utc=as_of_utc, site_id=site_id)
         return [StoredProposal.model_validate({**row, **decisions.get(row["proposal_id"], {})}) for row in rows]
 
-    def open_proposal(self, proposal_id: str) -> StoredProposal:
-        """The proposal whose id starts so, if nobody decided it. Raises BadInput."""
+    def proposal(self, proposal_id: str) -> StoredProposal:
+        """The proposal whose id starts so. Raises BadInput (no_proposal) for none and for several."""
         found = [each for each in self.proposals() if proposal_id and each.proposal_id.startswith(proposal_id)]
         if len(found) != 1:
             raise BadInput(
@@ -72,12 +72,16 @@ class ProposalStore(Repository):
                 "lists them",
                 reason="no_proposal",
             )
-        if found[0].state != "open":
-            raise BadInput(
-                f"proposal {found[0].proposal_id} was {found[0].state} by {found[0].person_id} already",
-                reason="decided",
-            )
         return found[0]
+
+    def open_proposal(self, proposal_id: str) -> StoredProposal:
+        """The proposal whose id starts so, if nobody decided it. Raises BadInput: no_proposal, decided."""
+        found = self.proposal(proposal_id)
+        if found.state != "open":
+            raise BadInput(
+                f"proposal {found.proposal_id} was {found.state} by {found.person_id} already", reason="decided"
+            )
+        return found
 
     def decide(
         self, proposal_id: str, verdict: Literal["accepted", "rejected"], *, person: Person, reason: str, clock: Clock

@@ -13,6 +13,7 @@ from pydantic import field_validator
 
 from assets.stores.journal import AppendOnly, Ledger
 from assets.stores.schema.tables_reports import evidence_packs, report_decisions, report_makers, signatures
+from assets.stores.schema.tables_web import audit_events
 from assets.stores.seals import append, bound_facts
 from assets.stores.sign import Signature, Signer, sign_action
 from assets.stores.transactions import Repository, Store, next_recorded_at, site_transaction
@@ -168,11 +169,16 @@ def sign_act(
     return True
 
 
-def act_over(store: Store, file_sha256: str) -> Signature | None:
-    """The last signed act that names a file of this hash; none where nobody signed one."""
-    named = sa.select(signatures).where(signatures.c.action.contains(file_sha256))
-    rows = store.rows(named.order_by(signatures.c.recorded_at_utc))
-    return Signature(**rows[-1]) if rows else None
+def act_over(store: Store, file_sha256: str) -> str:
+    """The last act that names a file of this hash: `meters add of plant/hall, signed by anna`; of a project without
+    keys from the audit trail. Empty where nobody did one.
+    """
+    signed = sa.select(signatures).where(signatures.c.action.contains(file_sha256))
+    if rows := store.rows(signed.order_by(signatures.c.recorded_at_utc)):
+        return f"{rows[-1]['kind']} of {rows[-1]['subject']}, signed by {rows[-1]['person_id']}"
+    noted = sa.select(audit_events).where(audit_events.c.body_sha256 == file_sha256).order_by(audit_events.c.id)
+    rows = store.rows(noted)
+    return f"{rows[-1]['route']} of {rows[-1]['subject']}, by {rows[-1]['person_id']}" if rows else ""
 
 
 def status_of(step: str, *, is_synthetic: bool) -> str:

@@ -250,10 +250,6 @@ class MartReader:
             return rows if len(files) == 1 else rows.sort(MARTS[name])
         raise Unreachable(f"the files of mart {name} are replaced faster than they can be read; ask again")
 
-    def kept_bytes(self) -> int:
-        """Size of the kept frames, bytes."""
-        return self._bytes
-
     def _part(self, path: Path, name: str, scope: str | None) -> pl.DataFrame:
         stat = path.stat()
         key = _Key(path, stat.st_size, stat.st_mtime_ns, scope)

@@ -13,8 +13,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from controls.gateways.access.broker_rights import Client
-from controls.gateways.broker import is_listening
 from controls.gateways.mqtt_line import BrokerAddress
+from controls.gateways.ports import is_listening
 from controls.gateways.topics import Topics
 from controls.templates.load_templates import load_template, template_names
 from data_quality.contracts.settings import Project

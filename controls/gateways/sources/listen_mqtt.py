@@ -83,10 +83,6 @@ class MqttListener(Threaded):
         self._gone.set()
         super().stop()
 
-    def arrivals(self, topic: str) -> Arrivals:
-        """Arrivals on a topic since the start, by the numbers that its device counts."""
-        return self._arrivals.get(topic, Arrivals())
-
     def test(self, within_s: float) -> list[Sample]:
         """A value of each point, heard apart from the session. Raises BadInput, DeviceSilent, DeviceRefused."""
         found: dict[str, Sample] = {}

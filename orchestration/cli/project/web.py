@@ -16,7 +16,7 @@ def web(
     """Serve the pages and the API of the project until Ctrl-C; 'meterloom up' does so too."""
     from data_quality.contracts.time import SystemClock
     from orchestration.open_project import OpenProject
-    from orchestration.supervised.children import at_ports
+    from orchestration.supervised.parts import at_ports
     from orchestration.web.serve import serve_pages
 
     def say(text: str) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Annotated
 
 from assets.sites.edit_people import expect_admin, with_person, with_words
-from assets.sites.edit_site import Desk, rewritten, text_tag
+from assets.sites.edit_site import rewritten, text_tag
 from assets.sites.load_sites import load_people, unknown_site
 from data_quality.contracts.access.permissions import lets_in, sees_site
 from data_quality.contracts.errors import BadInput
@@ -18,7 +18,7 @@ from data_quality.contracts.sentence import Sentence
 from orchestration.operations.answer import Answer
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.project.check import problems_in
-from orchestration.operations.signing import PROJECT_KEY
+from orchestration.operations.signing import PROJECT_KEY, people_desk
 
 _ID = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,63}")
 LONGEST_NAME = 80
@@ -210,9 +210,8 @@ def _rewritten(
         people.acting(me.person_id, Role.ADMIN)
         return change(people, text, path.name)
 
-    desk = Desk(call.project.store, project.data_dir / "people_texts", me.person_id, call.clock.now_utc())
     check = partial(problems_in, call=call, is_people=True)
-    with rewritten(path, check, changed, desk, seen=seen) as problems:
+    with rewritten(path, check, changed, people_desk(call, me.person_id), seen=seen) as problems:
         if problems:
             raise BadInput(f"not changed: {problems[0].message}", reason="bad_roles", mend=problems[0].mend)
 

@@ -1,7 +1,6 @@
 """`meterloom meters`: the hierarchy of a site, what discovery proposes for it, and who accepts it."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 from typing import Annotated, Literal
 
 from assets.sites.balance import balance, balance_findings, rest_profile
@@ -12,6 +11,7 @@ from assets.sites.meter_tree import has_import, parent_of, primary_meters, total
 from assets.sites.patch import with_parent
 from assets.sites.virtual import virtual_findings
 from assets.stores.ledgers.meter_proposals import ProposalStore, StoredProposal
+from assets.stores.web.audit_events import AuditEvent, note_event
 from assets.stores.whole_file import unfinished_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
@@ -132,15 +132,20 @@ def meters_accept(call: Call, proposal_id: ProposalArgument, reason: ReasonOptio
     """Accept a proposal as a named engineer: the parent is written into the site file, which is then checked."""
     who = actor(call, Role.ENGINEER)
     store = ProposalStore(call.project.store)
-    proposal = store.open_proposal(proposal_id)
+    proposal = store.proposal(proposal_id)
     path = site_file(call.places.sites_dir, proposal.site_id, call.project.cache)
     child, parent = proposal.child, proposal.parent
-    change = partial(with_parent, meter_id=child, parent=parent, file=str(path))
+
+    def placed(text: str) -> str:
+        # Only here: a decision whose file was cut off is finished first.
+        store.open_proposal(proposal.proposal_id)
+        return with_parent(text, meter_id=child, parent=parent, file=str(path))
+
     # A loop or a second parent is refused here, before anything is recorded or replaced.
-    with rewritten(path, load_site, change, site_desk(call, proposal.site_id)):
+    with rewritten(path, load_site, placed, site_desk(call, proposal.site_id)):
         # Recorded before the file changes: a changed file with nobody's name behind it would be the worse half.
-        of_file = {"file_sha256": text_sha256(unfinished_of(path))}
-        decided = _decided(call, who, proposal.proposal_id, "accepted", reason, **of_file)
+        file_sha256 = text_sha256(unfinished_of(path))
+        decided = _decided(call, who, proposal.proposal_id, "accepted", reason, file_sha256=file_sha256)
     text = f"{who.person.name} accepted {decided.proposal_id}: {path} now says parent: {parent} for {child}"
     return Answer({"proposals": [decided], "site_file": str(path)}, text=text)
 
@@ -176,10 +181,16 @@ def meters_balance(call: Call, site: SiteOption, period: Annotated[str, Option("
 def _decided(
     call: Call, who: Actor, proposal_id: str, verdict: Literal["accepted", "rejected"], reason: str, **facts: str
 ) -> StoredProposal:
-    store = call.project.store
+    store, act = call.project.store, f"meters {verdict}"
     with store.together():
         done = ProposalStore(store).decide(proposal_id, verdict, person=who.person, reason=reason, clock=call.clock)
-        who.sign(f"meters {verdict}", done.proposal_id, verdict=verdict, reason=reason, **facts)
+        if not who.sign(act, done.proposal_id, verdict=verdict, reason=reason, **facts) and facts:
+            # Where nobody signs, the audit trail has the hash by which the next act knows the decision's file.
+            event = AuditEvent(
+                person_id=who.person.person_id, method="", route=act, subject=done.proposal_id, outcome="done",
+                body_sha256=facts["file_sha256"],
+            )  # fmt: skip
+            note_event(store, call.clock, event)
     return done
 
 

@@ -18,7 +18,8 @@ from orchestration.web.web_call import WebCall
 from reports.pages.people_list import ALL_SITES, CHANGES, GIVE, PATH, Invitation, people_page
 
 router = APIRouter(include_in_schema=False)
-NAV = Nav(80, PATH, "People", Permission.PEOPLE_ADMIN, "user-round", MORE, ("home", "ops", "exec", "audit", "site"))
+NAV = Nav(80, PATH, "People", Permission.PEOPLE_ADMIN, "user-round", MORE, ("home", "ops", "exec", "audit", "site"),
+          has_sites=False)  # fmt: skip
 _SHARED = ("locale",)
 
 

@@ -25,7 +25,7 @@ from reports.pages.settings_list import PATH, PREVIEW_MONTHS, ListedRule, OlderT
 router = APIRouter(include_in_schema=False)
 NAV = Nav(
     85, PATH, "Settings", Permission.SETTINGS_UPDATE, "sliders-horizontal", MORE,
-    ("home", "ops", "exec", "audit", "site"),
+    ("home", "ops", "exec", "audit", "site"), has_sites=False,
 )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def view(given: ReportStatus) -> Widget:
         value=Number(label="Made", text=Sentence("{0} made", made), note=note),
         age=given.age, numbers=tuple(numbers), link=given.link, is_synthetic=given.is_synthetic,
         reason="" if given.lines else "no report is made or due", table=_table(given) if given.lines else None,
-        findings=given.findings, chips=4, leads={each.href: each.href for each in given.lines if each.href},
+        findings=given.findings, chips=4,
     )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def _table(given: ReportStatus) -> Table:
     # What asks for somebody stands first.
     lines = sorted(given.lines, key=lambda each: (not each.stale, each.status != "due", each.period), reverse=False)
     rows = [
-        [Cell(text=given.titles.get(each.name) or words(each.name), figure_id=each.href),
+        [Cell(text=given.titles.get(each.name) or words(each.name), href=each.href),
          named(given.names.get(each.site, each.site)),
          span_text(each.period, "UTC", given.locale), str(each.revision or "–"),
          Cell(text=each.status.capitalize() if each.status in STATES else each.status,

@@ -40,7 +40,7 @@ def view(given: SitesTable) -> Widget:
         ("EUI", "kWh/m²"), ("Status", ""),
     ]  # fmt: skip
     rows = [
-        [Cell(text=named(each.name), figure_id=each.href), _months(each, given.locale), cell(each.energy, given.locale),
+        [Cell(text=named(each.name), href=each.href), _months(each, given.locale), cell(each.energy, given.locale),
          priced_cell(each.cost, given.locale), cell(each.carbon, given.locale), cell(each.eui, given.locale),
          Cell(text=each.status, tone=each.tone)]
         for each in given.rows
@@ -48,7 +48,7 @@ def view(given: SitesTable) -> Widget:
     return Widget(
         key="sites", title="Sites", state="finding" if given.findings else "value", age=given.age, hint=given.span,
         findings=given.findings, table=table("sites", "Sites", columns, rows), chips=len(columns) - 1,
-        leads={each.href: each.href for each in given.rows if each.href}, is_synthetic=given.is_synthetic,
+        is_synthetic=given.is_synthetic,
         link=given.link, sparks={_key(each): _spark(each, given.locale) for each in given.rows if _known(each)},
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 from typer.testing import CliRunner
 
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from orchestration.cli.main import build_app
 
 SITE = """\

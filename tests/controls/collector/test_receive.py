@@ -22,7 +22,7 @@ from assets.sites.load_sites import NOBODY
 from assets.stores.api_keys import ApiKeyStore
 from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import open_store
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import FixedClock

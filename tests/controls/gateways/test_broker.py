@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from controls.gateways import broker as broker_module
-from controls.gateways.broker import find_mosquitto, free_port, is_listening, mosquitto_lines, start_broker
+from controls.gateways.broker import find_mosquitto, mosquitto_lines, start_broker
 from controls.gateways.mqtt_line import BrokerAddress
+from controls.gateways.ports import free_port, is_listening
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock

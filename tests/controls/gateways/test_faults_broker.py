@@ -22,12 +22,13 @@ from controls.gateways import mqtt_line
 from controls.gateways.access import broker_rights
 from controls.gateways.access.broker_rights import Client, device_client
 from controls.gateways.access.demo_certificate import new_certificate
-from controls.gateways.broker import Broker, free_port, is_listening, start_broker
+from controls.gateways.broker import Broker, start_broker
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.foreign.foreign_mqtt import TopicsDevice
 from controls.gateways.foreign.serve_foreign import ServedTopics
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
+from controls.gateways.ports import free_port, is_listening
 from controls.gateways.serve_mqtt import MqttServedDevice
 from controls.gateways.sources.listen_mqtt import Arrivals, MqttListener
 from controls.templates.load_templates import Template, load_template

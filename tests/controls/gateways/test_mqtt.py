@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from controls.gateways.broker import Broker, free_port, start_broker
+from controls.gateways.broker import Broker, start_broker
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent, NotSent
 from controls.gateways.lease import Outcome
 from controls.gateways.mqtt import MqttDevice, MqttReader
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Will, publish_properties
+from controls.gateways.ports import free_port
 from controls.gateways.serve_mqtt import MqttServedDevice
 from controls.gateways.topics import CommandPayload, Topics, command_payload, loads
 from controls.templates.load_templates import Template, load_template

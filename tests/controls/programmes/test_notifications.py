@@ -18,8 +18,9 @@ from assets.stores.ledgers.job_outcomes import failed_jobs
 from assets.stores.transactions import Store, connect_store
 from controls.demand_response.notifier import Notifier
 from controls.gateways.access.demo_certificate import Certificate
-from controls.gateways.broker import find_mosquitto, free_port, is_listening, start_broker
+from controls.gateways.broker import find_mosquitto, start_broker
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
+from controls.gateways.ports import free_port, is_listening
 from controls.programmes.vtn_client import VtnClient
 from controls.simulator.vtn import LocalVtn
 from data_quality.contracts.control.grid_signal import IMPORT_LIMIT

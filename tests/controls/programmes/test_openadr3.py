@@ -107,7 +107,7 @@ def test_a_wrong_secret_is_refused_in_one_sentence_and_renews_no_heartbeat(vtn: 
 def test_a_token_that_counts_no_longer_is_replaced_at_the_next_look(vtn: LocalVtn, store: Store) -> None:
     heard = listener(vtn, store, Time())
     heard.poll()
-    vtn.forget_tokens()
+    vtn._tokens.clear()
     with pytest.raises(BadInput, match="401"):
         heard.poll()
     assert heard.poll().n_events == 0

@@ -15,8 +15,9 @@ from assets.stores.ledgers.grid_signals import GridSignals
 from assets.stores.live.live_store import LiveReader, LiveStore
 from assets.stores.transactions import Store
 from controls.collector.main import run_collector
-from controls.gateways.broker import Broker, free_port
+from controls.gateways.broker import Broker
 from controls.gateways.mqtt_line import MqttLine
+from controls.gateways.ports import free_port
 from controls.programmes.relay import RelayListener
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.grid_signal import EXPORT_LIMIT, IMPORT_LIMIT, ceiling_kw

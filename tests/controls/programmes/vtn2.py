@@ -9,7 +9,7 @@ from typing import Any, Self
 from openleadr import OpenADRServer
 from openleadr.objects import ActivePeriod, Event, EventDescriptor, EventSignal, Interval, Target
 
-from controls.gateways.broker import free_port
+from controls.gateways.ports import free_port
 
 VEN_ID, CONTEXT = "ven-77", "https://programmes.example/peaks"
 

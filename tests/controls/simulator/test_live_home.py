@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controls.gateways.broker import Broker, free_port
+from controls.gateways.broker import Broker
 from controls.gateways.capabilities import DeviceSilent
 from controls.gateways.modbus import ModbusDevice, ModbusReader
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress
+from controls.gateways.ports import free_port
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.simulator import site_process

@@ -26,7 +26,8 @@ from ml.anomalies.params import DetectorParams
 from ml.anomaly_scoring.live_limits import SiteLimits, StreamLimits, keep_limits
 from orchestration.live_scoring.main import Scorer
 from orchestration.open_project import OpenProject
-from orchestration.supervised.children import Children, wanted_later
+from orchestration.supervised.children import Children
+from orchestration.supervised.parts import wanted_later
 from orchestration.views.open_findings import Look, open_findings
 from tests.live.mqtt_tap import Broker
 from tests.ml.anomaly_scoring.minutes import MINUTE, live_works
@@ -179,7 +180,7 @@ def test_the_process_begins_with_the_first_limits_of_a_project_with_live_sources
     (tmp_path / "meterloom.yaml").write_text("{}\n")
     (tmp_path / "sites").mkdir()
     project = load_project(tmp_path, {})
-    monkeypatch.setattr("orchestration.supervised.children.LOOK_S", 0.0)
+    monkeypatch.setattr("orchestration.supervised.parts.LOOK_S", 0.0)
     with Children(tmp_path / "logs") as children:
         _, scorer = wanted_later(project, [live_works()], children, {}, "5")
         scorer.begin()

@@ -8,7 +8,8 @@ from assets.stores.transactions import open_store
 from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.settings import load_project
 from orchestration.notices.main import pause_s
-from orchestration.supervised.children import Children, wanted_later
+from orchestration.supervised.children import Children
+from orchestration.supervised.parts import wanted_later
 
 
 def test_the_process_begins_with_the_first_choice_and_not_twice(
@@ -17,7 +18,7 @@ def test_the_process_begins_with_the_first_choice_and_not_twice(
     (tmp_path / "meterloom.yaml").write_text("{}\n")
     project = load_project(tmp_path, {})
     store = open_store(project.store_url)
-    monkeypatch.setattr("orchestration.supervised.children.LOOK_S", 0.0)
+    monkeypatch.setattr("orchestration.supervised.parts.LOOK_S", 0.0)
     with Children(tmp_path / "logs") as children:
         [notices] = wanted_later(project, [], children, {}, "5")
         notices.begin()

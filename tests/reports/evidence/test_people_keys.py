@@ -87,7 +87,7 @@ def test_where_the_file_cannot_be_changed_no_private_key_is_left(tmp_path: Path)
     with pytest.raises(BadInput, match="by hand"):
         give_key(people, "me", tmp_path / "keys")
     assert people.read_bytes() == before
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["people.yaml"]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [".lock", "people.yaml"]
 
 
 def test_keys_new_writes_both_halves_and_overwrites_neither(project: Path) -> None:

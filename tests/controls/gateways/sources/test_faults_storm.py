@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from controls.gateways.broker import Broker, free_port, start_broker
+from controls.gateways.broker import Broker, start_broker
 from controls.gateways.capabilities import DeviceSilent
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress
+from controls.gateways.ports import free_port
 from controls.gateways.serve_mqtt import MqttServedDevice
 from controls.gateways.sources.tally import Pauses
 from controls.templates.load_templates import load_template

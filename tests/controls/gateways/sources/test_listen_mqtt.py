@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from controls.gateways.access.demo_certificate import new_certificate
-from controls.gateways.broker import Broker, free_port, start_broker
+from controls.gateways.broker import Broker, start_broker
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
+from controls.gateways.ports import free_port
 from controls.gateways.sources.listen_mqtt import MqttListener
 from controls.gateways.sources.open_source import open_source
 from data_quality.contracts.errors import BadInput
@@ -90,7 +91,7 @@ def test_a_held_back_message_is_no_gap_when_it_comes_again(broker: Broker, sende
     sender.publish("live/held", message(6))
     until(lambda: [sample.seq for sample in sink.samples] == [1, 2, 3, 4, 5, 6], 20)
     one.stop()
-    assert (one.state().missing, one.state().doubled, one.arrivals("live/held").restarts) == (0, 5, 0)
+    assert (one.state().missing, one.state().doubled, one._arrivals["live/held"].restarts) == (0, 5, 0)
 
 
 def test_gaps_restarts_and_bad_messages_are_counted_and_stop_nobody(broker: Broker, sender: MqttLine) -> None:
@@ -106,7 +107,7 @@ def test_gaps_restarts_and_bad_messages_are_counted_and_stop_nobody(broker: Brok
     state = one.state()
     # 2 and 3 did not come; a message without a time is a number that came.
     assert (state.accepted, state.rejected, state.missing) == (5, 2, 2)
-    assert one.arrivals("live/x").restarts == 1
+    assert one._arrivals["live/x"].restarts == 1
     assert {refusal.reason for refusal in sink.refusals} == {
         "expected a number, or JSON whose numbers are finite", "no time with its offset at 'at'",
     }  # fmt: skip

@@ -1,0 +1,165 @@
+"""The frame around a page: places of the side bar and what waits there, sites to choose from, looks."""
+
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
+
+from assets.stores.ledgers.alert_events import last_acts
+from assets.stores.ledgers.work_orders import WorkOrders
+from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
+from data_quality.contracts.errors import MeterloomError
+from data_quality.contracts.site_file.site import Site
+from orchestration.views.open_findings import Look, open_findings
+from orchestration.web.request_context import CHANGED, LOOKS, MORE, Ask
+from reports.pages.address import Address
+from reports.pages.board import boards, home_board, homes_of, is_home
+from reports.pages.page import Form, Input
+from reports.pages.start import PATH as START
+from reports.texts.locales import named, rules_of
+
+# With so few places no headings part them and none is folded.
+FEW = 5
+# Pages that are of one site or of all of them; every other begins anew at another site.
+OF_ALL = {"/enpi", "/packs", "/reports", *(f"/board/{name}" for name, each in boards().items() if each.is_of_all)}
+OF_HOME = {f"/board/{name}" for name, each in boards().items() if each.is_of_home}
+OF_SITE = OF_ALL | {"/bills", "/data", "/devices", "/energy", "/findings", "/forecast", "/live"}
+OF_SITE |= {f"/board/{name}" for name in boards()}
+
+
+class Place(NamedTuple):
+    """One place of the side bar. waiting: how many things there wait for somebody."""
+
+    href: str
+    text: str
+    icon: str
+    group: str
+    is_here: bool
+    waiting: int = 0
+
+
+class SiteLink(NamedTuple):
+    """One site of the picker. about: its zone, by whose days all periods are."""
+
+    href: str
+    text: str
+    about: str
+    is_here: bool
+    icon: str = "building-2"
+
+
+class Frame(NamedTuple):
+    """Frame of the page. looks: by name what may be chosen, as value, words, and whether it is the present
+    one. here: the address that a form of the frame leads back to. is_demo: every site that the page may be of is
+    simulated.
+    """
+
+    places: list[Place]
+    sites: list[SiteLink]
+    looks: dict[str, list[tuple[str, str, bool]]]
+    here: str
+    is_demo: bool
+
+
+def frame_of(ask: Ask, address: Address) -> Frame:
+    """The frame of a page at the address."""
+    found: dict[str, Site] = {}
+    # A site file that cannot be read is what the page itself is about.
+    with suppress(MeterloomError):
+        found = ask.sites()
+    of = [found[address.site]] if address.site in found else [*found.values()]
+    # What is set up there is somebody's own.
+    is_demo = bool(of) and address.path != START and all(each.is_simulated for each in of)
+    return Frame(_places(ask, address, found), _sites(address, found), _looks(ask, address), address.href(), is_demo)
+
+
+def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:
+    """Places that the person's roles stand for and that they may open, their own board first."""
+    homes, first = homes_of(ask.person, sites.values()), f"/board/{home_board(ask.person, sites.values())}"
+    chosen = sites.get(address.site) or next(iter(sites.values()), None)
+    hidden = OF_HOME if chosen is None or not is_home(chosen) else set()
+    open_ = [
+        each
+        for each in ask.nav
+        # Who has no board of their own, as an admin, has whatever place they may open.
+        if may(ask.person, each.needs) and (not homes or homes & set(each.homes)) and each.path not in hidden
+    ]
+    # One page that has another name at homes is one place.
+    open_ = list({each.path: each for each in open_}.values())
+    folded = {each.path for each in open_ if each.group == MORE and each.path != first and len(open_) > FEW}
+    open_.sort(key=lambda each: (each.path != first, each.path in folded, each.place))
+    has_headings = len(open_) - len(folded) > FEW
+    counts = _counts(ask, chosen)
+    # A period of one page is no other's.
+    kept = {"period": None, "grain": None, "compare": None, "as_of": None}
+    return [
+        Place(
+            address.href(each.path, **kept, **({} if each.has_sites else {"site": None, "scope": None})),
+            each.text, each.icon,
+            MORE if each.path in folded else each.group if has_headings and each.path != first else "",
+            address.path == each.path or address.path.startswith(f"{each.path}/"), counts.get(each.path, 0),
+        )
+        for each in open_
+    ]  # fmt: skip
+
+
+def _counts(ask: Ask, site: Site | None) -> dict[str, int]:
+    """What waits for somebody at the site, by the places that show it; nothing for who may not see it.
+
+    Counted once a minute, and again as soon as somebody acted on a finding or a task.
+    """
+    if site is None or not (may(ask.person, Permission.ANOMALY_READ) and sees_whole_site(ask.person)):
+        return {}
+    # A page does not fail for a count: what cannot be read is what the page itself is about.
+    with suppress(MeterloomError):
+        project, sees_all = ask.project, not ask.person.sites
+        [acts] = project.store.rows(last_acts(site.site_id))
+        key = (site.site_id, sees_all, ask.now_utc.replace(second=0, microsecond=0), *acts.values())
+        look = partial(Look, project, site, ask.now_utc, with_every_site=sees_all, with_money=False)
+        return project.cache.once("open_counts", key, lambda: open_counts(look()))
+    return {}
+
+
+def open_counts(look: Look) -> dict[str, int]:
+    """Open findings and tasks of a site by the places that show them; a look at every source takes some 30 ms."""
+    findings = sum(each.needs_someone for each in open_findings(look).standing)
+    tasks = sum(each.is_open for each in WorkOrders(look.project.store).standing(look.site.site_id))
+    return {"/board/ops": findings, "/findings": findings, "/tasks": tasks}
+
+
+def _sites(address: Address, found: dict[str, Site]) -> list[SiteLink]:
+    """The person's sites, and all of them together where the page can show that."""
+    path = address.path if address.path in OF_SITE else "/"
+    kept = {"scope": None, "grain": None, **({} if path == "/energy" else {"period": None})}
+    chosen = address.site or ("" if path in OF_ALL else next(iter(found), ""))
+    links = [
+        SiteLink(
+            address.href("/" if path in OF_HOME and not is_home(site) else path, site=each, **kept),
+            named(site.name), site.time_zone, each == chosen, "house" if is_home(site) else "building-2",
+        )
+        for each, site in found.items()
+    ]  # fmt: skip
+    if path in OF_ALL and len(links) > 1:
+        links.insert(0, SiteLink(address.href(path, site=None, **kept), "All sites", "", not chosen))
+    return links
+
+
+def look_undone(ask: Ask, address: Address) -> Form | None:
+    """Form that gives back a look which was changed a moment ago."""
+    name, _, value = ask.looks.get(CHANGED, "").partition(".")
+    if not name:
+        return None
+    kept = {name: value, "next": address.href(), "seen": CHANGED}
+    fields = tuple(Input(name=each, kind="hidden", value=text) for each, text in kept.items())
+    return Form(title="View", action="/profile/look", fields=fields, undoes="The view was changed.")
+
+
+def _looks(ask: Ask, address: Address) -> dict[str, list[tuple[str, str, bool]]]:
+    words = {
+        "theme": {"": "System", "light": "Light", "dark": "Dark"},
+        "text": {"": "100 %", "112": "112 %", "125": "125 %"},
+        "locale": {"": "English", **{each: rules_of(each).name or each for each in LOOKS["locale"]}},
+    }
+    now = {**ask.looks, "locale": "" if address.locale == "en" else address.locale}
+    return {
+        name: [(value, text, value == now.get(name, "")) for value, text in of.items()] for name, of in words.items()
+    }
