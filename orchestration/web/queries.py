@@ -28,7 +28,7 @@ from orchestration.open_project import OpenProject
 from orchestration.warehouse.marts_as_of import is_built, past_folder, seconds_to_build
 from orchestration.web.request_context import Ask
 from orchestration.web.work import BeingBuilt, work_of
-from reports.figures.answer import Asking
+from reports.assess import Asking
 from reports.pages.address import span
 from reports.pages.header import header_blocks
 from reports.pages.page import PageBlock

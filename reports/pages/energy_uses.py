@@ -9,8 +9,9 @@ from datetime import date
 from assets.kpi.enpi.use_register import SeuLine
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.sentence import Numeral, Sentence, Text
+from reports.assess import SHOWN, Quarter
 from reports.datasets.base import DayPoint
-from reports.figures.use_quarters import SHOWN, Driver, Quarter, UseDays
+from reports.figures.use_data import Driver, UseDays
 from reports.pages.address import Address, why_measure
 from reports.pages.chart import Chart, ChartRow, Role, day_ticks
 from reports.pages.numbers import Number

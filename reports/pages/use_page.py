@@ -8,7 +8,8 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from reports.figures.use_quarters import SHOWN, Quarter, UseData
+from reports.assess import SHOWN, Quarter
+from reports.figures.use_data import UseData
 from reports.pages.address import Address
 from reports.pages.adjustment_acts import adjustment_span
 from reports.pages.chart import Chart, ChartRow, Limit, Role, day_ticks, ticks_of

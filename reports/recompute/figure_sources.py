@@ -29,7 +29,7 @@ from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.organisation import Organisation
-from data_quality.contracts.reporting.figure import KpiDefinition, TraceInput
+from data_quality.contracts.reporting.figure import KPI, Figure, KpiDefinition, TraceInput
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnight_utc, parse_instant
 from data_quality.contracts.units import ARITHMETIC
@@ -405,6 +405,17 @@ class Sources:
         """The site file as an input: meters, calendar, tariff and factors stand in it."""
         digest = self.keep(("site", site.site_id), lambda: site_sha256(site))
         return TraceInput(kind="version", id=site.site_id, role="site", sha256=digest)
+
+    def with_digests(self, figures: Iterable[Figure]) -> list[Figure]:
+        """Figures of KPIs with the few inputs that time could take from them: site file and SQL as they are now."""
+        return [self._with_few(each) if each.trace.computation == KPI else each for each in figures]
+
+    def _with_few(self, figure: Figure) -> Figure:
+        trace = figure.trace
+        if any(each.role == "site" for each in trace.inputs):
+            return figure
+        few = (self.site_input(self.site(trace.parameters["site"])), self.definition_input())
+        return figure.model_copy(update={"trace": trace.model_copy(update={"inputs": (*few, *trace.inputs)})})
 
     def calendar_inputs(self, site: Site, start: date, end: date) -> list[TraceInput]:
         """The calendar of each year that [start, end) touches, as inputs `site/year`; value names the versions."""

@@ -18,8 +18,8 @@ from data_quality.contracts.time import Period, months_of, parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import PeriodOption, SiteOption
-from orchestration.views.requested_figures import use_ids
-from reports.assess import TREND_YEARS, UseRequest, baselines_in_force, enb_of
+from reports.assess import TREND_YEARS, UseRequest, baselines_in_force, enb_of, use_asker
+from reports.datasets.base import use_item
 from reports.gates import refuse_future, refuse_without_readings
 from reports.recompute.claims import against_use, claim_of
 from reports.recompute.figure_sources import seu_of
@@ -46,11 +46,11 @@ def enpi(
     # The saving as far as it may be printed: none, and why, where the gate bars it.
     data = _dumped(result) | _dumped(claim_of(known, use, result, caveats))
     # Put ids that `trace` takes beside the numbers: of the span, and of the months that are whole in it.
-    project, months = call.project, {str(each.start): each for each in months_of(span)}
-    data["figures"] = use_ids(project, use_query, [span], FIGURES, call.clock)[span]
+    months = {str(each.start): each for each in months_of(span)}
+    data["figures"] = _ids(call, use_query, [span], FIGURES)[span]
     shown = {each["start"]: months[each["start"]] for each in data["months"] if each["start"] in months}
     if shown:
-        of_months = use_ids(project, use_query, shown.values(), OF_MONTHS, call.clock)
+        of_months = _ids(call, use_query, list(shown.values()), OF_MONTHS)
         for each in data["months"]:
             if each["start"] in shown:
                 each["figures"] = of_months[shown[each["start"]]]
@@ -73,6 +73,14 @@ FIGURES = (
 OF_MONTHS = FIGURES[1:3] + FIGURES[4:6]
 
 
+def _ids(call: Call, use: UseRequest, spans: Sequence[Period], measures: Sequence[str]) -> dict[Period, dict[str, str]]:
+    """Span -> measure -> id of the numbers of the use against its baseline; empty ids where nothing is kept."""
+    ask, _ = use_asker(use, min(each.start for each in spans), max(each.end for each in spans))
+    made = {each: {name: ask.measure("enpi", name, use_item(use.seu, each)) for name in measures} for each in spans}
+    ids = call.project.kept_ids(ask.book.figures(), call.clock)
+    return {each: {name: ids.of(figure) for name, figure in figures.items()} for each, figures in made.items()}
+
+
 def _trend_with_ids(
     call: Call, use_query: UseRequest, versions: Sequence[BaselineVersion], trend: Sequence[QuarterStatus]
 ) -> list[dict[str, Any]]:
@@ -83,7 +91,7 @@ def _trend_with_ids(
             for each in rows
         ]
         use = replace(use_query, version=by_number[number])
-        ids = use_ids(call.project, use, [span for _, span in quarters], OF_MONTHS, call.clock)
+        ids = _ids(call, use, [span for _, span in quarters], OF_MONTHS)
         found += [{**_dumped(each), "figures": ids[span]} for each, span in quarters]
     return found
 

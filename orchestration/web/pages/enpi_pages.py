@@ -18,8 +18,8 @@ from orchestration.web.pages.adjustment_pages import adjustment_actor
 from orchestration.web.pages.job_pages import fit_form
 from orchestration.web.queries import asking, stamp_of_uses
 from orchestration.web.request_context import Ask, Nav, requires
-from reports.assess import enb_of, known_days
-from reports.figures.use_quarters import UseData, newest_assessable, use_data, use_request
+from reports.assess import enb_of, known_days, use_request
+from reports.figures.use_data import UseData, newest_assessable, use_data
 from reports.pages.address import span
 from reports.pages.adjustment_acts import adjustment_acts
 from reports.pages.energy_uses import enpi_list, quarters_csv, version_address
@@ -40,7 +40,7 @@ def uses(request: Request, ask: Ask = requires(Permission.BASELINE_READ)) -> Res
     def page() -> Page:
         sources = project.sources(keeps=False)
         known = {name: asking(ask.of(site=name), sources) for name in sites}
-        found = [(line, newest_assessable(known[line.site], use_request(known[line.site], line.id))) for line in lines]
+        found = [(line, newest_assessable(use_request(known[line.site], line.id))) for line in lines]
         return enpi_list(found, ask.address, sites={each: site.name for each, site in sites.items()})
 
     stamp = f"{stamp_of_uses(ask, sites.values())}|{[each.last_report for each in lines]}"
