@@ -104,7 +104,7 @@ def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> tu
     project, known = call.project, call.project.site(site)
     use = seu_of(known, seu)
     # One instant for all that follows: readings, baselines and adjustments of one view.
-    as_of = call.as_of_utc or project.store.known_at(call.clock)
+    as_of = call.as_known_utc
     if number is None:
         version = baselines_in_force(known, project.baselines, as_of_utc=as_of).get(use.seu_id)
     else:

@@ -89,7 +89,7 @@ def gaps(
     if (site is None) == (organisation is None):
         raise BadInput("name --site SITE or --organisation ORGANISATION, one of them", reason="no_site")
     project = call.project
-    as_of = call.as_of_utc or project.store.known_at(call.clock)
+    as_of = call.as_known_utc
     shared: dict[str, Any] = {
         "sources": call.sources, "known_at_utc": as_of, "names": project.names, "language": language,
         "answers": answers_of(project),
