@@ -22,14 +22,14 @@ from starlette.responses import HTMLResponse, Response
 
 from assets.stores.ledgers.alert_events import last_acts
 from assets.stores.ledgers.work_orders import WorkOrders
-from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
+from data_quality.contracts.access.permissions import Permission, home_board, homes_of, is_home, may, sees_whole_site
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.site_file.site import Site
 from orchestration.views.open_findings import Look, open_findings
 from orchestration.web.cache import answered, as_taken
 from orchestration.web.request_context import CHANGED, LOOKS, MORE, Ask
 from reports.pages.address import Address
-from reports.pages.board import boards, home_board, homes_of, is_home
+from reports.pages.board import boards
 from reports.pages.chart import Chart, chart_data, chart_table
 from reports.pages.page import Act, Form, Input, Page, PageBlock, Part, Widget
 from reports.pages.start import PATH as START

@@ -16,10 +16,8 @@ from reports.pages.address import Address, why_measure
 from reports.pages.chart import Chart, ChartRow, Role, day_ticks
 from reports.pages.numbers import Number
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
-from reports.pages.report_library import span_text
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Paragraph
-from reports.texts.locales import format_alike, named, period_text
+from reports.report_content import Cell, Paragraph, table
+from reports.texts.locales import format_alike, named, period_text, span_text
 from reports.writer import words
 
 UNIT = "kwh"

@@ -16,10 +16,17 @@ from reports.pages.chart import Chart, ChartRow, Limit, Role, day_ticks, ticks_o
 from reports.pages.energy_uses import ENPI, day_charts, use_address, why_quarter
 from reports.pages.numbers import Number
 from reports.pages.page import Cards, Choice, Form, Item, Look, Option, Page, PageBlock, Part, Widget
-from reports.pages.report_library import span_text
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Column, Table
-from reports.texts.locales import format_alike, named, period_text, quarter_text, short_date, unit_text, written
+from reports.report_content import Cell, Column, Table, table
+from reports.texts.locales import (
+    format_alike,
+    named,
+    period_text,
+    quarter_text,
+    short_date,
+    span_text,
+    unit_text,
+    written,
+)
 from reports.writer import significance, words
 
 REPORTS, FINDINGS = "/reports", "/findings"

@@ -11,9 +11,16 @@ from typing import Any, TypeVar
 import polars as pl
 
 from assets.carbon.factor_choice.factor_view import FactorView, known_factors, version_text, versions_behind
-from assets.kpi.enpi.daily import SiteDays, days_in, seu_days, uses_streams
+from assets.kpi.enpi.daily import (
+    SiteDays,
+    adjusted_days,
+    days_in,
+    expected_days,
+    features_by_day,
+    seu_days,
+    uses_streams,
+)
 from assets.kpi.enpi.enpi_result import DayPair, day_pairs
-from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, features_by_day
 from assets.kpi.from_readings import FACTORED, Definitions, scope_meters
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load_sites import site_sha256

@@ -15,8 +15,8 @@ from orchestration.web.request_context import Ask
 from reports.content.templates import read_template, template_files
 from reports.evidence.lifecycle import lives_at
 from reports.figures.trace import stale_revisions
-from reports.pages.report_library import NO_REPORTS, ReportLine, Wanted, span_text
-from reports.texts.locales import chosen
+from reports.pages.report_library import NO_REPORTS, ReportLine, Wanted
+from reports.texts.locales import chosen, span_text
 from reports.writer import words
 
 Titles = Mapping[str, Mapping[str, str]]
