@@ -18,7 +18,7 @@ from reports.content.template_periods import check_period
 from reports.content.uncertainty import findings_of, headline_bands, printed_bands, uncertainty_sections
 from reports.datasets.base import Books, Dataset, Given, shifted
 from reports.datasets.dataset_registry import make_datasets
-from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
+from reports.datasets.enpi_findings import SYNTHETIC, in_order
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.gates import period_not_over

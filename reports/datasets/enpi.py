@@ -14,8 +14,8 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, PublishedKpis, use_item
-from reports.datasets.of_uses.day_lines import UseDays, day_points
-from reports.datasets.of_uses.enpi_findings import seu_findings
+from reports.datasets.day_lines import UseDays, day_points
+from reports.datasets.enpi_findings import seu_findings
 from reports.recompute import claims
 from reports.recompute.claims import Claim, against_use, claim_of
 from reports.recompute.computations import (

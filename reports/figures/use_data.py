@@ -27,7 +27,7 @@ from reports.assess import (
     use_request,
 )
 from reports.datasets.base import DayPoint, use_item
-from reports.datasets.of_uses.day_lines import every_day
+from reports.datasets.day_lines import every_day
 
 # Quarters that are looked at for the newest that can be assessed.
 MOST_BACK = 8

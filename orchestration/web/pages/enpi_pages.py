@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from assets.kpi.enpi.use_register import SeuLine, seu_lines
+from assets.kpi.enpi.use_register import REPORT, SeuLine, seu_lines
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
@@ -89,9 +89,15 @@ def _use_data(ask: Ask, site: str, seu: str) -> UseData:
     known = known_days(site_asking.site, site_asking.sources, site_asking.as_of_utc)
     usual = str(ask.as_known_utc.year if known is None else (known.end - timedelta(days=1)).year)
     period = span(ask.address, time_zone=site_asking.site.time_zone, now_utc=ask.as_known_utc, usual=usual)
-    [report] = [each.last_report or "" for each in _lines(ask, {site: site_asking.site}) if each.id == seu] or [""]
+    active = {f"seu:{each.seu_id}" for each in site_asking.site.seus if each.is_active}
+    reported = ask.project.reports.newest_periods(site, REPORT, active & {f"seu:{seu}"})
     return use_data(
-        site_asking, seu, period, baseline=ask.address.part("baseline"), names=ask.project.names, last_report=report
+        site_asking,
+        seu,
+        period,
+        baseline=ask.address.part("baseline"),
+        names=ask.project.names,
+        last_report=reported.get(f"seu:{seu}", ""),
     )
 
 
