@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Annotated, Any
@@ -62,7 +63,7 @@ def enpi(
         data["what_if"] = _what_if(use_query, span, what_if)
     if mix is not None:
         data["mix"] = _mix(use_query, span, mix)
-    return Answer(data, enpi_parts(data, use=use.name, site=known.site_id, rule=use.status_rule))
+    return Answer(data, partial(enpi_parts, data, use=use.name, site=known.site_id, rule=use.status_rule))
 
 
 # What is printed of the span and of each of its months.
