@@ -15,9 +15,11 @@ from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.report_ledger import ReportStore, keep_site_version
+from assets.stores.published.requested_figures import Ids, RequestedFigures, renamed
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
+from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
@@ -197,6 +199,23 @@ class OpenProject:
     def keep_site(self, site: Site, clock: Clock) -> None:
         """Keep a site file under its hash: figures that are made of it are recomputed with it, whatever it says."""
         keep_site_version(self.store, site, site_sha256(site), clock)
+
+    def kept_ids(self, figures: Sequence[Figure], clock: Clock) -> Ids:
+        """Keep the figures of an answer for a while, inputs before what is made of them, so that each can be traced."""
+        if self.store.read_only is not None or not figures:
+            return Ids({}, None)
+        sources = self.sources()
+        found = renamed(sources.with_digests(figures))
+        until_utc = RequestedFigures(self.project.data_dir).keep(found, now_utc=clock.now_utc())
+        if until_utc is not None:
+            inputs = {
+                (each.id, each.sha256) for one in found.values() for each in one.trace.inputs if each.role == "site"
+            }
+            for site_id, sha256 in sorted(inputs):
+                keep = partial(keep_site_version, self.store, sources.site(site_id), sha256, clock)
+                # What is kept once stays.
+                self.cache.once("site_versions", sha256, keep)
+        return Ids(found, until_utc)
 
     def stage(self, name: str, *, site_id: str | None = None) -> "Stage":
         """The stage kpi or enpi of the marts over the project as it is now, or over one of its sites."""

@@ -4,7 +4,7 @@ Every number that a cell shows is a figure of the register; the cell carries its
 they never add, round or look anything up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self
 
@@ -71,6 +71,28 @@ class Table(Model):
                     f"table {self.key!r} has {len(self.columns)} columns, a row has {len(row.cells)} cells"
                 )
         return self
+
+
+def table(
+    key: str, title: Text, columns: Sequence[Column | Text | tuple[Text, str]],
+    rows: Iterable[Iterable[Cell | Text]], *, note: Text = "",
+) -> Table:  # fmt: skip
+    """A table of a page. columns: a title alone is of words; with a unit, empty too, it is of numbers where it has the
+    unit, or behind the first column a figure.
+    """
+    body = [tuple(each if isinstance(each, Cell) else Cell(text=each) for each in row) for row in rows]
+
+    def head(at: int, column: Column | Text | tuple[Text, str]) -> Column:
+        if isinstance(column, Column):
+            return column
+        if isinstance(column, str):
+            return Column(title=column)
+        name, unit = column
+        return Column(title=name, unit=unit, is_number=bool(unit or (at and any(row[at].figure_id for row in body))))
+
+    heads = tuple(head(at, column) for at, column in enumerate(columns))
+    return Table(key=key, title=title, sheet=key[:31], columns=heads, rows=tuple(Row(cells=row) for row in body),
+                 note=note)  # fmt: skip
 
 
 class Paragraph(Model):

@@ -7,7 +7,7 @@ from typing import Generic
 
 import numpy as np
 
-from assets.tariffs.linear.linear_model import N
+from assets.tariffs.linear_model import N
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding

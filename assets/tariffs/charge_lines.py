@@ -1,7 +1,7 @@
 """The tariff's arithmetic, read once: quantities become lines (formulas 5.11), of a bill as of a plan's hours.
 
 A writer does what the two do differently: `Pen` works a bill out in exact decimals, each line rounded on its own; a
-plan's desk (linear/linear_build.py) keeps the same lines as linear forms. Only charges of one segment stand here.
+plan's desk (linear_build.py) keeps the same lines as linear forms. Only charges of one segment stand here.
 Credits, minimum and taxes look at a whole bill: assets/bills/engine/settle.py.
 """
 
@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Generic, NamedTuple, TypedDict, Unpack
 
 from assets.tariffs.bill_part import Usage
-from assets.tariffs.linear.linear_model import N
+from assets.tariffs.linear_model import N
 from assets.tariffs.tiers import Bound, bounds_of, fill, fill_in_time_order, share_pro_rata
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_charges import (

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from assets.tariffs.linear.linear_evaluate import evaluate_parts, of_demand
-from assets.tariffs.linear.linear_model import LinearTerms, Peak
-from assets.tariffs.linear.linear_rows import Parts, rows_of
-from assets.tariffs.linear.linear_rows import Row as BillRow
+from assets.tariffs.linear_evaluate import evaluate_parts, of_demand
+from assets.tariffs.linear_model import LinearTerms, Peak
+from assets.tariffs.linear_rows import Parts, rows_of
+from assets.tariffs.linear_rows import Row as BillRow
 from controls.optimiser.backends.expressions import INF, Constraint, Floats, Linear, Places
 from controls.optimiser.backends.program import Row
 

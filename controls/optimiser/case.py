@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from assets.tariffs.linear.linear_model import LinearTerms
+from assets.tariffs.linear_model import LinearTerms
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.backends.program import Row
 from controls.optimiser.bill_columns import steps_of_intervals

@@ -26,8 +26,8 @@ from assets.kpi.running_cost.supply_terms import without_gaps
 from assets.sites.calendar import types_around
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
-from assets.tariffs.linear.linear_evaluate import energy_prices, evaluate
-from assets.tariffs.linear.linear_model import LinearTerms, NotLinear
+from assets.tariffs.linear_evaluate import energy_prices, evaluate
+from assets.tariffs.linear_model import LinearTerms, NotLinear
 from assets.tariffs.price_series import PriceSeries
 from controls.optimiser.backends.expressions import Floats
 from data_quality.contracts.billing.tariff import Tariff

@@ -202,6 +202,50 @@ def _months_between(start: date, after: date, time_zone: str) -> tuple[Period, .
     return tuple(months)
 
 
+def span(start: date, end: date, time_zone: str) -> Period:
+    """A period with its short name."""
+    return Period(label=period_key(start, end), start=start, end=end, time_zone=time_zone)
+
+
+def quarters_of(period: Period) -> list[Period]:
+    """Calendar quarters that the period touches, clipped to it."""
+    return _grouped(period, 3)
+
+
+def whole_quarters(period: Period) -> list[Period]:
+    """Whole calendar quarters inside of the period, in order."""
+    return [each for each in quarters_of(period) if months_after(each.start, 3) == each.end]
+
+
+def years_of(period: Period) -> list[Period]:
+    """Calendar years that the period touches, clipped to it."""
+    return _grouped(period, 12)
+
+
+def _grouped(period: Period, size: int) -> list[Period]:
+    groups: dict[int, list[Period]] = {}
+    for month in months_of(period):
+        # Months counted through from year 0, so quarters and years fall on whole multiples.
+        groups.setdefault((month.start.year * 12 + month.start.month - 1) // size, []).append(month)
+    return [span(months[0].start, months[-1].end, period.time_zone) for months in groups.values()]
+
+
+def period_key(start: date, end: date) -> str:
+    """2025, 2025-Q1, 2025-03, 2025-03-30 or start_end: the shortest name of a span."""
+    months = end.year * 12 + end.month - start.year * 12 - start.month
+    # One span, one name: it is part of report ids, and a second name would be a second report.
+    if start.day == 1 and end.day == 1:
+        if months == 12 and start.month == 1:
+            return f"{start.year}"
+        if months == 3 and start.month % 3 == 1:
+            return f"{start.year}-Q{(start.month + 2) // 3}"
+        if months == 1:
+            return f"{start:%Y-%m}"
+    if end - start == timedelta(days=1):
+        return start.isoformat()
+    return f"{start}_{end}"
+
+
 def parse_instant(text: str, time_zone: str = "", *, fold: int | None = None) -> datetime:
     """An ISO 8601 instant as UTC; one without offset is read in `time_zone`, or refused. Raises BadInput.
 

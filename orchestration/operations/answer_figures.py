@@ -155,8 +155,7 @@ def _answer(
     # An act is not done again for the sake of a number.
     named |= {} if _is_repeatable(operation, call) else {"act": "true"}
     named["numbers"] = json.dumps(numbers)
-    now_utc = call.project.store.known_at(call.clock) if call.has_opened else call.clock.now_utc()
-    as_of_utc = call.as_of_utc or now_utc
+    as_of_utc = call.as_known_utc if call.has_opened else call.as_of_utc or call.clock.now_utc()
     # Instants and folders of a run are in no id: the same question with the same answer is the same number.
     parts = [
         operation.name,

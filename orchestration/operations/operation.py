@@ -192,6 +192,11 @@ class Call:
         """The instant whose knowledge answers, or None for now."""
         return parse_instant(self._as_of) if self._as_of else None
 
+    @property
+    def as_known_utc(self) -> datetime:
+        """The instant whose knowledge answers: that of --as-of, or now."""
+        return self.as_of_utc or self.project.store.known_at(self.clock)
+
     def acting(self, role: Role) -> Person:
         """The person named by --as, if they hold the role. Raises BadInput."""
         if not self.person:
@@ -205,9 +210,14 @@ class Call:
         return self.project.people.known(self.person)
 
     @property
+    def has_actor(self) -> bool:
+        """True where somebody acts: the person of --as, or somebody who is signed in."""
+        return bool(self.person) or self.is_signed_in
+
+    @property
     def person_id(self) -> str:
         """Id of the person who acts, as far as one is known: empty where nobody is named. Raises BadInput."""
-        return self.known_person().person_id if self.person or self.is_signed_in else ""
+        return self.known_person().person_id if self.has_actor else ""
 
     @property
     def keys_dir(self) -> Path:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from assets.stores.lake.merges import newest_entry
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import months_after, parse_period, zone
-from reports.datasets.base import period_key
+from data_quality.contracts.time import months_after, parse_period, period_key, zone
 from reports.lifecycle.due import due_periods, first_of_period
 
 if TYPE_CHECKING:

@@ -1,22 +1,19 @@
 """Ids of numbers that an answer prints: each can be traced by it, as long as asked figures are kept."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from assets.kpi.claims.mv_savings import ProjectSavings
-from assets.stores.published.report_ledger import ReportStore, keep_site_version
-from assets.stores.published.requested_figures import RequestedFigures, renamed
+from assets.stores.published.report_ledger import ReportStore
+from assets.stores.published.requested_figures import RequestedFigures
 from assets.stores.transactions import Store
-from assets.stores.warehouse.marts import MartReader
 from data_quality.contracts.baselines.baseline import BaselineVersion
-from data_quality.contracts.reporting.figure import Figure, TraceInput
+from data_quality.contracts.reporting.figure import KPI, Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period, months_of
 from orchestration.views.series_ids import SERIES, interval_figure
-from reports.assess import UseRequest
 from reports.datasets.anomalies import AnomalyData
 from reports.datasets.base import Given, Item
 from reports.datasets.footprint_figures import FootprintData
@@ -24,10 +21,9 @@ from reports.datasets.project import MEASURES as PROJECT
 from reports.datasets.project import ProjectData
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
-from reports.figures.answer import Asking, assessing
 from reports.figures.bill_figures import BillFigures, StandingBill
 from reports.figures.kpi_list import inputs_of
-from reports.recompute.computations import KPI, VERSIONS, to_decimal, version_named
+from reports.recompute.computations import VERSIONS, to_decimal, version_named
 from reports.recompute.figure_again import pinned
 from reports.recompute.figure_sources import Sources, parse_dates
 from reports.recompute.hours_again import QUARTER
@@ -61,15 +57,6 @@ class KnownFigures:
         return self._reports.behind(figure_id) or self.figure(figure_id)
 
 
-def with_digests(figures: Iterable[Figure], sources: Sources) -> list[Figure]:
-    """Figures of KPIs with the few inputs that time could take from them: site file and SQL as they are now."""
-    return [_with(each, (*_few(each, sources), *each.trace.inputs)) if _is_bare(each) else each for each in figures]
-
-
-def _few(figure: Figure, sources: Sources) -> tuple[TraceInput, TraceInput]:
-    return sources.site_input(sources.site(figure.trace.parameters["site"])), sources.definition_input()
-
-
 def completed(figure: Figure, sources: Sources) -> Figure:
     """A KPI or a quarter hour with all its inputs, as known at its instant; any other as it is."""
     if figure.trace.computation not in (KPI, QUARTER) or any(each.kind == "lake" for each in figure.trace.inputs):
@@ -86,42 +73,7 @@ def completed(figure: Figure, sources: Sources) -> Figure:
     if figure.trace.computation == QUARTER:
         # No SQL makes it.
         every = [each for each in every if each.role != "definition"]
-    return _with(figure, tuple(every))
-
-
-def _is_bare(figure: Figure) -> bool:
-    return figure.trace.computation == KPI and all(each.role != "site" for each in figure.trace.inputs)
-
-
-def _with(figure: Figure, inputs: tuple[TraceInput, ...]) -> Figure:
-    return figure.model_copy(update={"trace": figure.trace.model_copy(update={"inputs": inputs})})
-
-
-class Ids(NamedTuple):
-    """Figures under the ids that they are kept by, by those that they had. until_utc: None where nothing was kept."""
-
-    figures: dict[str, Figure]
-    until_utc: datetime | None
-
-    def of(self, figure: Figure) -> str:
-        """The id that `trace` takes; empty where the figure is not kept."""
-        return self.figures[figure.figure_id].figure_id if self.until_utc is not None else ""
-
-
-def kept_ids(project: "OpenProject", figures: Sequence[Figure], clock: Clock) -> Ids:
-    """Keep the figures of an answer, inputs before what is made of them."""
-    if project.store.read_only is not None or not figures:
-        return Ids({}, None)
-    sources = project.sources()
-    found = renamed(with_digests(figures, sources))
-    until_utc = RequestedFigures(project.project.data_dir).keep(found, now_utc=clock.now_utc())
-    if until_utc is not None:
-        inputs = {(each.id, each.sha256) for one in found.values() for each in one.trace.inputs if each.role == "site"}
-        for site_id, sha256 in sorted(inputs):
-            keep = partial(keep_site_version, project.store, sources.site(site_id), sha256, clock)
-            # What is kept once stays.
-            project.cache.once("site_versions", sha256, keep)
-    return Ids(found, until_utc)
+    return figure.model_copy(update={"trace": figure.trace.model_copy(update={"inputs": tuple(every)})})
 
 
 def known_figures(project: "OpenProject", sources: Sources, clock: Clock) -> KnownFigures:
@@ -143,7 +95,7 @@ def event_ids(
     ask = Asker(given, {"anomalies": data}, book)
     items = {each: item for each in events if (item := data.item(each)) is not None}
     made = {name: {of: ask.question(f"anomalies.{of}", item) for of in OF_EVENTS} for name, item in items.items()}
-    ids = kept_ids(project, book.figures(), clock)
+    ids = project.kept_ids(book.figures(), clock)
     return {name: {of: ids.of(figure) for of, figure in figures.items()} for name, figures in made.items()}
 
 
@@ -157,7 +109,7 @@ def bill_ids(
     figures = BillFigures(site, bills, as_of_utc=as_of_utc)
     lines = [(bill, line) for bill in bills for line in (None, *(bill.audit.lines if bill.audit is not None else ()))]
     made = {(bill.bill_id, "" if line is None else line.id): figures.of(bill, line) for bill, line in lines}
-    ids = kept_ids(project, figures.book.figures(), clock)
+    ids = project.kept_ids(figures.book.figures(), clock)
     return {at: {of: ids.of(each) for of, each in of_bill._asdict().items()} for at, of_bill in made.items() if of_bill}
 
 
@@ -184,7 +136,7 @@ def project_ids(
     ask, item = Asker(given, {"project": ProjectData(given)}, book), Item(name, name, f"project:{name}", span)
     energies = {of: each for of, each in found.model_dump().items() if of.endswith("_kwh") and of in PROJECT}
     made = {of: ask.question(f"project.{of}", item) for of in energies}
-    ids = kept_ids(project, book.figures(), clock)
+    ids = project.kept_ids(book.figures(), clock)
     return {of: ids.of(each) for of, each in made.items() if each.value == to_decimal(energies[of])}
 
 
@@ -218,27 +170,5 @@ def footprint_ids(
         scope = f"carrier:{carrier}" if carrier else f"site:{site.site_id}"
         item = Item(key=carrier, label=carrier or site.name, scope=scope, period=spans[month])
         made[measure, carrier, month] = ask.question(f"footprint.{measure}", item)
-    ids = kept_ids(project, book.figures(), clock)
+    ids = project.kept_ids(book.figures(), clock)
     return {key: (figure.value, ids.of(figure)) for key, figure in made.items()}
-
-
-def use_ids(
-    project: "OpenProject", use: UseRequest, spans: Iterable[Period], measures: Sequence[str], clock: Clock
-) -> dict[Period, dict[str, str]]:
-    """Span -> measure -> id of the numbers of an energy use against its baseline; empty ids where nothing is kept."""
-    every = list(spans)
-    start, end = min(each.start for each in every), max(each.end for each in every)
-    whole = Period(label=f"{start}/{end}", start=start, end=end, time_zone=use.site.time_zone)
-    book = FigureBook(
-        report_id=f"enpi/{use.site.site_id}/{use.seu.seu_id}/{whole.label}",
-        revision=0,
-        as_of_utc=use.as_of_utc,
-        is_synthetic=use.sources.has_synthetic(use.site, whole, use.as_of_utc),
-    )
-    read = MartReader(project.project.marts_dir)
-    given = Asking(use.site, use.sources, None, read, project.baselines, use.as_of_utc)
-    ask, scope = assessing(given, whole, {use.seu.seu_id: use.version}, book), f"seu:{use.seu.seu_id}"
-    items = {each: Item(key="", label=use.seu.name, scope=scope, period=each) for each in every}
-    made = {each: {name: ask.question(f"enpi.{name}", item) for name in measures} for each, item in items.items()}
-    ids = kept_ids(project, book.figures(), clock)
-    return {each: {name: ids.of(figure) for name, figure in figures.items()} for each, figures in made.items()}

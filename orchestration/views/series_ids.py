@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from assets.sites.scopes import register_scopes
 from assets.stores.published.report_ledger import keep_site_version
 from assets.stores.published.requested_figures import RequestedFigures
-from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure, Trace
+from data_quality.contracts.reporting.figure import KPI, REGISTER_KPI, Figure, Trace
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, months_after, zone
-from reports.recompute.computations import KPI, code_sha256
+from reports.recompute.computations import code_sha256
 from reports.recompute.hours_again import QUARTER
 
 if TYPE_CHECKING:

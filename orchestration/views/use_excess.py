@@ -34,7 +34,8 @@ def excess_cost(
 
     def figures() -> tuple[float | None, int | None]:
         # Only a use over its limit waits for what makes figures.
-        from reports.figures.answer import Asking, figures_of
+        from reports.assess import Asking
+        from reports.figures.answer import figures_of
         from reports.figures.query import read_question
 
         marts_dir, sources = project.project.marts_dir, project.sources(keeps=False)

@@ -6,13 +6,20 @@ from typing import NamedTuple
 
 from assets.stores.ledgers.alert_events import last_acts
 from assets.stores.ledgers.work_orders import WorkOrders
-from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
+from data_quality.contracts.access.permissions import (
+    Permission,
+    home_board,
+    homes_of,
+    is_home,
+    may,
+    sees_whole_site,
+)
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.site_file.site import Site
 from orchestration.views.open_findings import Look, open_findings
 from orchestration.web.request_context import CHANGED, LOOKS, MORE, Ask
 from reports.pages.address import Address
-from reports.pages.board import boards, home_board, homes_of, is_home
+from reports.pages.board import boards
 from reports.pages.page import Form, Input
 from reports.pages.start import PATH as START
 from reports.texts.locales import named, rules_of

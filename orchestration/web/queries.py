@@ -28,7 +28,7 @@ from orchestration.open_project import OpenProject
 from orchestration.warehouse.marts_as_of import is_built, past_folder, seconds_to_build
 from orchestration.web.request_context import Ask
 from orchestration.web.work import BeingBuilt, work_of
-from reports.figures.answer import Asking
+from reports.assess import Asking
 from reports.pages.address import span
 from reports.pages.header import header_blocks
 from reports.pages.page import PageBlock
@@ -174,8 +174,8 @@ def stamp_of_uses(ask: Ask, sites: Iterable[Site]) -> str:
     stamps = [site_sha256(each) if is_past else stamp_of(ask, each) for each in known]
     for site in known:
         for each in project.baselines.versions(site.site_id):
-            doubts = sum(1 for found in each.baseline.findings if found.is_blocking)
-            stamps.append(f"{each.baseline_id}@{each.version} {each.status} {each.approved_at_utc} {doubts}")
+            codes = [found.code for found in each.baseline.findings]
+            stamps.append(f"{each.baseline_id}@{each.version} {each.status} {each.approved_at_utc} {codes}")
     records = AdjustmentStore(project.store).records(site_id=[each.site_id for each in known])
     stamps += [f"{each.adjustment.adjustment_id} {each.status}" for each in records]
     ask.stamps[key] = "|".join(stamps)

@@ -12,7 +12,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.views.requested_figures import kept_ids, known_figures
+from orchestration.views.requested_figures import known_figures
 from orchestration.warehouse.dbt import kpi_catalogue
 from orchestration.web.cache import MOST_POINTS
 from orchestration.web.number_parts import files_behind, quarters_of, scope_name
@@ -76,7 +76,7 @@ def requested_number(ask: Ask) -> Number:
     in_hand = InHand(ask.project.reports, {each.figure_id: each for each in book.figures()})
     message = f"the site has no number of scope {figure.scope!r}"
     _refuse_others(ask, figure, in_hand, message, "unknown_scope", shared=shared)
-    ids = kept_ids(ask.project, book.figures(), ask.clock)
+    ids = ask.project.kept_ids(book.figures(), ask.clock)
     if ids.until_utc is not None:
         figure = ids.figures[figure.figure_id]
         in_hand = InHand(ask.project.reports, {each.figure_id: each for each in ids.figures.values()})

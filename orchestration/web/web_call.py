@@ -1,12 +1,14 @@
 """A call of an operation over the network: by who stands behind the request, in the project that is open."""
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from functools import cached_property
 
 from assets.stores.sign import Signer, key_needed
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Person, Role
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.operations.operation import Call
@@ -14,6 +16,7 @@ from orchestration.web.queries import instant_of
 from orchestration.web.request_context import Ask
 from orchestration.web.signing import ASK, SIGNATURE, BrowserSigner, TextSigner, signed_at
 from reports.pages.signers import Signer as FormSigner
+from reports.texts.locales import named
 
 # The field of a form that makes a secret: 256 bits, drawn for it alone.
 CHANCE = "chance"
@@ -90,3 +93,11 @@ def signer_of(ask: Ask) -> FormSigner:
 def has_keys(people: People) -> bool:
     """True where acts are signed: one key in the people file, and everybody must."""
     return any(each.public_key for each in people.people)
+
+
+def who_else(people: People, role: Role, without: Collection[str]) -> str:
+    """People who can do it instead, in a sentence."""
+    others = [each.name for each in people.people if role in each.roles and each.person_id not in without]
+    if not others:
+        return Sentence("Nobody else has the role {0}.", Sentence(role.value))
+    return Sentence("It can be done by {0}.", named(", ".join(others)))

@@ -37,7 +37,8 @@ from orchestration.notices.choices import choices_of, may_be_notified
 from orchestration.notices.decide import quiet_end
 from orchestration.workflows.proposals import curtailment, drafts, mv_plan
 from orchestration.workflows.triggers import At, Subject, subjects_of
-from reports.figures.answer import Asking, figures_of
+from reports.assess import Asking
+from reports.figures.answer import figures_of
 from reports.figures.query import Query
 from reports.pages.tasks import PATH, in_letters, title_of
 from reports.texts.locales import format_alike, long_date, named, page_word, unit_text

@@ -12,10 +12,10 @@ from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.reporting.report_template import SeriesSpec, Tone, parse_question
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import Period, period_key, span
 from reports.content.template_blocks import BlockWriter
 from reports.datasets import benchmark, measures, project, targets, water
-from reports.datasets.base import Added, Dataset, DayPoint, Given, Item, nothing, period_key, span
+from reports.datasets.base import Added, Dataset, DayPoint, Given, Item, nothing
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.recompute.known_area import water_streams

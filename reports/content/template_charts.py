@@ -7,7 +7,7 @@ from data_quality.contracts.reporting.disclosure import Completeness
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import ChartSpec, NumberSpec, SeriesSpec
 from reports.datasets.base import DayPoint, Item, shifted
-from reports.datasets.of_uses.day_lines import every_day
+from reports.datasets.day_lines import every_day
 from reports.datasets.template_ask import Asker
 from reports.report_content import Chart, Series
 from reports.texts.locales import chosen, period_text, rules_of, unit_text, word

@@ -6,8 +6,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.mv_project import MvProject
-from data_quality.contracts.time import Period, months_of
-from reports.datasets.base import period_key
+from data_quality.contracts.time import Period, months_of, period_key
 from reports.datasets.dr_events import day_of
 from reports.datasets.experiments import days_of
 

@@ -8,7 +8,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import period_key, span, zone
 from reports.content.caveats import printed_ids, standing, with_marks
 from reports.content.disclosure_data import DataWriter
 from reports.content.findings_table import IN_FRONT, draft_mark, finding_sentence, findings_table, in_front
@@ -16,9 +16,9 @@ from reports.content.register import register_section, with_references
 from reports.content.template_blocks import BlockWriter
 from reports.content.template_periods import check_period
 from reports.content.uncertainty import findings_of, headline_bands, printed_bands, uncertainty_sections
-from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
+from reports.datasets.base import Books, Dataset, Given, shifted
 from reports.datasets.dataset_registry import make_datasets
-from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
+from reports.datasets.enpi_findings import SYNTHETIC, in_order
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.gates import period_not_over

@@ -12,8 +12,8 @@ from data_quality.contracts.reporting.anomaly_event import CAUSE_TITLES, KIND_TI
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, standing
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.time import Period, zone
-from reports.datasets.base import Given, Item, Leaf, Measure, span
+from data_quality.contracts.time import Period, span, zone
+from reports.datasets.base import Given, Item, Leaf, Measure
 from reports.recompute import event_again as again
 from reports.texts.locales import moment, named
 

@@ -23,7 +23,7 @@ from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import Period, months_before, months_of
+from data_quality.contracts.time import Period, months_before, months_of, span
 from reports.figure_book import FigureBook
 from reports.recompute.figure_sources import Sources
 
@@ -299,45 +299,6 @@ def shifted(period: Period, shift: str) -> Period:
     start, end = months_before(period.start, months), months_before(period.end, months)
     # Up to a 29 February that there is not: the whole of that month, or a 28 February would have no day.
     return span(start, end + timedelta(days=end.day != period.end.day), period.time_zone)
-
-
-def span(start: date, end: date, time_zone: str) -> Period:
-    """A period with its short name."""
-    return Period(label=period_key(start, end), start=start, end=end, time_zone=time_zone)
-
-
-def quarters_of(period: Period) -> list[Period]:
-    """Calendar quarters that the period touches, clipped to it."""
-    return _grouped(period, 3)
-
-
-def years_of(period: Period) -> list[Period]:
-    """Calendar years that the period touches, clipped to it."""
-    return _grouped(period, 12)
-
-
-def _grouped(period: Period, size: int) -> list[Period]:
-    groups: dict[int, list[Period]] = {}
-    for month in months_of(period):
-        # Months counted through from year 0, so quarters and years fall on whole multiples.
-        groups.setdefault((month.start.year * 12 + month.start.month - 1) // size, []).append(month)
-    return [span(months[0].start, months[-1].end, period.time_zone) for months in groups.values()]
-
-
-def period_key(start: date, end: date) -> str:
-    """2025, 2025-Q1, 2025-03, 2025-03-30 or start_end: the shortest name of a span."""
-    months = end.year * 12 + end.month - start.year * 12 - start.month
-    # One span, one name: it is part of report ids, and a second name would be a second report.
-    if start.day == 1 and end.day == 1:
-        if months == 12 and start.month == 1:
-            return f"{start.year}"
-        if months == 3 and start.month % 3 == 1:
-            return f"{start.year}-Q{(start.month + 2) // 3}"
-        if months == 1:
-            return f"{start:%Y-%m}"
-    if end - start == timedelta(days=1):
-        return start.isoformat()
-    return f"{start}_{end}"
 
 
 # Calendar spans of which the marts have a row for every scope; other spans are made by the same SQL when asked.

@@ -14,8 +14,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence, Stored, sentences
-from data_quality.contracts.time import Period, months_of
-from reports.datasets.base import Given, Item, Leaf, Measure, span
+from data_quality.contracts.time import Period, months_of, span
+from reports.datasets.base import Given, Item, Leaf, Measure
 from reports.recompute.bill_again import number, reconciled, stored_bill
 from reports.texts.locales import days_of
 

@@ -9,8 +9,8 @@ from data_quality.contracts.control.dr_event import DrEvent, Settlement
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence, Stored, sentences
-from data_quality.contracts.time import Period, zone
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite, span
+from data_quality.contracts.time import Period, span, zone
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
 from reports.recompute import dr_event_again as again
 from reports.texts.locales import moment, page_word, unit_text
 

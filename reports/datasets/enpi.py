@@ -1,9 +1,10 @@
 """Energy uses against their baselines: EnPI, savings with their band, and the numbers of the baseline itself."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 
-from assets.kpi.enpi.enpi_result import EnpiResult, enpi_for, rule_of
+from assets.kpi.enpi.alerts import unanswered_changes
+from assets.kpi.enpi.enpi_result import DayPair, EnpiResult, enpi_for, rule_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
@@ -12,10 +13,9 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
-from reports.assess import is_review_due
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, PublishedKpis, use_item
-from reports.datasets.of_uses.day_lines import UseDays, day_points
-from reports.datasets.of_uses.enpi_findings import seu_findings
+from reports.datasets.day_lines import UseDays, day_points
+from reports.datasets.enpi_findings import seu_findings
 from reports.recompute import claims
 from reports.recompute.claims import Claim, against_use, claim_of
 from reports.recompute.computations import (
@@ -26,6 +26,7 @@ from reports.recompute.computations import (
     detectable,
     number_of,
 )
+from reports.recompute.figure_sources import Sources
 from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, want_kpis
 from reports.texts.locales import days_of, word
 from reports.writer import TONES, on_day, standing_of, term_words, words
@@ -99,6 +100,33 @@ FACTS = (
     "name", "status", "performance", "significant", "reason",
     "baseline", "model", "trained", "approval", "digest", "term", "drivers",
 )  # fmt: skip
+
+
+def assessed(
+    seu: Seu,
+    version: BaselineVersion | None,
+    period: Period,
+    pairs: Sequence[DayPair],
+    sources: Sources,
+    *,
+    as_of_utc: datetime,
+    confidence: float,
+) -> EnpiResult:
+    """Assessment of a use over a span. pairs: its metered and expected days, which `version` expects."""
+    is_changed = False
+    if version is not None:
+        given = sources.adjustments(version.baseline_id, version.version, as_of_utc)
+        changes = unanswered_changes(seu, version.baseline, given, start=period.start, end=period.end)
+        is_changed = bool(changes)
+    return enpi_for(
+        pairs,
+        seu_id=seu.seu_id,
+        version=version,
+        period=period,
+        rule=rule_of(seu),
+        confidence=confidence,
+        is_static_factor_changed=is_changed,
+    )
 
 
 class EnpiData:
@@ -231,15 +259,14 @@ class EnpiData:
         key = ("result", seu.seu_id, by, period.start, period.end, given.as_of_utc, given.confidence, with_band)
         return given.sources.keep(
             key,
-            lambda: enpi_for(
+            lambda: assessed(
+                seu,
+                version,
+                period,
                 self.use_days.pairs(seu, period, with_band=with_band),
-                seu_id=seu.seu_id,
-                version=version,
-                period=period,
-                rule=rule_of(seu),
+                given.sources,
+                as_of_utc=given.as_of_utc,
                 confidence=given.confidence,
-                is_static_factor_changed=version is not None
-                and is_review_due(given.sources, seu, version, period, given.as_of_utc),
             ),
         )
 

@@ -11,8 +11,8 @@ from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.time import Period, zone
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite, span
+from data_quality.contracts.time import Period, span, zone
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
 from reports.recompute import experiment_again as again
 from reports.texts.locales import long_date, moment, page_word
 

@@ -14,9 +14,9 @@ from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.measure_cost import lifetime_of
-from data_quality.contracts.time import Period, months_after, zone
+from data_quality.contracts.time import Period, months_after, span, zone
 from reports.advice_words import scope_name, title_of
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite, nothing, span
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite, nothing
 from reports.recompute.advice_again import advice_input, net_present_value
 from reports.recompute.stated import stated
 from reports.texts.locales import page_word

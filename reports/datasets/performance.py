@@ -1,7 +1,7 @@
 """Energy performance of whole months (ISO 50001, 9.1): uses against their baselines, the site, days, and the method.
 
 Its numbers are those of the datasets `enpi`, `site` and `quality`. Its figures have places and an order of their own
-(of_uses/performance_figures.py): identifiers of printed reports rest on them, so a template over it asks, and makes
+(performance_figures.py): identifiers of printed reports rest on them, so a template over it asks, and makes
 nothing new.
 """
 
@@ -19,11 +19,11 @@ from data_quality.contracts.sentence import Numeral, Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
+from reports.datasets.day_lines import summed
 from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, EnpiData, is_sure, version_fact
 from reports.datasets.enpi import MEASURES as OF_USES
-from reports.datasets.of_uses.day_lines import summed
-from reports.datasets.of_uses.enpi_findings import overlapping, seu_findings, shared_energy
-from reports.datasets.of_uses.performance_figures import SITE_KPIS, PerformanceFigures, barred_of, month_key
+from reports.datasets.enpi_findings import overlapping, seu_findings, shared_energy
+from reports.datasets.performance_figures import SITE_KPIS, PerformanceFigures, barred_of, month_key
 from reports.datasets.quality_figures import BATCHES, QualityData
 from reports.datasets.quality_figures import MEASURES as OF_READINGS
 from reports.datasets.site_kpis import MEASURES as OF_SITE

@@ -15,9 +15,9 @@ from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
+from reports.datasets.day_lines import day_points
 from reports.datasets.enpi import BASELINE_MEASURES, band_measures, baseline_leaf, version_fact
-from reports.datasets.of_uses.day_lines import day_points
-from reports.datasets.of_uses.enpi_findings import baseline_findings
+from reports.datasets.enpi_findings import baseline_findings
 from reports.recompute.claims import against_project_at
 from reports.recompute.computations import baseline_input
 from reports.recompute.group_again import OF_MEMBERS, member_inputs, member_label

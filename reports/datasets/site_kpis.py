@@ -15,18 +15,8 @@ from data_quality.contracts.reporting.report_template import Question, Tone
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
-from reports.datasets.base import (
-    PRINTED_GRAINS,
-    Given,
-    Item,
-    Leaf,
-    Measure,
-    PublishedKpis,
-    period_key,
-    shifted,
-    use_item,
-)
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of, period_key
+from reports.datasets.base import PRINTED_GRAINS, Given, Item, Leaf, Measure, PublishedKpis, shifted, use_item
 from reports.recompute.figure_sources import Sources
 from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, want_kpis
 

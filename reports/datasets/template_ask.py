@@ -8,7 +8,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import NumberSpec, SeriesSpec, Tone, parse_question
 from data_quality.contracts.sentence import Sentence, Stored, sentences
-from data_quality.contracts.time import Period, months_of
+from data_quality.contracts.time import Period, months_of, period_key, quarters_of, span, years_of
 from reports.datasets.base import (
     Books,
     ByQuarterHour,
@@ -24,12 +24,8 @@ from reports.datasets.base import (
     Linked,
     Measure,
     nothing,
-    period_key,
     put,
-    quarters_of,
     shifted,
-    span,
-    years_of,
 )
 from reports.figure_book import FigureBook
 from reports.texts.locales import page_word, period_text, word

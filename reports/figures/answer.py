@@ -5,24 +5,20 @@ stored one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
-from pathlib import Path
 from urllib.parse import unquote
 
 import polars as pl
 
 from assets.kpi.claims.mv_savings import project_of
 from assets.kpi.running_cost.month_to_date import span_behind
-from assets.stores.ledgers.baselines import BaselineStore
-from assets.stores.warehouse.marts import ReadMart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure
-from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of, parse_instant, parse_period
-from reports.assess import baselines_in_force, project_baselines
+from reports.assess import Asking, project_baselines, version_of
 from reports.datasets.anomalies import AnomalyData
 from reports.datasets.base import Given, Item
 from reports.datasets.bills import BillData
@@ -36,25 +32,11 @@ from reports.figures.register_figures import register_figure
 from reports.figures.running import running_book, running_now
 from reports.recompute.computations import RUNNING
 from reports.recompute.event_again import FIELDS
-from reports.recompute.figure_sources import Sources, seu_of
+from reports.recompute.figure_sources import seu_of
 
 NAME = "why"
 # Units of combinations of one unit; of the others it is that of what they combine.
 _UNITS = {"ratio": "ratio", "deviation_percent": "percent", "percent_of": "percent"}
-
-
-@dataclass(frozen=True)
-class Asking:
-    """Inputs of answers, as of an instant. read: marts as of then; marts_dir: those of now, of which
-    alone there are some of energy uses; None of an instant that these are not of.
-    """
-
-    site: Site
-    sources: Sources
-    marts_dir: Path | None
-    read: ReadMart
-    baselines: BaselineStore
-    as_of_utc: datetime
 
 
 def figures_of(question: Question, given: Asking, *, revision: int = 0) -> tuple[Figure, FigureBook]:
@@ -235,7 +217,7 @@ def _of_bill(query: Query, scope: str, given: Asking, book: FigureBook) -> Figur
     """A number of a bill of the site, or of one of its lines, recomputed from the site's readings and tariff."""
     bill_id, _, line = scope.removeprefix("bill:").partition("/")
     span = parse_period(query.span, given.site.time_zone)
-    known = assessing(given, span, {}, book).given
+    known = _given(given, span, {})
     bills = BillData(known)
     row = next((each for each in bills.rows if each["bill_id"] == bill_id), None)
     if row is None or (row["period_start"], row["period_end"]) != (span.start, span.end):
@@ -251,7 +233,7 @@ def _of_bill(query: Query, scope: str, given: Asking, book: FigureBook) -> Figur
 def _of_event(query: Query, scope: str, given: Asking, book: FigureBook) -> Figure:
     """A number of a stored anomaly event of the site."""
     span = parse_period(query.span, given.site.time_zone)
-    known = assessing(given, span, {}, book).given
+    known = _given(given, span, {})
     data = AnomalyData(known)
     item = data.item(scope.removeprefix("event:"))
     if item is None or (item.period.start, item.period.end) != (span.start, span.end):
@@ -260,6 +242,21 @@ def _of_event(query: Query, scope: str, given: Asking, book: FigureBook) -> Figu
         raise _none(f"an event has no number {query.measure!r}; it has {', '.join(FIELDS)}")
     book.is_synthetic = book.is_synthetic or given.sources.has_synthetic(given.site, span, given.as_of_utc)
     return Asker(known, {"anomalies": data}, book).question(f"anomalies.{query.measure}", item)
+
+
+def _given(
+    given: Asking, span: Period, versions: Mapping[str, BaselineVersion | None], *, confidence: float = 0.9
+) -> Given:
+    """Input of datasets over a span. versions: energy use -> the baseline that expects, None for one without."""
+    return Given(
+        site=given.site,
+        period=span,
+        as_of_utc=given.as_of_utc,
+        sources=given.sources,
+        versions={name: version for name, version in versions.items() if version is not None},
+        marts_dir=given.marts_dir,
+        confidence=confidence,
+    )
 
 
 def assessing(
@@ -276,28 +273,8 @@ def assessing(
         ("project baselines", given.site.site_id, at_utc),
         lambda: project_baselines(given.site, given.baselines, as_of_utc=at_utc),
     )
-    known = Given(
-        site=given.site,
-        period=span,
-        as_of_utc=at_utc,
-        sources=given.sources,
-        versions={name: version for name, version in versions.items() if version is not None},
-        marts_dir=given.marts_dir,
-        confidence=confidence,
-        project_versions=projects,
-    )
+    known = replace(_given(given, span, versions, confidence=confidence), project_versions=projects)
     return Asker(known, {"enpi": EnpiData(known), "project": ProjectData(known)}, book)
-
-
-def version_of(name: str, given: Asking, seu_id: str) -> BaselineVersion | None:
-    """The version `id@number`, or without a name the one in force. Raises BadInput."""
-    if not name:
-        return baselines_in_force(given.site, given.baselines, as_of_utc=given.as_of_utc).get(seu_id)
-    baseline_id, _, number = name.rpartition("@")
-    is_number = number.isascii() and number.isdecimal() and len(number) < len("123456789")
-    if not (is_number and baseline_id.startswith(f"{given.site.site_id}/{seu_id}/")):
-        raise BadInput(f"{name!r} is no version of a baseline of {seu_id!r}", reason="no_baseline")
-    return given.baselines.get(baseline_id, int(number), as_of_utc=given.as_of_utc)
 
 
 def _none(what: str) -> BadInput:

@@ -20,7 +20,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_day_hours
-from reports.datasets.of_uses.day_lines import UseDays
+from reports.datasets.day_lines import UseDays
 from reports.figure_book import FigureBook, figure_list
 from reports.recompute.claims import against_use, claim_of
 from reports.recompute.computations import COMBINATIONS, baseline_input

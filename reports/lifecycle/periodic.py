@@ -8,8 +8,8 @@ from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.errors import BadInput, OurFault, RunFailed
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, Period
-from reports.datasets.base import Given, shifted, span
+from data_quality.contracts.time import Clock, Period, span
+from reports.datasets.base import Given, shifted
 from reports.datasets.bills import BillData
 from reports.make_report import MadeReport, make_report
 from reports.recompute.event_again import events_in, events_of

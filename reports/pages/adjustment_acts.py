@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from data_quality.contracts.baselines.baseline import AdjustmentKind, AdjustmentRecord, AdjustmentStatus
 from data_quality.contracts.sentence import Sentence, Text, sentences
-from reports.figures.use_quarters import UseData
+from reports.figures.use_data import UseData
 from reports.pages.address import Address
 from reports.pages.energy_uses import ENPI
 from reports.pages.page import REASON, Form, Input, PageBlock

@@ -27,8 +27,7 @@ from reports.pages.page import (
     Part,
     Widget,
 )
-from reports.pages.widgets.tile import table
-from reports.report_content import Paragraph, Table
+from reports.report_content import Paragraph, Table, table
 from reports.texts.locales import format_number, moment, named, period_text, unit_text
 
 PATH = "/advice"

@@ -8,8 +8,7 @@ from data_quality.contracts.reporting.anomaly_event import CAUSE_TITLES, Anomaly
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import REASON, Cards, Form, Input, PageBlock, Part, Widget
-from reports.pages.widgets.tile import table
-from reports.report_content import Paragraph
+from reports.report_content import Paragraph, table
 from reports.texts.locales import day_of_month, named, unit_text
 
 

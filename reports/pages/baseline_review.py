@@ -11,8 +11,7 @@ from reports.pages.energy_uses import BASELINES, ENPI, use_address, version_addr
 from reports.pages.page import Choice as Picker
 from reports.pages.page import Form, Input, Option, Page, PageBlock, Part
 from reports.pages.use_page import formula_text
-from reports.pages.widgets.tile import table
-from reports.report_content import Paragraph
+from reports.report_content import Paragraph, table
 from reports.texts.locales import MISSING, named, short_date, written
 from reports.writer import words
 

@@ -8,8 +8,7 @@ from reports.figures.bill_figures import StandingBill
 from reports.pages.address import Address
 from reports.pages.bills import PATH, bill_address, picture_address
 from reports.pages.page import REASON, Form, Input, Page, PageBlock, Part, SentPictures, Steps
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Column, Paragraph, Table
+from reports.report_content import Cell, Column, Paragraph, Table, table
 from reports.texts.locales import format_number, long_date, named, unit_text
 
 UPLOAD = "/upload/bill"

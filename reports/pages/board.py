@@ -1,4 +1,4 @@
-"""Boards as data (boards/NAME.yaml) and as pages: their tiles, what stands below them, and whose board is whose."""
+"""Boards as data (boards/NAME.yaml) and as pages: their tiles, and what stands below them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
@@ -10,11 +10,10 @@ from pydantic import Field
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.model import Model, once
+from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import did_you_mean
-from data_quality.contracts.people import People, Person, Role
+from data_quality.contracts.people import People
 from data_quality.contracts.quick_yaml import read_model
-from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import load_yaml, place_of
 from reports.pages.address import Address
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
@@ -22,14 +21,6 @@ from reports.texts.locales import page_word
 
 BOARDS = Path(__file__).with_name("boards")
 COLUMNS = 12
-# What stands in homes: other kinds are of machines and halls.
-HOME_DEVICES = frozenset({"battery", "ev_charger", "pv", "tank", "heat_pump", "heating_relay", "appliance"})
-# Which board a role stands for; where somebody has several roles, the first of these opens first. Who works at a site
-# begins there, also where they review or look on besides.
-_HOME_OF: Mapping[Role, str] = {
-    Role.TENANT: "site", Role.OPERATOR: "ops", Role.ENGINEER: "ops", Role.ANALYST: "ops", Role.APPROVER: "ops",
-    Role.AUDITOR: "audit", Role.REVIEWER: "audit", Role.VIEWER: "exec", Role.PUBLISHER: "exec",
-}  # fmt: skip
 
 
 class Board(Model):
@@ -75,35 +66,6 @@ def expect_boards(people: People, path: Path) -> None:
             message = f"home_board of {person.person_id} is {person.home_board!r}, there are {', '.join(boards())}"
             mend = did_you_mean(person.home_board, list(boards()))
             raise BadInput(message, file=str(path), line=line, column=column, reason="unknown_board", mend=mend)
-
-
-@once
-def is_home(site: Site) -> bool:
-    """True where somebody lives there: devices that a home has, and nothing that only an organisation keeps."""
-    parts = any(site.premises.parts().values()) or site.premises.products
-    is_run = site.seus or site.projects or parts
-    return not is_run and any(each.kind in HOME_DEVICES for each in site.assets)
-
-
-def is_owner(person: Person, sites: Collection[Site]) -> bool:
-    """True where every site that the person sees is a home: then theirs."""
-    return bool(sites) and Role.TENANT not in person.roles and all(map(is_home, sites))
-
-
-def home_board(person: Person, sites: Collection[Site] = ()) -> str:
-    """The board that opens first: the person's own, that of an owner of homes, or the first that a role stands for."""
-    if person.home_board is not None:
-        return person.home_board
-    if is_owner(person, sites):
-        return "home"
-    return next((home for role, home in _HOME_OF.items() if role in person.roles), "ops")
-
-
-def homes_of(person: Person, sites: Collection[Site] = ()) -> set[str]:
-    """The boards that the person's roles stand for, of an owner of homes theirs: whose places the side bar has."""
-    homes = {home for role, home in _HOME_OF.items() if role in person.roles}
-    homes = {"home"} if is_owner(person, sites) else homes
-    return homes if person.home_board is None else homes | {person.home_board}
 
 
 def placed(tiles: Mapping[str, int], tall: Collection[str] = ()) -> dict[str, tuple[int, bool]]:

@@ -10,8 +10,7 @@ from data_quality.contracts.sentence import Sentence, Stored, Text, sentences
 from reports.pages.address import Address
 from reports.pages.page import Cards, Form, Item, Page, PageBlock, Part, Strip, Widget
 from reports.pages.widgets.live_kw import age_words
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Column, Paragraph, Table, Tone
+from reports.report_content import Cell, Column, Paragraph, Table, Tone, table
 from reports.texts.locales import format_alike, named, unit_text
 from reports.writer import words
 

@@ -17,8 +17,7 @@ from reports.pages.dr_event_acts import PATH, EventActor, acts_on
 from reports.pages.energy import slot_of
 from reports.pages.numbers import Number
 from reports.pages.page import Cards, Form, Lack, Look, Page, Part, Widget
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Table
+from reports.report_content import Cell, Table, table
 from reports.texts.locales import format_number, moment, named
 
 # Words of the states, and how they look.

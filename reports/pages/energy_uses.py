@@ -9,16 +9,15 @@ from datetime import date
 from assets.kpi.enpi.use_register import SeuLine
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.sentence import Numeral, Sentence, Text
+from reports.assess import SHOWN, Quarter
 from reports.datasets.base import DayPoint
-from reports.figures.use_quarters import SHOWN, Driver, Quarter, UseDays
+from reports.figures.use_data import Driver, UseDays
 from reports.pages.address import Address, why_measure
 from reports.pages.chart import Chart, ChartRow, Role, day_ticks
 from reports.pages.numbers import Number
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
-from reports.pages.report_library import span_text
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Paragraph
-from reports.texts.locales import format_alike, named, period_text
+from reports.report_content import Cell, Paragraph, table
+from reports.texts.locales import format_alike, named, period_text, span_text
 from reports.writer import words
 
 UNIT = "kwh"

@@ -24,8 +24,8 @@ from reports.pages.anomaly import AnomalyDetail, anomaly_part, label_form
 from reports.pages.numbers import Number, State
 from reports.pages.page import Cards, Choice, Form, Input, Item, Option, Page, PageBlock, Part, Widget
 from reports.pages.tasks import Task, in_letters, task_form, tasks_table, title_of
-from reports.pages.widgets.tile import Given, table
-from reports.report_content import Paragraph, Table, Tone
+from reports.pages.widgets.tile import Given
+from reports.report_content import Paragraph, Table, Tone, table
 from reports.texts.locales import format_alike, long_date, named, unit_text
 
 TONES: dict[int, Tone] = {1: "bad", 2: "bad", 3: "caution", 4: "muted"}

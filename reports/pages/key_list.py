@@ -8,8 +8,7 @@ from data_quality.contracts.access.api_key import ApiKey
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
 from reports.pages.page import REASON, Form, Input, Page, PageBlock, Part
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Paragraph
+from reports.report_content import Cell, Paragraph, table
 from reports.texts.locales import long_date, moment, named
 
 PATH = "/keys"

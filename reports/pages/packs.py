@@ -25,8 +25,7 @@ from reports.pages.page import (  # fmt: skip
     Part,
     Widget,
 )
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Paragraph, Table
+from reports.report_content import Cell, Paragraph, Table, table
 from reports.texts.locales import MISSING, chosen, format_alike, format_number, long_date, named
 
 PATH = "/packs"

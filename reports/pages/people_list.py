@@ -10,8 +10,7 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from reports.pages.address import Address
 from reports.pages.page import REASON, Act, Form, Input, Page, PageBlock, Part
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Paragraph
+from reports.report_content import Cell, Paragraph, table
 from reports.texts.locales import named
 
 PATH = "/people"

@@ -13,8 +13,7 @@ from data_quality.contracts.text import one_line
 from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.page import FileLine, Form, Input, Look, PageBlock, Upload
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Column, Paragraph, Table, Tone
+from reports.report_content import Cell, Column, Paragraph, Table, Tone, table
 from reports.texts.locales import MISSING, format_number, named, short_date, unit_text
 from reports.writer import words
 

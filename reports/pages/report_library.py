@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from assets.stores.published.report_ledger import Revision
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence, Text, sentences
-from data_quality.contracts.time import parse_period, zone
+from data_quality.contracts.time import zone
 from reports.content.register import register_table
 from reports.figures.trace import VersionChange
 from reports.pages.address import Address
@@ -16,7 +15,7 @@ from reports.pages.numbers import Number, Numbers
 from reports.pages.page import Act, Entry, Form, Input, Library, LifeMark, Look, Option, Page, PageBlock, Part, Sheet
 from reports.render.heading import facts_text, title_text
 from reports.report_content import Block, Chart, LifeStep, Paragraph, Register, ReportContent, ReportLife, Tiles
-from reports.texts.locales import moment, named, period_text, short_date
+from reports.texts.locales import moment, named, short_date
 
 PATH, NEW = "/reports", "/reports/new"
 STATES = ("todo", "published")
@@ -284,15 +283,6 @@ def _mark(name: str, step: LifeStep, look: Look, at: str) -> LifeMark:
     text = Sentence("{0} by {1}", at, named(step.name or step.person_id))
     signed = "signed" if step.is_signed else "without a signature"
     return LifeMark(name=name, text=text, more=Sentence("{0}: {1}", Sentence(signed), named(step.reason)), look=look)
-
-
-def span_text(period: str, time_zone: str, locale: str) -> str:
-    """The period of a report in words; as it is written where it is none of a calendar."""
-    try:
-        span = parse_period(period.replace("_", "/"), time_zone)
-    except BadInput:
-        return period
-    return period_text(span.start, span.end, locale)
 
 
 def report_twin_page(content: ReportContent, address: Address, links: tuple[tuple[str, str], ...] = ()) -> Page:

@@ -11,8 +11,7 @@ from data_quality.contracts.settings_shown import ShownSetting
 from data_quality.contracts.yaml_file import Problem
 from reports.pages.address import Address
 from reports.pages.page import Form, Input, Page, PageBlock, Part
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Paragraph
+from reports.report_content import Cell, Paragraph, table
 from reports.texts.locales import moment, named
 from reports.writer import words
 

@@ -14,8 +14,8 @@ from reports.pages.address import Address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part
 from reports.pages.numbers import Number
 from reports.pages.page import REASON, Choice, Form, Input, Item, Option, Page, PageBlock, Part, Widget
-from reports.pages.widgets.tile import Given, table
-from reports.report_content import Cell, Paragraph, Table, Tone
+from reports.pages.widgets.tile import Given
+from reports.report_content import Cell, Paragraph, Table, Tone, table
 from reports.texts.locales import languages, named, page_word, short_date
 
 PATH = "/tasks"

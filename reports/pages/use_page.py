@@ -8,17 +8,25 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from reports.figures.use_quarters import SHOWN, Quarter, UseData
+from reports.assess import SHOWN, Quarter
+from reports.figures.use_data import UseData
 from reports.pages.address import Address
 from reports.pages.adjustment_acts import adjustment_span
 from reports.pages.chart import Chart, ChartRow, Limit, Role, day_ticks, ticks_of
 from reports.pages.energy_uses import ENPI, day_charts, use_address, why_quarter
 from reports.pages.numbers import Number
 from reports.pages.page import Cards, Choice, Form, Item, Look, Option, Page, PageBlock, Part, Widget
-from reports.pages.report_library import span_text
-from reports.pages.widgets.tile import table
-from reports.report_content import Cell, Column, Table
-from reports.texts.locales import format_alike, named, period_text, quarter_text, short_date, unit_text, written
+from reports.report_content import Cell, Column, Table, table
+from reports.texts.locales import (
+    format_alike,
+    named,
+    period_text,
+    quarter_text,
+    short_date,
+    span_text,
+    unit_text,
+    written,
+)
 from reports.writer import significance, words
 
 REPORTS, FINDINGS = "/reports", "/findings"

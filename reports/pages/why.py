@@ -20,9 +20,8 @@ from reports.pages.numbers import Number, Picture
 from reports.pages.page import Cards, Form, Input, Item, Page, Part, Widget
 from reports.pages.why_lineage import TITLE, Drawn, SourceFile, called, lineage_of
 from reports.pages.why_parts import parts_of, quarters_of
-from reports.pages.widgets.tile import table
 from reports.recompute.bands import band_findings
-from reports.report_content import Cell, Column
+from reports.report_content import Cell, Column, table
 from reports.texts.locales import (
     exact_text,
     format_alike,

@@ -136,9 +136,6 @@ def scope_kpi(trace: Trace, sources: Sources) -> Decimal | None:
     return None if row is None else row.value
 
 
-KPI = "scope_kpi"
-
-
 def kpi_of_trace(trace: Trace) -> tuple[KpiBasis, KpiQuery]:
     """Basis of a trace of `scope_kpi`, and the KPI that it asks for."""
     named = trace.parameters

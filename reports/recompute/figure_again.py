@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from data_quality.contracts.errors import OurFault
-from data_quality.contracts.reporting.figure import Figure
-from reports.recompute.computations import COMBINATIONS, KPI, LEAVES, combine, kpi_of_trace
+from data_quality.contracts.reporting.figure import KPI, Figure
+from reports.recompute.computations import COMBINATIONS, LEAVES, combine, kpi_of_trace
 from reports.recompute.figure_sources import Sources
 from reports.recompute.recomputed_kpis import want_kpis
 

@@ -11,9 +11,16 @@ from typing import Any, TypeVar
 import polars as pl
 
 from assets.carbon.factor_choice.factor_view import FactorView, known_factors, version_text, versions_behind
-from assets.kpi.enpi.daily import SiteDays, days_in, seu_days, uses_streams
+from assets.kpi.enpi.daily import (
+    SiteDays,
+    adjusted_days,
+    days_in,
+    expected_days,
+    features_by_day,
+    seu_days,
+    uses_streams,
+)
 from assets.kpi.enpi.enpi_result import DayPair, day_pairs
-from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, features_by_day
 from assets.kpi.from_readings import FACTORED, Definitions, scope_meters
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load_sites import site_sha256
@@ -29,7 +36,7 @@ from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.organisation import Organisation
-from data_quality.contracts.reporting.figure import KpiDefinition, TraceInput
+from data_quality.contracts.reporting.figure import KPI, Figure, KpiDefinition, TraceInput
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnight_utc, parse_instant
 from data_quality.contracts.units import ARITHMETIC
@@ -405,6 +412,17 @@ class Sources:
         """The site file as an input: meters, calendar, tariff and factors stand in it."""
         digest = self.keep(("site", site.site_id), lambda: site_sha256(site))
         return TraceInput(kind="version", id=site.site_id, role="site", sha256=digest)
+
+    def with_digests(self, figures: Iterable[Figure]) -> list[Figure]:
+        """Figures of KPIs with the few inputs that time could take from them: site file and SQL as they are now."""
+        return [self._with_few(each) if each.trace.computation == KPI else each for each in figures]
+
+    def _with_few(self, figure: Figure) -> Figure:
+        trace = figure.trace
+        if any(each.role == "site" for each in trace.inputs):
+            return figure
+        few = (self.site_input(self.site(trace.parameters["site"])), self.definition_input())
+        return figure.model_copy(update={"trace": trace.model_copy(update={"inputs": (*few, *trace.inputs)})})
 
     def calendar_inputs(self, site: Site, start: date, end: date) -> list[TraceInput]:
         """The calendar of each year that [start, end) touches, as inputs `site/year`; value names the versions."""

@@ -16,8 +16,8 @@ from assets.kpi.claims.mv_savings import (
     reported_span,
     savings_of,
 )
+from assets.kpi.enpi.daily import adjustment_of_day_kwh
 from assets.kpi.enpi.enpi_result import DayPair, EnpiRule, compared, sum_kwh
-from assets.kpi.enpi.expected_energy import adjustment_of_day_kwh
 from data_quality.contracts.baselines.baseline import Adjustment, AdjustmentKind, Baseline, BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding

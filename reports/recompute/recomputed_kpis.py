@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from assets.kpi import from_readings
-from assets.kpi.enpi.expected_energy import adjusted_days, expected_days
+from assets.kpi.enpi.daily import adjusted_days, expected_days
 from assets.kpi.from_readings import KpiQuery, KpiQuestions, KpiRow, kpi_rows, scope_meters, streams_behind
 from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost.interval_costs import interval_costs, supply_streams

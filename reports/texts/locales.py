@@ -12,9 +12,11 @@ from pathlib import Path
 
 from pydantic import Field
 
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.quick_yaml import read_model
 from data_quality.contracts.sentence import Days, Numeral, Sentence, Stored, sentences
+from data_quality.contracts.time import parse_period
 from data_quality.contracts.units import ARITHMETIC
 
 _FOLDER = Path(__file__).with_name("languages")
@@ -255,6 +257,15 @@ def _days_said(start: date, end: date, rules: Language) -> str:
 def period_text(start: date, end: date, locale: str, *, is_short: bool = False) -> str:
     """A span by its shortest name: 2025, Q1 2025, March 2025, 5 March 2025, or first to last day."""
     return _period_text(start, end, rules_of(locale), is_short=is_short)
+
+
+def span_text(period: str, time_zone: str, locale: str) -> str:
+    """The period of a report in words; as it is written where it is none of a calendar."""
+    try:
+        span = parse_period(period.replace("_", "/"), time_zone)
+    except BadInput:
+        return period
+    return period_text(span.start, span.end, locale)
 
 
 def _period_text(start: date, end: date, rules: Language, *, is_short: bool = False) -> str:

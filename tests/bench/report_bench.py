@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.kpi.enpi.expected_energy import expected_days
+from assets.kpi.enpi.daily import expected_days
 from assets.kpi.incremental.mart_sources import source_tables
 from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA

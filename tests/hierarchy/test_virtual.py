@@ -22,7 +22,7 @@ from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import FixedClock, parse_period
-from reports.datasets.of_uses.enpi_findings import overlapping
+from reports.datasets.enpi_findings import overlapping
 from tests.hierarchy.rows import DAY, rows
 from tests.kpi.oracle.values import kpi_value
 from tests.kpi.seeded import SPANS, fill, plant, random_rows

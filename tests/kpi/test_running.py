@@ -35,8 +35,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from orchestration.operations.answer import Table
-from orchestration.operations.reports.running import _answer
-from reports.figures.running import running_now
+from orchestration.operations.reports.running import running_parts
+from reports.figures.running import running_now, running_result
 from reports.recompute.computations import RUNNING
 from tests.kpi.seeded import filled_lake, plant
 
@@ -375,11 +375,13 @@ def test_the_command_prints_units_and_what_is_not_known(tmp_path: Path) -> None:
     quarters, ahead = marts()
     write_mart(quarters, tmp_path, "mart_site__quarter_hour_running", years=None)
     write_mart(ahead, tmp_path, "mart_site__day_projection", years=None)
-    answer = _answer(running_now(partial(read_mart, tmp_path), "s", None), "Europe/Berlin", {"cost": "f1"})
-    [table] = [each for each in answer.parts if isinstance(each, Table)]
-    assert table.cells(answer.result)[1] == ["Energy cost", "€", "1.50", "–", "f1"]
-    assert answer.result["month_to_date"]["import_kwh"] == 30
-    assert answer.result["demand"] == {"block_kw": 60, "block_minutes": 30, "window_minutes": 30, "charge": "peak"}
-    assert answer.result["projection"]["cost"] is None
-    assert "demand of the last 30 of 30 minutes: 60 kW (peak)" in answer.text
-    assert "no tariff in force: no tariff of the site file is in force" in answer.text
+    found = running_now(partial(read_mart, tmp_path), "s", None)
+    result, parts = (make(found, "Europe/Berlin", {"cost": "f1"}) for make in (running_result, running_parts))
+    [table] = [each for each in parts if isinstance(each, Table)]
+    text = str(parts[-1])
+    assert table.cells(result)[1] == ["Energy cost", "€", "1.50", "–", "f1"]
+    assert result["month_to_date"]["import_kwh"] == 30
+    assert result["demand"] == {"block_kw": 60, "block_minutes": 30, "window_minutes": 30, "charge": "peak"}
+    assert result["projection"]["cost"] is None
+    assert "demand of the last 30 of 30 minutes: 60 kW (peak)" in text
+    assert "no tariff in force: no tariff of the site file is in force" in text

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.kpi.enpi.daily import adjusted_days, adjustment_of_day_kwh
 from assets.kpi.enpi.enpi_result import EnpiResult
-from assets.kpi.enpi.expected_energy import adjusted_days, adjustment_of_day_kwh
 from assets.kpi.incremental.stage import versions_texts
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.published.evidence import BY_SITE, carried_rows, restore

@@ -5,8 +5,8 @@ import time
 import polars as pl
 import pytest
 
+from assets.kpi.enpi.daily import expected_days
 from assets.kpi.enpi.enpi_result import EnpiResult, day_pairs, enpi_for
-from assets.kpi.enpi.expected_energy import expected_days
 from controls.simulator.worlds.generate import SEED
 from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
 from data_quality.contracts.site_file.site import Site

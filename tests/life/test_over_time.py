@@ -13,7 +13,6 @@ from assets.kpi.enpi.alerts import (
     QuarterStatus,
     ReviewRule,
     alerts_of,
-    quarters_of,
     review_findings,
     static_changes,
     unanswered_changes,
@@ -25,7 +24,7 @@ from assets.kpi.enpi.what_if import parse_change, what_if
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Driver
-from data_quality.contracts.time import Period, parse_period
+from data_quality.contracts.time import Period, parse_period, whole_quarters
 from tests.life.test_adjustments import adjustment
 from tests.life.world import ANNA, BEN, NOW, ZONE, Works
 
@@ -87,8 +86,8 @@ def test_the_quarter_before_counts_towards_an_escalation_and_is_not_told_again(s
 
 def test_only_whole_quarters_are_quarters() -> None:
     period = Period(label="", start=date(2024, 11, 15), end=date(2026, 2, 1), time_zone=ZONE)
-    assert [each.label for each in quarters_of(period)] == ["2025-Q1", "2025-Q2", "2025-Q3", "2025-Q4"]
-    assert [each.label for each in quarters_of(parse_period("2025-Q4", ZONE))] == ["2025-Q4"]
+    assert [each.label for each in whole_quarters(period)] == ["2025-Q1", "2025-Q2", "2025-Q3", "2025-Q4"]
+    assert [each.label for each in whole_quarters(parse_period("2025-Q4", ZONE))] == ["2025-Q4"]
 
 
 def test_a_static_factor_that_changed_is_flagged_until_an_adjustment_answers_it(works: Works) -> None:

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from assets.kpi.claims.mv_savings import plan_of, project_of, project_savings, project_use, savings_of
+from assets.kpi.enpi.daily import ALLOWED, require_type
 from assets.kpi.enpi.enpi_result import DayPair
-from assets.kpi.enpi.expected_energy import ALLOWED, require_type
 from assets.stores.ledgers.baselines import ShadowStore, baseline_id_of
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from assets.kpi.enpi.expected_energy import INTERCEPT
+from assets.kpi.enpi.daily import INTERCEPT
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.baselines.baseline import Baseline, BaselineType, Coefficient
 from data_quality.contracts.finding import Finding

@@ -7,8 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.kpi.enpi.daily import seu_days
-from assets.kpi.enpi.expected_energy import expected_days
+from assets.kpi.enpi.daily import expected_days, seu_days
 from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Driver, Seu, SeuDriver, Site

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.kpi.enpi.expected_energy import degree_day_feature, driver_of, expected_days, feature_table
+from assets.kpi.enpi.daily import degree_day_feature, driver_of, expected_days, feature_table
 from data_quality.contracts.errors import OurFault
 from tests.ml.cases import baseline, day_table
 

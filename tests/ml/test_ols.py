@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.kpi.enpi.expected_energy import expected_days
+from assets.kpi.enpi.daily import expected_days
 from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.kpi.enpi.expected_energy import expected_days
+from assets.kpi.enpi.daily import expected_days
 from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput, OurFault, Unreachable
 from ml.registered_baselines import BASELINE_FILE, baseline_name, log_baseline, show_approvals

@@ -18,11 +18,12 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.reporting.figure import Figure
 from orchestration.views.finding_sources import finding_of
+from reports.assess import Asking
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
 from reports.evidence.pack import PackMaker
 from reports.evidence.verify_pack import verify_pack
-from reports.figures.answer import Asking, figures_of
+from reports.figures.answer import figures_of
 from reports.figures.query import question_of, read_question
 from reports.figures.trace import stale_revisions, trace_figure
 from reports.make_report import make_report

@@ -21,7 +21,7 @@ from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, parse_period
 from reports.content.templates import load_template, read_template
-from reports.datasets.of_uses.enpi_findings import SYNTHETIC
+from reports.datasets.enpi_findings import SYNTHETIC
 from reports.make_group_report import group_given, group_report
 from reports.render.render_pdf import render_pdf
 from reports.report_content import ReportContent

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from assets.kpi.enpi.daily import expected_days
 from assets.kpi.enpi.enpi_result import DayPair
-from assets.kpi.enpi.expected_energy import expected_days
 from assets.kpi.incremental.mart_sources import source_tables
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, read_mart
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts

@@ -13,8 +13,9 @@ import pypdf
 import pytest
 
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.time import span
 from reports.content.register import register_table
-from reports.datasets.base import Given, shifted, span
+from reports.datasets.base import Given, shifted
 from reports.figures.trace import stale_revisions, trace_figure
 from reports.make_report import make_report
 from reports.recompute.computations import COMBINATIONS

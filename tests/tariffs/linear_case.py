@@ -12,8 +12,8 @@ from assets.bills.engine.bill_load import Load
 from assets.bills.engine.bill_terms import bill_terms
 from assets.bills.engine.book import Book, Span
 from assets.bills.engine.compute import make_plan, raw_bills
-from assets.tariffs.linear.linear_evaluate import evaluate
-from assets.tariffs.linear.linear_model import LinearTerms, NotLinear
+from assets.tariffs.linear_evaluate import evaluate
+from assets.tariffs.linear_model import LinearTerms, NotLinear
 from tests.tariffs.random_tariffs import MOST_KW, Case
 
 NANO = Decimal("1e-9")

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from assets.tariffs.linear.linear_model import LinearTerms
-from assets.tariffs.linear.linear_rows import Rows, rows_of
+from assets.tariffs.linear_model import LinearTerms
+from assets.tariffs.linear_rows import Rows, rows_of
 
 
 def least_cost(

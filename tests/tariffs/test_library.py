@@ -28,8 +28,8 @@ from assets.stores.published.report_ledger import keep_site_version, site_versio
 from assets.stores.transactions import open_store
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.formats.tariff_text import price_weeks
-from assets.tariffs.linear.linear_evaluate import evaluate
-from assets.tariffs.linear.linear_model import LinearTerms
+from assets.tariffs.linear_evaluate import evaluate
+from assets.tariffs.linear_model import LinearTerms
 from assets.tariffs.periods import quarter_hour_prices, tariffs_of
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.bill import Bill

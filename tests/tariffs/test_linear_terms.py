@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from assets.bills.engine.bill_terms import bill_terms
 from assets.bills.engine.settle import Account
-from assets.tariffs.linear.linear_evaluate import evaluate
-from assets.tariffs.linear.linear_model import LinearTerms, NotLinear, Peak, Tiers
-from assets.tariffs.linear.linear_rows import rows_of
+from assets.tariffs.linear_evaluate import evaluate
+from assets.tariffs.linear_model import LinearTerms, NotLinear, Peak, Tiers
+from assets.tariffs.linear_rows import rows_of
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from tests.bills.scenes import BERLIN, load

@@ -15,6 +15,7 @@ from assets.sites.load_sites import load_site
 from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcomes
 from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
+from data_quality.contracts.access.permissions import home_board
 from data_quality.contracts.billing.tariff_charges import CapacityCharge
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.people import Person, Role
@@ -33,7 +34,7 @@ from orchestration.web.boards.tiles import TILES, tiles_of
 from orchestration.web.request_context import Ask
 from reports.figures.running import running_now
 from reports.pages.address import Address
-from reports.pages.board import boards, home_board
+from reports.pages.board import boards
 from reports.pages.chart import PARTS, chart_table
 from reports.pages.header import year_choice
 from reports.pages.page import Widget

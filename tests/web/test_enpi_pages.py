@@ -19,7 +19,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_period
 from orchestration.web.queries import asking
 from orchestration.web.request_context import Ask
-from reports.figures.use_quarters import UseData, UseDays, use_data
+from reports.figures.use_data import UseData, UseDays, use_data
 from reports.pages.address import Address
 from reports.pages.energy_uses import day_charts
 from reports.pages.page import Widget

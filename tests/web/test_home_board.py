@@ -10,6 +10,7 @@ import pytest
 
 from assets.stores.live.live_store import LiveStore
 from controls.planning.plan_picture import price_bands
+from data_quality.contracts.access.permissions import home_board, homes_of, is_home
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.alert_rule import PeakRule
@@ -22,7 +23,6 @@ from orchestration.web.boards.plan_tiles import ahead, of_car
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
-from reports.pages.board import home_board, homes_of, is_home
 from reports.pages.chart import Energy, chart_data, chart_table
 from reports.pages.widgets import day_and_month, home_power, plan_ahead
 from reports.pages.widgets.home_power import Place, live_flow_svg

@@ -18,8 +18,8 @@ from assets.stores.published.report_ledger import ReportStore
 from assets.stores.warehouse.marts import MartReader
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, parse_period
+from reports.assess import Asking as Given
 from reports.figure_book import FigureBook
-from reports.figures.answer import Asking as Given
 from reports.figures.answer import figures_of
 from reports.figures.kpi_list import Grain, add_rows, kpi_rows
 from reports.figures.trace import InHand

@@ -15,8 +15,8 @@ from assets.bills.engine.open_usage import OpenUsage, refuse_at_once
 from assets.bills.engine.settle import Account, carried_kwh
 from assets.tariffs.bill_part import BillPart, Usage
 from assets.tariffs.compiled import Grid
-from assets.tariffs.linear.linear_build import Desk, shaped
-from assets.tariffs.linear.linear_model import (
+from assets.tariffs.linear_build import Desk, shaped
+from assets.tariffs.linear_model import (
     ONE,
     ZERO,
     Energy,

@@ -37,7 +37,7 @@ from assets.tariffs.charge_lines import (
     write_reactive,
 )
 from assets.tariffs.compiled import Compiled, Grid, compile_tariff, wall_clock
-from assets.tariffs.linear.linear_model import N
+from assets.tariffs.linear_model import N
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.bill import Bill
 from data_quality.contracts.billing.tariff import Rounding, Tariff

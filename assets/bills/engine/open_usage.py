@@ -15,8 +15,8 @@ from assets.bills.engine.measure import Measure
 from assets.bills.engine.settle import Account
 from assets.tariffs.bill_part import BillPart, Usage
 from assets.tariffs.compiled import Windows
-from assets.tariffs.linear.linear_build import Desk
-from assets.tariffs.linear.linear_model import ONE, ZERO, Cap, Form, Peak, Refused, Side
+from assets.tariffs.linear_build import Desk
+from assets.tariffs.linear_model import ONE, ZERO, Cap, Form, Peak, Refused, Side
 from assets.tariffs.tiers import bounds_of
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_charges import (

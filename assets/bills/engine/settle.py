@@ -8,7 +8,7 @@ from typing import Generic
 
 from assets.tariffs.bill_part import Hours, Usage
 from assets.tariffs.charge_lines import Cells, Writer, mean_price
-from assets.tariffs.linear.linear_model import N
+from assets.tariffs.linear_model import N
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_charges import Export, Rider
 from data_quality.contracts.finding import Finding

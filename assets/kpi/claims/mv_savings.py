@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from assets.kpi.claims.gate import claim_findings, is_far_outside, known_span
-from assets.kpi.enpi.daily import seu_days
+from assets.kpi.enpi.daily import adjusted_days, expected_days, features_by_day, require_type, seu_days
 from assets.kpi.enpi.enpi_result import (
     DayPair,
     EnpiRule,
@@ -21,7 +21,6 @@ from assets.kpi.enpi.enpi_result import (
     period_uncertainty_kwh,
     sum_kwh,
 )
-from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, features_by_day, require_type
 from assets.kpi.enpi.savings_band import (
     DAYS_A_MONTH,
     MAX_RHO,

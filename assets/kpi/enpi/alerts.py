@@ -21,7 +21,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import Period, months_after
+from data_quality.contracts.time import months_after
 
 ESCALATE_AFTER = 2
 
@@ -72,18 +72,6 @@ def quarter_label(day: date) -> str:
 def first_of_quarter(day: date) -> date:
     """The day on which the calendar quarter of a date begins."""
     return date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
-
-
-def quarters_of(period: Period) -> list[Period]:
-    """Whole calendar quarters inside of the period, in order."""
-    first = first_of_quarter(period.start)
-    found = []
-    while first < period.end:
-        after = months_after(first, 3)
-        if first >= period.start and after <= period.end:
-            found.append(Period(label=quarter_label(first), start=first, end=after, time_zone=period.time_zone))
-        first = after
-    return found
 
 
 def runs_over_limit(quarters: Iterable[QuarterStatus]) -> list[list[QuarterStatus]]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import polars as pl
 from pydantic import Field, PlainSerializer
 
-from assets.kpi.enpi.expected_energy import require_type
+from assets.kpi.enpi.daily import require_type
 from assets.kpi.enpi.savings_band import (
     DAYS_A_MONTH,
     MAX_RHO,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from assets.kpi.enpi.expected_energy import driver_of, expected_days
+from assets.kpi.enpi.daily import driver_of, expected_days
 from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

@@ -50,7 +50,9 @@ def seu_lines(
     for site_id, site in sorted(sites.items()):
         # The approved one first: a newer draft must not stand in the register as the use's baseline.
         versions = baselines.in_force(site_id, as_of_utc=as_of_utc)
-        reported = _reported(reports, site, as_of_utc=as_of_utc)
+        reported = reports.newest_periods(
+            site_id, REPORT, {f"seu:{seu.seu_id}" for seu in site.seus}, as_of_utc=as_of_utc
+        )
         for seu in site.seus:
             if source not in (None, seu.carrier) or is_active not in (None, seu.is_active):
                 continue
@@ -62,19 +64,6 @@ def sources_of(sites: Iterable[Site]) -> list[str]:
     """Energy sources that the sites' meters carry, in the order of the list of carriers."""
     carried = {meter.carrier for site in sites for meter in site.meters}
     return [carrier.value for carrier in Carrier if carrier in carried]
-
-
-def _reported(reports: ReportStore, site: Site, *, as_of_utc: datetime | None) -> dict[str, str]:
-    """Scope of each use -> the newest period of which a report has a figure of it."""
-    wanted, found = {f"seu:{seu.seu_id}" for seu in site.seus}, dict[str, str]()
-    revisions = reports.revisions(site.site_id, name=REPORT, as_of_utc=as_of_utc, with_content=False)
-    for each in sorted(revisions, key=lambda one: one.period, reverse=True):
-        # Mostly the newest report tells of all uses: the older ones need not be read.
-        if wanted <= found.keys():
-            break
-        for figure in reports.figures(each.report_id, each.revision):
-            found.setdefault(figure.scope, each.period)
-    return found
 
 
 def _line(site_id: str, seu: Seu, version: BaselineVersion | None, last_report: str | None) -> SeuLine:

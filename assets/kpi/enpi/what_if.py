@@ -6,7 +6,7 @@ from typing import Literal
 
 import polars as pl
 
-from assets.kpi.enpi.expected_energy import driver_of, expected_days, feature_table
+from assets.kpi.enpi.daily import driver_of, expected_days, feature_table
 from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

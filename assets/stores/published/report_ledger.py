@@ -1,7 +1,7 @@
 """Report revisions, their figures and traces: append-only, one transaction each, hash-chained per site."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -175,6 +175,21 @@ class ReportStore:
         """All figures of a revision, inputs before what is made of them."""
         table = figure_table
         return self._figures(sa.and_(table.c.report_id == report_id, table.c.revision == revision))
+
+    def newest_periods(
+        self, site_id: str, name: str, scopes: Collection[str], *, as_of_utc: datetime | None = None
+    ) -> dict[str, str]:
+        """Scope, of those given -> the newest period of which a report of that name has a figure of it."""
+        table, found = figure_table, dict[str, str]()
+        revisions = self.revisions(site_id, name=name, as_of_utc=as_of_utc, with_content=False)
+        for each in sorted(revisions, key=lambda one: one.period, reverse=True):
+            # Mostly the newest report has all of them: the older ones need not be read.
+            if len(found) == len(scopes):
+                break
+            is_of = sa.and_(table.c.report_id == each.report_id, table.c.revision == each.revision)
+            held = {row["figure"]["scope"] for row in self.store.rows(sa.select(table.c.figure).where(is_of))}
+            found |= dict.fromkeys(held.intersection(scopes) - found.keys(), each.period)
+        return found
 
     def _figures(self, condition: sa.ColumnElement[bool]) -> list[Figure]:
         return [_figure(row["figure"], row["inputs"]) for row in figure_rows_where(self.store, condition)]

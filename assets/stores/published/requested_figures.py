@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -62,6 +63,17 @@ def renamed(figures: Sequence[Figure]) -> dict[str, Figure]:
         trace = each.trace.model_copy(update={"inputs": inputs})
         found[each.figure_id] = each.model_copy(update={"figure_id": figure_id, "trace": trace})
     return found
+
+
+class Ids(NamedTuple):
+    """Figures under the ids that they are kept by, by those that they had. until_utc: None where nothing was kept."""
+
+    figures: dict[str, Figure]
+    until_utc: datetime | None
+
+    def of(self, figure: Figure) -> str:
+        """The id that `trace` takes; empty where the figure is not kept."""
+        return self.figures[figure.figure_id].figure_id if self.until_utc is not None else ""
 
 
 class RequestedFigures:

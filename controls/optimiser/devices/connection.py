@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
-from assets.tariffs.linear.linear_evaluate import Slopes, joined, slopes_of
-from assets.tariffs.linear.linear_model import LinearTerms
+from assets.tariffs.linear_evaluate import Slopes, joined, slopes_of
+from assets.tariffs.linear_model import LinearTerms
 from controls.optimiser.backends.expressions import Floats, Linear, Places
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.bill_columns import BillColumns

@@ -15,6 +15,8 @@ from data_quality.contracts.model import Model
 
 # Energy of a register, kWh: its readings make it, and no mart holds it.
 REGISTER_KPI = "register_kwh"
+# Computation of a KPI of a scope.
+KPI = "scope_kpi"
 
 
 class TraceInput(Model):

@@ -6,8 +6,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from assets.kpi.enpi.daily import days_in, uses_streams
-from assets.kpi.enpi.expected_energy import adjusted_days, expected_days
+from assets.kpi.enpi.daily import adjusted_days, days_in, expected_days, uses_streams
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_files import expect_unchanged
 from assets.stores.ledgers.adjustments import AdjustmentStore

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from assets.kpi.enpi.expected_energy import INTERCEPT, degree_day_feature, feature_expression, require_type
+from assets.kpi.enpi.daily import INTERCEPT, degree_day_feature, feature_expression, require_type
 from data_quality.contracts.baselines.baseline import Baseline, BaselineType, BaselineVersion, Coefficient
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site

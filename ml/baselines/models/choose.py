@@ -16,7 +16,7 @@ from itertools import combinations
 
 import numpy as np
 
-from assets.kpi.enpi.expected_energy import degree_day_feature
+from assets.kpi.enpi.daily import degree_day_feature
 from data_quality.contracts.errors import BadInput
 from ml.baselines.models.forms import (
     TEMPERATURE,

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from assets.kpi.enpi.expected_energy import INTERCEPT, driver_of
+from assets.kpi.enpi.daily import INTERCEPT, driver_of
 from ml.baselines.models.statistics import BLOCKS_OF_SHORT_DATA, MIN_MONTH_FOLDS, Vector
 from ml.baselines.usage_tables.usage_table import SUN, Usage, bill_days
 

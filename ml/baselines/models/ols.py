@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from assets.kpi.enpi.expected_energy import INTERCEPT, driver_of
+from assets.kpi.enpi.daily import INTERCEPT, driver_of
 from data_quality.contracts.baselines.baseline import BandTerms, Baseline, BaselineType, Coefficient, FitStatistics
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding

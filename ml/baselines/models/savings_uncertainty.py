@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from assets.kpi.enpi.expected_energy import driver_of
+from assets.kpi.enpi.daily import driver_of
 from assets.kpi.enpi.savings_band import (
     AT_MOST,
     DAYS_A_MONTH,

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import polars as pl
 
-from assets.kpi.enpi.expected_energy import degree_day_feature, feature_table
+from assets.kpi.enpi.daily import degree_day_feature, feature_table
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence

@@ -107,7 +107,7 @@ def use_named(call: Call, site: str | None, seu: str) -> tuple[Site, Seu]:
 def _use_of(call: Call, site: Site, seu: Seu, spans: "Sequence[Span]", report: "Span") -> "Usage":
     from ml.baselines.lifecycle.uses_task import usage_of_days
 
-    as_of_utc = call.as_of_utc or call.project.store.known_at(call.clock)
+    as_of_utc = call.as_known_utc
     # One table from the first year to the end of the reporting period: a change of use lies between them too.
     period = Period(label="", start=min(start for start, _ in spans), end=report[1], time_zone=site.time_zone)
     return usage_of_days(call.sources.days(site, seu.seu_id, period, as_of_utc), site=site, seu=seu)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Annotated, Any
@@ -18,8 +19,8 @@ from data_quality.contracts.time import Period, months_of, parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import PeriodOption, SiteOption
-from orchestration.views.requested_figures import use_ids
-from reports.assess import TREND_YEARS, UseRequest, baselines_in_force, enb_of
+from reports.assess import TREND_YEARS, UseRequest, baselines_in_force, enb_of, use_asker
+from reports.datasets.base import use_item
 from reports.gates import refuse_future, refuse_without_readings
 from reports.recompute.claims import against_use, claim_of
 from reports.recompute.figure_sources import seu_of
@@ -46,11 +47,11 @@ def enpi(
     # The saving as far as it may be printed: none, and why, where the gate bars it.
     data = _dumped(result) | _dumped(claim_of(known, use, result, caveats))
     # Put ids that `trace` takes beside the numbers: of the span, and of the months that are whole in it.
-    project, months = call.project, {str(each.start): each for each in months_of(span)}
-    data["figures"] = use_ids(project, use_query, [span], FIGURES, call.clock)[span]
+    months = {str(each.start): each for each in months_of(span)}
+    data["figures"] = _ids(call, use_query, [span], FIGURES)[span]
     shown = {each["start"]: months[each["start"]] for each in data["months"] if each["start"] in months}
     if shown:
-        of_months = use_ids(project, use_query, shown.values(), OF_MONTHS, call.clock)
+        of_months = _ids(call, use_query, list(shown.values()), OF_MONTHS)
         for each in data["months"]:
             if each["start"] in shown:
                 each["figures"] = of_months[shown[each["start"]]]
@@ -62,7 +63,7 @@ def enpi(
         data["what_if"] = _what_if(use_query, span, what_if)
     if mix is not None:
         data["mix"] = _mix(use_query, span, mix)
-    return Answer(data, enpi_parts(data, use=use.name, site=known.site_id, rule=use.status_rule))
+    return Answer(data, partial(enpi_parts, data, use=use.name, site=known.site_id, rule=use.status_rule))
 
 
 # What is printed of the span and of each of its months.
@@ -71,6 +72,14 @@ FIGURES = (
     "uncertainty_kwh", "coverage", "estimated_share",
 )  # fmt: skip
 OF_MONTHS = FIGURES[1:3] + FIGURES[4:6]
+
+
+def _ids(call: Call, use: UseRequest, spans: Sequence[Period], measures: Sequence[str]) -> dict[Period, dict[str, str]]:
+    """Span -> measure -> id of the numbers of the use against its baseline; empty ids where nothing is kept."""
+    ask, _ = use_asker(use, min(each.start for each in spans), max(each.end for each in spans))
+    made = {each: {name: ask.measure("enpi", name, use_item(use.seu, each)) for name in measures} for each in spans}
+    ids = call.project.kept_ids(ask.book.figures(), call.clock)
+    return {each: {name: ids.of(figure) for name, figure in figures.items()} for each, figures in made.items()}
 
 
 def _trend_with_ids(
@@ -83,7 +92,7 @@ def _trend_with_ids(
             for each in rows
         ]
         use = replace(use_query, version=by_number[number])
-        ids = use_ids(call.project, use, [span for _, span in quarters], OF_MONTHS, call.clock)
+        ids = _ids(call, use, [span for _, span in quarters], OF_MONTHS)
         found += [{**_dumped(each), "figures": ids[span]} for each, span in quarters]
     return found
 
@@ -96,7 +105,7 @@ def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> tu
     project, known = call.project, call.project.site(site)
     use = seu_of(known, seu)
     # One instant for all that follows: readings, baselines and adjustments of one view.
-    as_of = call.as_of_utc or project.store.known_at(call.clock)
+    as_of = call.as_known_utc
     if number is None:
         version = baselines_in_force(known, project.baselines, as_of_utc=as_of).get(use.seu_id)
     else:

@@ -112,7 +112,7 @@ def project(
     if chosen is None:
         return Answer(result, text=f"{text}\n  no baseline yet: fit one with --fit")
     # One instant for the saving and for the ids of its numbers.
-    as_of_utc = call.as_of_utc or call.project.store.known_at(call.clock)
+    as_of_utc = call.as_known_utc
     found = project_savings(
         known, wanted, chosen, lake=call.project.lake, now_utc=call.as_of_utc or call.clock.now_utc(),
         as_of_utc=as_of_utc,

@@ -238,7 +238,7 @@ def bill_show(
 
 def _band(call: Call, site: Site, bill: StandingBill) -> Band | None:
     """Uncertainty band of the expected bill by the meters' classes; None for one without dates."""
-    as_of_utc = call.as_of_utc or call.project.store.known_at(call.clock)
+    as_of_utc = call.as_known_utc
     numbers = BillFigures(site, [bill], as_of_utc=as_of_utc).of(bill)
     return None if numbers is None else figure_band(numbers.expected, sources=call.sources, lookup=lambda _: None)
 
@@ -251,7 +251,7 @@ Ids = Mapping[tuple[str, str], Mapping[str, str]]
 
 
 def _ids(call: Call, site: Site, bills: Sequence[StandingBill]) -> Ids:
-    as_of_utc = call.as_of_utc or call.project.store.known_at(call.clock)
+    as_of_utc = call.as_known_utc
     return bill_ids(call.project, site, bills, as_of_utc=as_of_utc, clock=call.clock)
 
 

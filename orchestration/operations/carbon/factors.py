@@ -115,7 +115,7 @@ def _sign(call: Call, kind: str, set_id: str) -> None:
     """A factor needs no person; where --as names one, or who asks is signed in, they sign the rows."""
     from orchestration.operations.signing import actor
 
-    if call.person or call.is_signed_in:
+    if call.has_actor:
         actor(call, None if call.is_signed_in else Role.ANALYST).sign(kind, set_id)
 
 

@@ -66,7 +66,7 @@ def footprint(
     one = found[0]
     say_findings(call, one.findings)
     is_own = gwp is None and not supplier
-    known = call.as_of_utc or call.project.store.known_at(call.clock)
+    known = call.as_known_utc
     ids = _ids(call, sites[0], one, known) if is_own else {}
     lines = [{**line.model_dump(), "figures": _of_line(line, ids)} for line in one.lines]
     return Answer({**one.model_dump(), "lines": lines, "figures": _of_totals(one, ids)}, LINES, scopes_text(one))

@@ -48,7 +48,7 @@ def anomalies_list(
     sites = [call.project.site(site)] if site else list(call.project.sites.values())
     rows = [each for one in sites for each in _rows(call, one, period, call.as_of_utc)]
     shown = [each for each in rows if with_all or each["state"] in ("open", "acknowledged")]
-    as_of_utc = call.as_of_utc or call.project.store.known_at(call.clock)
+    as_of_utc = call.as_known_utc
     for one in sites:
         own = {each["id"]: each for each in shown if each["site"] == one.site_id}
         for name, ids in event_ids(call.project, one, list(own), as_of_utc=as_of_utc, clock=call.clock).items():

@@ -138,7 +138,7 @@ def _of_project(
 
     if period is None:
         raise BadInput("--organisation needs --period", reason="bad_period")
-    as_of_utc = call.as_of_utc or call.project.store.known_at(call.clock)
+    as_of_utc = call.as_known_utc
     register, parts = {}, []
     # Uses as the organisation names them: of all sites of the project, or of those that it owns through the period.
     uses, hours = dict.fromkeys(call.project.sites, ""), {}

@@ -30,7 +30,6 @@ from orchestration.operations.reports.report import (
 )
 from orchestration.operations.signing import Actor, actor
 from orchestration.views.pack_subjects import answers_of, subjects_of
-from orchestration.views.requested_figures import kept_ids
 from reports.content.disclosure_answers import (
     ACT,
     ANSWERS,
@@ -90,7 +89,7 @@ def gaps(
     if (site is None) == (organisation is None):
         raise BadInput("name --site SITE or --organisation ORGANISATION, one of them", reason="no_site")
     project = call.project
-    as_of = call.as_of_utc or project.store.known_at(call.clock)
+    as_of = call.as_known_utc
     shared: dict[str, Any] = {
         "sources": call.sources, "known_at_utc": as_of, "names": project.names, "language": language,
         "answers": answers_of(project),
@@ -107,7 +106,7 @@ def gaps(
         refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
         content = template_report(template, given_of(template, known, span, baselines=project.baselines, **shared))
     # Ids that `trace` takes for a while: no revision of it is stored.
-    ids = kept_ids(project, content.figures, call.clock)
+    ids = project.kept_ids(content.figures, call.clock)
     named = {each.figure_id: ids.of(each) for each in content.figures}
     data = tuple(each.model_copy(update={"figure_id": named.get(each.figure_id, "")}) for each in content.data)
     document = told_data(content.model_copy(update={"data": data}))

@@ -76,7 +76,7 @@ def report(
     project, known = call.project, call.project.site(site)
     # Told before the marts are made fresh, which may take minutes.
     span = _period(call, name, known, period, mv_project, event)
-    refuse_future(span, call.as_of_utc or project.store.known_at(call.clock), name=f"report {name!r}")
+    refuse_future(span, call.as_known_utc, name=f"report {name!r}")
     template = load_edition(name, project.project.reports_dir, period=span, edition=edition)
     if template.framework is not None:
         # Before marts are made for it.

@@ -199,7 +199,7 @@ def reports_diff(
     stale = stale_revisions(reports, call.sources, as_of_utc=call.as_of_utc)
     causes = stale.get((chosen.report_id, chosen.revision), [])
     if other is None:
-        as_of = call.as_of_utc or reports.store.known_at(call.clock)
+        as_of = call.as_known_utc
         changed = what_changed(figures, causes, sources=call.sources, as_of_utc=as_of)
         moved = data_moved(data_of(chosen), changed)
     else:

@@ -48,10 +48,13 @@ def running(
         )
 
     content = keep_figures(call, build, known)
-    return _answer(found, known.time_zone, {figure.kpi: figure.figure_id for figure in content.figures})
+    figures = {figure.kpi: figure.figure_id for figure in content.figures}
+    result = running_result(found, known.time_zone, figures)
+    return Answer(result, partial(running_parts, found, known.time_zone, figures))
 
 
-def _answer(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -> Answer:
+def running_parts(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -> list[Table | str]:
+    """Headline, the table of the month so far and of the whole month, then the demand window and findings."""
     rows = [
         (name, unit_text(unit), *format_alike([getattr(found, key), getattr(found, f"projected_{key}")], unit), id_)
         for key, name, unit, id_ in (
@@ -70,5 +73,4 @@ def _answer(found: RunningFigures, time_zone: str, figures: Mapping[str, str]) -
         f"whole month by {words(found.method)}, as known on {found.projected_on}" if found.method else "not projected",
         *(f"{words(finding.code)}: {finding.message}" for finding in found.findings),
     ]
-    result = running_result(found, time_zone, figures)
-    return Answer(result, (head, "", Table(rows, RUNNING), ""), "\n".join(text))
+    return [head, "", Table(rows, RUNNING), "", "\n".join(text)]

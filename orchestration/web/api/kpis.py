@@ -12,7 +12,6 @@ from data_quality.contracts.access.permissions import Permission, sees_scope, se
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.views.requested_figures import kept_ids
 from orchestration.warehouse.dbt import kpi_catalogue
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, whole
 from orchestration.web.queries import age_of, known_then, marts_dir_of, marts_of, scope_of, stale_finding, stamp_of
@@ -91,7 +90,7 @@ def kpi_rows_of(ask: Ask, site: Site, every: pl.DataFrame, part: slice) -> tuple
     book = FigureBook(report_id="kpis", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=is_synthetic)
     add_rows(book, site, rows, sources=sources, marts_dir=ask.marts_now, is_traced=False)
     # Kept for a while: whoever cites a number keeps it as the command does.
-    ids = kept_ids(ask.project, book.figures(), ask.clock)
+    ids = ask.project.kept_ids(book.figures(), ask.clock)
     found = [
         {**row_of(figure, sources, {}), "figure_id": ids.of(figure), "why": why_of(figure, ask.address)}
         for figure in book.figures()
@@ -148,7 +147,7 @@ def _of_portfolio(ask: Ask) -> list[dict[str, Any]]:
         scope=None,
     )
     by_id = {figure.figure_id: figure for figure in content.figures}
-    ids = kept_ids(ask.project, content.figures, ask.clock)
+    ids = ask.project.kept_ids(content.figures, ask.clock)
     return [
         {**row_of(figure, sources, by_id), "figure_id": ids.of(figure), "why": why_of(figure, ask.address, by_id.get)}
         for figure in content.figures

@@ -13,8 +13,7 @@ from orchestration.web.problems import REASONS
 from orchestration.web.request_context import Ask, requires
 from reports.pages.address import Address
 from reports.pages.page import Page, Part
-from reports.pages.widgets.tile import table
-from reports.report_content import Paragraph
+from reports.report_content import Paragraph, table
 
 router = APIRouter()
 VERSION = "1"

@@ -11,22 +11,18 @@ from fastapi import APIRouter, Header
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
-from assets.kpi.enpi.alerts import quarters_of
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model, plain
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import Period, months_of, parse_period
-from orchestration.views.requested_figures import kept_ids
+from data_quality.contracts.time import Period, months_of, parse_period, whole_quarters
 from orchestration.web.api.jobs_api import answer_of
 from orchestration.web.queries import asking
 from orchestration.web.request_context import Ask, requires
 from orchestration.web.work import Outcome, work_of
-from reports.assess import UseRequest, enb_of
-from reports.figures.answer import Asking
-from reports.figures.use_quarters import Quarter, quarters, use_request
+from reports.assess import Asking, Quarter, UseRequest, enb_of, quarters, use_request
 from reports.pages.address import why_measure
 from reports.pages.energy_uses import formula_of
 from reports.recompute.figure_sources import seu_of
@@ -135,10 +131,10 @@ def performance(question: Performance, ask: Ask = requires(Permission.REPORT_REA
     label = str(question.report_year) + ("" if question.period == "annual" else f"-{question.period}")
     span = parse_period(label, site.time_zone)
     version = _of_year(site_asking, seu, question.baseline_year)
-    use = UseRequest(site, seu, version, site_asking.sources, site_asking.as_of_utc)
+    use = UseRequest(site, seu, version, site_asking.sources, site_asking.as_of_utc, site_asking.marts_dir)
     made: list[Figure] = []
-    found = quarters(site_asking, use, [span, *months_of(span)], measures=MEASURES, book=made.extend)
-    ids = kept_ids(ask.project, made, ask.clock)
+    found = quarters(use, [span, *months_of(span)], measures=MEASURES, book=made.extend)
+    ids = ask.project.kept_ids(made, ask.clock)
     whole = next((each for each in found if each.period == span), None)
     report = {
         "seu_name": seu.name,
@@ -184,8 +180,8 @@ def enpi(ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES, shared=SHARE
     use = use_request(site_asking, seu.seu_id, part("baseline_version"))
     span = parse_period(f"{years[0]}-01-01/{years[1] + 1}-01-01", site.time_zone)
     made: list[Figure] = []
-    found = quarters(site_asking, use, quarters_of(span), measures=MEASURES, book=made.extend)
-    ids = kept_ids(ask.project, made, ask.clock)
+    found = quarters(use, whole_quarters(span), measures=MEASURES, book=made.extend)
+    ids = ask.project.kept_ids(made, ask.clock)
     data = [
         {
             "year": each.period.start.year,

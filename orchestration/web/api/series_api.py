@@ -15,7 +15,6 @@ from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.operations.answer_figures import kept_numbers
 from orchestration.operations.commands import command
 from orchestration.views.quality_view import judged_days, quality_result
-from orchestration.views.requested_figures import kept_ids
 from orchestration.views.series_ids import Interval, series_ids
 from orchestration.web.api.kpis import range_of
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, json_answer, listed, whole, whole_number
@@ -72,7 +71,7 @@ def running(
         read, sources = marts_of(ask, site), ask.project.sources()
         found = with_coarse_source(running_now(read, site.site_id, at_utc), site, read)
         book = running_book(site, found, sources=sources, as_of_utc=instant_of(ask), is_synthetic=site.is_simulated)
-        ids = kept_ids(ask.project, book.figures(), ask.clock)
+        ids = ask.project.kept_ids(book.figures(), ask.clock)
         whole = running_result(found, site.time_zone, {each.kpi: ids.of(each) for each in book.figures()})
         place = f"{found.at_utc:%Y-%m-%dT%H:%MZ}"
         scope = f"site:{site.site_id}"

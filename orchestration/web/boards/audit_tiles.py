@@ -20,9 +20,8 @@ from reports.pages.address import Address
 from reports.pages.audit_trail import PATH, trail_list
 from reports.pages.numbers import Number
 from reports.pages.page import Form, Input, Part, Steps, Widget
-from reports.pages.widgets.tile import table
 from reports.recompute.figure_again import announce, recompute
-from reports.report_content import Cell, Paragraph, Tone
+from reports.report_content import Cell, Paragraph, Tone, table
 from reports.texts.locales import MISSING, format_alike, moment, named, unit_text
 
 DRAWN = 10

@@ -8,7 +8,7 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
 from orchestration.web.boards.site_now import SiteNow
-from reports.datasets.of_uses.enpi_findings import overlapping
+from reports.datasets.enpi_findings import overlapping
 from reports.pages.address import before
 from reports.pages.widgets.cost_bridge import CostBridge
 from reports.pages.widgets.tile import Shown

@@ -8,7 +8,7 @@ from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.sentence import sentences
-from data_quality.contracts.time import Period, months_after, parse_day
+from data_quality.contracts.time import Period, months_after, parse_day, period_key
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.open_findings import Look, open_findings
 from orchestration.views.work_orders import tasks_of
@@ -16,7 +16,6 @@ from orchestration.web.approvals import approvals_waiting
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.library.report_lines import may_make, report_title
 from orchestration.workflows.steps import DAY_KPIS, day_text
-from reports.datasets.base import period_key
 from reports.evidence.lifecycle import lives_at
 from reports.figures.trace import stale_revisions
 from reports.pages.findings import PATH, OpenFindings, address_of, findings_tile, subject_of

@@ -21,7 +21,7 @@ from data_quality.contracts.time import Period, months_after
 from orchestration.web.boards.portfolio_tiles import Together
 from orchestration.web.boards.site_now import SiteNow, last_days, main_meters, tariff_on
 from reports.assess import project_baselines
-from reports.datasets.of_uses.enpi_findings import overlapping
+from reports.datasets.enpi_findings import overlapping
 from reports.pages.address import Compare, before
 from reports.pages.widgets import projects, renewable, saved_energy, sites_table, submeters
 from reports.pages.widgets.compared_span import Compared

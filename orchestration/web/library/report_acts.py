@@ -1,7 +1,7 @@
 """Acts on a report: what a person is offered and why not, and the operation behind each."""
 
 import shlex
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from assets.stores.published.publications import PublicationStore
@@ -9,17 +9,16 @@ from assets.stores.published.report_ledger import Revision
 from assets.stores.sign import fingerprint
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.people import People, Role
+from data_quality.contracts.people import Role
 from data_quality.contracts.sentence import Sentence
 from orchestration.operations.reports import reports as operations
 from orchestration.web.request_context import Ask
-from orchestration.web.web_call import WebCall, has_keys
+from orchestration.web.web_call import WebCall, has_keys, who_else
 from reports.evidence.lifecycle import life_at
 from reports.pages.page import Act, Form, Input
 from reports.pages.page_states import NO_KEY
 from reports.pages.report_library import PATH, ReportLine
 from reports.report_content import ReportContent, ReportLife
-from reports.texts.locales import named
 
 
 class Kind(NamedTuple):
@@ -146,11 +145,3 @@ def _why_not(ask: Ask, life: ReportLife, name: str) -> str:
     if not may(ask.person, kind.needs):
         return Sentence("{0} needs the role {1}. {2}", Sentence(kind.label), Sentence(kind.role.value), able)
     return ""
-
-
-def who_else(people: People, role: Role, without: Collection[str]) -> str:
-    """People who can do it instead, in a sentence."""
-    others = [each.name for each in people.people if role in each.roles and each.person_id not in without]
-    if not others:
-        return Sentence("Nobody else has the role {0}.", Sentence(role.value))
-    return Sentence("It can be done by {0}.", named(", ".join(others)))

@@ -7,17 +7,16 @@ from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import months_after
+from data_quality.contracts.time import months_after, period_key
 from orchestration.open_project import OpenProject
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.pack_subjects import due_packs
 from orchestration.web.request_context import Ask
 from reports.content.templates import read_template, template_files
-from reports.datasets.base import period_key
 from reports.evidence.lifecycle import lives_at
 from reports.figures.trace import stale_revisions
-from reports.pages.report_library import NO_REPORTS, ReportLine, Wanted, span_text
-from reports.texts.locales import chosen
+from reports.pages.report_library import NO_REPORTS, ReportLine, Wanted
+from reports.texts.locales import chosen, span_text
 from reports.writer import words
 
 Titles = Mapping[str, Mapping[str, str]]

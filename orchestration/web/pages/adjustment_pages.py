@@ -12,10 +12,9 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import parse_day
 from orchestration.operations.baselines.adjust import adjust
 from orchestration.operations.options import number_or_none
-from orchestration.web.library.report_acts import who_else
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, requires
-from orchestration.web.web_call import WebCall, signer_of
+from orchestration.web.web_call import WebCall, signer_of, who_else
 from reports.assess import enb_of
 from reports.pages.adjustment_acts import PROPOSAL_FIELDS, AdjustmentActor
 from reports.pages.energy_uses import ENPI, use_address

@@ -13,10 +13,9 @@ from data_quality.contracts.sentence import Sentence
 from orchestration.operations.baselines.baseline import approve as approve_baseline
 from orchestration.operations.baselines.baseline import reject as reject_baseline
 from orchestration.web.draw import draw
-from orchestration.web.library.report_acts import who_else
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, requires
-from orchestration.web.web_call import WebCall, signer_of
+from orchestration.web.web_call import WebCall, signer_of, who_else
 from reports.assess import enb_of
 from reports.pages.baseline_review import approve_form, reject_form, review_page
 from reports.pages.energy_uses import BASELINES, version_address

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
 from assets.stores.web.preferences import PreferenceStore
-from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.access.permissions import Permission, home_board, may
 from data_quality.contracts.sentence import sentences
 from data_quality.contracts.time import Period
 from orchestration.web.boards import audit_tiles
@@ -21,7 +21,7 @@ from orchestration.web.queries import age_of, expect_marts, header_of, known_the
 from orchestration.web.request_context import Ask, Nav, requires
 from orchestration.web.starting import is_empty
 from reports.pages.address import MOST_TEXT, Compare, span
-from reports.pages.board import board_page, boards, expect_boards, home_board
+from reports.pages.board import board_page, boards, expect_boards
 from reports.pages.header import year_choice
 from reports.pages.page import PageBlock, Part
 from reports.pages.start import PATH as START

@@ -21,12 +21,11 @@ from orchestration.operations.options import event_span, number
 from orchestration.views.dr_event_view import event_detail, programme_titles
 from orchestration.web.api.dr_events_api import ACTS, WAY_ON, act
 from orchestration.web.draw import draw
-from orchestration.web.library.report_acts import who_else
 from orchestration.web.pages.job_pages import lack
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import MORE, Ask, Nav, requires
-from orchestration.web.web_call import WebCall, signer_of
+from orchestration.web.web_call import WebCall, signer_of, who_else
 from reports.pages.dr_event_acts import PATH, EventActor, record_form
 from reports.pages.dr_events import event_href, event_page, events_page
 

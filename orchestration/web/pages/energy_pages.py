@@ -36,7 +36,7 @@ from orchestration.web.energy.energy_given import (
 from orchestration.web.pages.job_pages import job_form
 from orchestration.web.queries import age_of, header_of, period_of, scope_of, scopes_of, stale_finding, stamp_of
 from orchestration.web.request_context import Ask, Nav, requires
-from reports.datasets.of_uses.enpi_findings import overlapping
+from reports.datasets.enpi_findings import overlapping
 from reports.pages.address import PageGrain, before
 from reports.pages.chart import PARTS
 from reports.pages.energy import CSV, PATH, EnergyGiven, Point, Use, energy_csv, energy_page

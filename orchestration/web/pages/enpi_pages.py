@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from assets.kpi.enpi.use_register import SeuLine, seu_lines
+from assets.kpi.enpi.use_register import REPORT, SeuLine, seu_lines
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
@@ -18,8 +18,8 @@ from orchestration.web.pages.adjustment_pages import adjustment_actor
 from orchestration.web.pages.job_pages import fit_form
 from orchestration.web.queries import asking, stamp_of_uses
 from orchestration.web.request_context import Ask, Nav, requires
-from reports.assess import enb_of, known_days
-from reports.figures.use_quarters import UseData, newest_assessable, use_data, use_request
+from reports.assess import enb_of, known_days, use_request
+from reports.figures.use_data import UseData, newest_assessable, use_data
 from reports.pages.address import span
 from reports.pages.adjustment_acts import adjustment_acts
 from reports.pages.energy_uses import enpi_list, quarters_csv, version_address
@@ -40,7 +40,7 @@ def uses(request: Request, ask: Ask = requires(Permission.BASELINE_READ)) -> Res
     def page() -> Page:
         sources = project.sources(keeps=False)
         known = {name: asking(ask.of(site=name), sources) for name in sites}
-        found = [(line, newest_assessable(known[line.site], use_request(known[line.site], line.id))) for line in lines]
+        found = [(line, newest_assessable(use_request(known[line.site], line.id))) for line in lines]
         return enpi_list(found, ask.address, sites={each: site.name for each, site in sites.items()})
 
     stamp = f"{stamp_of_uses(ask, sites.values())}|{[each.last_report for each in lines]}"
@@ -89,9 +89,15 @@ def _use_data(ask: Ask, site: str, seu: str) -> UseData:
     known = known_days(site_asking.site, site_asking.sources, site_asking.as_of_utc)
     usual = str(ask.as_known_utc.year if known is None else (known.end - timedelta(days=1)).year)
     period = span(ask.address, time_zone=site_asking.site.time_zone, now_utc=ask.as_known_utc, usual=usual)
-    [report] = [each.last_report or "" for each in _lines(ask, {site: site_asking.site}) if each.id == seu] or [""]
+    active = {f"seu:{each.seu_id}" for each in site_asking.site.seus if each.is_active}
+    reported = ask.project.reports.newest_periods(site, REPORT, active & {f"seu:{seu}"})
     return use_data(
-        site_asking, seu, period, baseline=ask.address.part("baseline"), names=ask.project.names, last_report=report
+        site_asking,
+        seu,
+        period,
+        baseline=ask.address.part("baseline"),
+        names=ask.project.names,
+        last_report=reported.get(f"seu:{seu}", ""),
     )
 
 

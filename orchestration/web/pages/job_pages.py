@@ -27,10 +27,10 @@ from reports.pages.devices import PATH as DEVICES
 from reports.pages.energy import PATH as ENERGY
 from reports.pages.energy_uses import ENPI, FORECASTS, use_address
 from reports.pages.page import Form, Input, Lack
-from reports.pages.report_library import NEW, NEW_REPORT, Wanted, span_text
+from reports.pages.report_library import NEW, NEW_REPORT, Wanted
 from reports.pages.report_library import PATH as REPORTS
 from reports.recompute.figure_sources import seu_of
-from reports.texts.locales import long_date, named, period_text
+from reports.texts.locales import long_date, named, period_text, span_text
 
 router = APIRouter()
 PATH = "/job"

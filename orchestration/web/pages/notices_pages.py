@@ -16,8 +16,7 @@ from orchestration.notices.choices import choices_of, choose, is_set, may_be_not
 from orchestration.web.draw import draw
 from orchestration.web.request_context import Ask, requires
 from reports.pages.page import Form, Input, Page, PageBlock, Part
-from reports.pages.widgets.tile import table
-from reports.report_content import Paragraph
+from reports.report_content import Paragraph, table
 from reports.texts.locales import named
 
 router = APIRouter(include_in_schema=False)

@@ -29,8 +29,7 @@ from reports.pages.board import boards
 from reports.pages.page import REASON, Form, Input, Page, PageBlock, Part, Strip
 from reports.pages.people_list import request_line
 from reports.pages.signers import key_text
-from reports.pages.widgets.tile import table
-from reports.report_content import Paragraph
+from reports.report_content import Paragraph, table
 from reports.texts.locales import moment, named
 
 router = APIRouter(include_in_schema=False)

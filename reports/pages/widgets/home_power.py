@@ -12,8 +12,8 @@ from reports.pages.chart import Energy
 from reports.pages.numbers import Live, Number, Picture
 from reports.pages.page import Widget
 from reports.pages.widgets.live_kw import age_words, live_number
-from reports.pages.widgets.tile import Given, nothing, table
-from reports.report_content import Cell
+from reports.pages.widgets.tile import Given, nothing
+from reports.report_content import Cell, table
 from reports.svg.markup import element, fitted, label, picture
 from reports.texts.locales import MISSING, format_number, named, page_word, rules_of, unit_text
 

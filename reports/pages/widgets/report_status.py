@@ -7,10 +7,9 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.numbers import Number
 from reports.pages.page import Widget
-from reports.pages.report_library import span_text
-from reports.pages.widgets.tile import Given, table
-from reports.report_content import Cell, Table, Tone
-from reports.texts.locales import named
+from reports.pages.widgets.tile import Given
+from reports.report_content import Cell, Table, Tone, table
+from reports.texts.locales import named, span_text
 from reports.writer import words
 
 STATES = ("due", "draft", "reviewed", "published", "stale")

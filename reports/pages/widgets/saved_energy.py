@@ -6,7 +6,8 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import PARTS, Chart, ChartRow
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, cell, nothing, number, priced_cell, table, tile, value_of
+from reports.pages.widgets.tile import Given, Shown, cell, nothing, number, priced_cell, tile, value_of
+from reports.report_content import table
 from reports.texts.locales import named
 
 

@@ -2,8 +2,8 @@
 
 from data_quality.contracts.model import Model
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, cell, nothing, priced_cell, table
-from reports.report_content import Cell, Tone
+from reports.pages.widgets.tile import Given, Shown, cell, nothing, priced_cell
+from reports.report_content import Cell, Tone, table
 from reports.svg.markup import spark_svg
 from reports.texts.locales import MISSING, format_alike, named
 

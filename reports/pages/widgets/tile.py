@@ -1,6 +1,6 @@
 """Shared frame of tiles: a figure with its why, and which of the four states it is in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -10,7 +10,7 @@ from reports.pages.address import Address
 from reports.pages.chart import Chart
 from reports.pages.numbers import Number, Picture
 from reports.pages.page import Widget
-from reports.report_content import Cell, Column, Row, Table, Tone
+from reports.report_content import Cell, Table, Tone
 from reports.svg.markup import bullet_svg
 from reports.texts.locales import MISSING, format_alike, page_word, unit_text
 from reports.writer import words
@@ -83,28 +83,6 @@ def priced_cell(shown: Shown | None, locale: str, *, signed: bool = False) -> Ce
     if shown is None or made.text == MISSING:
         return made
     return made.model_copy(update={"text": f"{made.text}\N{NO-BREAK SPACE}{unit_text(shown.figure.unit)}"})
-
-
-def table(
-    key: str, title: Text, columns: Sequence[Column | Text | tuple[Text, str]],
-    rows: Iterable[Iterable[Cell | Text]], *, note: Text = "",
-) -> Table:  # fmt: skip
-    """A table of a page. columns: a title alone is of words; with a unit, empty too, it is of numbers where it has the
-    unit, or behind the first column a figure.
-    """
-    body = [tuple(each if isinstance(each, Cell) else Cell(text=each) for each in row) for row in rows]
-
-    def head(at: int, column: Column | Text | tuple[Text, str]) -> Column:
-        if isinstance(column, Column):
-            return column
-        if isinstance(column, str):
-            return Column(title=column)
-        name, unit = column
-        return Column(title=name, unit=unit, is_number=bool(unit or (at and any(row[at].figure_id for row in body))))
-
-    heads = tuple(head(at, column) for at, column in enumerate(columns))
-    return Table(key=key, title=title, sheet=key[:31], columns=heads, rows=tuple(Row(cells=row) for row in body),
-                 note=note)  # fmt: skip
 
 
 def tile(

@@ -5,7 +5,8 @@ from data_quality.contracts.sentence import Numeral, Sentence, Text, sentences
 from reports.pages.chart import Chart, ChartRow, Role
 from reports.pages.numbers import Number
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, nothing, table
+from reports.pages.widgets.tile import Given, nothing
+from reports.report_content import table
 from reports.texts.locales import format_number, unit_text
 
 Edges = tuple[float, float] | None

@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 from assets.kpi.running_cost.interval_costs import MeteredLoad
-from assets.tariffs.linear.linear_model import LinearTerms, NotLinear
+from assets.tariffs.linear_model import LinearTerms, NotLinear
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection

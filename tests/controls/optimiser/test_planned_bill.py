@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from assets.bills.engine.bill_load import Load
 from assets.bills.engine.bill_terms import bill_terms
 from assets.bills.engine.settle import Account
-from assets.tariffs.linear.linear_model import LinearTerms
+from assets.tariffs.linear_model import LinearTerms
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection

@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.tariffs.linear.linear_model import (
+from assets.tariffs.linear_model import (
     ZERO,
     Cap,
     Energy,

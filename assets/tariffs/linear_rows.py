@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from assets.tariffs.linear.linear_build import Ranges, range_of, range_of_form
-from assets.tariffs.linear.linear_model import ONE, ZERO, Cap, Energy, Form, LinearTerms, Maximum, Peak, Tiers
+from assets.tariffs.linear_build import Ranges, range_of, range_of_form
+from assets.tariffs.linear_model import ONE, ZERO, Cap, Energy, Form, LinearTerms, Maximum, Peak, Tiers
 from data_quality.contracts.model import Model
 from data_quality.contracts.units import EXACT
 

@@ -1,12 +1,10 @@
-"""Quarters of an energy use as figures, for pages and API."""
+"""Everything that the page of one energy use shows."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import NamedTuple
 
-from assets.kpi.enpi.alerts import EnpiAlert, quarters_of
-from assets.kpi.enpi.enpi_result import EnpiResult
+from assets.kpi.enpi.alerts import EnpiAlert
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.baselines.baseline import AdjustmentRecord, BaselineVersion
@@ -14,31 +12,28 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import Period, months_of
-from reports.assess import TREND_YEARS, UseRequest, enb_of, ever_approved, known_days, quarters_before
+from data_quality.contracts.time import Period, months_of, whole_quarters
+from reports.assess import (
+    TREND_YEARS,
+    Asking,
+    Quarter,
+    UseRequest,
+    enb_of,
+    ever_approved,
+    known_days,
+    quarters,
+    quarters_before,
+    use_asker,
+    use_request,
+)
 from reports.datasets.base import DayPoint, use_item
-from reports.datasets.enpi import EnpiData
-from reports.datasets.of_uses.day_lines import every_day
-from reports.datasets.template_ask import Asker
-from reports.figure_book import FigureBook
-from reports.figures.answer import Asking, assessing, version_of
-from reports.recompute.figure_sources import seu_of
-from reports.report_content import Tone
-from reports.writer import TONES, standing_of
+from reports.datasets.day_lines import every_day
 
 # Quarters that are looked at for the newest that can be assessed.
 MOST_BACK = 8
 # What is shown of each month, and of the whole span.
 OF_MONTHS = ("actual_kwh", "expected_kwh", "delta_kwh")
 OF_SPAN = ("enpi", "actual_kwh", "expected_kwh", "savings_kwh", "savings_value", "uncertainty_kwh")
-# Of a use's quarter: measure of the dataset enpi -> title and unit of its column.
-SHOWN: Mapping[str, tuple[str, str]] = {
-    "actual_kwh": ("Actual", "kwh"),
-    "expected_kwh": ("Expected", "kwh"),
-    "deviation_percent": ("Deviation", "percent"),
-    "enpi_index": ("Index", "percent"),
-    "uncertainty_kwh": ("Uncertainty ±", "kwh"),
-}
 
 
 class Driver(NamedTuple):
@@ -56,35 +51,6 @@ class UseDays(NamedTuple):
     expected: Sequence[DayPoint] = ()
     saved: Sequence[DayPoint] = ()
     driver: Driver | None = None
-
-
-@dataclass(frozen=True)
-class Quarter:
-    """One quarter, or another span, of one use by one version. figures: by measure of the dataset enpi."""
-
-    period: Period
-    result: EnpiResult
-    figures: Mapping[str, Figure]
-
-    @property
-    def standing(self) -> str:
-        """The one code of how the use stands."""
-        return standing_of(self.result.status, self.result.performance)
-
-    @property
-    def tone(self) -> Tone:
-        """Tone of its standing."""
-        return TONES.get(self.standing, "plain")
-
-    @property
-    def name(self) -> str:
-        """Quarter or month within its year: Q1, 01."""
-        return self.period.label[-2:]
-
-    @property
-    def baseline(self) -> str:
-        """Version that it was held against, as `id@version`; empty without one."""
-        return f"{self.result.baseline_id}@{self.result.baseline_version}" if self.result.baseline_id else ""
 
 
 @dataclass(frozen=True)
@@ -119,54 +85,6 @@ class UseData:
         return person_text(person_id, self.names.get(person_id))
 
 
-def use_request(given: Asking, seu_id: str, number: str = "") -> UseRequest:
-    """The use against the version of its energy baseline of that number, or the one in force. Raises BadInput."""
-    seu = seu_of(given.site, seu_id)
-    version = version_of(f"{enb_of(given.site, seu)}@{number}" if number else "", given, seu_id)
-    return UseRequest(given.site, seu, version, given.sources, given.as_of_utc)
-
-
-def quarters(
-    given: Asking,
-    use: UseRequest,
-    spans: Sequence[Period],
-    *,
-    measures: Iterable[str] = SHOWN,
-    book: Callable[[Sequence[Figure]], object] = len,
-) -> list[Quarter]:
-    """The spans of the use that were read at all, each with its numbers as figures.
-
-    book: takes all of them and what they are made of, in the order in which they were made.
-    """
-    wanted = use.touched(spans)
-    if not wanted:
-        return []
-    ask, data = _asker_of(given, use, wanted[0].start, wanted[-1].end)
-    found = []
-    for each in wanted:
-        item = use_item(use.seu, each)
-        figures = {name: ask.measure("enpi", name, item) for name in measures}
-        found.append(Quarter(period=each, result=data.result(use.seu, each), figures=figures))
-    book(ask.book.figures())
-    # The lake counts UTC days: its first one may belong to the day before, in local time.
-    return [each for each in found if each.result.coverage > 0]
-
-
-def _asker_of(given: Asking, use: UseRequest, start: date, end: date) -> tuple[Asker, EnpiData]:
-    """The questions about a use over a span, and the dataset that answers them."""
-    whole = Period(label=f"{start}/{end}", start=start, end=end, time_zone=use.site.time_zone)
-    book = FigureBook(
-        report_id="/".join(["enpi", use.site.site_id, use.seu.seu_id, f"{start}~{end}"]),
-        revision=0,
-        as_of_utc=use.as_of_utc,
-        is_synthetic=use.sources.has_synthetic(use.site, whole, use.as_of_utc),
-    )
-    ask = assessing(given, whole, {use.seu.seu_id: use.version}, book)
-    data = ask.datasets["enpi"]
-    assert isinstance(data, EnpiData)  # noqa: S101 - assessing() put it there
-    return ask, data
-
-
 def _read(span: Period, known: Period | None, time_zone: str) -> Period | None:
     """The days of the span up to the last reading; None where there are none."""
     if known is None or known.end <= span.start:
@@ -175,14 +93,14 @@ def _read(span: Period, known: Period | None, time_zone: str) -> Period | None:
     return Period(label=f"{span.start}/{end}", start=span.start, end=end, time_zone=time_zone)
 
 
-def _days(given: Asking, use: UseRequest, span: Period, *, has_band: bool = True) -> UseDays:
+def _days(use: UseRequest, span: Period, *, has_band: bool = True) -> UseDays:
     """Days of the span against the version, as far as it is read; none without one. has_band: with what the model
     cannot tell.
     """
     period = _read(span, known_days(use.site, use.sources, use.as_of_utc), use.site.time_zone)
     if use.version is None or period is None:
         return UseDays()
-    _, data = _asker_of(given, use, period.start, period.end)
+    _, data = use_asker(use, period.start, period.end)
     item = use_item(use.seu, period)
     actual, expected, saved = (
         data.days(measure, item, is_running=is_running, has_band=has_band and measure != "actual_kwh")
@@ -205,7 +123,7 @@ def _driver(use: UseRequest, features: Sequence[tuple[float, ...]]) -> Driver | 
     return Driver(use.site.stream_name(names[at]), units[names[at]], values)
 
 
-def newest_assessable(given: Asking, use: UseRequest) -> Quarter | None:
+def newest_assessable(use: UseRequest) -> Quarter | None:
     """The newest quarter that has ended in the readings and can be assessed, of the last MOST_BACK; None without."""
     known = known_days(use.site, use.sources, use.as_of_utc)
     if known is None or use.version is None or not use.version.status.has_approval:
@@ -213,7 +131,7 @@ def newest_assessable(given: Asking, use: UseRequest) -> Quarter | None:
     end = known.end
     for _ in range(MOST_BACK):
         before = quarters_before(end, use.site.time_zone)
-        found = quarters(given, use, [before])
+        found = quarters(use, [before])
         if found and not found[0].result.reason:
             return found[0]
         end = before.start
@@ -240,36 +158,34 @@ def use_data(
     years = quarters_before(end, site.time_zone, months=12 * TREND_YEARS)
     training = _training_days(use)
     _expect(use, [span, years, *([training] if training else [])])
-    trend = {
-        each.version: quarters(given, replace(use, version=each), quarters_of(years)) for each in ever_approved(every)
-    }
+    trend = {each.version: quarters(replace(use, version=each), whole_quarters(years)) for each in ever_approved(every)}
     read = _read(span, known, site.time_zone)
-    wholes = [] if version is None or read is None else _whole(given, use, read)
+    wholes = [] if version is None or read is None else _whole(use, read)
     return UseData(
         names=names or {},
         last_report=last_report,
         whole=wholes[0] if wholes else None,
-        months=quarters(given, use, months_of(span), measures=OF_MONTHS),
+        months=quarters(use, months_of(span), measures=OF_MONTHS),
         site=site,
         seu=seu,
         version=version,
         versions=every,
         span=span,
-        quarters=quarters(given, use, quarters_of(span)),
-        newest=newest_assessable(given, use),
+        quarters=quarters(use, whole_quarters(span)),
+        newest=newest_assessable(use),
         # Of a training longer than a year the newest month of each name.
         before={}
         if training is None
         else {
             each.name: each.figures["metered_kwh"]
-            for each in quarters(given, use, months_of(training), measures=("metered_kwh",))
+            for each in quarters(use, months_of(training), measures=("metered_kwh",))
         },
-        training=UseDays() if training is None else _days(given, use, training, has_band=False),
+        training=UseDays() if training is None else _days(use, training, has_band=False),
         trend=trend,
         adjustments=AdjustmentStore(use.sources.lake.store).records(baseline_id=line, as_of_utc=use.as_of_utc),
         alerts=use.alerts(span),
         reviews=use.review(),
-        days=_days(given, use, span),
+        days=_days(use, span),
     )
 
 
@@ -282,12 +198,12 @@ def _expect(use: UseRequest, spans: Sequence[Period]) -> None:
     use.sources.use_days(use.site, use.seu, every, use.as_of_utc)
 
 
-def _whole(given: Asking, use: UseRequest, span: Period) -> list[Quarter]:
+def _whole(use: UseRequest, span: Period) -> list[Quarter]:
     """The span as one; without what its savings are worth where the mart of costs is not published."""
     unpriced = tuple(each for each in OF_SPAN if each != "savings_value")
     return if_published(
-        lambda: quarters(given, use, [span], measures=OF_SPAN),
-        lambda _: quarters(given, use, [span], measures=unpriced),
+        lambda: quarters(use, [span], measures=OF_SPAN),
+        lambda _: quarters(use, [span], measures=unpriced),
     )
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu
-from data_quality.contracts.time import Period, months_of
-from reports.datasets.base import Item, Leaf, nothing, put, span, use_item
+from data_quality.contracts.time import Period, months_of, span
+from reports.datasets.base import Item, Leaf, nothing, put, use_item
 from reports.datasets.enpi import MEASURES as OF_USES
 from reports.datasets.enpi import TERM_FIELDS, EnpiData, baseline_leaf
 from reports.datasets.quality_figures import BATCHES, QualityData

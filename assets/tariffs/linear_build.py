@@ -13,7 +13,7 @@ import numpy as np
 
 from assets.tariffs.bill_part import Usage
 from assets.tariffs.charge_lines import Costs, Held, Tables, Writer
-from assets.tariffs.linear.linear_model import ONE, ZERO, Cap, Energy, Form, Maximum, Peak, Refused, Side, Term, Tiers
+from assets.tariffs.linear_model import ONE, ZERO, Cap, Energy, Form, Maximum, Peak, Refused, Side, Term, Tiers
 from assets.tariffs.tiers import Bound, fill
 from data_quality.contracts.billing.tariff_charges import EnergyCharge
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.kpi.enpi.daily import expected_days, features_by_day
 from assets.kpi.enpi.enpi_result import DayPair, EnpiRule, compared, exact_kwh, period_uncertainty_kwh, sum_kwh
-from assets.kpi.enpi.expected_energy import expected_days, features_by_day
 from assets.stores.warehouse.marts import if_published, read_mart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.site_file.site import Seu, Site

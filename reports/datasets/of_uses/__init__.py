@@ -1,1 +1,0 @@
-"""Significant energy uses in reports: inputs, figures, findings."""
