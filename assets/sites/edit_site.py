@@ -36,8 +36,8 @@ class KeptText(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """What an act on a file of a project leaves behind. store: its signature, recorded with the act; texts: folder of
-    the file's replaced texts; person_id: of the person who acts, empty where nobody is named.
+    """Record of an edit of a project file. store: keeps its signature with the act; texts: folder of the replaced
+    texts; person_id: of the person who acts, empty where nobody is named.
     """
 
     store: "Store"
@@ -71,7 +71,7 @@ def one_writer(path: Path, seen: str) -> Iterator[None]:
 def rewritten(
     path: Path, load: Callable[[Path], M], change: Callable[[str], str], desk: Desk | None, *, seen: str = ""
 ) -> Iterator[M]:
-    """What the file holds with its changed text, which replaces it where nothing fails inside; whole or not at all.
+    """Replace the file's text where nothing fails inside, whole or not at all. Yields the content of the new text.
 
     Within, the store of the desk is one transaction, and the new text stands in `unfinished_of(path)`. load: reads the
     new file. change: the text -> its new text. desk: None for a file outside of a project. seen: tag of the text that

@@ -197,7 +197,7 @@ def unknown_site(site_id: str, known: Iterable[str], folder: Path) -> BadInput:
 
 @contextmanager
 def replaced(path: Path, text: str, load: Callable[[Path], M]) -> Iterator[M]:
-    """What the file will hold with this text, which replaces the old one where nothing fails within; whole or not at
+    """Replace the file by this text where nothing fails inside, and yield its new content; whole or not at
     all. load: reads a copy next to its place first, and raises BadConfiguration.
     """
     # Beside it, in the same folder: only there is a rename whole or not at all.

@@ -176,7 +176,7 @@ def facts_of(url: str) -> dict[str, str]:
 
 
 def session_environment(url: str, *options: str) -> dict[str, str]:
-    """Whatever else the URL says (TLS, timeouts, session options) as the variables that libpq reads by itself.
+    """Options of the URL (TLS, timeouts, session) as the environment variables that libpq reads by itself.
 
     options: more session options (`-c name=value`), for a tool that takes none.
     """

@@ -321,7 +321,7 @@ def select_rows(connection: Connection, query: sa.Select[Any]) -> list[dict[str,
 
 @contextmanager
 def _reported() -> Iterator[None]:
-    """Whatever the database does to a controller, its devices go to their safe default: a bug of ours among it."""
+    """Raise any fault of the database as Unreachable, ours too: devices then go to their safe default."""
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:

@@ -256,7 +256,7 @@ class Device:
 
     @property
     def hand(self) -> DeviceReader | None:
-        """Whatever is open to read with."""
+        """Open connection of the device, for reading."""
         return self.writer if self.writer is not None else self.reader
 
     def next_seq(self) -> int:

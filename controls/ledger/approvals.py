@@ -72,7 +72,7 @@ def record(
 
 @contextmanager
 def audited(store: Store, site_id: str, kind: Kind, subject: str, *, person: Person, clock: Clock) -> Iterator[None]:
-    """Whatever is refused inside is written down as refused, in a transaction of its own, and raised again.
+    """Record a refusal from inside, in a transaction of its own, and raise it again.
 
     Around the act's transaction, not in it: a refusal rolls that back.
     """

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 def restore_delay_s(device_id: str, device_ids: Sequence[str], *, epoch: int, spread_s: float) -> float:
-    """How long this one of the devices waits before it is given a set-point again, 0 <= delay < spread_s.
+    """Delay before a device receives a set-point again, s, 0 <= delay < spread_s.
 
     They wait evenly spaced, in an order that is another with each epoch of the lease and the same for every agent that
     asks: no random number, so that a restart in between changes nothing. Raises ValueError for a device that is none

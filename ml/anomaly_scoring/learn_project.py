@@ -128,7 +128,7 @@ def accept_causes(
 
 
 def _taught_by(sites: Iterable[Site], lake: Lake, event_ids: set[str]) -> tuple[str, ...]:
-    """Whose labels these events have."""
+    """Labellers of these events."""
     ledger = AnomalyLedger(lake.store)
     labels = (each for site in sites for each in ledger.labels(site.site_id).values())
     return tuple(sorted({each.person_id for each in labels if each.event_id in event_ids}))

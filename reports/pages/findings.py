@@ -159,7 +159,7 @@ def total_of(found: OpenFinding, locale: str) -> Text:
 
 
 def loss_of(found: OpenFinding, why: str, locale: str) -> Number | None:
-    """What it costs a day. why: the page that the number leads to where it is no figure."""
+    """Cost of the finding a day. why: the page that the number leads to where it is no figure."""
     if found.loss_per_day is None:
         return None
     [text] = format_alike([found.loss_per_day], found.currency, locale=locale)
@@ -271,7 +271,7 @@ def findings_page(
 
 
 def offered(state: FindingState, *more: str) -> list[str]:
-    """What can be done with a finding of a state, by the words of addresses."""
+    """Acts on a finding of a state, by their words in addresses."""
     acts = [each for each in ACTS if (each == "reopen") == (tab_of(state) != "open")]
     return [*acts, *more]
 

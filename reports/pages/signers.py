@@ -1,4 +1,4 @@
-"""Who sends a form, and forms that people sign with their key in the browser."""
+"""Senders of forms, and forms that people sign with their key in the browser."""
 
 import shlex
 

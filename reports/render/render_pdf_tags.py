@@ -118,14 +118,14 @@ class Tags:
 
 
 def furnished(canvas: Any, kind: str, start: int | None = None) -> None:
-    """Whatever was drawn last, or since `start`, stands on every page. kind: Header, Footer or Watermark."""
+    """Mark the last drawing, or all since `start`, as part of every page. kind: Header, Footer or Watermark."""
     if (tags := getattr(canvas, "tags", None)) is not None:
         tags.furnish(canvas._code, kind, start)
 
 
 @contextmanager
 def marked(canvas: Any, element: Element | None, width: float = 0.0, height: float = 0.0) -> Iterator[None]:
-    """Whatever is drawn inside is the element's; on a canvas without tags nothing changes."""
+    """Assign the drawing inside to the element; on a canvas without tags nothing changes."""
     tags = getattr(canvas, "tags", None)
     if tags is None or element is None:
         yield

@@ -103,7 +103,7 @@ class ValueColumn:
 
     @property
     def counter_hint(self) -> str:
-        """What to add to a question about this column where it is a counter's, or a second one of it; else empty."""
+        """Addition to a question about a column that is a counter's, or its second one; else empty."""
         is_state = self.is_counter and not self.may_be_load
         hint = "; it never falls: states of a counter, whose register wants kind: cumulative" if is_state else ""
         return f"; it rises by the steps of {self.same_as!r}: skip it, or both count the same" if self.same_as else hint

@@ -1,4 +1,4 @@
-"""Whose lake is it? A small file in its root names the ledger that wrote it and how far that had come; a store that is
+"""Owner of a lake. A small file in its root names the ledger that wrote it and how far that had come; a store that is
 another ledger, or has not come as far, writes nothing here until somebody says so (ADR 0032).
 """
 

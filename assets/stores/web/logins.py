@@ -59,7 +59,7 @@ class LoginStore(Repository):
         return next(iter(self._believed(rows)), None)
 
     def person_of(self, token_sha256: str) -> str:
-        """Whose sign-in that is or was; empty for none that is kept."""
+        """Person of a sign-in, ended or not; empty for one that is not stored."""
         rows = self.store.rows(sa.select(logins.c.person_id).where(logins.c.token_sha256 == token_sha256))
         return str(rows[0]["person_id"]) if rows else ""
 

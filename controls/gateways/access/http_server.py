@@ -43,7 +43,7 @@ class Limits(Model):
     trusted: tuple[str, ...] = ()
 
     def address(self, client: Sequence[Any] | None) -> str:
-        """Whose share a connection is of: an IPv4 address, an IPv6 network of 64 bits; empty for a trusted proxy."""
+        """Owner of a connection for limits: an IPv4 address, an IPv6 network of 64 bits; empty for a trusted proxy."""
         host = str(client[0]) if client else ""
         try:
             found = ipaddress.ip_address(host.partition("%")[0])

@@ -297,7 +297,7 @@ class FactBlock(Model):
     per: Per | None = Field(default=None, description="One such block for each; {item} in the title")
 
     def refuse_unknown_names(self, texts: Iterable[Texts], known: Iterable[str], *, giver: str) -> None:
-        """Whatever a text names in braces is given. Raises ValueError."""
+        """Check that every name in braces has a value. Raises ValueError."""
         named = {name for each in texts for text in each.values() for name in re.findall(r"{([^{}]*)}", text)}
         unknown = sorted(named - set(self.facts) - set(known))
         if unknown:
