@@ -328,3 +328,24 @@ def test_a_text_of_another_form_means_in_a_block_what_it_means_by_itself(
                 assert file.rejects.equals(whole.rejects.sort("source_line"))
     # A first row of another form says that the file is no regular table; a later one is judged by itself.
     assert in_blocks > (0 if at == 0 else len(texts) // 2)
+
+
+@pytest.mark.parametrize("is_by_time", [True, False])
+def test_a_name_out_of_its_turn_is_read_as_it_stands(tmp_path: Path, *, is_by_time: bool) -> None:
+    path, in_blocks, refused = tmp_path / "readings.csv", 0, set[str]()
+    keys = [(meter, minute) for minute in (0, 15, 30, 45) for meter in ("main", "press")]
+    keys = keys if is_by_time else sorted(keys)
+    for at in range(len(keys)):
+        for name in ("", "who", "main", "press", "hall"):
+            rows = [f"{meter},2024-02-29T01:{minute:02}:00Z,{place}.5" for place, (meter, minute) in enumerate(keys)]
+            rows[at] = ",".join([name, *rows[at].split(",")[1:]])
+            path.write_text("\n".join(["meter,timestamp,kwh", *rows, ""]))
+            with regular_file(path, site=SITE, mapping=None, now_utc=NOW, from_bytes=0) as file:
+                if file is not None:
+                    in_blocks += 1
+                    refused |= set(file.report.reasons)
+                    whole = read_file(path, site=SITE, now_utc=NOW)
+                    assert file.report == whole.report, (at, name)
+                    assert file.rejects.equals(whole.rejects.sort("source_line"))
+    assert in_blocks == 5 * len(keys)
+    assert refused == {"unknown_meter", "duplicate_conflict"}
