@@ -120,10 +120,10 @@ class Work:
                     return each
             of_person = sum(each.person_id == person_id for each in open_jobs)
             if of_person >= MOST_OF_ONE or len(open_jobs) >= MOST_WAITING:
-                is_own = of_person >= MOST_OF_ONE
-                pattern = "{0} jobs of yours wait already: ask again when one is done"
-                pattern = pattern if is_own else "{0} jobs wait already: ask again when one is done"
-                raise BadInput(Sentence(pattern, of_person if is_own else MOST_WAITING), reason="busy")
+                busy = Sentence("{0} jobs wait already: ask again when one is done", MOST_WAITING)
+                if of_person >= MOST_OF_ONE:
+                    busy = Sentence("{0} jobs of yours wait already: ask again when one is done", of_person)
+                raise BadInput(busy, reason="busy")
             job = Job(secrets.token_hex(8), person_id, tuple(words), now_utc, key)
             self._jobs[job.job_id] = job
             while len(self._jobs) > MOST_KEPT:

@@ -176,7 +176,7 @@ def _newest_cards(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Addr
 
 def _line_cells(line: SeuLine, site: str, address: Address) -> tuple[Cell, ...]:
     number, _, status = (line.baseline or "none yet").rpartition("/enb ")[2].partition(" ")
-    baseline = Sentence(f"{{0}} {status}", number) if line.baseline else "none yet"
+    baseline = Sentence("{0} {1}", number, Sentence(status)) if line.baseline else "none yet"
     tone = "plain" if line.has_approved_baseline else "muted"
     name = Cell(text=named(line.name), href=use_address(address, line.site, line.id))
     of_site = (Cell(text=named(site)),) if site else ()

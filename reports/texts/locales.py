@@ -229,7 +229,7 @@ def day_of_month(day: date, locale: str) -> str:
 
 def moment(at: datetime, locale: str) -> str:
     """An instant in words, by its own clock: 5 March 2025, 14:00."""
-    return f"{long_date(at.date(), locale)}, {at:%H:%M}"
+    return rules_of(locale).list_mark.join((long_date(at.date(), locale), f"{at:%H:%M}"))
 
 
 def weekday_date(at: datetime, locale: str) -> str:

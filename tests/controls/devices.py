@@ -165,3 +165,13 @@ def serving_topics(template: Template, clock: Clock, address: BrokerAddress, nam
     finally:
         device.close()
         served.stop()
+
+
+def vanish(served: ServedTopics) -> None:
+    """Let it lose the connection without a word, for good: only the will speaks."""
+    served._end()
+    if (line := served._line) is not None:
+        # As a lost supply does: the socket is gone, and nobody says goodbye.
+        line._client._sock_close()
+        line.close()
+        served._line = None

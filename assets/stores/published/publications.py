@@ -176,8 +176,10 @@ def act_over(store: Store, file_sha256: str) -> str:
     signed = sa.select(signatures).where(signatures.c.action.contains(file_sha256))
     if rows := store.rows(signed.order_by(signatures.c.recorded_at_utc)):
         return f"{rows[-1]['kind']} of {rows[-1]['subject']}, signed by {rows[-1]['person_id']}"
-    noted = sa.select(audit_events).where(audit_events.c.body_sha256 == file_sha256).order_by(audit_events.c.id)
-    rows = store.rows(noted)
+    columns = audit_events.c
+    # Not a request of the pages: of that the hash is of what was sent, done or refused.
+    noted = sa.select(audit_events).where(columns.body_sha256 == file_sha256, columns.method == "")
+    rows = store.rows(noted.order_by(columns.id))
     return f"{rows[-1]['route']} of {rows[-1]['subject']}, by {rows[-1]['person_id']}" if rows else ""
 
 

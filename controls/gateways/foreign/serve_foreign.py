@@ -92,15 +92,6 @@ class ServedTopics(ServedOnLine):
         # Not under the lock, which the thread that it waits for may want.
         self._leave()
 
-    def vanish(self) -> None:
-        """Lose the connection without a word, for good: only the will speaks."""
-        self._end()
-        if self._line is not None:
-            # As a lost supply does: the socket is gone, and nobody says goodbye.
-            self._line._client._sock_close()
-            self._line.close()
-            self._line = None
-
     def _fill(self, topic: str) -> str:
         return str(filled(topic, {"name": self.name}))
 

@@ -34,7 +34,7 @@ from data_quality.contracts.control.command import CommandState, Mode
 from data_quality.contracts.settings import MqttSettings, Settings
 from data_quality.contracts.site_file.site import Asset
 from tests.controls.agent.plant import HOME, PV, Time
-from tests.controls.devices import measured
+from tests.controls.devices import measured, vanish
 from tests.controls.ledger.rows_of import CARLA, add_plan, command
 
 pytestmark = pytest.mark.real
@@ -222,7 +222,7 @@ def test_a_plug_that_loses_its_supply_is_given_up_and_comes_back_safe(whole: Who
     whole.release(Mode.PARTIAL)
     whole.run(5)
     assert whole.states()["c2"] is CommandState.VERIFIED
-    whole.plug.vanish()
+    vanish(whole.plug)
     state, reasons = ended(whole, "c2", 70.0)
     assert state is CommandState.UNVERIFIED
     assert "tele/boiler-plug/LWT says Offline" in reasons

@@ -16,7 +16,7 @@ from controls.templates.load_templates import Template, load_template, template_
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
-from tests.controls.devices import SILENT_S, TIMEOUT_S, HandClock, Pair, command, measured, serving_topics
+from tests.controls.devices import SILENT_S, TIMEOUT_S, HandClock, Pair, command, measured, serving_topics, vanish
 from tests.controls.gateways.sources.live_sink import until
 
 pytestmark = pytest.mark.real
@@ -219,7 +219,7 @@ def test_a_device_that_vanished_is_known_by_its_will(clock: FixedClock, broker: 
     for name in SWITCHES:
         with foreign(load_template(name), clock, broker.address) as pair:
             assert pair.device.read_back("set_switch_state").value == 0
-            pair.served.vanish()
+            vanish(pair.served)
             pair.device._timeout_s = SILENT_S
             deadline = time.monotonic() + 30
             while True:

@@ -6,7 +6,7 @@
     const [starts, stops] = told.ends;
     const inks = (at) => draw.colour(roles[at % roles.length]);
     const named = (name, text, position) => ({
-      position, formatter: () => `${name}  ${text} ${told.unit}`, ...draw.words(12, "ink"), width: 190, overflow: "break",
+      position, formatter: () => `\u2068${name}\u2069  ${text} ${told.unit}`, ...draw.words(12, "ink"), width: 190, overflow: "break",
     });
     const nodes = [
       ...Object.keys(starts).map((at) => ({ name: `from ${at}`, itemStyle: { color: inks(at) }, label: named(told.x[at], starts[at], "right") })),

@@ -12,9 +12,14 @@
       return draw.colour(before.values[at] === null ? "other" : `part-${(told.parts[at] % 8) + 1}`);
     };
     const text = (at, row) => chart.lines[at].cells[row + 1].textContent.trim();
+    // A name of letters from right to left is set in by itself, and a number never breaks at its mark.
+    const words = (at) => {
+      const amounts = `${text(at, 0)}\u00a0${energy.unit}${change.values[at] === null ? "" : `\u00a0 ${text(at, 2)}\u00a0%`}`;
+      return `\u2068${x[at]}\u2069${x[at].length + amounts.length > 40 ? "\n" : " \u00a0"}${amounts}`;
+    };
     const label = (at) => ({
       position: "right", ...draw.words(12, "ink"), width: 300, overflow: "break", lineHeight: 15,
-      formatter: () => `${x[at]} \u00a0${text(at, 0)}\u00a0${energy.unit}${change.values[at] === null ? "" : `\u00a0 ${text(at, 2)}\u00a0%`}`,
+      formatter: () => words(at),
     });
     const nodes = x.map((_, at) => ({ name: String(at), at, itemStyle: { color: ink(at) }, label: label(at) }));
     const links = x.flatMap((_, at) => (above[at] < 0 || !energy.values[at] ? [] : [{
