@@ -23,7 +23,7 @@ from reports.evidence.lifecycle import names_then
 from reports.pages import devices, findings, report_library
 from reports.pages.address import Address
 from reports.pages.audit_trail import Kind, TrailLine
-from reports.texts.locales import long_date, named, weekday_date
+from reports.texts.locales import long_date, named, span_text, weekday_date
 
 # More lines of the pages' own than a page of the trail has: those about acts stand in the ledgers, and are left out.
 _READ = 400
@@ -95,7 +95,7 @@ def _reports(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> I
         place = Address(path=report_library.PATH, site=site_id, locale=locale)
         for each in publications.decisions(report_id, revision, as_of_utc=ask.address.as_of_utc):
             title = report_title(ask, name)
-            span = report_library.span_text(period, subjects[site_id].time_zone, locale)
+            span = span_text(period, subjects[site_id].time_zone, locale)
             person = person_name(each.person_id, names_then([each], names))
             what = Sentence(_STEP[each.step], person, title, span, named(subjects[site_id].name))
             href = place.href(report=f"{report_id}@{revision}", all="1")
