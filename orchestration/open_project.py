@@ -22,13 +22,11 @@ from data_quality.contracts.people import People
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, Period
+from data_quality.contracts.time import Clock
 from data_quality.contracts.work.project_cache import ProjectCache
-from orchestration.month_keys import month_span, split_key
 
 if TYPE_CHECKING:
     from assets.kpi.incremental.stage import Stage
-    from assets.stores.warehouse.mart_digests import MartDigests
     from controls.planning.desk import Desk
     from ml.tracking import MlflowTracker
     from reports.recompute.figure_sources import Sources
@@ -233,13 +231,6 @@ class OpenProject:
         )
 
     @property
-    def mart_digests(self) -> "MartDigests":
-        """Digests of the published marts when they were written."""
-        from assets.stores.warehouse.mart_digests import MartDigests
-
-        return MartDigests(self.store, self.project.marts_dir)
-
-    @property
     def tracker(self) -> "MlflowTracker":
         """The registry of models."""
         # MLflow takes seconds to import, which only a command that needs it shall pay.
@@ -262,11 +253,6 @@ class OpenProject:
                 mend="run the jobs kpi and enpi over these months first; 'meterloom report' does so by itself",
             )
         return self.project.marts_dir
-
-    def site_and_months(self, keys: Sequence[str]) -> tuple[Site, Period]:
-        """Site and local months of one run's `month|site` keys."""
-        site = self.site(split_key(keys[0])[1])
-        return site, month_span(keys, site.time_zone)
 
     def desk(self, site: Site, clock: Clock) -> "Desk":
         """All inputs of planning the site, its devices included. Raises BadInput where none of them can be asked."""

@@ -12,7 +12,6 @@ from assets.kpi.enpi.alerts import (
     ReviewRule,
     alerts_of,
     first_of_quarter,
-    quarter_label,
     review_findings,
     unanswered_changes,
 )
@@ -24,7 +23,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import Period, months_after, whole_quarters
+from data_quality.contracts.time import Period, months_after, span, whole_quarters
 from reports.datasets.base import Given, use_item
 from reports.datasets.enpi import EnpiData, assessed
 from reports.datasets.template_ask import Asker
@@ -168,7 +167,7 @@ def quarters_before(end: date, time_zone: str, *, months: int = 3) -> Period:
     """The whole quarters of that many months up to the last quarter that has ended by `end`."""
     after = first_of_quarter(end)
     start = months_after(after, -months)
-    return Period(label=quarter_label(start), start=start, end=after, time_zone=time_zone)
+    return span(start, after, time_zone)
 
 
 def baselines_in_force(

@@ -22,7 +22,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
-from orchestration.month_keys import months_of_range
+from orchestration.month_keys import month_span, months_of_range, split_key
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.dbt import build_stage
 from orchestration.workers.fan_out import port
@@ -94,8 +94,10 @@ class _Making:
         self, project: OpenProject, stage: str, ranges: Sequence[tuple[str, str]], run_id: str, clock: Clock
     ) -> None:
         self.project, self.name, self.run_id, self.clock = project, stage, run_id, clock
-        every = [_Site(*project.site_and_months(keys), keys) for keys in ranges]
-        self.sites = {each.site.site_id: each for each in every}
+        self.sites: dict[str, _Site] = {}
+        for keys in ranges:
+            site = project.site(split_key(keys[0])[1])
+            self.sites[site.site_id] = _Site(site, month_span(keys, site.time_zone), keys)
         self.outcome = DbtOutcome(is_success=True, nodes=())
 
     def all(self) -> Iterator[str]:

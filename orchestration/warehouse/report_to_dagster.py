@@ -12,7 +12,7 @@ from assets.stores.ledgers.flags import latest_validations
 from assets.stores.warehouse.marts import MARTS, date_column, read_mart
 from assets.stores.warehouse.warehouse import target_of
 from data_quality.contracts.errors import BadInput
-from orchestration.month_keys import site_month_key
+from orchestration.month_keys import month_span, site_month_key
 from orchestration.open_project import OpenProject
 from orchestration.partitions import PLACE, SITES, place_of
 from orchestration.previews import Preview, table
@@ -67,7 +67,7 @@ def previews_of(project: OpenProject, made: MadeMarts) -> dict[str, dict[str, Pr
     months = [date.fromisoformat(f"{name.partition('|')[2]}-01") for name in made.months]
     found = {}
     if READINGS in made.assets:
-        _, period = project.site_and_months([site_month_key(made.site_id, month) for month in months])
+        period = month_span([site_month_key(made.site_id, month) for month in months], site.time_zone)
         found[READINGS] = newest_load(project.lake, site, period)
         found[QUALITY] = quality_tables(latest_validations(project.store, made.site_id, months=months))
     counts = made.assets.get(PUBLISHED[made.stage], {})

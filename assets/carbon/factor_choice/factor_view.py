@@ -28,7 +28,7 @@ from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet, QualityCriteria, StoredFactor
 from data_quality.contracts.site_file.meter import Carrier, Meter
-from data_quality.contracts.site_file.site import Site, check_factors
+from data_quality.contracts.site_file.site import Site
 
 # What sets call the carriers; anything else is renamed when a set is recorded (`factors add --rename`).
 _NAMES = {
@@ -77,7 +77,6 @@ def factor_view(
     stored: of `FactorStore.known(as_of_utc=…, tenant=site_id)`. supplier: whose rates may be used beside those recorded
     for this site. Raises BadInput where two of one source, carrier and basis hold on a day.
     """
-    check_factors(site)
     ranked: defaultdict[tuple[Carrier, Basis, str, str], dict[int, list[DayFactor]]] = defaultdict(
         lambda: {rank: [] for rank in RANKS}
     )

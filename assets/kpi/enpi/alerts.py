@@ -21,7 +21,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import months_after
+from data_quality.contracts.time import months_after, period_key
 
 ESCALATE_AFTER = 2
 
@@ -46,7 +46,7 @@ class QuarterStatus(Model):
     def of(cls, result: EnpiResult) -> "QuarterStatus":
         """A quarter that was assessed."""
         fields = set(cls.model_fields) - {"label"}
-        return cls(label=quarter_label(result.start), **result.model_dump(include=fields))
+        return cls(label=period_key(result.start, result.end), **result.model_dump(include=fields))
 
 
 class EnpiAlert(Model):
@@ -62,11 +62,6 @@ class EnpiAlert(Model):
     baseline_id: str
     baseline_version: int
     message: str
-
-
-def quarter_label(day: date) -> str:
-    """The calendar quarter of a date: 2025-Q1."""
-    return f"{day.year}-Q{(day.month + 2) // 3}"
 
 
 def first_of_quarter(day: date) -> date:
@@ -136,9 +131,9 @@ def mart_alerts(
     versions = {(each.baseline_id, each.version): each for each in baselines.versions(site.site_id)}
     found = {}
     for seu in (each for each in site.seus if each.is_active):
-        used, by_quarter = rule_of(seu), dict[str, list[dict[str, Any]]]()
+        used, by_quarter = rule_of(seu), dict[date, list[dict[str, Any]]]()
         for row in rows.filter(pl.col("seu_id") == seu.seu_id).iter_rows(named=True):
-            by_quarter.setdefault(quarter_label(row["month_start"]), []).append(row)
+            by_quarter.setdefault(first_of_quarter(row["month_start"]), []).append(row)
         quarters = [_quarter(months, versions, used) for months in by_quarter.values() if len(months) == _MONTHS]
         newest = quarters[-1].label if quarters else ""
         every = alerts_of(seu.seu_id, quarters, limit_percent=used.crit_percent)
@@ -158,7 +153,7 @@ def _quarter(
     judged, reason = judged_span(span, actual, expected, (int(compared), int(days)), version, rule)
     return QuarterStatus(
         **judged.model_dump(exclude={"days", "compared_days"}),
-        label=quarter_label(start),
+        label=period_key(*span),
         baseline_id="" if version is None else version.baseline_id,
         baseline_version=0 if version is None else version.version,
         reason=reason,
