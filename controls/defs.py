@@ -14,7 +14,7 @@ from controls.ledger.outbox import release, wait_for_results
 from controls.ledger.proof import unproven
 from controls.ledger.rows import read_commands
 from controls.optimiser.devices.kinds import KINDS
-from controls.planning.closed_loop.promise import how_kept
+from controls.planning.closed_loop.promise import coverage_sentence
 from controls.planning.execution import Executed, execution_of, not_renewed, off_plan
 from controls.planning.make import make_plan_now
 from controls.planning.mends import sentence_of
@@ -26,7 +26,7 @@ from controls.planning.suggestions import overrides_of, suggestions
 from controls.planning.summary import WHY, plan_facts, why_rows
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
-from orchestration.partitions import SITES, beside_sites
+from orchestration.partitions import SITES, site_mapping
 from orchestration.previews import embedded, table
 from orchestration.previews_plan import execution_picture, plan_picture
 from orchestration.resources import ProjectResource
@@ -55,7 +55,7 @@ def core_site__plan(
 ) -> dg.MaterializeResult:
     """The optimised plan of the next 24 hours, stored together with its commands; nothing is sent from here."""
     site = project.site(context.partition_key)
-    made = make_plan_now(project.desk(site, clock), because=config.because)
+    made = make_plan_now(project.planning_context(site, clock), because=config.because)
     if isinstance(made, Finding):
         # No retry: the same inputs would find the same thing missing, and the sensor asks again when they change.
         raise dg.Failure(description=sentence_of(made, site), metadata=dict(made.facts), allow_retries=False)
@@ -65,7 +65,7 @@ def core_site__plan(
         "promised_cost": made.risk.promised_cost,
         "promised_level": made.risk.level,
         "value_of_scenarios": made.risk.value,
-        "promises": how_kept(site, project.lake, project.plans, now_utc=clock.now_utc()),
+        "promises": coverage_sentence(site, project.lake, project.plans, now_utc=clock.now_utc()),
     }
     return dg.MaterializeResult(
         data_version=dg.DataVersion(made.plan_hash),
@@ -184,7 +184,7 @@ def store_is_as_it_was_written(project: ProjectResource) -> dg.AssetCheckResult:
     kinds={"polars"},
     owners=["team:control"],
     partitions_def=SITES,
-    deps=["core_site__released_commands", beside_sites("core_lake__15min_readings")],
+    deps=["core_site__released_commands", site_mapping("core_lake__15min_readings")],
 )
 def core_site__execution(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]

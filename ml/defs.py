@@ -13,7 +13,7 @@ from data_quality.contracts.reporting.anomaly_event import COSTLY
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from ml.tracking import MlflowTracker
-from orchestration.partitions import SITE_MONTHS, SITES, SPAN_IN_ONE_RUN, beside_sites, months_of_run
+from orchestration.partitions import SITE_MONTHS, SITES, SPAN_IN_ONE_RUN, months_of_run, site_mapping
 from orchestration.previews import (
     FINDINGS,
     Metadata,
@@ -67,7 +67,7 @@ def refusals(found: Mapping[str, Finding]) -> dg.MarkdownMetadataValue:
     kinds={"mlflow"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=[beside_sites("core_lake__15min_readings"), "core_site__reference"],
+    deps=[site_mapping("core_lake__15min_readings"), "core_site__reference"],
 )
 def core_seu__baseline(
     context: dg.AssetExecutionContext,
@@ -115,7 +115,7 @@ def core_seu__baseline(
     owners=OWNERS,
     partitions_def=SITE_MONTHS,
     backfill_policy=SPAN_IN_ONE_RUN,
-    deps=[beside_sites("core_seu__baseline"), "core_lake__15min_readings"],
+    deps=[site_mapping("core_seu__baseline"), "core_lake__15min_readings"],
     io_manager_key="frames",
 )
 def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectResource) -> pl.DataFrame:
@@ -144,7 +144,7 @@ def core_seu__expected_days(context: dg.AssetExecutionContext, project: ProjectR
     kinds={"mlflow"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=[beside_sites("core_lake__15min_readings"), "core_site__reference"],
+    deps=[site_mapping("core_lake__15min_readings"), "core_site__reference"],
 )
 def core_seu__monitoring_baseline(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
@@ -201,7 +201,7 @@ def drawn(chart: "Chart") -> bytes:
     kinds={"mlflow", "lightgbm"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=[beside_sites("core_lake__15min_readings"), "core_site__reference", "core_site__weather_forecast"],
+    deps=[site_mapping("core_lake__15min_readings"), "core_site__reference", "core_site__weather_forecast"],
 )
 def core_site__forecast_models(
     context: dg.AssetExecutionContext,
@@ -276,7 +276,7 @@ def trained_tables(trained: Sequence["Training"]) -> dict[str, dg.MarkdownMetada
     kinds={"polars"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_site__forecast_models", beside_sites("core_lake__15min_readings"), "core_site__weather_forecast"],
+    deps=["core_site__forecast_models", site_mapping("core_lake__15min_readings"), "core_site__weather_forecast"],
 )
 def core_site__day_ahead_forecast(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
@@ -326,7 +326,7 @@ def core_site__day_ahead_forecast(
     kinds={"polars"},
     owners=OWNERS,
     partitions_def=SITES,
-    deps=["core_site__day_ahead_forecast", beside_sites("core_lake__15min_readings")],
+    deps=["core_site__day_ahead_forecast", site_mapping("core_lake__15min_readings")],
 )
 def core_site__forecast_scores(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
@@ -486,7 +486,7 @@ def no_costly_anomaly_is_open(project: ProjectResource, clock: dg.ResourceParam[
         [site_id, each.event_id, each.meter_id, each.kind, each.cost, each.currency]
         for site_id in sorted(project.sites)
         for each in open_events(
-            AnomalyLedger(project.store).standing(site_id), AlertEvents(project.store), now_utc=clock.now_utc()
+            AnomalyLedger(project.store).current(site_id), AlertEvents(project.store), now_utc=clock.now_utc()
         )
         if each.cost is not None and each.cost >= COSTLY
     ]

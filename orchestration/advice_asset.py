@@ -6,7 +6,7 @@ import dagster as dg
 
 from data_quality.contracts.reporting.disaggregation import StoredDisaggregation
 from data_quality.contracts.time import Clock, Period, months_before, zone
-from orchestration.partitions import SITES, beside_sites
+from orchestration.partitions import SITES, site_mapping
 from orchestration.previews import FINDINGS, Metadata, bars_png, embedded, findings_metadata, lines, table
 from orchestration.resources import ProjectResource
 
@@ -23,18 +23,18 @@ _CLASSES_HEAD = ("circuit", "class", "kWh", "90 % low", "90 % high", "confidence
     kinds={"sqlite"},
     owners=["team:energy"],
     partitions_def=SITES,
-    deps=[beside_sites("core_lake__15min_readings")],
+    deps=[site_mapping("core_lake__15min_readings")],
 )
 def core_site__recommendations(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Recommendations of the last twelve whole months; what people did with earlier ones stands."""
     from orchestration.views.advice import run
-    from orchestration.views.advice_wording import word_new
+    from orchestration.views.advice_wording import request_wordings
 
     site = project.site(context.partition_key)
     found = run(project, site, last_year(site, clock), clock, sources=project.sources())
-    word_new(project, site, found, clock)
+    request_wordings(project, site, found, clock)
     rows = [
         [each.recommendation_id, each.kind, each.scope, each.status, each.savings_kwh, *each.interval_kwh,
          each.savings_money, each.currency, each.confidence_label]
@@ -77,7 +77,7 @@ def last_year(site: "Site", clock: Clock) -> Period:
     kinds={"scikitlearn", "mlflow"},
     owners=["team:energy"],
     partitions_def=SITES,
-    deps=[beside_sites("core_lake__15min_readings")],
+    deps=[site_mapping("core_lake__15min_readings")],
 )
 def core_circuit__disaggregation(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]

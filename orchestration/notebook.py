@@ -19,7 +19,7 @@ from data_quality.contracts.time import months_after, parse_period, zone
 from data_quality.contracts.units import UNITS, Behaviour
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import PROJECT_VARIABLE, Call
-from reports.render.chart_words import chart_words
+from reports.render.chart_description import chart_description
 from reports.report_content import Chart, Series
 from reports.svg.chart_svg import chart_svg
 
@@ -191,4 +191,4 @@ def draw(
     )
     fixed = {"key": "notebook", "title": title, "unit": unit, "shape": shape}
     chart = Chart.model_validate({**fixed, "categories": tuple(categories), "series": made})
-    return CellOutput(chart_words(chart, chart.locale), svg=chart_svg(chart))
+    return CellOutput(chart_description(chart, chart.locale), svg=chart_svg(chart))

@@ -27,7 +27,7 @@ from data_quality.contracts.work.project_cache import ProjectCache
 
 if TYPE_CHECKING:
     from assets.kpi.incremental.stage import Stage
-    from controls.planning.desk import Desk
+    from controls.planning.context import PlanningContext
     from ml.tracking import MlflowTracker
     from reports.recompute.figure_sources import Sources
 
@@ -198,7 +198,7 @@ class OpenProject:
         """Keep a site file under its hash: figures that are made of it are recomputed with it, whatever it says."""
         keep_site_version(self.store, site, site_sha256(site), clock)
 
-    def kept_ids(self, figures: Sequence[Figure], clock: Clock) -> Ids:
+    def store_figures(self, figures: Sequence[Figure], clock: Clock) -> Ids:
         """Keep the figures of an answer for a while, inputs before what is made of them, so that each can be traced."""
         if self.store.read_only is not None or not figures:
             return Ids({}, None)
@@ -254,8 +254,8 @@ class OpenProject:
             )
         return self.project.marts_dir
 
-    def desk(self, site: Site, clock: Clock) -> "Desk":
+    def planning_context(self, site: Site, clock: Clock) -> "PlanningContext":
         """All inputs of planning the site, its devices included. Raises BadInput where none of them can be asked."""
-        from orchestration.views.planning_desk import desk_of
+        from orchestration.views.planning_context import planning_context
 
-        return desk_of(self.project, self.store, self.lake, site, clock)
+        return planning_context(self.project, self.store, self.lake, site, clock)

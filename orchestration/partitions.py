@@ -60,7 +60,7 @@ _UNFINISHED = [
 ]
 
 
-def on_its_way(job_name: str, key: str) -> dg.RunsFilter:
+def active_runs(job_name: str, key: str) -> dg.RunsFilter:
     """The runs of a job for a partition that are not over."""
     return dg.RunsFilter(job_name=job_name, tags={PARTITION_TAG: key}, statuses=_UNFINISHED)
 
@@ -90,7 +90,7 @@ class _Asking(Protocol):
         """The run."""
 
 
-def beside_sites(asset: str) -> dg.AssetDep:
+def site_mapping(asset: str) -> dg.AssetDep:
     """A dependency between an asset by site and one by month, in either direction."""
     # Of a bucket Dagster cannot tell which sites are in it: each rests on all.
     return dg.AssetDep(asset, partition_mapping=dg.AllPartitionMapping() if BY_BUCKET else None)
@@ -101,13 +101,13 @@ def place_of(site_id: str) -> str:
     return bucket_of(site_id) if BY_BUCKET else site_id
 
 
-def key_here(key: str) -> str:
+def graph_key(key: str) -> str:
     """The key in which a `first-day|site` key stands in the graph."""
     first, _, site_id = key.partition("|")
     return f"{first}|{place_of(site_id)}"
 
 
-def asked_months(stale: Iterable[str]) -> list[MonthRange]:
+def month_spans(stale: Iterable[str]) -> list[MonthRange]:
     """`SITE|YYYY-MM` as runs: of each place its spans of neighbouring months, with the sites that have some in it."""
     by_place: dict[str, set[str]] = {}
     for name in stale:

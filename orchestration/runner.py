@@ -20,7 +20,7 @@ from orchestration.instance.repartition import ensure_schemas
 from orchestration.instance.write import enter
 from orchestration.month_keys import month_ranges, split_key
 from orchestration.open_project import OpenProject
-from orchestration.partitions import BY_BUCKET, RANGE_END, RANGE_START, SITES, SITES_TAG, key_here
+from orchestration.partitions import BY_BUCKET, RANGE_END, RANGE_START, SITES, SITES_TAG, graph_key
 from orchestration.previews import FINDINGS
 from orchestration.run_failure import failure_of
 from orchestration.warehouse.fresh import stale_partitions, stale_reports
@@ -68,7 +68,7 @@ class Runner:
         all_tags: dict[str, str] = {}
         if BY_BUCKET and first and last and "|" in first:
             all_tags[SITES_TAG] = split_key(first)[1]
-            first, last = key_here(first), key_here(last)
+            first, last = graph_key(first), graph_key(last)
         if first and last and first != last:
             all_tags |= {RANGE_START: first, RANGE_END: last}
         started = time.perf_counter()

@@ -36,8 +36,8 @@ from orchestration.partitions import (
     SITES,
     SITES_TAG,
     MonthRange,
-    key_here,
-    on_its_way,
+    active_runs,
+    graph_key,
     request_of,
     year_request,
 )
@@ -115,7 +115,7 @@ def years_of(context: dg.ScheduleEvaluationContext, due: Iterable[tuple[date, Su
     wanted = dict[date, dict[str, None]]()
     for first, each in due:
         now_utc = context.scheduled_execution_time
-        if not was_asked(context.instance, job_name, f"{first}", each.subject_id, each.time_zone, now_utc):
+        if not has_run_of_day(context.instance, job_name, f"{first}", each.subject_id, each.time_zone, now_utc):
             wanted.setdefault(first, {})[each.subject_id] = None
     for first, names in wanted.items():
         yield year_request(f"{job_name}:{first}:{','.join(names)}", first, list(names))
@@ -145,8 +145,8 @@ def requests_of(
     wanted = dict[str, list[str]]()
     for first, site_id in sorted(due, key=lambda each: (-each[0].toordinal(), each[1])):
         # A quarter's key and a month's have one form: first local day and site, or its bucket.
-        key = key_here(site_quarter_key(site_id, first))
-        if not was_asked(context.instance, job_name, key, site_id, sites[site_id].time_zone, now_utc):
+        key = graph_key(site_quarter_key(site_id, first))
+        if not has_run_of_day(context.instance, job_name, key, site_id, sites[site_id].time_zone, now_utc):
             wanted.setdefault(key, []).append(site_id)
     if not wanted:
         yield dg.SkipReason("no report is due" if sites else "no site file names an SEU")
@@ -155,7 +155,7 @@ def requests_of(
         yield request_of(f"{RUN_KEY[months]}:{key}", months_of, "month" if months == 1 else "quarter")
 
 
-def was_asked(
+def has_run_of_day(
     instance: dg.DagsterInstance, job_name: str, key: str, name: str, time_zone: str, now_utc: datetime
 ) -> bool:
     """True where a run of that partition over the site, or organisation, of that name is on its way, or was begun
@@ -165,7 +165,7 @@ def was_asked(
     """
     since, tags = due_since_utc(now_utc, time_zone), {PARTITION_TAG: key}
     today = dg.RunsFilter(job_name=job_name, tags=tags, created_after=since, created_before=now_utc)
-    runs = (run for each in (on_its_way(job_name, key), today) for run in instance.get_runs(each))
+    runs = (run for each in (active_runs(job_name, key), today) for run in instance.get_runs(each))
     return any(name in run.tags.get(SITES_TAG, name).split(",") for run in runs)
 
 
@@ -198,7 +198,7 @@ def weekly_retraining(context: dg.ScheduleEvaluationContext, project: ProjectRes
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
     for site_id, site in sorted(project.sites.items()):
         reasons = retraining_of(project, site, now_utc)
-        if not reasons or was_asked(context.instance, forecast.name, site_id, site_id, site.time_zone, now_utc):
+        if not reasons or has_run_of_day(context.instance, forecast.name, site_id, site_id, site.time_zone, now_utc):
             continue
         reason = "; ".join(f"{name}: {why}" for name, why in reasons.items())
         config = {"targets": sorted(reasons), "reason": reason, "tune_within_s": TUNE_WITHIN_S}
@@ -260,7 +260,7 @@ def quarter_hourly_pulls(context: dg.ScheduleEvaluationContext, project: Project
 
     Looks every quarter hour, three minutes after it; one run a site of the job pull. A look that failed is repeated.
     """
-    from assets.feeds.take_sources import is_due, pulled_sources
+    from assets.feeds.fetch_sources import is_due, pulled_sources
 
     now_utc = context.scheduled_execution_time
     due = [
@@ -309,7 +309,7 @@ def nightly_anomalies(context: dg.ScheduleEvaluationContext, project: ProjectRes
     due = [site_id for site_id, span in spans.items() if span is not None and span[1] >= before]
     for site_id in due:
         months = MonthRange(
-            key_here(site_month_key(site_id, before)), key_here(site_month_key(site_id, month)), (site_id,)
+            graph_key(site_month_key(site_id, before)), graph_key(site_month_key(site_id, month)), (site_id,)
         )
         yield request_of(f"anomalies:{site_id}:{now_utc.date()}", months, "month")
 

@@ -23,12 +23,12 @@ def out_project__disclosures(
 ) -> dg.MaterializeResult:
     """Packs of data points of a year, of the sites and organisations that the settings state them for, as drafts."""
     from data_quality.contracts.reporting.disclosure import completeness_of
-    from orchestration.views.pack_subjects import answers_of, as_known, make_pack, yearly_packs
+    from orchestration.views.pack_subjects import answers_of, make_pack, pack_sources, yearly_packs
     from reports.lifecycle.periodic import actor_of
 
     year, rows, wrong = context.partition_time_window.start.year, list[list[object]](), list[str]()
     answers, first = answers_of(project), context.partition_time_window.start.date()
-    known = as_known(project, clock)
+    known = pack_sources(project, clock)
     for subject, pack in yearly_packs(project):
         if not _is_named(context, subject.subject_id) or not (pack.framework and pack.framework.holds(first)):
             continue
@@ -62,7 +62,7 @@ def core_project__benchmark(
     from orchestration.operations.operation import RunCall
     from orchestration.operations.reports.benchmark import BenchmarkOptions
     from orchestration.operations.reports.benchmark import benchmark as benchmark_of
-    from orchestration.views.benchmarks import benchmark_subjects, keep_benchmark
+    from orchestration.views.benchmarks import benchmark_subjects, store_benchmark
 
     year, rows, findings = context.partition_time_window.start.year, list[list[object]](), list[Finding]()
     for name in benchmark_subjects(project):
@@ -71,7 +71,7 @@ def core_project__benchmark(
         found = benchmark_of(RunCall(project, clock), BenchmarkOptions(organisation=name, period=str(year))).result
         if not isinstance(found, Benchmark):
             raise RunFailed(f"the benchmark of {name} in {year} has no rows")
-        keep_benchmark(project, name, year, found, clock)
+        store_benchmark(project, name, year, found, clock)
         findings += found.findings
         rows += [
             [name, each.site, each.group, each.value, each.rank, *(each.rank_interval or (None, None)), each.peers,

@@ -24,9 +24,9 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_after, span, whole_quarters
-from reports.datasets.base import Given, use_item
+from reports.datasets.base import ReportInput, use_item
 from reports.datasets.enpi import EnpiData, assessed
-from reports.datasets.template_ask import Asker
+from reports.datasets.template_queries import TemplateQueries
 from reports.figure_book import FigureBook
 from reports.recompute.figure_sources import Sources, seu_of
 from reports.report_content import Tone
@@ -259,7 +259,7 @@ def quarters(
     return [each for each in found if each.result.coverage > 0]
 
 
-def use_asker(use: UseRequest, start: date, end: date) -> tuple[Asker, EnpiData]:
+def use_asker(use: UseRequest, start: date, end: date) -> tuple[TemplateQueries, EnpiData]:
     """The questions about a use over a span, and the dataset that answers them."""
     whole = Period(label=f"{start}/{end}", start=start, end=end, time_zone=use.site.time_zone)
     book = FigureBook(
@@ -268,7 +268,7 @@ def use_asker(use: UseRequest, start: date, end: date) -> tuple[Asker, EnpiData]
         as_of_utc=use.as_of_utc,
         is_synthetic=use.sources.has_synthetic(use.site, whole, use.as_of_utc),
     )
-    known = Given(
+    known = ReportInput(
         site=use.site,
         period=whole,
         as_of_utc=use.as_of_utc,
@@ -277,4 +277,4 @@ def use_asker(use: UseRequest, start: date, end: date) -> tuple[Asker, EnpiData]
         marts_dir=use.marts_dir,
     )
     data = EnpiData(known)
-    return Asker(known, {"enpi": data}, book), data
+    return TemplateQueries(known, {"enpi": data}, book), data

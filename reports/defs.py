@@ -7,7 +7,7 @@ import dagster as dg
 from data_quality.contracts.errors import MeterloomError, RunFailed
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
-from orchestration.partitions import PLACE, SITE_MONTHS, SITE_QUARTERS, beside_sites, months_of_run, quarter_of_run
+from orchestration.partitions import PLACE, SITE_MONTHS, SITE_QUARTERS, months_of_run, quarter_of_run, site_mapping
 from orchestration.previews import Metadata, by_site, table
 from orchestration.resources import ProjectResource
 
@@ -45,7 +45,7 @@ def each_of(scopes: Sequence[tuple[Site, Period]], make: Callable[[Site, Period]
     deps=[
         dg.AssetDep("core_marts__published", partition_mapping=MONTHS_OF_QUARTER),
         dg.AssetDep("core_enpi__published", partition_mapping=MONTHS_OF_QUARTER),
-        beside_sites("core_seu__baseline"),
+        site_mapping("core_seu__baseline"),
     ],
 )
 def out_site__enpi_quarter(

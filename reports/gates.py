@@ -67,7 +67,7 @@ def publishable(content: ReportContent) -> list[Finding]:
     return blockers
 
 
-def against_publication(
+def publication_blockers(
     content: ReportContent,
     *,
     stale: Sequence[str],

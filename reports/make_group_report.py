@@ -15,16 +15,16 @@ from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from reports.assess import project_baselines
-from reports.content.group_asker import GroupAsker, Member, members_table
-from reports.content.template_report import Group, datasets_for, spoken_in, template_report
+from reports.content.group_queries import GroupQueries, Member, members_table
+from reports.content.template_report import Group, datasets_for, report_language, template_report
 from reports.content.templates import load_edition
-from reports.datasets.base import Given
+from reports.datasets.base import ReportInput
 from reports.gates import refuse_future
-from reports.given import other_language
 from reports.lifecycle.revise import store_revision
-from reports.make_report import MadeReport, render_now
+from reports.make_report import StoredReport, render_now
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
+from reports.report_input import other_language
 
 
 def make_group_report(
@@ -47,14 +47,14 @@ def make_group_report(
     edition: str = "",
     language: str = "",
     answers: Sequence[DisclosureAnswer] = (),
-) -> MadeReport:
+) -> StoredReport:
     """As `make_report`, of an organisation. Raises BadInput for a template that is not of whole sites, a site that the
     project has not, days without an approach, and money without a rate.
     """
     template = load_edition(name, templates_dir, period=period, edition=edition)
     known_at = as_of_utc or known_at_utc or reports.store.known_at(clock)
     refuse_future(period, known_at, name=f"report {template.template!r}")
-    given, members = group_given(
+    given, members = group_report_input(
         template, organisation, period, sources=sources, known_at_utc=known_at,
         marts_dir=marts_dir if as_of_utc is None else None, names=names or {}, language=language, answers=answers,
     )  # fmt: skip
@@ -67,22 +67,22 @@ def make_group_report(
 
     content, is_new = store_revision(build, reports, clock, maker=maker)
     shown, files = render_now(content, reports, out_dir, formats, clock, names or {})
-    return MadeReport(content=shown, is_new=is_new, files=files)
+    return StoredReport(content=shown, is_new=is_new, files=files)
 
 
 def group_report(
     template: ReportTemplate,
-    given: Given,
+    given: ReportInput,
     members: Sequence[Member],
     *,
     revision: int = 0,
     run_versions: Mapping[str, str] | None = None,
 ) -> ReportContent:
-    """The content of an organisation's report. given, members: of `group_given`."""
+    """The content of an organisation's report. given, members: of `group_report_input`."""
     group = Group(
         organisation=members[0].organisation,
         givens=[each.given for each in members],
-        asker=lambda book: GroupAsker(given, book, members, language=spoken_in(template, given)),
+        asker=lambda book: GroupQueries(given, book, members, language=report_language(template, given)),
         table=members_table,
     )
     datasets = members[0].datasets
@@ -91,7 +91,7 @@ def group_report(
     )
 
 
-def group_given(
+def group_report_input(
     template: ReportTemplate,
     organisation: Organisation,
     period: Period,
@@ -102,7 +102,7 @@ def group_given(
     names: Mapping[str, str] | None = None,
     language: str = "",
     answers: Sequence[DisclosureAnswer] = (),
-) -> tuple[Given, list[Member]]:
+) -> tuple[ReportInput, list[Member]]:
     """Subject and sources of the organisation's report, and its sites over their spans. Raises BadInput as above."""
     if template.framework is None:
         raise BadInput(
@@ -114,7 +114,7 @@ def group_given(
     if not parts:
         raise BadInput(f"{organisation.organisation!r} has no site in {period.label}", reason="no_site")
     first = sources.site(parts[0].site_id)
-    group = Given(
+    group = ReportInput(
         site=_stand_in(organisation, first),
         period=period,
         as_of_utc=known_at_utc,

@@ -19,15 +19,15 @@ from data_quality.contracts.time import Clock, Period
 from reports.content.template_periods import check_period
 from reports.content.template_report import datasets_for, template_report
 from reports.content.templates import load_edition
-from reports.evidence.lifecycle import with_life
+from reports.evidence.lifecycle import with_revision_state
 from reports.gates import refuse_future, refuse_without_readings
-from reports.given import given_of
 from reports.lifecycle.revise import store_revision
 from reports.recompute.figure_sources import Sources
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf, render_print
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
+from reports.report_input import report_input_of
 
 RENDERERS: dict[str, Callable[[ReportContent], bytes]] = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
 # What may be asked for beside them, and is in no evidence pack.
@@ -35,7 +35,7 @@ FORMATS = {**RENDERERS, "print": render_print}
 _SUFFIXES = {"print": "_print.pdf"}
 
 
-class MadeReport(Model):
+class StoredReport(Model):
     """A stored revision and the files it was rendered to, by format."""
 
     content: ReportContent
@@ -67,7 +67,7 @@ def make_report(
     edition: str = "",
     language: str = "",
     answers: Sequence[DisclosureAnswer] = (),
-) -> MadeReport:
+) -> StoredReport:
     """Build, store and render the report of that name, any template of the package or the project.
 
     The same content again is the same revision.
@@ -82,7 +82,7 @@ def make_report(
     refuse_unknown(formats)
     template = load_edition(name, templates_dir, period=period, edition=edition)
     known_at = as_of_utc or known_at_utc or reports.store.known_at(clock)
-    given = given_of(
+    given = report_input_of(
         template, site, period, sources=sources, baselines=baselines, known_at_utc=known_at, seu_id=seu_id,
         # Marts say what is known now; a view of the past comes from the readings.
         project_id=project_id, event_id=event_id, marts_dir=marts_dir if as_of_utc is None else None,
@@ -101,7 +101,7 @@ def make_report(
     # Stored first, rendered then: a file whose revision is not kept could not be traced.
     content, is_new = store_revision(build, reports, clock, site=site, maker=maker)
     shown, files = render_now(content, reports, out_dir, formats, clock, names or {})
-    return MadeReport(content=shown, is_new=is_new, files=files)
+    return StoredReport(content=shown, is_new=is_new, files=files)
 
 
 def refuse_empty(
@@ -134,7 +134,7 @@ def render_now(
 
     The digests of files in the project's reports folder are kept, so that an edit of one shows.
     """
-    shown = with_life(content, PublicationStore(reports.store), names)
+    shown = with_revision_state(content, PublicationStore(reports.store), names)
 
     def keep(path: Path, data: bytes) -> None:
         reports.files.record(path, shown.report_id, shown.revision, hashlib.sha256(data).hexdigest(), clock)

@@ -212,7 +212,7 @@ class LifeStep(Participant):
         return page_word(Sentence(f"{verb} by {{0}} on {{1}} ({signed})", self.who, day), locale)
 
 
-class ReportLife(Model):
+class ReportState(Model):
     """Status of a revision: beside the content, in no revision and no hash of it."""
 
     status: Literal["draft", "reviewed", "returned", "published", "published (synthetic)", "withdrawn"] = "draft"
@@ -262,7 +262,7 @@ class ReportContent(Model):
     """One revision of one report for one site and period. revision 0 is not stored yet.
 
     status `final`: nothing in the content stands against publication. It is printed nowhere: `life` is, which whoever
-    renders fills in (reports/evidence/lifecycle.py: with_life).
+    renders fills in (reports/evidence/lifecycle.py: with_revision_state).
     """
 
     report_id: str
@@ -293,7 +293,7 @@ class ReportContent(Model):
     # Of a group: the file that says whose the sites are, so that its shares can be recomputed of the report alone.
     organisation: Organisation | None = Field(default=None, exclude_if=lambda given: given is None)
     # Excluded: whoever reviews a report must not change what was reviewed.
-    life: ReportLife = Field(default=ReportLife(), exclude=True)
+    life: ReportState = Field(default=ReportState(), exclude=True)
 
     @property
     def spoken(self) -> str:

@@ -30,7 +30,7 @@ _ACTIVE_SHARE = 0.05
 
 
 @dataclass(frozen=True)
-class MadeHours:
+class HourlyInputs:
     """The hours, the share of estimated readings among them, and whether some are simulated."""
 
     hours: SiteHours
@@ -48,7 +48,7 @@ def site_hours(
     overbilled: Mapping[str, Decimal] | None = None,
     what_ifs: Sequence[WhatIfVariant] = (),
     known_on: date | None = None,
-) -> MadeHours:
+) -> HourlyInputs:
     """The hours of a period. readings: LAKE_SCHEMA, unique by key; known_on: the day on which a stated cost holds.
 
     Raises BadInput for tariffs that overlap.
@@ -80,7 +80,7 @@ def site_hours(
     consumed = own.filter(pl.col("register") == CONSUMPTION_REGISTER)
     estimated = consumed["quality_code"].is_in([int(code) for code in ESTIMATED_CODES]).mean()
     share = float(estimated) if isinstance(estimated, float) else 0.0
-    return MadeHours(hours, share, bool(own["is_synthetic"].any()))
+    return HourlyInputs(hours, share, bool(own["is_synthetic"].any()))
 
 
 class _Hourly:

@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.time import Clock
-from orchestration.partitions import SITES, beside_sites
+from orchestration.partitions import SITES, site_mapping
 from orchestration.previews import table
 from orchestration.resources import ProjectResource
 
@@ -19,7 +19,7 @@ CHECK = "bills_are_as_recomputed"
     kinds={"sqlite"},
     owners=["team:energy-data"],
     partitions_def=SITES,
-    deps=[beside_sites("core_lake__15min_readings"), "core_site__reference"],
+    deps=[site_mapping("core_lake__15min_readings"), "core_site__reference"],
     # A variance is a matter between people and supplier: it must not hold up figures that do not use the bill.
     check_specs=[
         dg.AssetCheckSpec(

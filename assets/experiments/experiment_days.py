@@ -159,7 +159,7 @@ def experiment_days(
                 followed=None if plan is None else last[span.start_utc].followed,
                 is_compared=is_over and plan is not None and plan.is_comparable and cost is not None,
                 cost=cost if is_over else None, plan_id="" if plan is None else plan.plan_id, why=why,
-                known=known_before(plans.get(plan.plan_id), span) if plan and plan.plan_id and is_over else {},
+                known=expected_before(plans.get(plan.plan_id), span) if plan and plan.plan_id and is_over else {},
             )
         )  # fmt: skip
     return tuple(found)
@@ -175,7 +175,7 @@ def outcomes_of(days: Sequence[ExperimentDay]) -> list[SpanOutcome]:
     ]
 
 
-def known_before(plan: Plan, span: Drawn) -> dict[str, float]:
+def expected_before(plan: Plan, span: Drawn) -> dict[str, float]:
     """Means over the span of what the plan expected: outdoor temperature, price, sun and load, where it knew them."""
     request = plan.request
     hours = np.array(request.steps_h)

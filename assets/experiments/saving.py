@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from assets.experiments.sequential import LOOKS, effect_of, first_beyond, limits, widened
+from assets.experiments.sequential import LOOKS, effect_of, first_exceedance, limits, widened
 from data_quality.contracts.control.experiment import LEAST_DAYS, Arm, Experiment
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -38,7 +38,7 @@ class SpanOutcome:
     known: dict[str, float]
 
 
-class Look(Model):
+class InterimSaving(Model):
     """The saving a day as a look at its fixed time saw it. standard_errors: half the width of the band."""
 
     until_utc: datetime
@@ -63,7 +63,7 @@ class Saving(Model):
     plan_spans: int
     habit_spans: int
     adjusted_for: tuple[str, ...]
-    looks: tuple[Look, ...]
+    looks: tuple[InterimSaving, ...]
 
 
 def saving_of(experiment: Experiment, outcomes: Sequence[SpanOutcome], until_utc: datetime) -> Saving | Finding:
@@ -73,7 +73,7 @@ def saving_of(experiment: Experiment, outcomes: Sequence[SpanOutcome], until_utc
         first = _look_times(experiment)[0]
         return _insufficient(experiment, f"the first look is at {first:%Y-%m-%d %H:%M}Z")
     beyond = dict(zip(due, limits(_shares(experiment, due)), strict=True))
-    looks, names = list[Look](), tuple[str, ...]()
+    looks, names = list[InterimSaving](), tuple[str, ...]()
     per_day = 1 + experiment.half_days
     for at in due:
         seen = [one for one in outcomes if one.start_utc < at]
@@ -88,7 +88,7 @@ def saving_of(experiment: Experiment, outcomes: Sequence[SpanOutcome], until_utc
         width = widened(beyond[at], freedom)
         half = width * error
         looks.append(
-            Look(
+            InterimSaving(
                 until_utc=at, plan_spans=counts["plan"], habit_spans=counts["habit"], saving=per_day * effect,
                 interval=(per_day * (effect - half), per_day * (effect + half)), standard_errors=width,
             )
@@ -97,7 +97,7 @@ def saving_of(experiment: Experiment, outcomes: Sequence[SpanOutcome], until_utc
         return _insufficient(experiment, f"fewer than {_LEAST} days of an arm can be compared")
     last = looks[-1]
     halves = [(one.interval[1] - one.interval[0]) / 2 for one in looks]
-    decided = first_beyond([one.saving for one in looks], halves, [1.0] * len(looks))
+    decided = first_exceedance([one.saving for one in looks], halves, [1.0] * len(looks))
     verdict: Verdict = "undecided" if decided is None else "saves" if looks[decided].saving > 0 else "costs"
     return Saving(
         saving=last.saving, interval=last.interval, verdict=verdict,

@@ -90,7 +90,7 @@ def widened(limit: float, freedom: float) -> float:
     return -float(stdtrit(freedom, max(_NORMAL.cdf(-limit), 1e-12)))
 
 
-def first_beyond(effects: Sequence[float], errors: Sequence[float], beyond: Sequence[float]) -> int | None:
+def first_exceedance(effects: Sequence[float], errors: Sequence[float], beyond: Sequence[float]) -> int | None:
     """The look at which an effect first exceeded its limit; None: none has."""
     pairs = zip(effects, errors, beyond, strict=True)
     return next((look for look, (effect, error, limit) in enumerate(pairs) if abs(effect) > limit * error), None)

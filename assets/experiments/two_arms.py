@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from assets.experiments.sequential import LOOKS, effect_of, first_beyond, limits, widened
+from assets.experiments.sequential import LOOKS, effect_of, first_exceedance, limits, widened
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 
@@ -25,7 +25,7 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Shown:
+class AnsweredAdvice:
     """A recommendation that was shown and answered. of_other: by the second arm."""
 
     site_id: str
@@ -74,7 +74,7 @@ def draw_arms(pairs: Iterable[Pair], known: Mapping[Pair, bool], *, seed: int) -
 
 
 def compared(
-    shown: Sequence[Shown], *, names: tuple[str, str] = ("rules", "model"), most_shown: int = MOST_SHOWN
+    shown: Sequence[AnsweredAdvice], *, names: tuple[str, str] = ("rules", "model"), most_shown: int = MOST_SHOWN
 ) -> Comparison | Finding:
     """The arms by the looks that are due; a finding before the first. shown: in the order of their answers."""
     due = [look for look in LOOKS if look * most_shown <= len(shown)]
@@ -91,7 +91,7 @@ def compared(
     if not due:
         message = f"{len(shown)} recommendations were answered, the first look is at {round(LOOKS[0] * most_shown)}"
         return Finding(code="insufficient", message=message)
-    look = first_beyond(effects, errors, widths)
+    look = first_exceedance(effects, errors, widths)
     half = widths[-1] * errors[-1]
     return Comparison(
         arms=(figures_of(names[0], shown, of_other=False), figures_of(names[1], shown, of_other=True)),
@@ -102,14 +102,14 @@ def compared(
     )
 
 
-def _difference(seen: Sequence[Shown]) -> tuple[float, float, float]:
+def _difference(seen: Sequence[AnsweredAdvice]) -> tuple[float, float, float]:
     kinds = sorted({one.kind for one in seen})
     covariates = np.array([[float(one.kind == kind) for kind in kinds[1:]] for one in seen]).reshape(len(seen), -1)
     yes, other = (np.array([float(getattr(one, name)) for one in seen]) for name in ("is_accepted", "of_other"))
     return effect_of(yes, other, covariates, [(one.site_id, one.kind) for one in seen])
 
 
-def figures_of(name: str, shown: Sequence[Shown], *, of_other: bool) -> ArmFigures:
+def figures_of(name: str, shown: Sequence[AnsweredAdvice], *, of_other: bool) -> ArmFigures:
     """An arm with its answers."""
     answers = [one.is_accepted for one in shown if one.of_other == of_other]
     return ArmFigures(

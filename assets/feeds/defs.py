@@ -25,10 +25,10 @@ def core_site__weather_forecast(
 ) -> dg.MaterializeResult:
     """Weather as the site's feed forecasts it now: each issue with the time from which on it was known here."""
     # Imported when it runs: the shell is loaded with every definition, also where no feed is asked.
-    from assets.feeds.take_weather import take_weather
+    from assets.feeds.fetch_weather import fetch_weather
 
     site = project.site(context.partition_key)
-    taken = take_weather(site, store=project.weather, clock=clock, root=project.project.root)
+    taken = fetch_weather(site, store=project.weather, clock=clock, root=project.project.root)
     pictures: dict[str, Preview] = {}
     rows = []
     for issue in taken.issues:
@@ -64,7 +64,7 @@ def raw_landing__pulled_files(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Files of the landing folder that a site's InfluxDB and markets of prices fill; the landing sensor reads them."""
-    from assets.feeds.take_sources import pulled_sources, take_source
+    from assets.feeds.fetch_sources import fetch_source, pulled_sources
 
     site = project.site(context.partition_key)
     files: list[str] = []
@@ -72,7 +72,7 @@ def raw_landing__pulled_files(
     faults: list[str] = []
     for source in pulled_sources(site):
         try:
-            taken = take_source(project.project, site, source, now_utc=clock.now_utc(), progress=context.log.info)
+            taken = fetch_source(project.project, site, source, now_utc=clock.now_utc(), progress=context.log.info)
         except WorldFault as fault:
             # One that is away must not keep the others waiting.
             faults.append(f"{source.source_id}: {fault}")

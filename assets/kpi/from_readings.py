@@ -59,7 +59,7 @@ def carriers_of(site: Site, scope: str) -> tuple[Carrier, ...]:
     return tuple(sorted({meter.carrier for meter in site.meters if meter.meter_id in meters}))
 
 
-def streams_behind(kpi: str, *, site: Site, scope: str) -> tuple[str, ...]:
+def source_streams(kpi: str, *, site: Site, scope: str) -> tuple[str, ...]:
     """The streams that the KPI reads for the scope: its meters, what virtual ones among them are made of, and what
     else the KPI divides by or adds: price stream, reactive energy, generation, products, water, temperature.
     """

@@ -101,7 +101,7 @@ def stale_months(built: Built, touched: Mapping[str, int], now: Mapping[str, Bui
     for name, entry in touched.items():
         site_id = name.split("|")[0]
         if site_id in now and (
-            entry > max(known_up_to(built, site_id, now[site_id]), _month_mark(built, name, now))
+            entry > max(complete_up_to(built, site_id, now[site_id]), _month_mark(built, name, now))
             or is_changed(name, refactored[site_id])
         ):
             found[name] = entry
@@ -111,7 +111,7 @@ def stale_months(built: Built, touched: Mapping[str, int], now: Mapping[str, Bui
 def read_from(built: Built, site_id: str, now: BuiltSite) -> int:
     """The manifest entry above which months are looked at: all of them where a factor changed."""
     # An older entry may be of a month whose factor is another now.
-    return 0 if _refactored(built, site_id, now) else known_up_to(built, site_id, now)
+    return 0 if _refactored(built, site_id, now) else complete_up_to(built, site_id, now)
 
 
 def _refactored(built: Built, site_id: str, now: BuiltSite) -> list[tuple[date, date]]:
@@ -119,7 +119,7 @@ def _refactored(built: Built, site_id: str, now: BuiltSite) -> list[tuple[date, 
     return [] if known is None else changed_days(known.factors, now.factors)
 
 
-def known_up_to(built: Built, site_id: str, now: BuiltSite) -> int:
+def complete_up_to(built: Built, site_id: str, now: BuiltSite) -> int:
     """The manifest entry up to which every month of the site is known; 0 where its file, baselines or SQL changed."""
     known = built.sites.get(site_id)
     return max(built.floor, known.entry) if known is not None and known.is_like(now) else 0

@@ -10,7 +10,7 @@ from decimal import Decimal
 from statistics import NormalDist
 from typing import NamedTuple
 
-from data_quality.contracts.reporting.figure import Band, Left
+from data_quality.contracts.reporting.figure import Band, BandExclusion
 
 METER, FACTOR, MODEL = "meter:", "factor:", "model:"
 COVERAGE = 0.9
@@ -25,7 +25,7 @@ class Spread(NamedTuple):
 
     value: float | None
     parts: Mapping[str, float]
-    left_out: frozenset[Left] = frozenset()
+    left_out: frozenset[BandExclusion] = frozenset()
 
 
 def of_limit(percent: float) -> float:
@@ -71,7 +71,7 @@ def combined(computation: str, value: Decimal | None, operands: Sequence[Spread]
     if value is None or len(known) < len(operands):
         return Spread(None, {}, left_out)
     if computation not in _SLOPES:
-        left_out |= {Left("not_propagated", computation)}
+        left_out |= {BandExclusion("not_propagated", computation)}
     if any(each.code == "not_propagated" for each in left_out):
         # A band of the other parts alone would look like one of the whole.
         return Spread(float(value), {}, left_out)

@@ -23,7 +23,7 @@ _ONE_WRITER = threading.Lock()
 _NAME = re.compile(r"(\d{8}T\d{6}Z)(?:\.(\d{4,9}))?\.([0-9a-f]{12})\.([a-z0-9_.-]*)\.yaml")
 
 
-class KeptText(NamedTuple):
+class TextVersion(NamedTuple):
     """A text that was replaced: when, and by whom; empty where nobody was named.
 
     name: of its file; number: its place among the texts, 0 for those of earlier releases.
@@ -35,7 +35,7 @@ class KeptText(NamedTuple):
     person_id: str
 
 
-class Desk(NamedTuple):
+class EditRecord(NamedTuple):
     """Record of an edit of a project file. store: keeps its signature with the act; texts: folder of the replaced
     texts; person_id: of the person who acts, empty where nobody is named.
     """
@@ -69,7 +69,7 @@ def one_writer(path: Path, seen: str) -> Iterator[None]:
 
 @contextmanager
 def rewritten(
-    path: Path, load: Callable[[Path], M], change: Callable[[str], str], desk: Desk | None, *, seen: str = ""
+    path: Path, load: Callable[[Path], M], change: Callable[[str], str], desk: EditRecord | None, *, seen: str = ""
 ) -> Iterator[M]:
     """Replace the file's text where nothing fails inside, whole or not at all. Yields the content of the new text.
 
@@ -84,10 +84,10 @@ def rewritten(
         with replaced(path, text, load) as found, desk.store.together() if desk else nullcontext():
             yield found
             if desk is not None:
-                keep_text(path, desk.texts, desk.person_id, desk.now_utc)
+                store_text(path, desk.texts, desk.person_id, desk.now_utc)
 
 
-def _finish_killed(path: Path, desk: Desk) -> None:
+def _finish_killed(path: Path, desk: EditRecord) -> None:
     """Raises BadInput (changed_since) where an act was killed once the store had it and before the file was replaced:
     the text that it made takes its place now, unless somebody has edited the file since.
     """
@@ -100,7 +100,7 @@ def _finish_killed(path: Path, desk: Desk) -> None:
     # A text that the store does not know is of an act that never was: this one writes over it.
     if not act:
         return
-    kept, cut_off = kept_texts(desk.texts), f"{act}, was cut off before {path.name} held it"
+    kept, cut_off = text_versions(desk.texts), f"{act}, was cut off before {path.name} held it"
     if kept and f".{text_tag(path)[:12]}." in kept[0].name:
         left.replace(path)
         sync_folder(path.parent)
@@ -121,19 +121,21 @@ def as_in_file(text: str, path: Path) -> str:
     return "\ufeff" * before.startswith(b"\xef\xbb\xbf") + text
 
 
-def keep_text(path: Path, folder: Path, person_id: str, at_utc: datetime) -> None:
+def store_text(path: Path, folder: Path, person_id: str, at_utc: datetime) -> None:
     """Keep the file's text as it is, before that person replaces it."""
     # Numbered, for two acts may fall into one second.
-    number = max((each.number for each in kept_texts(folder)), default=0) + 1
+    number = max((each.number for each in text_versions(folder)), default=0) + 1
     name = f"{at_utc.astimezone(UTC):%Y%m%dT%H%M%SZ}.{number:04}.{text_tag(path)[:12]}.{person_id}.yaml"
     write_whole(folder / name, path.read_bytes())
 
 
-def kept_texts(folder: Path) -> list[KeptText]:
+def text_versions(folder: Path) -> list[TextVersion]:
     """Every text that was replaced, the newest first."""
     names = (each.name for each in folder.iterdir()) if folder.is_dir() else ()
     texts = [
-        KeptText(name, datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC), int(match[2] or 0), match[4])
+        TextVersion(
+            name, datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC), int(match[2] or 0), match[4]
+        )
         for name in names
         if (match := _NAME.fullmatch(name))
     ]

@@ -25,7 +25,7 @@ ZERO = Decimal(0)
 _NAMED = re.compile(r"\w+: '([^']+)'")
 
 
-class OwnDelivery(NamedTuple):
+class InternalDelivery(NamedTuple):
     """Energy by a meter of the buyer's that another site delivers. share: of the seller that is the organisation's."""
 
     meter: str
@@ -44,7 +44,7 @@ class Part(NamedTuple):
     period: Period
     share: Decimal
     text: str
-    left_out: tuple[OwnDelivery, ...] = ()
+    left_out: tuple[InternalDelivery, ...] = ()
 
 
 def load_organisation(
@@ -153,15 +153,15 @@ def like_for_like(organisation: Organisation, periods: Sequence[Period]) -> tupl
     return tuple(found)
 
 
-def deliveries_text(left_out: Sequence[OwnDelivery]) -> str:
+def deliveries_text(left_out: Sequence[InternalDelivery]) -> str:
     """Deliveries as a trace holds them: `meter carrier share`, joined by commas."""
     return ",".join(f"{each.meter} {each.carrier} {each.share:f}" for each in left_out)
 
 
-def deliveries_of(text: str) -> tuple[OwnDelivery, ...]:
+def deliveries_of(text: str) -> tuple[InternalDelivery, ...]:
     """The deliveries of such a text."""
     parts = [each.split(" ") for each in text.split(",") if each]
-    return tuple(OwnDelivery(meter, Carrier(carrier), Decimal(share)) for meter, carrier, share in parts)
+    return tuple(InternalDelivery(meter, Carrier(carrier), Decimal(share)) for meter, carrier, share in parts)
 
 
 def _goes_on(last: Part, made: Part) -> bool:
@@ -169,9 +169,9 @@ def _goes_on(last: Part, made: Part) -> bool:
     return is_next and (last.entity, last.text, last.left_out) == (made.entity, made.text, made.left_out)
 
 
-def _deliveries(organisation: Organisation, buyer: str, day: date) -> tuple[OwnDelivery, ...]:
+def _deliveries(organisation: Organisation, buyer: str, day: date) -> tuple[InternalDelivery, ...]:
     return tuple(
-        OwnDelivery(each.meter, each.carrier, share_of(share_text(organisation, owned, day)))
+        InternalDelivery(each.meter, each.carrier, share_of(share_text(organisation, owned, day)))
         for each in organisation.deliveries
         if each.buyer == buyer and each.holds_on(day)
         for owned in organisation.sites

@@ -236,7 +236,7 @@ class Anchors:
         """Nothing to give back."""
 
 
-class AnchorsApart(Anchors):
+class ThreadedAnchors(Anchors):
     """The same from a thread of its own: a place that hangs, as a share does, holds up nobody. For the agent, which is
     never refused anything for an anchor that could not be written: what it does makes devices safe, or was approved.
     """

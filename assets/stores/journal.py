@@ -153,7 +153,7 @@ class Ledger(AppendOnly[ModelType]):
         return kept if self.document else [_recorded(each, moment) for each in kept]
 
 
-class StandingLedger(Repository, Generic[ModelType]):
+class CurrentStateLedger(Repository, Generic[ModelType]):
     """Things whose row is what stands after an act: of each the last counts.
 
     rows: their ledger. key: the fields that name one, its site and its id. noun: what people call one. mend: the
@@ -165,7 +165,7 @@ class StandingLedger(Repository, Generic[ModelType]):
     noun: str
     mend: str
 
-    def standing(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[ModelType]:
+    def current(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[ModelType]:
         """Models in force as of a time, of a site or of all, in the order in which they first appeared."""
         return self.rows.all_as_of(self.store, *self.key, as_of_utc=as_of_utc, site_id=site_id)
 
@@ -176,7 +176,7 @@ class StandingLedger(Repository, Generic[ModelType]):
 
     def named(self, start: str, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> ModelType:
         """The one whose id starts so, of a site or of any. Raises BadInput (no_ and the noun) for none, or several."""
-        known = self.standing(site_id, as_of_utc=as_of_utc)
+        known = self.current(site_id, as_of_utc=as_of_utc)
         return only_one(known, self.key[1], start, noun=self.noun, mend=self.mend)
 
 

@@ -44,7 +44,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Standing:
+class StoreRevision:
     """present: the store's revision, None for an empty store. refusal: why it cannot be opened; else empty."""
 
     present: str | None
@@ -52,7 +52,7 @@ class Standing:
     refusal: str = ""
 
 
-def standing(engine: sa.Engine) -> Standing:
+def store_revision_of(engine: sa.Engine) -> StoreRevision:
     """Present revision of the store; nothing is changed. Raises DatabaseError where it does not answer."""
     # A plain BEGIN: a mere query must neither wait for a writer nor make one wait.
     with engine.connect().execution_options(meterloom_read=True) as connection:
@@ -72,7 +72,7 @@ def migrate(engine: sa.Engine) -> None:
         is_empty = _is_empty(connection)
     if is_empty:
         _create(engine)
-    if _is_newest(engine) or (not (found := standing(engine)).steps and not found.refusal):
+    if _is_newest(engine) or (not (found := store_revision_of(engine)).steps and not found.refusal):
         return
     scripts = _scripts()
     with _alone(engine) as connection:
@@ -117,7 +117,7 @@ def _create(engine: sa.Engine) -> None:
 
 def expect_newest(engine: sa.Engine) -> None:
     """Raises Unreachable for a store that must be migrated first, where it cannot be written."""
-    if not _is_newest(engine) and ((found := standing(engine)).steps or found.refusal):
+    if not _is_newest(engine) and ((found := store_revision_of(engine)).steps or found.refusal):
         text = f"the store {engine.url.database} is of revision {found.present} and cannot be written, so it cannot be "
         text += "migrated to be read: run any command where it can be written first"
         raise Unreachable(found.refusal or text)
@@ -256,7 +256,7 @@ def _fold(file: Path) -> None:
             connection.execute("PRAGMA journal_mode = WAL").fetchall()
 
 
-def _upgrade(connection: sa.Connection, found: Standing) -> None:
+def _upgrade(connection: sa.Connection, found: StoreRevision) -> None:
     from alembic import command
 
     config = _config()
@@ -287,7 +287,7 @@ def _scripts() -> "ScriptDirectory":
     return ScriptDirectory.from_config(_config())
 
 
-def _standing(connection: sa.Connection, scripts: "ScriptDirectory") -> Standing:
+def _standing(connection: sa.Connection, scripts: "ScriptDirectory") -> StoreRevision:
     from alembic.runtime.migration import MigrationContext
 
     heads = MigrationContext.configure(connection).get_current_heads()
@@ -300,7 +300,7 @@ def _standing(connection: sa.Connection, scripts: "ScriptDirectory") -> Standing
             f"the store is of revision {', '.join(heads)} and this version of Meterloom knows none after {names[-1]}: "
             "open the project with the version that wrote it, or a newer one"
         )
-        return Standing(present, refusal=refusal)
+        return StoreRevision(present, refusal=refusal)
     noted = _noted(connection)
     if noted is not None and noted != present:
         refusal = (
@@ -308,16 +308,16 @@ def _standing(connection: sa.Connection, scripts: "ScriptDirectory") -> Standing
             f"{noted or 'one that was removed'}; one of them was changed behind the program's back, and nothing is "
             f"migrated: restore the store from a backup, or put alembic_version right if you changed it yourself"
         )
-        return Standing(present, refusal=refusal)
+        return StoreRevision(present, refusal=refusal)
     # Every store of before the freeze says 0001, whatever its layout was (docs/adr/0014).
     if present == names[0] and (missing := _not_of_first(connection, known[0].module.columns())):
         refusal = (
             f"the store was made before revision {present} was fixed (it has no {missing}) and cannot be migrated: "
             "open it with the checkout that made it, or make a new project and ingest its files again"
         )
-        return Standing(present, refusal=refusal)
+        return StoreRevision(present, refusal=refusal)
     done = names.index(present) + 1 if present is not None else 0
-    return Standing(present, tuple(Step(each.revision, _sentence(each.doc)) for each in known[done:]))
+    return StoreRevision(present, tuple(Step(each.revision, _sentence(each.doc)) for each in known[done:]))
 
 
 def _noted(connection: sa.Connection) -> str | None:

@@ -264,7 +264,7 @@ def lock_recorded(connection: sa.Connection) -> None:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(724002)"))
 
 
-def recorded_at_now(store: Store, now_utc: datetime) -> datetime:
+def next_known_at(store: Store, now_utc: datetime) -> datetime:
     """The recorded time that a batch would get now: `next_recorded_at` confirms it, or gives a later one."""
     clock = tables_seals.recorded_clock
     found = store.rows(sa.select(clock.c.last_utc).where(clock.c.id == 1))

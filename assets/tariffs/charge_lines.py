@@ -1,7 +1,7 @@
 """The tariff's arithmetic, read once: quantities become lines (formulas 5.11), of a bill as of a plan's hours.
 
-A writer does what the two do differently: `Pen` works a bill out in exact decimals, each line rounded on its own; a
-plan's desk (linear_build.py) keeps the same lines as linear forms. Only charges of one segment stand here.
+A writer does what the two do differently: `RoundingWriter` works a bill out in exact decimals, each line rounded on its
+own; a plan's desk (linear_build.py) keeps the same lines as linear forms. Only charges of one segment stand here.
 Credits, minimum and taxes look at a whole bill: assets/bills/engine/settle.py.
 """
 
@@ -30,7 +30,7 @@ POWER_UNITS = {"kw": "kW", "kva": "kVA"}
 # What tiers make of an amount: the tier, its part of the amount, and what that costs.
 Costs = Iterable[tuple[Bound, N | Decimal, N | Decimal]]
 # Periods of a charge that have a slot in the bill, with their kWh; and the tiers of each.
-Held = Sequence[tuple[TouPeriod, N | Decimal]]
+PeriodQuantities = Sequence[tuple[TouPeriod, N | Decimal]]
 Tables = Sequence[Sequence[Bound]]
 
 
@@ -89,7 +89,9 @@ class Writer(ABC, Generic[N]):
         """The amount in the tiers that it reaches."""
 
     @abstractmethod
-    def shared_tiers(self, charge: EnergyCharge, usage: Usage[N], held: Held[N], tables: Tables) -> Iterable[Costs[N]]:
+    def shared_tiers(
+        self, charge: EnergyCharge, usage: Usage[N], held: PeriodQuantities[N], tables: Tables
+    ) -> Iterable[Costs[N]]:
         """The same for each of several periods, where their total fills the tiers."""
 
     def positive(self, name: str, value: N | Decimal, meaning: str) -> N | Decimal:
@@ -154,7 +156,7 @@ class Writer(ABC, Generic[N]):
         return rounded
 
 
-class Pen(Writer[Decimal]):
+class RoundingWriter(Writer[Decimal]):
     """Writes a bill: rounds half up to `digits` decimals (None: not at all)."""
 
     def __init__(self, currency: str, digits: int | None) -> None:
@@ -179,7 +181,7 @@ class Pen(Writer[Decimal]):
         return _priced(fill(table, amount))
 
     def shared_tiers(
-        self, charge: EnergyCharge, usage: Usage[Decimal], held: Held[Decimal], tables: Tables
+        self, charge: EnergyCharge, usage: Usage[Decimal], held: PeriodQuantities[Decimal], tables: Tables
     ) -> Iterable[Costs[Decimal]]:
         """Tiers of the total: in order of time, or by each period's share of it."""
         timeline = usage.timelines.get(charge.charge_id)

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from assets.tariffs.bill_part import Usage
-from assets.tariffs.charge_lines import Costs, Held, Tables, Writer
+from assets.tariffs.charge_lines import Costs, PeriodQuantities, Tables, Writer
 from assets.tariffs.linear_model import ONE, ZERO, Cap, Energy, Form, Maximum, Peak, Refused, Side, Term, Tiers
 from assets.tariffs.tiers import Bound, fill
 from data_quality.contracts.billing.tariff_charges import EnergyCharge
@@ -208,7 +208,7 @@ class Desk(Writer[Form]):
         return [(table[0], form, self.add(Tiers(name=name, form=form, up_to=ends, prices=prices)))]
 
     def shared_tiers(
-        self, charge: EnergyCharge, usage: Usage[Form], held: Held[Form], tables: Tables
+        self, charge: EnergyCharge, usage: Usage[Form], held: PeriodQuantities[Form], tables: Tables
     ) -> Iterable[Costs[Form]]:
         """Each period by its first price, and by the total what each tier adds to it: in all periods the same."""
         found: list[Costs[Form]] = [

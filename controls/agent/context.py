@@ -35,13 +35,13 @@ class OnLedger:
 
 
 @dataclass(frozen=True)
-class OnWire:
+class DeviceCall:
     """Do this at the device, in a thread: it may take seconds, and touches nothing that belongs to the agent's."""
 
     act: Callable[[], Any]
 
 
-Step = Generator[OnLedger | OnWire, Any, T]
+Step = Generator[OnLedger | DeviceCall, Any, T]
 
 
 class Transports(Protocol):
@@ -106,7 +106,7 @@ class AgentContext:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     trust: Trust | None = None
     must_recover: bool = True
-    lanes: "Lanes | None" = None
+    lanes: "DeviceThreads | None" = None
     answers: dict[Hashable, Any] = field(default_factory=dict)
     moves: Moves | None = None
 
@@ -265,7 +265,7 @@ class Device:
         return self.seq
 
 
-class Lanes:
+class DeviceThreads:
     """Threads for the wire: devices that gave no answer last time wait for each other, not for the healthy ones."""
 
     def __init__(self, healthy: Executor, silent: Executor) -> None:

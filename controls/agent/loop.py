@@ -10,11 +10,11 @@ from controls.agent.context import AgentContext, Device, Step, View
 from controls.agent.rounds import Rounds
 from controls.agent.transitions import move
 from controls.agent.watchdog import Pulse, reason_to_stop, to_safe_default
-from controls.agent.wire import close_hand, observe, open_hand, revert
+from controls.agent.wire import close_connection, observe, open_connection, revert
 from controls.ledger.device_faults import open_faults
-from controls.ledger.device_holds import is_held, open_holds, sent_by_hand
+from controls.ledger.device_holds import is_held, manual_command_id, open_holds
 from controls.ledger.device_lease import RENEW_S, acquire_lease, release_lease
-from controls.ledger.modes import modes_and_doubts
+from controls.ledger.modes import modes_and_faults
 from controls.ledger.rows import read_commands
 from controls.ledger.states import IN_HAND
 from data_quality.contracts.control.command import CommandState, Mode
@@ -179,7 +179,7 @@ class Agent:
         # Connections carry the epoch in their name; one of an old epoch would command beside its successor.
         if context.lease is not None and lease.epoch != context.lease.epoch:
             for device in self.devices:
-                close_hand(device)
+                close_connection(device)
         context.lease, context.renewed_s, context.epoch = lease, now_s, lease.epoch
 
     def _work(self) -> None:
@@ -187,7 +187,7 @@ class Agent:
         self._keep_lease()
         context = self.context
         scopes = [(device.device_id, slot.capability) for device in self.devices for slot in device.slots]
-        modes, doubts = modes_and_doubts(context.store, context.site_id, scopes, now_utc=context.clock.now_utc())
+        modes, doubts = modes_and_faults(context.store, context.site_id, scopes, now_utc=context.clock.now_utc())
         # What was taken in hand is known here, unless somebody else may have moved it.
         states = (CommandState.RELEASED, *IN_HAND) if self.context.must_recover else (CommandState.RELEASED,)
         view = View(
@@ -201,7 +201,7 @@ class Agent:
         for device in self.devices:
             for slot in device.slots:
                 slot.is_held = is_held(holds, device.device_id, slot.capability)
-                slot.by_hand = sent_by_hand(holds, device.device_id, slot.capability)
+                slot.by_hand = manual_command_id(holds, device.device_id, slot.capability)
         if doubts:
             self.trouble = f"the mode is not believed: {doubts[0]}; 'meterloom doctor' names every such row"
         if context.site is not None and context.site.observe(context, self.devices):
@@ -221,7 +221,7 @@ class Agent:
         is_lowered = view.highest(device) < Mode.PARTIAL
         if not is_lowered or device.writer is None:
             # Until one read cycle has succeeded the mode counts as ADVISORY at most.
-            open_hand(self.context, device, may_write=device.is_ready and not is_lowered)
+            open_connection(self.context, device, may_write=device.is_ready and not is_lowered)
         yield from observe(self.context, device)
         for slot in device.slots:
             yield from advance(self.context, view, device, slot)
@@ -240,4 +240,4 @@ class Agent:
             if slot.row is None and (now_s < slot.wire_until_s or is_left):
                 yield from revert(self.context, device, slot)
         may_write = any(slot.row is not None or device.is_left(slot) for slot in device.slots)
-        open_hand(self.context, device, may_write=may_write)
+        open_connection(self.context, device, may_write=may_write)

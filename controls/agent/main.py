@@ -13,10 +13,10 @@ from http.server import ThreadingHTTPServer
 from typing import Literal
 from uuid import uuid4
 
-from assets.stores.anchors import AnchorsApart
+from assets.stores.anchors import ThreadedAnchors
 from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import connect_store
-from controls.agent.context import AgentContext, Lanes, Transports, devices_of
+from controls.agent.context import AgentContext, DeviceThreads, Transports, devices_of
 from controls.agent.emergency_stop import EmergencyStop, watch
 from controls.agent.loop import BROKEN, Agent
 from controls.agent.site_values import SiteValues, store_clock
@@ -68,7 +68,7 @@ def run_agent(
     load = cache(load_template)
     within_s = project.settings.database.agent_within_s
     store = connect_store(project.store_url, public_keys_of(project), within_s=within_s)
-    store.anchors = AnchorsApart(store, project.anchors_dirs)
+    store.anchors = ThreadedAnchors(store, project.anchors_dirs)
     values = SiteValues(site, load, reference=store_clock(store), board=LiveReader(project.live_dir))
     context = AgentContext(
         store=store,
@@ -84,7 +84,7 @@ def run_agent(
     )
     agent = Agent(context, devices_of(site, load))
     threads = ThreadPoolExecutor(HEALTHY_THREADS, "wire"), ThreadPoolExecutor(SILENT_THREADS, "silent")
-    context.lanes = lanes = Lanes(*threads)
+    context.lanes = lanes = DeviceThreads(*threads)
     logger.info("agent of %s: %s", site.site_id, _names(agent))
     ended = threading.Event()
     watch(emergency, agent.obey_stop, ended)

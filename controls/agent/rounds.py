@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assets.stores.transactions import site_transaction
-from controls.agent.context import AgentContext, Device, OnLedger, OnWire, Step, T
+from controls.agent.context import AgentContext, Device, DeviceCall, OnLedger, Step, T
 from controls.ledger.rows import Moves
 
 
@@ -22,7 +22,7 @@ class _Task:
     answer: Any = None
     fault: BaseException | None = None
 
-    def resume(self) -> OnLedger | OnWire | None:
+    def resume(self) -> OnLedger | DeviceCall | None:
         """Next question of the probe; None at its end."""
         answer, fault, self.answer, self.fault = self.answer, self.fault, None, None
         try:
@@ -93,7 +93,7 @@ class Rounds:
     def _resume(self, task: _Task) -> tuple[_Task, OnLedger] | None:
         """Drive a step to its next ledger query; None where it is over or waits for the wire."""
         lanes = self._context.lanes
-        while isinstance(ask := task.resume(), OnWire):
+        while isinstance(ask := task.resume(), DeviceCall):
             if lanes is not None:
                 self._asking.discard(task.device.device_id)
                 self._waiting[task.device.device_id] = (lanes.submit(task.device, ask.act), task)
@@ -139,7 +139,7 @@ def wire_only(step: Step[T]) -> T:
     try:
         while True:
             ask = step.send(answer) if fault is None else step.throw(fault)
-            assert isinstance(ask, OnWire), "a step without the ledger asks for it"  # noqa: S101 - narrows the type
+            assert isinstance(ask, DeviceCall), "a step without the ledger asks for it"  # noqa: S101 - narrows the type
             try:
                 answer, fault = ask.act(), None
             except Exception as raised:

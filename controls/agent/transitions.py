@@ -10,7 +10,7 @@ from assets.stores.trust import Trust, trust_of
 from controls.agent.context import AgentContext, Device, OnLedger, Slot, Step
 from controls.agent.live_values import live_of
 from controls.ledger.device_faults import latch_fault
-from controls.ledger.device_holds import HOLD, end_by_hand, set_hold
+from controls.ledger.device_holds import HOLD, end_manual_hold, set_hold
 from controls.ledger.rows import Facts, LedgerRow, doubt_of, stored, transition
 from controls.ledger.states import is_terminal
 from controls.safety.check import check_all
@@ -50,7 +50,7 @@ def move(
             together=context.moves,
         )
         if moved is not None and row.command.is_by_hand and is_terminal(to_state):
-            end_by_hand(context.store, connection, row.command, reason=f"{to_state}: {reason}", at_utc=now_utc)
+            end_manual_hold(context.store, connection, row.command, reason=f"{to_state}: {reason}", at_utc=now_utc)
         if moved is not None and latch:
             name, change = row.command.command_id, f"{to_state}: {reason}"
             latch_fault(

@@ -13,7 +13,7 @@ from typing import Any
 
 from controls.agent.context import AgentContext, Device, Slot, Step
 from controls.agent.rounds import wire_only
-from controls.agent.wire import close_hand, revert
+from controls.agent.wire import close_connection, revert
 from controls.ledger.device_lease import LEASE_S, STOP_S
 from controls.safety.verdict import Fact
 from data_quality.contracts.model import Model
@@ -66,7 +66,7 @@ def to_safe_default(context: AgentContext, devices: list[Device], why: str, *, i
                 # A person who pulls it means every device, also one that another person has in hand.
                 is_ours, slot.is_held = is_ours or (slot.is_held and slot.wire_until_s > 0), False
             if is_ours and is_emergency and device.writer is None:
-                close_hand(device)
+                close_connection(device)
                 device.writer = context.transports.open_device(device.asset, device.template, epoch=context.epoch)
             if is_ours and device.writer is not None and may_write:
                 steps.append((device, revert(context, device, slot, epoch=context.epoch)))
@@ -77,7 +77,7 @@ def to_safe_default(context: AgentContext, devices: list[Device], why: str, *, i
         # Where it was not read back, the device's own timer will have done it.
         slot.sent_home = "" if slot.must_revert else why
     for device in devices:
-        close_hand(device)
+        close_connection(device)
         device.is_ready = False
     return len(steps)
 

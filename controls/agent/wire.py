@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
-from controls.agent.context import AgentContext, Device, OnWire, Slot, Step
+from controls.agent.context import AgentContext, Device, DeviceCall, Slot, Step
 from controls.agent.meter_verification import expect
 from controls.gateways.capabilities import (
     Ack,
@@ -35,18 +35,18 @@ SILENT_PAUSE_S = 1.0
 REVERT_TTL_S = 10.0
 
 
-def open_hand(context: AgentContext, device: Device, *, may_write: bool) -> None:
+def open_connection(context: AgentContext, device: Device, *, may_write: bool) -> None:
     """Hold a writer where the device may be written, else an object that has no way to write."""
     epoch = 0 if context.lease is None else context.lease.epoch
     if may_write and device.writer is None:
-        close_hand(device)
+        close_connection(device)
         device.writer = context.transports.open_device(device.asset, device.template, epoch=epoch)
     elif not may_write and (device.writer is not None or device.reader is None):
-        close_hand(device)
+        close_connection(device)
         device.reader = context.transports.open_reader(device.asset, device.template, epoch=epoch)
 
 
-def close_hand(device: Device) -> None:
+def close_connection(device: Device) -> None:
     """Drop whatever is open."""
     hand, device.reader, device.writer = device.hand, None, None
     if hand is not None:
@@ -65,7 +65,7 @@ def observe(context: AgentContext, device: Device, *, max_age_s: float = OBSERVE
     if hand is None or now_s < device.silent_until_s:
         return False
     try:
-        seen: _Look = yield OnWire(partial(_see, context, device, hand))
+        seen: _DeviceReading = yield DeviceCall(partial(_see, context, device, hand))
     except (DeviceSilent, DeviceRefused) as fault:
         device.last_fault, device.is_silent = str(fault), isinstance(fault, DeviceSilent)
         device.silent_until_s = context.monotonic() + SILENT_PAUSE_S
@@ -83,7 +83,7 @@ def observe(context: AgentContext, device: Device, *, max_age_s: float = OBSERVE
 
 
 @dataclass(frozen=True)
-class _Look:
+class _DeviceReading:
     """One look at a device. at_s: when it began, so that no value passes for younger than it is."""
 
     at_s: float
@@ -91,10 +91,10 @@ class _Look:
     reads: list[ReadBack]
 
 
-def _see(context: AgentContext, device: Device, hand: DeviceReader) -> _Look:
+def _see(context: AgentContext, device: Device, hand: DeviceReader) -> _DeviceReading:
     at_s = context.monotonic()
     values = {name: hand.read(name) for name in device.needed_values}
-    return _Look(at_s=at_s, values=values, reads=[hand.read_back(slot.capability) for slot in device.slots])
+    return _DeviceReading(at_s=at_s, values=values, reads=[hand.read_back(slot.capability) for slot in device.slots])
 
 
 def look(context: AgentContext, device: Device, slot: Slot) -> Step[ReadBack | None]:
@@ -131,7 +131,7 @@ def send(context: AgentContext, device: Device, slot: Slot, command: Command) ->
     # Before the write, not after it: one that is never answered may stand all the same.
     slot.wire_until_s = max(slot.wire_until_s, context.monotonic() + command.ttl_s)
     try:
-        ack: Ack = yield OnWire(partial(_write, context, device, device.writer, command, slot.deadline_s))
+        ack: Ack = yield DeviceCall(partial(_write, context, device, device.writer, command, slot.deadline_s))
     except (DeviceSilent, DeviceRefused):
         # It may have waited for its turn before it was written.
         slot.wire_until_s = context.monotonic() + command.ttl_s
@@ -176,7 +176,7 @@ def revert(context: AgentContext, device: Device, slot: Slot, *, epoch: int | No
     command = _safe_command(context, device, slot, epoch)
     expect(context, device, slot, command)
     try:
-        read: ReadBack = yield OnWire(partial(_write_safe, device, device.writer, command))
+        read: ReadBack = yield DeviceCall(partial(_write_safe, device, device.writer, command))
     except (DeviceSilent, DeviceRefused) as fault:
         device.last_fault = str(fault)
         return {"revert": f"not confirmed: {fault}"}

@@ -99,7 +99,7 @@ class RefusedRow(Model):
     got: str
 
 
-class KeptBody(Model):
+class StoredBody(Model):
     """Outcome of a body. file_name: in the site's landing folder; empty where no row of it is good.
 
     accepted, rejected and doubled are rows of the body, and together all of them: a doubled one says what another says.
@@ -115,7 +115,7 @@ class KeptBody(Model):
     newest: tuple[NewestRow, ...] = ()
 
 
-def keep_body(body: bytes, *, site: Site, landing: Path, clock: Clock) -> KeptBody:
+def store_body(body: bytes, *, site: Site, landing: Path, clock: Clock) -> StoredBody:
     """Judge a body and make it durable: it is on the disk, by name, when this returns.
 
     Raises BadInput where it cannot be used as a whole, OSError where it cannot be kept.
@@ -138,7 +138,7 @@ def keep_body(body: bytes, *, site: Site, landing: Path, clock: Clock) -> KeptBo
         RefusedRow(row=each.line, reason=each.reason, expected=each.expected, got=each.got)
         for each in bad_rows(found.rejects, name, limit=MOST_NAMED)
     ]
-    return KeptBody(
+    return StoredBody(
         sha256=digest,
         file_name=name if good else "",
         accepted=len(good),

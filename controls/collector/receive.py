@@ -29,7 +29,7 @@ from assets.stores.api_keys import ApiKeyStore
 from assets.stores.lake.merges import batches_of_source
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store
-from controls.collector.pushed_files import KeptBody, PushedBoard, keep_body
+from controls.collector.pushed_files import PushedBoard, StoredBody, store_body
 from controls.gateways.access.http_server import Bucket, recognised
 from controls.gateways.access.loopback_port import Metrics
 from data_quality.contracts.access.api_key import ApiKey
@@ -60,7 +60,7 @@ class _Problem(Exception):
 
 
 @dataclass
-class Door:
+class PushReceiver:
     """Parts and counters of the door: answers by status, rows by outcome."""
 
     project: Project
@@ -214,7 +214,7 @@ class Door:
         if site is None:
             raise BadInput(f"key {key.key_id} is for site {site_id!r}, which is gone", reason="unknown_site")
         try:
-            kept = keep_body(body, site=site, landing=self.project.landing_dir, clock=self.clock)
+            kept = store_body(body, site=site, landing=self.project.landing_dir, clock=self.clock)
         except BadInput as fault:
             raise _Problem(422, fault.reason, fault.message) from fault
         except OSError as error:
@@ -266,7 +266,7 @@ def _json(problem: _Problem) -> dict[str, Any]:
     return {"status": problem.status, "reason": problem.reason, "detail": str(problem), **problem.more}
 
 
-def _rows(kept: KeptBody) -> dict[str, Any]:
+def _rows(kept: StoredBody) -> dict[str, Any]:
     return kept.model_dump(include={"accepted", "rejected", "doubled", "rejects"}, mode="json")
 
 

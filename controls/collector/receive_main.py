@@ -10,7 +10,7 @@ from functools import partial
 from assets.stores.anchors import Anchors
 from assets.stores.transactions import connect_store
 from controls.collector.pushed_files import cleared_before
-from controls.collector.receive import Door
+from controls.collector.receive import PushReceiver
 from controls.gateways.access.http_server import HttpServer, Limits, bound
 from controls.gateways.access.loopback_port import serve_loopback
 from controls.gateways.access.own_process import own_parser, own_port, run_to_end
@@ -20,7 +20,7 @@ from data_quality.contracts.time import Clock, SystemClock
 logger = logging.getLogger("meterloom.push")
 
 
-def serve_door(project: Project, clock: Clock) -> None:
+def serve_receiver(project: Project, clock: Clock) -> None:
     """Take readings until SIGINT or SIGTERM. Raises BadInput, Unreachable, OSError."""
     settings = project.settings.push
     check_bind("push", settings.host, settings.certificate_file, settings.key_file)
@@ -31,7 +31,7 @@ def serve_door(project: Project, clock: Clock) -> None:
         # Who owns a key must be known: the door reads it, and again when it changes.
         store = connect_store(project.store_url, {})
         store.anchors = Anchors(store, project.anchors_dirs)
-        door = Door(project, store, clock)
+        door = PushReceiver(project, store, clock)
         try:
             _serve(door, sockets)
         finally:
@@ -39,7 +39,7 @@ def serve_door(project: Project, clock: Clock) -> None:
             store.close()
 
 
-def _serve(door: Door, sockets: Sequence[socket.socket]) -> None:
+def _serve(door: PushReceiver, sockets: Sequence[socket.socket]) -> None:
     settings, server = door.project.settings.push, door.project.settings.server
     if fault := door.people.current_fault():
         logger.warning("%s", fault)
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 after a clean stop, 2 for wrong input, 3 where the store or the port cannot be had."""
     options = own_parser("meterloom-receive", "Takes readings that machines push").parse_args(arguments)
     return run_to_end(
-        lambda: serve_door(load_project(options.project, os.environ), SystemClock()), logger, world=(OSError,)
+        lambda: serve_receiver(load_project(options.project, os.environ), SystemClock()), logger, world=(OSError,)
     )
 
 

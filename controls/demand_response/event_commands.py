@@ -94,7 +94,7 @@ def check_rebound(plan: CurtailmentPlan, before_kw: float) -> None:
         )  # fmt: skip
 
 
-class EventLook(NamedTuple):
+class EventObservation(NamedTuple):
     """A look at an active event. outcomes: states of its commands in the ledger, with the reason of each, by place.
 
     shed_kw: measured against what the meters usually draw, and promised_kw at that time; None: no meter tells.
@@ -108,7 +108,7 @@ class EventLook(NamedTuple):
     silent_s: float | None = None
 
 
-def tripped(event: DrEvent, seen: EventLook) -> str:
+def tripped(event: DrEvent, seen: EventObservation) -> str:
     """Why an active event must end now; empty while it may go on.
 
     Trips on a device taken by hand, a comfort limit or another guard that ended a set-point, a device that does not do

@@ -11,7 +11,7 @@ from uuid import uuid4
 from assets.stores.ledgers.plans import propose
 from assets.stores.schema.tables_control import plans
 from assets.stores.transactions import Connection, Store, select_rows
-from controls.ledger.device_holds import Hold, end_by_hand, release_hold, select_holds, set_hold
+from controls.ledger.device_holds import Hold, end_manual_hold, release_hold, select_holds, set_hold
 from controls.ledger.modes import read_modes
 from controls.ledger.outbox import PlannedCheck, released
 from controls.ledger.rows import LedgerRow, select_commands, transition
@@ -27,7 +27,7 @@ TTL_S = 45.0
 _LEAST = timedelta(minutes=1)
 
 
-def set_by_hand(
+def set_manually(
     store: Store,
     connection: Connection,
     place: tuple[str, str, str],
@@ -115,7 +115,7 @@ def end_sent(
     """
     found = [each for each in select_holds(store, connection, site_id, at_utc) if each.sends in set(command_ids)]
     for row in select_commands(connection, site_id, command_ids=[each.sends for each in found]):
-        end_by_hand(store, connection, row.command, reason=reason, at_utc=at_utc)
+        end_manual_hold(store, connection, row.command, reason=reason, at_utc=at_utc)
     _to_plan(store, connection, site_id, found, at_utc=at_utc, check=check)
 
 

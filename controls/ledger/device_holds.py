@@ -88,12 +88,12 @@ def is_held(holds: list[Hold], device_id: str, capability: str) -> bool:
     return any(hold.covers(device_id, capability) and not hold.sends for hold in holds)
 
 
-def sent_by_hand(holds: list[Hold], device_id: str, capability: str) -> str:
+def manual_command_id(holds: list[Hold], device_id: str, capability: str) -> str:
     """The command by hand that the capability of the device is held for; empty for none."""
     return next((hold.sends for hold in holds if hold.sends and hold.covers(device_id, capability)), "")
 
 
-def end_by_hand(store: Store, connection: Connection, command: Command, *, reason: str, at_utc: datetime) -> None:
+def end_manual_hold(store: Store, connection: Connection, command: Command, *, reason: str, at_utc: datetime) -> None:
     """End the hold that a command by hand is sent under, where it is still that command's."""
     for hold in select_holds(store, connection, command.site_id, at_utc):
         if hold.sends == command.command_id:

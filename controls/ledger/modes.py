@@ -53,20 +53,20 @@ class ModeEvent(Model):
     request_id: int | None = None
 
 
-class Standing(Model):
+class EffectiveMode(Model):
     """The mode that an entry gives now, and until when; None: until another entry."""
 
     mode: Mode
     until_utc: datetime | None = None
 
 
-_NOTHING, _FOLLOWS = Standing(mode=Mode.SIMULATION), Standing(mode=Mode.FULL)
+_NOTHING, _FOLLOWS = EffectiveMode(mode=Mode.SIMULATION), EffectiveMode(mode=Mode.FULL)
 
 
 class Modes:
     """Modes of a site at one instant. doubts: what is wrong with those that do not count."""
 
-    def __init__(self, standings: Mapping[Scope, Standing], doubts: list[str], newest: int) -> None:
+    def __init__(self, standings: Mapping[Scope, EffectiveMode], doubts: list[str], newest: int) -> None:
         self.standings, self.doubts, self.newest = standings, doubts, newest
 
     def of(self, device_id: str = "", capability: str = "") -> Mode:
@@ -76,7 +76,7 @@ class Modes:
         # Written out: an agent asks for five hundred devices several times a second.
         return min(self.own(SITE).mode, self.own((device_id, "")).mode, self.own((device_id, capability)).mode)
 
-    def own(self, scope: Scope) -> Standing:
+    def own(self, scope: Scope) -> EffectiveMode:
         """Mode of the scope itself, before the lowest of the three is taken."""
         return self.standings.get(scope) or (_NOTHING if scope == SITE else _FOLLOWS)
 
@@ -117,7 +117,7 @@ def current_mode(
     return read_modes(store, site_id, now_utc=now_utc, as_of_utc=as_of_utc).of(device_id, capability)
 
 
-def modes_and_doubts(
+def modes_and_faults(
     store: Store, site_id: str, scopes: Iterable[Scope], *, now_utc: datetime | None = None
 ) -> tuple[dict[Scope, Mode], list[str]]:
     """Effective mode of each device and capability, from one read, and what is wrong with entries that do not count;
@@ -211,7 +211,7 @@ def mode_history(store: Store, site_id: str, *, as_of_utc: datetime | None = Non
     return read_rows(store, query if as_of_utc is None else query.where(mode_events.c.recorded_at_utc <= as_of_utc))
 
 
-def _is_longer(mode: Mode, expires_utc: datetime | None, present: Standing) -> bool:
+def _is_longer(mode: Mode, expires_utc: datetime | None, present: EffectiveMode) -> bool:
     """True where the same mode would hold for longer: that is a raising too."""
     if mode != present.mode or present.until_utc is None:
         return False
@@ -240,11 +240,11 @@ def _believed(
     ids = {row["id"] for row in good}
     requested = {row["request_id"] for row in good if row["mode"] == Mode.FULL.name}
     requests = _requests(store, requested, connection, problems) if requested else {}
-    standings: dict[Scope, Standing] = {}
+    standings: dict[Scope, EffectiveMode] = {}
     for row in rows:
         # A word that is no mode counts as the lowest, which is always believed.
         wanted, scope = Mode.__members__.get(row["mode"], Mode.SIMULATION), (row["device_id"], row["capability"] or "")
-        present = standings.get(scope, Standing(mode=Mode.FULL if scope[0] else Mode.SIMULATION))
+        present = standings.get(scope, EffectiveMode(mode=Mode.FULL if scope[0] else Mode.SIMULATION))
         is_believed = row["id"] in ids
         if is_believed and wanted is Mode.FULL and not is_two_peoples(row, requests.get(row["request_id"])):
             problems.append(f"mode_events {row['id']}: two people did not sign the same request for FULL")
@@ -253,10 +253,10 @@ def _believed(
             continue
         until_utc = _instant(row["expires_utc"])
         if row["expires_utc"] is not None and (now_utc is None or until_utc is None or until_utc <= now_utc):
-            before = standings.get(scope, Standing(mode=Mode.SIMULATION))
-            standings[scope] = before if before.mode <= wanted else Standing(mode=wanted)
+            before = standings.get(scope, EffectiveMode(mode=Mode.SIMULATION))
+            standings[scope] = before if before.mode <= wanted else EffectiveMode(mode=wanted)
         else:
-            standings[scope] = Standing(mode=wanted, until_utc=until_utc)
+            standings[scope] = EffectiveMode(mode=wanted, until_utc=until_utc)
     return Modes(standings, problems, max((row["id"] for row in rows), default=0))
 
 

@@ -19,7 +19,7 @@ from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.backends.program import Row
 from controls.optimiser.bill_columns import steps_of_intervals
 from controls.optimiser.devices.connection import Connection
-from controls.optimiser.devices.device import Around, Columns, Device, Numbers, Part, Values
+from controls.optimiser.devices.device import CaseContext, Columns, Device, Numbers, Part, Values
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.objective import Aims, goals_of, weights_of
 from data_quality.contracts.control.plan import GoalName, Objective, PlanRequest, PositiveHours
@@ -117,14 +117,14 @@ class DispatchCase(Model):
         return tuple(pairwise(self.start_utc + timedelta(seconds=past * 3600) for past in hours))
 
     @property
-    def around(self) -> Around:
+    def around(self) -> CaseContext:
         """The steps, and the most that load and devices may draw or feed in each."""
         load_kw = np.array(self.load_kw)
         drawn, fed = np.maximum(load_kw, 0.0), np.maximum(-load_kw, 0.0)
         for device in self.devices:
             most_drawn, most_fed = device.reach_kw()
             drawn, fed = drawn + most_drawn, fed + most_fed
-        return Around(step_h=np.array(self.step_h), drawn_max_kw=drawn, fed_max_kw=fed)
+        return CaseContext(step_h=np.array(self.step_h), drawn_max_kw=drawn, fed_max_kw=fed)
 
     def in_scenario(self, scenario: Scenario) -> "DispatchCase":
         """The same where it is known that this one comes."""

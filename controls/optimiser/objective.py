@@ -25,7 +25,7 @@ from pydantic import model_validator
 
 from controls.optimiser.backends.expressions import Floats, Linear, Places
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.device import MONEY, Around, Numbers, Part, Values
+from controls.optimiser.devices.device import MONEY, CaseContext, Numbers, Part, Values
 from data_quality.contracts.control.plan import Goal, GoalName, Objective
 
 # Kinds of cost in each goal; a goal counts them as they are.
@@ -61,7 +61,7 @@ def goals_of(objective: Objective) -> tuple[Goal, ...]:
     return (Goal(goal=own), *objective.first)
 
 
-def measures_wanted(objective: Objective) -> frozenset[str]:
+def active_measures(objective: Objective) -> frozenset[str]:
     """The measures that weigh something, come first, or are bounded."""
     weights, first = weights_of(objective), {each.goal for each in goals_of(objective)}
     bounded = {"carbon"} if objective.carbon_max_kgco2e is not None else set()
@@ -128,13 +128,13 @@ class Aims(Part):
     @property
     def wanted(self) -> frozenset[str]:
         """The measures that count."""
-        return measures_wanted(self.objective)
+        return active_measures(self.objective)
 
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """The highest import, where it counts."""
         return {"highest_kw": self.new(program, "highest_kw", 1)} if "peak" in self.wanted else {}
 
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """The highest import is at least each of them; nothing is exported at a price below the threshold."""
         if "peak" in self.wanted:
             yield Row("highest", "highest", x["highest_kw"] >= x["import_kw"])

@@ -14,7 +14,7 @@ from controls.optimiser.devices.sheddable_load import SheddableLoad
 from controls.optimiser.out_of_time import not_proven
 from controls.optimiser.solution import Series, Solution, costs_of
 from controls.optimiser.solve import solve
-from controls.planning.desk import Desk, prices_between
+from controls.planning.context import PlanningContext, prices_between
 from controls.planning.frozen_plan import series_of
 from controls.planning.habit import habit_of
 from controls.planning.make import make_plan_now, request_of, solved_plan
@@ -99,41 +99,46 @@ class DayPlan:
     findings: tuple[Finding, ...]
 
 
-def day_plan(desk: Desk, day: date | None, *, because: str = "") -> DayPlan | Finding:
+def day_plan(context: PlanningContext, day: date | None, *, because: str = "") -> DayPlan | Finding:
     """The plan of a local day, or of the hours from now on, which alone is stored. Raises BadInput for a day past.
 
     The stored plan is made first: a day begins with what it leaves, and as the devices say now. Where devices are
     commanded and none answers there is no stored plan; a day is planned from assumptions then, and says so.
     """
-    stored = make_plan_now(desk, because=because)
-    if day is None or (isinstance(stored, Finding) and desk.mode < Mode.PARTIAL):
-        return stored if isinstance(stored, Finding) else plan_summary(stored, desk)
-    here, now = desk.site.time_zone, desk.clock.now_utc()
+    stored = make_plan_now(context, because=because)
+    if day is None or (isinstance(stored, Finding) and context.mode < Mode.PARTIAL):
+        return stored if isinstance(stored, Finding) else plan_summary(stored, context)
+    here, now = context.site.time_zone, context.clock.now_utc()
     first_utc = quarter_start(now) if isinstance(stored, Finding) else stored.steps[0].start_utc
     start, end = local_midnight_utc(day, here), local_midnight_utc(day + timedelta(days=1), here)
     if end <= first_utc:
         today = first_utc.astimezone(zone(here)).date()
-        mend = f"'meterloom replay {day} --site {desk.site.site_id}' says what a past day would have cost"
+        mend = f"'meterloom replay {day} --site {context.site.site_id}' says what a past day would have cost"
         raise BadInput(f"--for {day}: the day is over, today is {today}", reason="day_past", mend=mend)
     start = max(start, first_utc)
     if isinstance(stored, Finding):
-        desk = replace(desk, mode=Mode.ADVISORY)
-        begin = starting_states(desk.site, {}, faults={}, lake=desk.lake, mode=desk.mode, now_utc=now)
+        context = replace(context, mode=Mode.ADVISORY)
+        begin = starting_states(context.site, {}, faults={}, lake=context.lake, mode=context.mode, now_utc=now)
         made = _solved(
-            desk, desk.site, begin.states, begin.labels, (start, end), desk.plans.next_version(desk.site.site_id)
+            context,
+            context.site,
+            begin.states,
+            begin.labels,
+            (start, end),
+            context.plans.next_version(context.site.site_id),
         )
         if isinstance(made, Finding):
             return stored
-        shown = plan_summary(made, desk, until_utc=end)
+        shown = plan_summary(made, context, until_utc=end)
         return replace(shown, findings=(stored, *shown.findings))
-    made = _alone(desk, stored, start, end)
-    return made if isinstance(made, Finding) else plan_summary(made, desk, until_utc=end)
+    made = _alone(context, stored, start, end)
+    return made if isinstance(made, Finding) else plan_summary(made, context, until_utc=end)
 
 
-def _alone(desk: Desk, stored: Plan, start: datetime, end: datetime) -> Plan | Finding:
+def _alone(context: PlanningContext, stored: Plan, start: datetime, end: datetime) -> Plan | Finding:
     without = left_out(stored.request.inputs)
-    kept = tuple(one for one in desk.site.assets if one.asset_id not in without)
-    site = desk.site.model_copy(update={"assets": kept})
+    kept = tuple(one for one in context.site.assets if one.asset_id not in without)
+    site = context.site.model_copy(update={"assets": kept})
     begun, labels = _begun(stored, start), dict[str, str]()
     states: dict[str, Any] = {}
     for asset, kind in device_assets(site):
@@ -148,23 +153,23 @@ def _alone(desk: Desk, stored: Plan, start: datetime, end: datetime) -> Plan | F
     # What the stored plan began with is what this one rests on.
     labels = {f"{name}_assumed": note for name, note in not_measured(stored.request.inputs).items()} | labels
     labels |= {f"{name}_left_out": note for name, note in without.items()}
-    return _solved(desk, site, states, labels, (start, end), stored.version)
+    return _solved(context, site, states, labels, (start, end), stored.version)
 
 
 def _solved(
-    desk: Desk,
+    context: PlanningContext,
     site: Site,
     states: Mapping[str, Measured],
     labels: dict[str, str],
     span_utc: tuple[datetime, datetime],
     version: int,
 ) -> Plan | Finding:
-    prices = prices_between(site, desk.lake, start_utc=span_utc[0], end_utc=span_utc[1])
-    request = request_of(desk, site, states, prices, labels=labels, span_utc=span_utc)
+    prices = prices_between(site, context.lake, start_utc=span_utc[0], end_utc=span_utc[1])
+    request = request_of(context, site, states, prices, labels=labels, span_utc=span_utc)
     if isinstance(request, Finding):
         return request
     # The stored plan was explained already, and a person waits.
-    soon = replace(desk, explained_within_s=desk.explained_within_s / 2)
+    soon = replace(context, explained_within_s=context.explained_within_s / 2)
     return solved_plan(soon, request, version=version)
 
 
@@ -180,37 +185,37 @@ def _begun(stored: Plan, start: datetime) -> Mapping[str, float | None]:
     return {name: amount for name, amount in held.items() if amount is not None}
 
 
-def plan_summary(plan: Plan, desk: Desk, *, until_utc: datetime | None = None) -> DayPlan:
+def plan_summary(plan: Plan, context: PlanningContext, *, until_utc: datetime | None = None) -> DayPlan:
     """The summary of a plan. until_utc: requested end."""
     findings, inputs = list[Finding](), plan.request.inputs
     if plan.status == "feasible":
         finding = not_proven(case_of(plan.request), plan.gap)
-        findings.append(finding.model_copy(update={"scope": desk.site.site_id}))
+        findings.append(finding.model_copy(update={"scope": context.site.site_id}))
     for name, text in left_out(inputs).items():
         message = f"{name} is left out of the plan and gets no command: {text}"
-        findings.append(Finding(code="device_left_out", message=message, scope=desk.site.site_id))
-    end_utc, here = plan.steps[-1].end_utc, zone(desk.site.time_zone)
+        findings.append(Finding(code="device_left_out", message=message, scope=context.site.site_id))
+    end_utc, here = plan.steps[-1].end_utc, zone(context.site.time_zone)
     if until_utc is not None and end_utc < until_utc:
         message = f"forecasts or prices are known until {end_utc.astimezone(here):%Y-%m-%d %H:%M}: the plan ends there"
-        findings.append(Finding(code="plan_is_short", message=message, scope=desk.site.site_id))
+        findings.append(Finding(code="plan_is_short", message=message, scope=context.site.site_id))
     if (dearer := plan.paid - plan.no_battery_cost) >= _CENT / 2:
         message = (
             f"the plan costs {dearer:.2f} {plan.currency} more than no control, "
             "which pursues no objective and keeps no minimum run times"
         )
-        findings.append(Finding(code="dearer_than_no_control", message=message, scope=desk.site.site_id))
+        findings.append(Finding(code="dearer_than_no_control", message=message, scope=context.site.site_id))
     habit = habit_cost(plan)
     if isinstance(habit, Finding):
         findings.append(habit)
     findings += [
-        Finding(code="shedding_always_pays", message=text, scope=desk.site.site_id)
+        Finding(code="shedding_always_pays", message=text, scope=context.site.site_id)
         for device in devices_of(plan.request)
         if isinstance(device, SheddableLoad) and (text := device.doubt(plan.request.import_price_per_kwh))
     ]
     remarks = [note for device in devices_of(plan.request) for note in device.remarks]
     return DayPlan(
         plan=plan,
-        blocks=tuple(blocks(plan, time_zone=desk.site.time_zone)),
+        blocks=tuple(blocks(plan, time_zone=context.site.time_zone)),
         habit_cost=None if isinstance(habit, Finding) else habit,
         assumptions=(*not_measured(inputs).values(), *remarks),
         findings=tuple(findings),

@@ -13,11 +13,11 @@ from controls.optimiser.case import case_of
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.explain.explain import explain
 from controls.optimiser.moving_steps import with_moving_steps
-from controls.optimiser.objective import measures_wanted
-from controls.planning.desk import (
+from controls.optimiser.objective import active_measures
+from controls.planning.context import (
     HORIZON,
     LOOK_BACK,
-    Desk,
+    PlanningContext,
     forecast_targets,
     measured_states,
     newest,
@@ -50,54 +50,54 @@ from data_quality.contracts.site_file.site import Site
 _AHEAD = timedelta(minutes=2)
 
 
-def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
+def make_plan_now(context: PlanningContext, *, because: str = "") -> Plan | Finding:
     """Plan the next day of a site, or two where its steps move, and store it with its commands, or say why not.
 
     because: what asked for it. The same inputs twice give the plan that is already stored.
     """
-    site, now = desk.site, desk.clock.now_utc()
-    if isinstance(prices := prices_ahead(desk, now), Finding):
+    site, now = context.site, context.clock.now_utc()
+    if isinstance(prices := prices_ahead(context, now), Finding):
         return prices
-    begun = [each.plan for each in desk.plans.begun(site.site_id, now - LOOKED_BACK, now)]
-    reported = desk.read_states()
+    begun = [each.plan for each in context.plans.begun(site.site_id, now - LOOKED_BACK, now)]
+    reported = context.read_states()
     known = sensor_fallback(site, reported, begun, now_utc=now)
     begin = starting_states(
-        site, known.states, faults=getattr(reported, "faults", {}), lake=desk.lake, mode=desk.mode, now_utc=now
+        site, known.states, faults=getattr(reported, "faults", {}), lake=context.lake, mode=context.mode, now_utc=now
     )
     if begin.findings and not makes_a_plan(begin.site):
         return joined(begin.findings, site)
-    request = request_of(desk, begin.site, begin.states, prices, labels=known.labels | begin.labels)
+    request = request_of(context, begin.site, begin.states, prices, labels=known.labels | begin.labels)
     if isinstance(request, Finding):
         return request
-    arm = arm_of(desk.experiments, request, now)
+    arm = arm_of(context.experiments, request, now)
     if arm is not None:
         request = request.model_copy(update={"follows": arm[1].followed})
-    made = solved_plan(desk, request, version=desk.plans.next_version(site.site_id), because=because)
+    made = solved_plan(context, request, version=context.plans.next_version(site.site_id), because=because)
     if isinstance(made, Finding):
         return made
     # epoch=0: the agent puts its own in when it sends.
-    stored = desk.plans.add_with_commands(made, commands_of(made, site, epoch=0), desk.clock).plan
-    if arm is not None and desk.experiments is not None:
+    stored = context.plans.add_with_commands(made, commands_of(made, site, epoch=0), context.clock).plan
+    if arm is not None and context.experiments is not None:
         experiment, day = arm
-        desk.experiments.follow(experiment, day.model_copy(update={"plan_id": stored.plan_id}), desk.clock)
+        context.experiments.follow(experiment, day.model_copy(update={"plan_id": stored.plan_id}), context.clock)
     return stored
 
 
-def solved_plan(desk: Desk, request: PlanRequest, *, version: int, because: str = "") -> Plan | Finding:
+def solved_plan(context: PlanningContext, request: PlanRequest, *, version: int, because: str = "") -> Plan | Finding:
     """The plan of a request, with why it is so; not stored."""
     case = case_of(request)
-    last = desk.plans.latest(desk.site.site_id)
-    solution, start = solved_from(request, last, time_zone=desk.site.time_zone)
+    last = context.plans.latest(context.site.site_id)
+    solution, start = solved_from(request, last, time_zone=context.site.time_zone)
     if isinstance(solution, Finding):
         return solution
     # Without its solver's values, a plan of which time ran out is still a plan.
     has_values = bool(solution.values)
-    zone_name, within_s = desk.site.time_zone, desk.explained_within_s
+    zone_name, within_s = context.site.time_zone, context.explained_within_s
     why = explain(case, solution, time_zone=zone_name, budget_s=within_s) if has_values else None
     return make_plan(
         request,
         solution,
-        created_at_utc=desk.clock.now_utc(),
+        created_at_utc=context.clock.now_utc(),
         version=version,
         explanation=why,
         asked_because=because,
@@ -105,47 +105,47 @@ def solved_plan(desk: Desk, request: PlanRequest, *, version: int, because: str 
     )
 
 
-def plan_trigger(desk: Desk) -> Decision:
+def plan_trigger(context: PlanningContext) -> Decision:
     """Whether a forecast, a price, the clock, the sun, a person or a measured state calls for a new plan of the site.
 
     The meters and devices are asked only where nothing else asks for a plan and one may be made, and the devices only
     where commands follow it: below PARTIAL a charge goes its own way. What is not known is told as the decision's
     finding.
     """
-    site, now = desk.site, desk.clock.now_utc()
-    forecast, of_devices, of_prices = newest(desk)
-    if late := (wrong_clock(desk) if forecast else in_the_way(desk)):
+    site, now = context.site, context.clock.now_utc()
+    forecast, of_devices, of_prices = newest(context)
+    if late := (wrong_clock(context) if forecast else plan_obstacle(context)):
         return Decision(should_plan=False, reason=late.message, finding=late)
-    last = desk.plans.latest(site.site_id)
+    last = context.plans.latest(site.site_id)
     # The digest must cover what the stored plan covered, or every quarter hour would look like a new price.
     start, end = (quarter_start(now), quarter_start(now) + HORIZON) if last is None else plan_window(last)
-    prices = prices_between(site, desk.lake, start_utc=start, end_utc=end)
+    prices = prices_between(site, context.lake, start_utc=start, end_utc=end)
     decide = partial(
         replan,
         last,
         site_id=site.site_id,
         forecast_id=forecast.forecast_id if forecast else "",
         price_digest=price_digest(prices, start, end),
-        mode=desk.mode,
+        mode=context.mode,
         now_utc=now,
-        away_until_utc=desk.away_until_utc,
-        is_new_day=is_new_day(desk.experiments, last, now),
+        away_until_utc=context.away_until_utc,
+        is_new_day=is_new_day(context.experiments, last, now),
         other_forecasts={
             role: made.forecast_id for role, made in (by_role(site, of_devices) | {"price": of_prices}).items() if made
         },
     )
     decision = decide()
     # The interval is checked here already: reading a device costs seconds, and a new plan would be refused anyway.
-    if decision.should_plan and (late := in_the_way(desk)):
+    if decision.should_plan and (late := plan_obstacle(context)):
         return Decision(should_plan=False, reason=f"{decision.reason}, but {late.message}", finding=late)
     if decision.should_plan or last is None or now - last.created_at_utc < MIN_INTERVAL:
         return decision
-    is_followed = desk.mode >= Mode.PARTIAL
-    since = desk.read_since(last, now)
+    is_followed = context.mode >= Mode.PARTIAL
+    since = context.read_since(last, now)
     since = since if is_followed else Since(sun_kw=since.sun_kw, finding=since.finding)
     decision, unknown = decide(since=since), [] if since.finding is None else [since.finding]
     if is_followed and not decision.should_plan:
-        states, silent = measured_states(desk.read_states, site)
+        states, silent = measured_states(context.read_states, site)
         unknown += silent.values()
         # Where none answers there is nothing to plan without.
         decision = decide(since=since, states=states, silent=silent.keys() if states else None)
@@ -156,7 +156,7 @@ def plan_trigger(desk: Desk) -> Decision:
 
 
 def request_of(
-    desk: Desk,
+    context: PlanningContext,
     site: Site,
     states: Mapping[str, Measured],
     prices: pl.DataFrame,
@@ -165,47 +165,47 @@ def request_of(
     span_utc: tuple[datetime, datetime] | None = None,
 ) -> PlanRequest | Finding:
     """Request of a plan of the site's devices, over the desk's horizon, or over a span of another day."""
-    now = desk.clock.now_utc()
-    start_utc, end_utc = span_utc or (quarter_start(now), quarter_start(now) + desk.horizon)
+    now = context.clock.now_utc()
+    start_utc, end_utc = span_utc or (quarter_start(now), quarter_start(now) + context.horizon)
     horizon_h = (end_utc - start_utc) / timedelta(hours=1)
-    load_forecast, forecasts, price_forecast = newest(desk)
+    load_forecast, forecasts, price_forecast = newest(context)
     request = plan_request(
         site,
         load_forecast=load_forecast,
         device_forecasts=forecasts,
         prices=prices,
         states=states,
-        mode=desk.mode,
+        mode=context.mode,
         now_utc=now,
         price_forecast=price_forecast,
-        read_bills=so_far_reader(site, desk.lake, start_utc=start_utc),
-        weather=desk.weather_known(now),
-        away_until_utc=desk.away_until_utc,
+        read_bills=so_far_reader(site, context.lake, start_utc=start_utc),
+        weather=context.weather_known(now),
+        away_until_utc=context.away_until_utc,
         start_utc=start_utc,
         horizon_h=horizon_h,
         min_horizon_h=12.0 if span_utc is None else min(horizon_h, 6.0),
     )
-    request = _with_ages(request, price_age(site, desk.lake, now_utc=now))
+    request = _with_ages(request, price_age(site, context.lake, now_utc=now))
     if isinstance(request, PlanRequest):
-        request = with_objective(request, site, desk.lake)
+        request = with_objective(request, site, context.lake)
     if isinstance(request, Finding):
         return request
     request = request.model_copy(update={"inputs": request.inputs | labels})
     if site.risk is not None:
         request = with_scenarios(request, site.risk, {"load": load_forecast} | forecasts, price_forecast=price_forecast)
-    return with_moving_steps(request) if desk.horizon > HORIZON and span_utc is None else request
+    return with_moving_steps(request) if context.horizon > HORIZON and span_utc is None else request
 
 
-def prices_ahead(desk: Desk, now_utc: datetime) -> pl.DataFrame | Finding:
+def prices_ahead(context: PlanningContext, now_utc: datetime) -> pl.DataFrame | Finding:
     """Prices of a plan made now, or why they cannot be believed. Those of a feed are held against its own past, a
     tariff's stand in the site file.
     """
-    start_utc, is_fed = quarter_start(now_utc), desk.site.price_stream is not None
+    start_utc, is_fed = quarter_start(now_utc), context.site.price_stream is not None
     since_utc = start_utc - LOOK_BACK if is_fed else start_utc
-    found = prices_between(desk.site, desk.lake, start_utc=since_utc, end_utc=now_utc + desk.horizon)
+    found = prices_between(context.site, context.lake, start_utc=since_utc, end_utc=now_utc + context.horizon)
     ahead = found.filter(pl.col("interval_start_utc") >= start_utc)
     doubt = price_doubt(ahead, found.filter(pl.col("interval_start_utc") < start_utc)) if is_fed else None
-    return ahead if doubt is None else doubt.model_copy(update={"scope": desk.site.site_id})
+    return ahead if doubt is None else doubt.model_copy(update={"scope": context.site.site_id})
 
 
 def _with_ages(request: PlanRequest | Finding, ages: Sequence[Finding]) -> PlanRequest | Finding:
@@ -224,27 +224,27 @@ def _with_ages(request: PlanRequest | Finding, ages: Sequence[Finding]) -> PlanR
     return request
 
 
-def in_the_way(desk: Desk) -> Finding | None:
+def plan_obstacle(context: PlanningContext) -> Finding | None:
     """First reason why the site cannot be planned now, without querying its devices or the solver; None: none."""
-    site, now = desk.site, desk.clock.now_utc()
-    if late := wrong_clock(desk):
+    site, now = context.site, context.clock.now_utc()
+    if late := wrong_clock(context):
         return late
     load, _ = forecast_targets(site)
-    if desk.lake.span(site.site_id) is None and not (load and desk.forecast(load)):
+    if context.lake.span(site.site_id) is None and not (load and context.forecast(load)):
         message = "there is no reading yet: forecasts and prices are made of what the lake holds"
         return Finding(code="no_readings", message=message, severity="blocking", scope=site.site_id)
-    if isinstance(prices := prices_ahead(desk, now), Finding):
+    if isinstance(prices := prices_ahead(context, now), Finding):
         return prices
     assumed = {one.asset_id: assumption(site, one, kind)[0] for one, kind in device_assets(site) if kind.measure}
-    found = request_of(desk, site, {name: (state, 0.0) for name, state in assumed.items()}, prices, labels={})
+    found = request_of(context, site, {name: (state, 0.0) for name, state in assumed.items()}, prices, labels={})
     return found if isinstance(found, Finding) else None
 
 
-def wrong_clock(desk: Desk) -> Finding | None:
+def wrong_clock(context: PlanningContext) -> Finding | None:
     """Why this machine's clock cannot be right: what it wrote itself lies ahead of it."""
-    site_id, now = desk.site.site_id, desk.clock.now_utc()
-    plan, (load, _) = desk.plans.latest(site_id), forecast_targets(desk.site)
-    made = load and desk.forecasts.latest(site_id, load)
+    site_id, now = context.site.site_id, context.clock.now_utc()
+    plan, (load, _) = context.plans.latest(site_id), forecast_targets(context.site)
+    made = load and context.forecasts.latest(site_id, load)
     known = {"plan": plan and plan.created_at_utc, "forecast": made and made.issued_at_utc}
     for what, at_utc in known.items():
         if at_utc and at_utc - now > _AHEAD:
@@ -266,7 +266,7 @@ def with_objective(request: PlanRequest, site: Site, lake: Lake) -> PlanRequest 
     steps = [start for start, _ in case_of(request).windows_utc]
     source, known = intensity(site, lake, steps)
     missing = [step for step in steps if step not in known]
-    if missing and "carbon" in measures_wanted(wanted):
+    if missing and "carbon" in active_measures(wanted):
         first = missing[0].astimezone(ZoneInfo(site.time_zone))
         return Finding(
             code="no_carbon_intensity",

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from assets.stores.column_types import sha256_of
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.connection import connection_kw, phase_limits
-from controls.optimiser.devices.device import Device, Given, OnPhases, params_of
+from controls.optimiser.devices.device import AssetState, Device, OnPhases, params_of
 from controls.optimiser.devices.kinds import KINDS, device_assets, while_away
 from controls.planning.surroundings import outdoor_ahead, wall_labels, with_neighbours
 from controls.planning.tariff_terms import Offer, ReadBills, in_force, tariff_findings, tariff_offer
@@ -218,7 +218,7 @@ def _figures(
     made, sun = dict[str, Device](), _sun(site, powers_kw)
     for asset, kind in device_assets(site):
         on_its_meter = (one for one in site.assets if (one.kind, one.meter) == (asset.kind, asset.meter))
-        given = Given(
+        given = AssetState(
             site_id=site.site_id,
             share=PARTIAL_SHARE if mode == Mode.PARTIAL else 1.0,
             forecast_kw=powers_kw[role_of(kind.forecast, asset, site)] if kind.forecast else (),

@@ -14,7 +14,7 @@ from math import isfinite
 import numpy as np
 
 from assets.stores.lake.lake import Lake
-from controls.optimiser.devices.device import Device, Given
+from controls.optimiser.devices.device import AssetState, Device
 from controls.optimiser.devices.kinds import device_assets, devices_of
 from controls.optimiser.devices.room import Room
 from controls.planning.plan_inputs import (
@@ -91,7 +91,7 @@ def starting_states(
 
 def assumption(site: Site, asset: Asset, kind: type[Device], start_utc: datetime | None = None) -> Begun:
     """The assumed state of a device, told as an assumption. start_utc: of the plan; None: of one at any hour."""
-    given = Given(site.site_id, start_utc=start_utc, time_zone=site.time_zone)
+    given = AssetState(site.site_id, start_utc=start_utc, time_zone=site.time_zone)
     state, words = kind.assumed_at(asset, given)
     return state, ASSUMED, f"{asset.asset_id} is assumed to be {words}: nothing says its state", None
 

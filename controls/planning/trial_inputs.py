@@ -9,7 +9,7 @@ import polars as pl
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from controls.optimiser.devices.kinds import device_assets
-from controls.planning.desk import forecast_targets, prices_between
+from controls.planning.context import forecast_targets, prices_between
 from controls.planning.plan_inputs import STEP, Measured
 from controls.planning.replay.day_readings import day_span, power_kw
 from controls.planning.starting_states import assumption

@@ -54,7 +54,7 @@ class Troubles(Model):
     far_off_s: float = 7200.0
 
 
-class Trouble(NamedTuple):
+class DeviceFault(NamedTuple):
     """The state of a device at one instant. is_away: nothing of it arrives. restarts: so many began in this hour."""
 
     is_away: bool
@@ -62,14 +62,14 @@ class Trouble(NamedTuple):
     clock_error_s: float
 
 
-def trouble_at(troubles: Troubles, *, seed: int, device: str, now_utc: datetime) -> Trouble:
+def fault_at(troubles: Troubles, *, seed: int, device: str, now_utc: datetime) -> DeviceFault:
     """Present trouble of a device. Spans end with their hour at the latest."""
     hour, second = divmod(now_utc.timestamp(), _HOUR_S)
     drop_outs, restarts, clock_error_s = _drawn(troubles, seed, device, int(hour))
     begun = [start for start in restarts if start <= second]
     is_away = any(start <= second < start + length for start, length in drop_outs)
     is_away = is_away or any(second < start + troubles.restart_s for start in begun)
-    return Trouble(is_away, len(begun), clock_error_s)
+    return DeviceFault(is_away, len(begun), clock_error_s)
 
 
 @lru_cache(maxsize=4096)
@@ -204,8 +204,8 @@ class LivePlant:
             self._line.close()
             self._line = None
 
-    def _trouble(self, device: str, now_utc: datetime) -> Trouble:
-        return trouble_at(self._troubles, seed=self._seed, device=device, now_utc=now_utc)
+    def _trouble(self, device: str, now_utc: datetime) -> DeviceFault:
+        return fault_at(self._troubles, seed=self._seed, device=device, now_utc=now_utc)
 
     def _run(self) -> None:
         pauses = Pauses(self._site.site_id)

@@ -19,7 +19,7 @@ _PLACEHOLDER = re.compile(r"\{(\w+)(?:\+(\d+))?\}")
 WHOLE = "."
 
 
-class Say(Model):
+class PublishedMessage(Model):
     """A message that we publish. payload: text, or YAML that is sent as JSON; `{name}`, `{value}` … are filled in."""
 
     topic: str = Field(min_length=1)
@@ -49,7 +49,7 @@ class Answer(Model):
     refusal: str = ""
 
 
-class SetTopic(Say):
+class SetTopic(PublishedMessage):
     """Topic of a set-point. `value` is the raw one: the set-point over the capability's scale, or its word.
 
     words: what is sent -> number, where it differs from what the state says. below_zero: sent instead for a negative
@@ -83,7 +83,7 @@ class StateTopic(Model):
     """
 
     topic: str
-    ask: Say | None = None
+    ask: PublishedMessage | None = None
     number: str = ""
     every_s: float | None = Field(default=None, gt=0, le=60)
     words: dict[str, float] = {}

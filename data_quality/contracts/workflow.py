@@ -252,7 +252,7 @@ def _is_about_a_subject(step: Step) -> bool:
     return isinstance(step, OrderStep) or (isinstance(step, NotifyStep) and step.about == "subject")
 
 
-class Done(Model):
+class StepResult(Model):
     """A step of an instance. told: what came of it, in a few words; pattern, given: the same as a sentence, for what
     notices quote. level: of an approval, the place of the role that decides. figures: of a digest, as queries.
     """
@@ -271,7 +271,7 @@ class Done(Model):
         """Text that notices quote of it; empty where there is none."""
         return Sentence(self.pattern, *self.given) if self.pattern else ""
 
-    def with_message(self, sentence: Sentence) -> "Done":
+    def with_message(self, sentence: Sentence) -> "StepResult":
         """The step with what came of it."""
         given = tuple(map(str, sentence.given))
         return self.model_copy(update={"told": str(sentence), "pattern": sentence.pattern, "given": given})
@@ -288,7 +288,7 @@ class Instance(Model):
     site_id: str
     subject: str
     state: InstanceState
-    steps: tuple[Done, ...] = ()
+    steps: tuple[StepResult, ...] = ()
     order_id: str = ""
     person_id: str = ""
     reason: str = ""

@@ -221,7 +221,7 @@ def labelled_events(site: Site, lake: Lake) -> list[Labelled]:
     labels = ledger.labels(site.site_id)
     return [
         (each, labels[each.event_id].cause)
-        for each in ledger.standing(site.site_id)
+        for each in ledger.current(site.site_id)
         if each.event_id in labels and each.meter_id in judged
     ]
 

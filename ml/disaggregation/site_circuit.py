@@ -17,7 +17,7 @@ from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.reporting.disaggregation import (
     ClassEnergy,
     Disaggregation,
-    KeptClass,
+    StoredClass,
     StoredDisaggregation,
     finding_of,
 )
@@ -116,7 +116,7 @@ def kept_of(
     names = [each.name for each in found.classes]
     rows = {name: found.rows[place :: len(names)] for place, name in enumerate(names)}
     kept = tuple(
-        KeptClass(
+        StoredClass(
             name=name,
             wh=tuple(None if each.kwh is None else round(each.kwh * 1000) for each in own),
             on="".join("-" if each.on is None else str(int(each.on)) for each in own),

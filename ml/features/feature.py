@@ -12,7 +12,7 @@ from ml.features.series import Index, Vector
 WEEK_DAYS = 7
 
 
-class Known(StrEnum):
+class Availability(StrEnum):
     """From when on a feature is known."""
 
     ALWAYS = "always"  # calendar and sun
@@ -29,7 +29,7 @@ class Feature:
 
     name: str
     unit: str
-    known: Known
+    known: Availability
     source: str
 
     @property

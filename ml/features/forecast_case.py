@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ml.features.civil import Civil
 from ml.features.series import Series
-from ml.features.weather_known import NO_WEATHER, WeatherKnown
+from ml.features.weather_as_of import NO_WEATHER, WeatherAsOf
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Case:
 
     series: Series
     civil: Civil
-    weather: WeatherKnown = NO_WEATHER
+    weather: WeatherAsOf = NO_WEATHER
     place: Place | None = None
     horizon_steps: int | None = None
 

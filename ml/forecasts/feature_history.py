@@ -19,9 +19,9 @@ from ml.features.matrix import FEATURES, Matrix, feature_matrix
 from ml.features.series import HOUR, Index, Vector
 from ml.forecasts.backtest import local_date
 from ml.forecasts.issue import issue_case, short_history
-from ml.forecasts.keep_features import HEADS, known_rows, names_of
 from ml.forecasts.model_fallback import finding
 from ml.forecasts.site_forecast import SiteInputs
+from ml.forecasts.store_features import HEADS, feature_rows_ahead, names_of
 from ml.forecasts.targets import Target, target_of
 
 LEAST_DAYS = WEEK_DAYS
@@ -96,7 +96,7 @@ class FeatureHistory(Model):
     correlations: tuple[FeatureCorrelation, ...]
 
 
-class KnownFeature(Model):
+class StoredFeature(Model):
     """Feature of a kept day. first, mean: of the kept rows; mean_now: made of what is recorded today.
 
     changed: steps of which today says something else: a reading or the calendar was corrected, or came late; None where
@@ -112,7 +112,7 @@ class KnownFeature(Model):
     changed: int | None
 
 
-class KnownDay(Model):
+class StoredFeatureDay(Model):
     """A kept day: its issue, until when readings and since when weather was known, and every feature.
 
     is_calendar_as_then: None where nothing can be made of what is recorded today.
@@ -125,7 +125,7 @@ class KnownDay(Model):
     weather_since_utc: datetime | None
     steps: int
     is_calendar_as_then: bool | None
-    features: tuple[KnownFeature, ...]
+    features: tuple[StoredFeature, ...]
 
 
 def feature_history(
@@ -157,7 +157,9 @@ def feature_history(
     return FeatureHistory(target=target.name, kept=tuple(kept), rebuilt=tuple(rebuilt), correlations=tuple(found))
 
 
-def known_day(site: Site, name: str, day: date, *, lake: Lake, weather: WeatherStore, store: FeatureDays) -> KnownDay:
+def stored_feature_day(
+    site: Site, name: str, day: date, *, lake: Lake, weather: WeatherStore, store: FeatureDays
+) -> StoredFeatureDay:
     """A kept day beside what is recorded today. Raises BadInput for an unknown target or a day that is not kept."""
     target = target_of(site, name)
     if not store.has(site.site_id, target.family, day):
@@ -172,21 +174,21 @@ def known_day(site: Site, name: str, day: date, *, lake: Lake, weather: WeatherS
     case = _case(SiteInputs(site, lake, weather, issued_at_utc), target, issued_at_utc)
     if isinstance(case, Case) and short_history(case.series, target.name) is None:
         origin = case.series.index(head["time_utc"])
-        now = known_rows(case, origin, rows.height, issued_at_utc=issued_at_utc)
+        now = feature_rows_ahead(case, origin, rows.height, issued_at_utc=issued_at_utc)
     features = []
     for each in names:
         then = rows[each].cast(pl.Float64).fill_null(float("nan")).to_numpy()
         today = None if now is None or each not in now.columns else now[each].to_numpy()
         feature = FEATURES[each]
         features.append(
-            KnownFeature(
+            StoredFeature(
                 feature=each, unit=feature.unit, known=feature.known.value, first=_mean_of_known(then[:1]),
                 mean=_mean_of_known(then),
                 mean_now=None if today is None else _mean_of_known(today),
                 changed=None if today is None else int(np.sum(~np.isclose(then, today, equal_nan=True, rtol=1e-9))),
             )
         )  # fmt: skip
-    return KnownDay(
+    return StoredFeatureDay(
         target=target.name,
         day=day,
         issued_at_utc=issued_at_utc,

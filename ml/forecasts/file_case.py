@@ -21,7 +21,7 @@ from ml.baselines.usage_tables.usage_clean import cleaned
 from ml.features.civil import DayTypes, civil_on
 from ml.features.forecast_case import Case
 from ml.features.series import Index, Series, Vector
-from ml.features.weather_known import NO_WEATHER, GivenWeather
+from ml.features.weather_as_of import NO_WEATHER, FixedWeather
 
 MINUTE = timedelta(minutes=1)
 STEPS_MINUTES = (15, 30, 60)
@@ -190,7 +190,7 @@ def _position(frame: pl.DataFrame, start: datetime, minutes: int) -> Index:
     return found
 
 
-def _weather(source: Source, zone: str, series: Series, length: int) -> tuple[GivenWeather, list[Finding]]:
+def _weather(source: Source, zone: str, series: Series, length: int) -> tuple[FixedWeather, list[Finding]]:
     """The file's weather on the grid of the series: a value of an hour holds for its quarters, finer ones average."""
     renamed = {column.lower(): name for column, name in (source.mapping.values if source.mapping else {}).items()}
     unknown = sorted(name for name in renamed.values() if name not in WEATHER_COLUMNS)
@@ -224,4 +224,4 @@ def _weather(source: Source, zone: str, series: Series, length: int) -> tuple[Gi
         f"{', '.join(columns)} of {source.path.name}: taken as known at every issue; a real weather forecast is worse."
     )
     taken = Finding(code="weather_as_given", message=message, severity="info", facts={"columns": len(columns)})
-    return GivenWeather(tuple(columns), np.column_stack(list(columns.values()))), [taken]
+    return FixedWeather(tuple(columns), np.column_stack(list(columns.values()))), [taken]

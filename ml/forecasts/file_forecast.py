@@ -11,7 +11,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from ml.features.forecast_case import Case
-from ml.features.weather_known import GivenWeather
+from ml.features.weather_as_of import FixedWeather
 from ml.forecasts.backtest import (
     Fold,
     Forecasts,
@@ -26,9 +26,9 @@ from ml.forecasts.backtest import (
 )
 from ml.forecasts.file_case import FileCase
 from ml.forecasts.forecast_model import Fitter, Forecaster, Quantiles, TooShort
+from ml.forecasts.lifecycle.forecast_change import forecast_change
 from ml.forecasts.lifecycle.forecast_registry import FITTERS, fitter_of
 from ml.forecasts.lifecycle.trial import FLOOR
-from ml.forecasts.lifecycle.what_moved import what_moved
 from ml.forecasts.model_fallback import finding, forecast_rows
 from ml.forecasts.plausible import implausible, notes
 
@@ -210,7 +210,7 @@ def forecast_file(known: FileCase, *, issue_utc: datetime, horizon: int) -> File
     labels = notes(case, origin, horizon, trained_until_utc=case.series.end_utc)
     if refused:
         labels["weaker_model"] = f"{'; '.join(refused)}; {answer.model.algorithm} answers instead"
-    moved = what_moved(case, answer.model, origin, quantiles) if answer.is_of_one else None
+    moved = forecast_change(case, answer.model, origin, quantiles) if answer.is_of_one else None
     return FileForecast(
         model=answer.model.algorithm,
         unit=case.series.unit,
@@ -246,7 +246,7 @@ class _Answer:
 def _answer(fitter: Fitter, case: Case, origin: int, horizon: int, *, known_ahead: int) -> _Answer:
     """Answer of that kind of model. Raises TooShort."""
     blind = case
-    if known_ahead < horizon and isinstance(case.weather, GivenWeather):
+    if known_ahead < horizon and isinstance(case.weather, FixedWeather):
         # Without weather ahead it must not learn from weather: a model that expects weather errs where there is none.
         blind = replace(case, weather=replace(case.weather, is_ahead=False))
     spans = [each for each in ((case, 0, known_ahead), (blind, known_ahead, horizon)) if each[1] < each[2]]

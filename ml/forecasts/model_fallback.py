@@ -18,10 +18,10 @@ from ml.features.forecast_case import Case
 from ml.features.series import DAY, Series
 from ml.forecasts.forecast_model import Fitter, Forecaster, Labelled, Quantiles, TooShort
 from ml.forecasts.group_profile import GroupProfile
+from ml.forecasts.lifecycle.forecast_change import forecast_change
 from ml.forecasts.lifecycle.forecast_registry import PLAIN_TAG, Champion, load_champion, others_of
 from ml.forecasts.lifecycle.promotion import MIN_COMMON_DAYS
 from ml.forecasts.lifecycle.trial import days_known, days_to_lead
-from ml.forecasts.lifecycle.what_moved import what_moved
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, recent_share
@@ -149,7 +149,7 @@ def forecast_of(
     parts = [query.site.site_id, query.target.name, issued_at_utc.isoformat(), str(query.steps)]
     parts += [model.name, model.version, digest]
     forecast_id = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
-    moved = what_moved(query.case, model.forecaster, query.origin, answer)
+    moved = forecast_change(query.case, model.forecaster, query.origin, answer)
     return Forecast(
         forecast_id=forecast_id,
         site_id=query.site.site_id,

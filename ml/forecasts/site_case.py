@@ -19,7 +19,7 @@ from ml.features.base_load import base_load_parts, base_load_series
 from ml.features.civil import civil_of
 from ml.features.forecast_case import Case, Place
 from ml.features.series import DAY, HOUR, QUARTER, Series, Stream, Vector, measured_on, on_grid, series_of
-from ml.features.weather_known import NO_WEATHER, GivenWeather, issued_weather
+from ml.features.weather_as_of import NO_WEATHER, FixedWeather, issued_weather
 from ml.forecasts.targets import Target
 
 # Unit of a driver -> what it measures. degF is turned into degC when readings are stored.
@@ -105,7 +105,7 @@ def _published_until(
     return max(last + timedelta(minutes=CANONICAL_MINUTES), now_utc) if isinstance(last, datetime) else now_utc
 
 
-def _measured(readings: pl.DataFrame, site: Site, series: Series, as_of_utc: datetime | None) -> GivenWeather:
+def _measured(readings: pl.DataFrame, site: Site, series: Series, as_of_utc: datetime | None) -> FixedWeather:
     grid = _quarters(series, site) if series.per_day == 1 else series
     columns = {}
     for unit, name in MEASURED.items():
@@ -118,7 +118,7 @@ def _measured(readings: pl.DataFrame, site: Site, series: Series, as_of_utc: dat
     if not columns:
         return NO_WEATHER
     # Measured: of a step at or after an origin nothing is known.
-    return GivenWeather(tuple(columns), np.column_stack(list(columns.values())), is_ahead=False)
+    return FixedWeather(tuple(columns), np.column_stack(list(columns.values())), is_ahead=False)
 
 
 def _quarters(days: Series, site: Site) -> Series:

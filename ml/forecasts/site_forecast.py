@@ -27,9 +27,9 @@ from data_quality.contracts.work.work_port import FanOut, in_order
 from ml.features.base_load import BaseLoadParts, base_load_parts
 from ml.features.series import DAY, HOUR, QUARTER
 from ml.forecasts.issue import findings_of, is_still_good, run_forecast, run_shadow
-from ml.forecasts.keep_features import keep_known
 from ml.forecasts.lifecycle.forecast_registry import Champion, load_champion
 from ml.forecasts.site_case import MEASURED
+from ml.forecasts.store_features import store_features
 from ml.forecasts.targets import Target, target_of, targets_of
 from ml.forecasts.train import BACKTEST_DAYS, FOLDS, Training, Tried, settle, try_target
 from ml.tracking import MlflowTracker
@@ -279,7 +279,7 @@ def forecast_site(
         store.add(answer, clock)
         found.append(answer)
         if features_in is not None:
-            keep_known(FeatureDays(features_in), site, target, readings, issued_at_utc=at, weather=inputs.weather)
+            store_features(FeatureDays(features_in), site, target, readings, issued_at_utc=at, weather=inputs.weather)
         # What nothing rests on must not take with it what was issued.
         with suppress(Unreachable):
             shadow = run_shadow(readings, site=site, tracker=tracker, champion=answer, weather=inputs.weather)

@@ -58,7 +58,7 @@ class Wall(Model):
     interval: Interval
 
 
-class House(Model):
+class CoupledRooms(Model):
     """Rooms and the walls between them, identified from their temperatures. rooms: by name; walls: none where none is.
 
     errors_k: mean error of each room over 24 hours, from each midnight, each half foreseen by a fit of the other;
@@ -81,7 +81,7 @@ class House(Model):
         return found
 
 
-def identify_rooms(data: Rooms, *, confidence: float = 0.9) -> House | Finding:
+def identify_rooms(data: Rooms, *, confidence: float = 0.9) -> CoupledRooms | Finding:
     """The rooms behind the readings and the walls between them, or why one of them is not identifiable.
 
     data: by name, on one grid, at most MOST_ROOMS. confidence: of the intervals, a share. Raises BadInput.
@@ -99,7 +99,7 @@ def identify_rooms(data: Rooms, *, confidence: float = 0.9) -> House | Finding:
         if isinstance(found, Finding):
             return found.model_copy(update={"scope": name, "message": f"{name}: {found.message}"})
         alone[name] = found
-    house, walled = House(rooms=alone), _walled(data, alone, confidence)
+    house, walled = CoupledRooms(rooms=alone), _walled(data, alone, confidence)
     if not walled.walls:
         return house
     names = list(walled.rooms)
@@ -112,7 +112,7 @@ def identify_rooms(data: Rooms, *, confidence: float = 0.9) -> House | Finding:
     return walled.model_copy(update={"errors_k": errors, "alone_errors_k": alone_errors})
 
 
-def _walled(data: Rooms, alone: Mapping[str, RoomModel], confidence: float) -> House:
+def _walled(data: Rooms, alone: Mapping[str, RoomModel], confidence: float) -> CoupledRooms:
     """The house with walls whose intervals leave zero; the others are left out, the rest is fitted again."""
     pairs = list(combinations(range(len(data)), 2))
     while pairs:
@@ -121,7 +121,7 @@ def _walled(data: Rooms, alone: Mapping[str, RoomModel], confidence: float) -> H
         if len(standing) == len(pairs):
             return house
         pairs = standing
-    return House(rooms=dict(alone))
+    return CoupledRooms(rooms=dict(alone))
 
 
 def _unseen_errors_k(
@@ -144,7 +144,7 @@ def _unseen_errors_k(
     return found[0], found[1]
 
 
-def states_of(house: House, data: Rooms) -> dict[str, RoomState]:
+def states_of(house: CoupledRooms, data: Rooms) -> dict[str, RoomState]:
     """The temperatures behind noisy and missing readings: a reading of one room informs about its neighbours too."""
     if not house.walls:
         return {name: state_of(model, data[name]) for name, model in house.rooms.items()}
@@ -166,7 +166,7 @@ def states_of(house: House, data: Rooms) -> dict[str, RoomState]:
     return {name: RoomState(degc[at], sd[at]) for at, name in enumerate(house.rooms)}
 
 
-def rooms_ahead(house: House, start: Mapping[str, tuple[float, float]], data: Rooms) -> dict[str, RoomState]:
+def rooms_ahead(house: CoupledRooms, start: Mapping[str, tuple[float, float]], data: Rooms) -> dict[str, RoomState]:
     """Temperatures at the end of each step to come. start: by room, temperature and its standard deviation before."""
     if not house.walls:
         return {name: ahead(model, start[name], data[name]) for name, model in house.rooms.items()}
@@ -181,7 +181,7 @@ def rooms_ahead(house: House, start: Mapping[str, tuple[float, float]], data: Ro
     return {name: RoomState(degc[at], sd[at]) for at, name in enumerate(house.rooms)}
 
 
-def day_ahead_errors_k(house: House, data: Rooms, *, first: int = 0) -> dict[str, float]:
+def day_ahead_errors_k(house: CoupledRooms, data: Rooms, *, first: int = 0) -> dict[str, float]:
     """Mean error of each room over 24 hours, from each midnight of the days from step `first` on; empty: no such day.
 
     Heaters, sun and outdoors are taken as they were: it is the rooms that are judged.
@@ -202,12 +202,12 @@ def day_ahead_errors_k(house: House, data: Rooms, *, first: int = 0) -> dict[str
 
 def _fitted(
     data: Rooms, alone: Mapping[str, RoomModel], pairs: Sequence[Pair], confidence: float
-) -> tuple[House, Floats]:
+) -> tuple[CoupledRooms, Floats]:
     """The rooms with walls between these pairs, and the lower bound of each conductance; 0 where it reaches zero."""
     params, errors = _params(_state_space(data, pairs), _start(alone, pairs), has_errors=True)
     if not all(np.isfinite(_own_of(each, params, errors, at)).all() for at, each in enumerate(data.values())):
         # Without finite standard errors of its rooms there is no wall either.
-        return House(rooms=dict(alone)), np.zeros(len(pairs))
+        return CoupledRooms(rooms=dict(alone)), np.zeros(len(pairs))
     house = _house(data, params, errors, pairs, confidence)
     return house, np.array([wall.interval.low for wall in house.walls])
 
@@ -230,7 +230,7 @@ def _own_of(data: RoomData, params: Floats, errors: Floats, at: int) -> tuple[Fl
     return without_sun(data, params[part], errors[part])
 
 
-def _house(data: Rooms, params: Floats, errors: Floats, pairs: Sequence[Pair], confidence: float) -> House:
+def _house(data: Rooms, params: Floats, errors: Floats, pairs: Sequence[Pair], confidence: float) -> CoupledRooms:
     names = list(data)
     rooms = {
         name: model_of(each, *_own_of(each, params, errors, at), confidence)
@@ -250,7 +250,7 @@ def _house(data: Rooms, params: Floats, errors: Floats, pairs: Sequence[Pair], c
         )
         for at, (one, other) in enumerate(pairs)
     )
-    return House(rooms=rooms, walls=walls)
+    return CoupledRooms(rooms=rooms, walls=walls)
 
 
 def _start(alone: Mapping[str, RoomModel], pairs: Sequence[Pair]) -> Floats:
@@ -264,7 +264,7 @@ def _start(alone: Mapping[str, RoomModel], pairs: Sequence[Pair]) -> Floats:
     return np.array([*np.ravel(own), *roots])
 
 
-def _matrices(house: House, data: Rooms) -> tuple[Floats, Floats, Floats, Floats]:
+def _matrices(house: CoupledRooms, data: Rooms) -> tuple[Floats, Floats, Floats, Floats]:
     """Share of the temperatures that a step keeps, what it adds (rooms × steps), variances of step and reading."""
     models, each = list(house.rooms.values()), [data[name] for name in house.rooms]
     r, c, aperture, gain = (np.array([getattr(model, name) for model in models]) for name in NAMES)

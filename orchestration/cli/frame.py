@@ -24,7 +24,7 @@ from data_quality.contracts.text import decoded, one_line, printable
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.terminal import Page, Terminal, as_shown, is_unicode, page_with
 from orchestration.operations.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE, Answer, Table
-from orchestration.operations.answer_figures import KeptNumbers, ids_in, kept_numbers
+from orchestration.operations.answer_figures import AnswerFigureIds, ids_in, store_answer_figures
 from orchestration.operations.operation import (
     PROJECT_VARIABLE,
     Argument,
@@ -127,7 +127,7 @@ def _with_shared_options(operation: Operation, *, is_group: bool = False) -> Cal
 def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> None:
     call = ShellCall(shared)
     try:
-        kept: KeptNumbers | None = None
+        kept: AnswerFigureIds | None = None
         # The name of a file may be no UTF-8; a text has to be.
         for name, value in options.items():
             for each in value if isinstance(value, list) else [value]:
@@ -142,7 +142,7 @@ def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> No
             # What a reader's answer quotes of the project is not kept where an erasure is taking it away.
             is_needed = call.has_opened and not (operation.writes or operation.keeps)
             with suppress(BadInput), _beside_no_erasure(call, is_needed=is_needed):
-                kept = kept_numbers(operation, call, options, answer.document)
+                kept = store_answer_figures(operation, call, options, answer.document)
         call.terminal.end()
         show(answer, is_json=shared.json_, kept=kept)
         code = answer.exit_code
@@ -209,7 +209,7 @@ NARROWEST = 12
 _NUMBER = re.compile(r"[-+±]?[\d,]*\d(\.\d+)?%?( [^\d\s]\S{0,11}){0,2} *|[-–]?( [a-z(]\S{0,3})? *")
 
 
-def show(answer: Answer, *, is_json: bool, kept: KeptNumbers | None = None) -> None:
+def show(answer: Answer, *, is_json: bool, kept: AnswerFigureIds | None = None) -> None:
     """Print an answer on standard output: one JSON document, or table and text.
 
     kept: ids of those of its numbers that have none of their own.

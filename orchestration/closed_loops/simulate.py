@@ -73,12 +73,12 @@ def known_policies(names: Sequence[str]) -> list[PolicyName]:
 
 def run_task(task: LoopTask) -> LoopRun:
     """A policy on a house made for it."""
-    from controls.simulator.house.house import closed_house, foreseen_house
+    from controls.simulator.house.house import closed_house, perfect_foresight_house
 
     prices = task.prices and pl.DataFrame(
         task.prices, schema=["interval_start_utc", "import_price_per_kwh", "export_price_per_kwh"], orient="row"
     )
-    make = foreseen_house if task.policy == "perfect_foresight" else closed_house
+    make = perfect_foresight_house if task.policy == "perfect_foresight" else closed_house
     house = make(
         task.site,
         start_utc=task.start_utc - WATCHED,

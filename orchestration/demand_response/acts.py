@@ -67,7 +67,7 @@ def create_event(
         expect(person, Permission.DR_EXECUTE)
     events, (start_utc, end_utc) = DrEvents(project.store), span
     with project.store.together():
-        known = events.standing(site_id)
+        known = events.current(site_id)
         if source and (stands := next((each for each in known if each.source == source), None)):
             called = {"programme": programme, "start_utc": start_utc, "end_utc": end_utc, "target_kw": target_kw}
             if person is not None:

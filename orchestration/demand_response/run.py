@@ -11,9 +11,9 @@ from assets.stores.ledgers.dr_events import DrEvents
 from assets.stores.live.live_store import LiveReader
 from assets.stores.transactions import site_transaction
 from controls.agent.planned import planned_check
-from controls.demand_response.event_commands import EventLook, staggered, tripped
+from controls.demand_response.event_commands import EventObservation, staggered, tripped
 from controls.demand_response.event_life import by_clock, due, ended_early
-from controls.ledger.by_hand import set_by_hand
+from controls.ledger.by_hand import set_manually
 from controls.ledger.rows import read_commands
 from controls.safety.live_meters import live_meters
 from data_quality.contracts.control.dr_event import DrEvent, EventCommand
@@ -33,7 +33,7 @@ def advance(project: "OpenProject", clock: Clock) -> list[DrEvent]:
     """Every open event moved on to now; those that changed. Doing it again changes nothing. Raises Unreachable."""
     events = DrEvents(project.store)
     found = []
-    for event in events.standing():
+    for event in events.current():
         if event.is_open:
             with project.store.together():
                 after = events.move(event, lambda now: _step(project, now, clock), clock)
@@ -46,7 +46,7 @@ def unfinished(project: "OpenProject", now_utc: datetime) -> list[DrEvent]:
     """Events that the clock has something to do with now: begun, or to begin, and not all given back yet."""
     return [
         each
-        for each in DrEvents(project.store).standing()
+        for each in DrEvents(project.store).current()
         if each.is_open
         and each.start_utc <= now_utc
         and (each.state != "restore" or any(one.until_utc > now_utc for one in each.commands))
@@ -82,7 +82,7 @@ def _send(
     place = (site.site_id, command.device_id, command.capability)
     try:
         with site_transaction(store, site.site_id) as connection:
-            row, why = set_by_hand(
+            row, why = set_manually(
                 store, connection, place, command.value, command.unit, until_utc=command.until_utc, person=person,
                 reason=f"event {event.event_id}", at_utc=now_utc, check=planned_check(site),
             )  # fmt: skip
@@ -91,7 +91,7 @@ def _send(
     return command.model_copy(update={"sent": row.command.command_id, "outcome": f"{row.state}: {why}"})
 
 
-def _seen(project: "OpenProject", event: DrEvent, now_utc: datetime) -> EventLook:
+def _seen(project: "OpenProject", event: DrEvent, now_utc: datetime) -> EventObservation:
     places = {each.sent: n for n, each in enumerate(event.commands) if each.sent}
     rows = read_commands(project.store, event.site_id, command_ids=places)
     outcomes = {
@@ -103,12 +103,12 @@ def _seen(project: "OpenProject", event: DrEvent, now_utc: datetime) -> EventLoo
     points = {asset.meter: live_meters(site).get(asset.asset_id, {}) for asset in site.assets if not asset.template}
     values = {(each.source_id, each.point): each for each in LiveReader(project.project.live_dir).values(site.site_id)}
     shed_kw = promised_kw = silent_s = 0.0
-    is_told = False
+    is_measured = False
     for each in event.commands:
         of_load = points.get(meters.get(each.load), {})
         if not of_load or each.unit != "kw" or not each.from_utc <= now_utc < each.ends_utc:
             continue
-        is_told, promised_kw = True, promised_kw + each.kw
+        is_measured, promised_kw = True, promised_kw + each.kw
         known = [(values[point], factor) for point, factor in of_load.items() if point in values]
         if len(known) < len(of_load):
             silent_s = max(silent_s, (now_utc - event.start_utc).total_seconds())
@@ -116,4 +116,6 @@ def _seen(project: "OpenProject", event: DrEvent, now_utc: datetime) -> EventLoo
         silent_s = max(silent_s, *(value.age_s(now_utc) for value, _ in known))
         # A limit is what the load usually draws less what it sheds.
         shed_kw += each.value + each.kw - sum(value.value * factor for value, factor in known)
-    return EventLook(now_utc, outcomes, *((shed_kw, promised_kw, silent_s) if is_told else (None, None, None)))
+    return EventObservation(
+        now_utc, outcomes, *((shed_kw, promised_kw, silent_s) if is_measured else (None, None, None))
+    )

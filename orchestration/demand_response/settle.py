@@ -103,7 +103,7 @@ def settle_over(project: "OpenProject", site_id: str, clock: Clock) -> list[Sett
 def over(project: "OpenProject", now_utc: datetime) -> list[DrEvent]:
     """Events that began and are over, with the hours in which loads come back, by time; of the last days alone."""
     events = DrEvents(project.store)
-    ended = [each for each in events.standing() if each.state in ("restore", "stopped", "settled")]
+    ended = [each for each in events.current() if each.state in ("restore", "stopped", "settled")]
     found = [each for each in ended if now_utc - _LATE < each.end_utc and _behind(each) <= now_utc]
     # A person may stop an event before it begins, and then nothing was shed.
     begun = [each for each in found if each.state != "stopped" or _was_active(events, each)]
@@ -134,7 +134,7 @@ def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
     from ml.features.civil import civil_on
     from ml.features.forecast_case import Case
     from ml.features.series import Series, Stream, measured_on, series_of
-    from ml.features.weather_known import NO_WEATHER, GivenWeather
+    from ml.features.weather_as_of import NO_WEATHER, FixedWeather
     from ml.forecasts.file_case import TEMPERATURE, FileCase, day_types_of
 
     site, local = project.site(event.site_id), zone(project.site(event.site_id).time_zone)
@@ -155,12 +155,12 @@ def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
     values: Any = np.sum([each.values[len(each.values) - length :] for each in found], axis=0)
     series = Series(end_utc - length * _STEP, values, _STEP, found[0].unit)
     degc = measured_on(readings, site=site, grid=series, unit="degc")
-    weather = NO_WEATHER if degc is None else GivenWeather((TEMPERATURE,), degc[:, None])
+    weather = NO_WEATHER if degc is None else FixedWeather((TEMPERATURE,), degc[:, None])
     civil = civil_on(day_types_of(site.country, site.subdivision), site.time_zone, series.start_utc, length + 1, _STEP)
     known = FileCase(Case(series, civil, weather), f"site:{site.site_id}", site.time_zone, (), None)
     others = {
         each.start_utc.astimezone(local).date()
-        for each in DrEvents(project.store).standing(event.site_id)
+        for each in DrEvents(project.store).current(event.site_id)
         if each.state in _BEGUN and each.event_id != event.event_id
     }
     return event_case(known, [(event.start_utc, event.end_utc)], excluded=others)

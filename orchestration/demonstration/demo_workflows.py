@@ -58,7 +58,7 @@ def run_workflows(project: ProjectResource, clock: Clock, say: Callable[[str], N
         text = digest_of(opened, site, day - timedelta(days=1), site.locale, morning.now_utc())
         say(f"digest: {text}")
         order_id = None
-        if known := list(recent(AnomalyLedger(opened.store).standing(SITE))):
+        if known := list(recent(AnomalyLedger(opened.store).current(SITE))):
             # The most severe one, of two the newest.
             worst = min(sorted(known, key=lambda one: one.end_utc, reverse=True), key=lambda one: one.severity)
             finding = finding_of(worst, site, locale=site.locale)
@@ -104,11 +104,11 @@ def run_disclosure(
     """Revisions of packs of the last full year: one pack of the factory and of the demo's organisation, and what the
     factory's measures are worth; full: all packs, of all sites too, in two languages and three formats.
     """
-    from orchestration.views.pack_subjects import answers_of, as_known, groups_of, make_pack, subjects_of
+    from orchestration.views.pack_subjects import answers_of, groups_of, make_pack, pack_sources, subjects_of
     from reports.content.template_report import datasets_of
     from reports.content.templates import packs_of
     from reports.datasets import measures
-    from reports.make_report import MadeReport
+    from reports.make_report import StoredReport
 
     with closing(OpenProject(str(project.project.root))) as opened:
         subjects, year = subjects_of(opened), until.year - 1
@@ -121,10 +121,10 @@ def run_disclosure(
             wanted = [(name, most) for name in (SITE, *groups_of(opened))]
             wanted += [(SITE, name) for name, each in packs.items() if measures.NAME in datasets_of(each)]
         shared: dict[str, Any] = {
-            "known": as_known(opened, clock), "maker": "carla", "answers": answers_of(opened),
+            "known": pack_sources(opened, clock), "maker": "carla", "answers": answers_of(opened),
             "formats": ("pdf", "xlsx", "json") if full else ("pdf", "xlsx"),
         }  # fmt: skip
-        made, unread = list[MadeReport](), set[str]()
+        made, unread = list[StoredReport](), set[str]()
         for (name, pack), language in product(wanted, LANGUAGES if full else ("",)):
             subject = subjects[name]
             if subject.subject_id in unread:

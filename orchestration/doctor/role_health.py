@@ -99,12 +99,12 @@ def _leases(project: Project) -> "dict[str, Lease]":
     """Lease of each agent as the store knows it, on whatever machine: an agent keeps that of its site, and gives it
     back where it is ended. Empty where the store does not say.
     """
-    from assets.stores.revisions import standing
+    from assets.stores.revisions import store_revision_of
     from controls.ledger.device_lease import leases
 
     try:
         with _opened(project) as store:
-            found = [] if standing(store.engine).steps else leases(store)
+            found = [] if store_revision_of(store.engine).steps else leases(store)
     except (MeterloomError, OSError):
         # The line of the store says so.
         return {}
@@ -194,10 +194,10 @@ def _of_part(name: str, ask: Callable[[Project], tuple[bool, str]], project: Pro
 
 def _store(project: Project) -> tuple[bool, str]:
     """It answers, at the revision of this version. Nothing is migrated by looking."""
-    from assets.stores.revisions import standing
+    from assets.stores.revisions import store_revision_of
 
     with _opened(project) as store:
-        found = standing(store.engine)
+        found = store_revision_of(store.engine)
     if found.refusal:
         return False, found.refusal
     return not found.steps, f"revision {found.present}" + f", {len(found.steps)} step(s) behind" * bool(found.steps)
@@ -208,10 +208,10 @@ def _lake(project: Project) -> tuple[bool, str]:
     # Whoever asks for one role alone, every half minute, loads none of it.
     from assets.stores.lake.lake import Lake
     from assets.stores.lake.lake_ledger import refusal
-    from assets.stores.revisions import standing
+    from assets.stores.revisions import store_revision_of
 
     with _opened(project) as store:
-        if standing(store.engine).steps:
+        if store_revision_of(store.engine).steps:
             return False, "not looked at before the store is migrated"
         lake = Lake(project.lake_dir, store, address=project.settings.paths.lake)
         fault = refusal(store, lake.kept)

@@ -13,7 +13,7 @@ from orchestration.month_keys import bucket_of
 TOLD = "made before the turn to buckets, by site"
 
 
-def tell_what_stands(project: Project, site_ids: Collection[str]) -> int:
+def record_materialisations(project: Project, site_ids: Collection[str]) -> int:
     """Record each month and quarter of a bucket whose every site has it made. Returns how many were recorded.
 
     Asked again it records what it has not yet; an asset costs one question, however many sites. Raises Unreachable.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from assets.stores.backup.store_copy import dump_schema
-from assets.stores.revisions import as_copies, behind, copy_path, file_revisions, server_revisions, standing
+from assets.stores.revisions import as_copies, behind, copy_path, file_revisions, server_revisions, store_revision_of
 from assets.stores.transactions import connect_store
 from data_quality.contracts.database import address_of
 from data_quality.contracts.errors import Unreachable
@@ -94,7 +94,7 @@ def schema_plan(project: Project) -> SchemaPlan:
         return SchemaPlan("", "", (), "", "")
     store = connect_store(project.store_url)
     try:
-        found = standing(store.engine)
+        found = store_revision_of(store.engine)
         copy = str(copy_path(store.engine, found.present)) if found.present and file != project.store_url else ""
     finally:
         store.close()

@@ -39,14 +39,14 @@ class ControlFirst(QueuedRunCoordinator):
     def submit_run(self, context: SubmitRunContext) -> DagsterRun:
         """Queue a run."""
         run = context.dagster_run
-        lane = lane_of(run)
+        lane = queue_of(run)
         tags = {LANE_TAG: lane} | ({PRIORITY_TAG: str(PRIORITIES[lane])} if lane in PRIORITIES else {})
         # Before it is queued: the daemon may take it up at once.
         self._instance.add_run_tags(run.run_id, tags)
         return super().submit_run(context)
 
 
-def lane_of(run: DagsterRun) -> str:
+def queue_of(run: DagsterRun) -> str:
     """dispatch, plan or bulk: by its job, or where the UI materialises assets without one, by these."""
     if run.job_name in PRIORITIES:
         return run.job_name
@@ -66,7 +66,7 @@ class WarmLauncher(DefaultRunLauncher):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start a run."""
         run = context.dagster_run
-        if lane_of(run) == BULK:
+        if queue_of(run) == BULK:
             super().launch_run(context)
             return
         self._instance.add_run_tags(run.run_id, {WARM_TAG: "true"})

@@ -9,7 +9,7 @@ from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
-from data_quality.contracts.reporting.notice import Channel, NoticeChoices, Way
+from data_quality.contracts.reporting.notice import Channel, Contact, NoticeChoices
 from data_quality.contracts.settings import Project, Settings
 from orchestration.notices.channels.http_post import checked_url
 
@@ -67,7 +67,7 @@ def _missing(channel: Channel, settings: Settings) -> list[str]:
     return [name for name in _NEEDS.get(channel, ()) if not _setting(settings, name)]
 
 
-def check_way(way: Way, settings: Settings) -> None:
+def check_way(way: Contact, settings: Settings) -> None:
     """Raises BadInput for an address that the channel cannot have, and a channel that is not set."""
     if missing := _missing(way.channel, settings):
         raise BadInput(f"{way.channel} needs {missing[0]} in meterloom.yaml", reason="no_channel")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from data_quality.contracts.people import Person
 from data_quality.contracts.reporting.notice import Notice, NoticeChoices, NoticeKind, QuietHours, id_of
 from data_quality.contracts.reporting.open_finding import OpenFinding
-from orchestration.views.open_findings import Standing
+from orchestration.views.open_findings import FindingStatus
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 # About nine hours: a server that is mended in the morning gets what it missed at night.
@@ -18,7 +18,7 @@ MOST_ATTEMPTS = 14
 def notices_for(
     person: Person,
     choices: NoticeChoices,
-    found: Iterable[tuple[Standing, str]],
+    found: Iterable[tuple[FindingStatus, str]],
     *,
     worded: Callable[[OpenFinding, str], str],
     link: str,
@@ -118,7 +118,7 @@ def after_fault(notice: Notice, reason: str, now_utc: datetime, *, is_final: boo
 def withdrawn(
     waiting: Iterable[Notice],
     due: Iterable[Notice],
-    findings: Mapping[str, Standing],
+    findings: Mapping[str, FindingStatus],
     *,
     receivers: Collection[str],
     is_whole: bool,

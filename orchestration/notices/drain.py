@@ -18,7 +18,7 @@ from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Clock
 from orchestration.notices.decide import after_fault, after_sent, letters_of
-from orchestration.notices.letter import FAULTS, Letter, Refused, Send, Silent
+from orchestration.notices.letter import FAULTS, Letter, ReceiverUnreachable, Refused, Send
 from reports.texts.locales import page_word
 
 # As many are sent between two rows of the store: what a kill between them sends again, under the same name.
@@ -78,7 +78,7 @@ class Drain:
                         continue
                     try:
                         outcome = self._outcome(send, letter)
-                    except Silent as fault:
+                    except ReceiverUnreachable as fault:
                         logger.warning("%s: %s", channel, self.masked(str(fault)))
                         silent.add(_line(letter))
                         continue
@@ -94,10 +94,10 @@ class Drain:
         return sent
 
     def _outcome(self, send: Send, letter: list[Notice]) -> list[Notice]:
-        """The notices of a letter after a try. Raises Silent, having recorded it."""
+        """The notices of a letter after a try. Raises ReceiverUnreachable, having recorded it."""
         try:
             send(self.letter(letter))
-        except Silent as fault:
+        except ReceiverUnreachable as fault:
             self._fail([letter], str(fault), is_final=False)
             raise
         except (*FAULTS, Refused, BadInput) as fault:

@@ -17,7 +17,7 @@ class Busy(Exception):
     """The receiver answered, and may take it later; others may be taken now."""
 
 
-class Silent(Exception):
+class ReceiverUnreachable(Exception):
     """There is no line to the receiver: nothing else is taken by its host now either."""
 
 
@@ -36,4 +36,4 @@ class Letter:
 
 Send = Callable[[Letter], None]
 # What ends a try; a fault of ours is none of these.
-FAULTS = (OSError, smtplib.SMTPException, DeviceSilent, DeviceRefused, Busy, Silent)
+FAULTS = (OSError, smtplib.SMTPException, DeviceSilent, DeviceRefused, Busy, ReceiverUnreachable)

@@ -21,7 +21,7 @@ from orchestration.notices.choices import choices_of, may_be_notified
 from orchestration.notices.courier import masked
 from orchestration.notices.decide import notices_for, withdrawn
 from orchestration.notices.drain import Drain, Opened
-from orchestration.views.open_findings import Look, Standing, open_findings
+from orchestration.views.open_findings import FindingsQuery, FindingStatus, open_findings
 from orchestration.views.work_orders import orders_to_notify
 from reports.pages.tasks import PATH
 from reports.texts.locales import page_word
@@ -73,13 +73,13 @@ def _look_at(
     by_locale: dict[str, list[tuple[Person, NoticeChoices]]] = defaultdict(list)
     for person, choices in receivers.values():
         by_locale[choices.locale].append((person, choices))
-    due, standing, is_whole = list[Notice](), dict[str, Standing](), True
+    due, standing, is_whole = list[Notice](), dict[str, FindingStatus](), True
     link = f"{project.project.settings.server.web_url}/findings?site={site.site_id}"
     for locale, people in by_locale.items():
-        found = open_findings(Look(project, site, now_utc, locale=locale))
+        found = open_findings(FindingsQuery(project, site, now_utc, locale=locale))
         own = findings = found.standing
         if with_every_site:
-            found = open_findings(Look(project, site, now_utc, locale=locale, with_every_site=True))
+            found = open_findings(FindingsQuery(project, site, now_utc, locale=locale, with_every_site=True))
             findings = found.standing
         is_whole &= not found.silent
         standing |= {each.finding.finding_id: each for each in findings}
@@ -107,7 +107,7 @@ def _look_at(
 
 
 def _cases(
-    project: "OpenProject", outbox: Outbox, site: Site, findings: tuple[Standing, ...], clock: Clock
+    project: "OpenProject", outbox: Outbox, site: Site, findings: tuple[FindingStatus, ...], clock: Clock
 ) -> dict[str, str]:
     """Cases by finding with the number of acts: an ended mute or a reopened finding gives a new notice."""
     numbers = outbox.cases(site.site_id, [each.finding.finding_id for each in findings], clock)

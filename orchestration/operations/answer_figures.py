@@ -33,7 +33,7 @@ MEASURE = re.compile(
 )
 
 
-class KeptNumbers(NamedTuple):
+class AnswerFigureIds(NamedTuple):
     """Ids of an answer's numbers by their place in its JSON (RFC 6901). until_utc: how long `trace` takes them."""
 
     ids: Mapping[str, str]
@@ -97,7 +97,9 @@ def ids_in(document: Any) -> Iterator[str]:
         yield from ids_in(each)
 
 
-def kept_numbers(operation: Operation, call: Call, options: Mapping[str, Any], document: Any) -> KeptNumbers | None:
+def store_answer_figures(
+    operation: Operation, call: Call, options: Mapping[str, Any], document: Any
+) -> AnswerFigureIds | None:
     """Keep the numbers of an answer that have no id yet; None where there are none, or no project to keep them in.
 
     What somebody signs is stored, and its numbers have ids where it is shown.
@@ -118,7 +120,7 @@ def kept_numbers(operation: Operation, call: Call, options: Mapping[str, Any], d
         # be gone by now, and its name may be no text.
         return None
     ids = {at: f"{answer.figure_id}-{row}" for row, (at, _) in enumerate(numbers)}
-    return None if until_utc is None else KeptNumbers(ids, until_utc)
+    return None if until_utc is None else AnswerFigureIds(ids, until_utc)
 
 
 def _answer(
@@ -155,7 +157,7 @@ def _answer(
     # An act is not done again for the sake of a number.
     named |= {} if _is_repeatable(operation, call) else {"act": "true"}
     named["numbers"] = json.dumps(numbers)
-    as_of_utc = call.as_known_utc if call.has_opened else call.as_of_utc or call.clock.now_utc()
+    as_of_utc = call.as_of_or_now if call.has_opened else call.as_of_utc or call.clock.now_utc()
     # Instants and folders of a run are in no id: the same question with the same answer is the same number.
     parts = [
         operation.name,
@@ -183,8 +185,8 @@ def _answer(
 
 def may_repeat(operation: Operation) -> bool:
     """True where its question may be asked again; of one that writes, only where it `may_repeat_in` a project."""
-    is_told_where = any(isinstance(each.option, Written) and each.is_required for each in operation.question.parameters)
-    return (not operation.takes or "as_of_" in operation.takes or operation.repeats) and not is_told_where
+    writes_file = any(isinstance(each.option, Written) and each.is_required for each in operation.question.parameters)
+    return (not operation.takes or "as_of_" in operation.takes or operation.repeats) and not writes_file
 
 
 def may_repeat_in(operation: Operation) -> bool:

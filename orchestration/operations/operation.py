@@ -193,7 +193,7 @@ class Call:
         return parse_instant(self._as_of) if self._as_of else None
 
     @property
-    def as_known_utc(self) -> datetime:
+    def as_of_or_now(self) -> datetime:
         """The instant whose knowledge answers: that of --as-of, or now."""
         return self.as_of_utc or self.project.store.known_at(self.clock)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.sites.edit_site import Desk, rewritten, text_sha256
+from assets.sites.edit_site import EditRecord, rewritten, text_sha256
 from assets.sites.load_sites import load_site, site_file
 from assets.stores.whole_file import unfinished_of
 from data_quality.contracts.errors import BadInput
@@ -36,14 +36,14 @@ class Actor:
         return sign_act(store, self.signer, self.person, kind=kind, subject=subject, facts=facts, clock=clock)
 
 
-def site_desk(call: Call, site_id: str) -> Desk:
+def edit_record(call: Call, site_id: str) -> EditRecord:
     """The desk for the site's file, in the name of the person who acts, where the call knows one."""
-    return Desk(call.project.store, call.places.site_texts_dir / site_id, call.person_id, call.clock.now_utc())
+    return EditRecord(call.project.store, call.places.site_texts_dir / site_id, call.person_id, call.clock.now_utc())
 
 
-def people_desk(call: Call, person_id: str) -> Desk:
+def people_desk(call: Call, person_id: str) -> EditRecord:
     """The desk for the people file, in the name of that person."""
-    return Desk(call.project.store, call.places.data_dir / "people_texts", person_id, call.clock.now_utc())
+    return EditRecord(call.project.store, call.places.data_dir / "people_texts", person_id, call.clock.now_utc())
 
 
 def change_site_file(
@@ -64,7 +64,7 @@ def change_site_file(
     call = who.call
     path = site_file(call.places.sites_dir, site_id, call.project.cache)
     try:
-        with rewritten(path, load_site, lambda text: change(text, path.name), site_desk(call, site_id)) as changed:
+        with rewritten(path, load_site, lambda text: change(text, path.name), edit_record(call, site_id)) as changed:
             check(changed)
             who.sign(act, f"{site_id}/{subject}", **facts, file_sha256=text_sha256(unfinished_of(path)))
     except BadConfiguration as fault:

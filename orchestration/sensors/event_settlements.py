@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from data_quality.contracts.time import Clock
-from orchestration.partitions import SITES, beside_sites
+from orchestration.partitions import SITES, site_mapping
 from orchestration.previews import Preview, embedded, event_png, table
 from orchestration.resources import ProjectResource
 from orchestration.ticks import looking_every
@@ -37,7 +37,7 @@ _HEAD = (
     kinds={"sqlite"},
     owners=["team:control"],
     partitions_def=SITES,
-    deps=[beside_sites("core_lake__15min_readings")],
+    deps=[site_mapping("core_lake__15min_readings")],
 )
 def core_event__settlement(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]

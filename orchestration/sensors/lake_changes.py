@@ -15,16 +15,16 @@ from assets.stores.lake.merges import newest_entry
 from assets.stores.warehouse.marts import BuiltSite
 from orchestration.jobs import baseline, enpi, enpi_report, kpi
 from orchestration.month_keys import split_key
-from orchestration.partitions import SITES, MonthRange, asked_months, key_here, request_of
+from orchestration.partitions import SITES, MonthRange, graph_key, month_spans, request_of
 from orchestration.resources import ProjectResource
-from orchestration.sensors.sensor_standing import UNMOVED, expecting, has_moved
+from orchestration.sensors.sensor_inputs import UNMOVED, expecting, has_moved
 from orchestration.ticks import looking_every
 from orchestration.warehouse.report_to_dagster import tell
 
 MOST_A_TICK = 200
 AS_NEW = "the marts are as new as the lake"
 # Some dozen events each: a command over a thousand sites is told of in the looks that follow it.
-TOLD_A_TICK = 10
+REPORTS_PER_TICK = 10
 
 
 @looking_every(15, job=kpi, none=AS_NEW)
@@ -37,7 +37,7 @@ def lake_changes(
     bucket, of a bucket, and its sites alone where one of them fails.
     """
     # What a command made is no run of the graph, and belongs in its record all the same.
-    tell(context.instance, project, at_most=TOLD_A_TICK)
+    tell(context.instance, project, at_most=REPORTS_PER_TICK)
     if not has_moved(context, project):
         yield UNMOVED
         return
@@ -80,7 +80,7 @@ def requests(
 
     Of thousands MOST_A_TICK, the first: whatever is done of them makes room for the next at the next look.
     """
-    every = asked_months(stale)
+    every = month_spans(stale)
     if len(every) > MOST_A_TICK:
         # Not seen: the next look asks in full.
         context.update_cursor("")
@@ -158,7 +158,7 @@ def report_changes(
     from orchestration.warehouse.fresh import stale_reports
 
     for key, basis in stale_reports(project).items():
-        here = key_here(key)
+        here = graph_key(key)
         yield request_of(f"report:{key}:{_digest(basis)}", MonthRange(here, here, (split_key(key)[1],)), "quarter")
 
 

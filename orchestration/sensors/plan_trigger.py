@@ -9,10 +9,10 @@ from controls.planning.plan_inputs import makes_a_plan
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.time import Clock
 from orchestration.jobs import plan
-from orchestration.partitions import on_its_way
+from orchestration.partitions import active_runs
 from orchestration.resources import ProjectResource
 from orchestration.ticks import looking_every
-from orchestration.views.planning_desk import keep_fault, keep_looked
+from orchestration.views.planning_context import record_plan_check, record_site_fault
 
 
 @looking_every(30, job=plan)
@@ -29,18 +29,18 @@ def plan_changes(
         try:
             if not makes_a_plan(site):
                 continue
-            decision = plan_trigger(project.desk(site, clock))
+            decision = plan_trigger(project.planning_context(site, clock))
         # What is wrong with one site is no reason for the others to wait.
         except WorldFault as fault:
             reasons.append(f"{site_id}: {fault}")
             if isinstance(fault, BadInput):
                 # No run would fail of it, as none is asked for; a plan that is made takes it back.
-                keep_fault(project.store, site, fault, clock)
+                record_site_fault(project.store, site, fault, clock)
             continue
-        keep_looked(project.store, site, decision.finding, clock)
+        record_plan_check(project.store, site, decision.finding, clock)
         if not decision.should_plan:
             reasons.append(f"{site_id}: {decision.reason}")
-        elif context.instance.get_runs_count(on_its_way(plan.name, site_id)):
+        elif context.instance.get_runs_count(active_runs(plan.name, site_id)):
             reasons.append(f"{site_id}: {decision.reason}, and a plan is being made; the last one holds until then")
         else:
             config = {"ops": {"core_site__plan": {"config": {"because": decision.reason}}}}

@@ -28,7 +28,7 @@ UNTRACKED = "/keys/\n*.key\n/var/\n.lock\n"
 
 
 @dataclass(frozen=True)
-class Made:
+class NewProject:
     """A project that was made: its site file, and what is still open in it."""
 
     site_file: Path
@@ -46,7 +46,7 @@ def make_project(folder: Path, site_file: Path | None = None) -> Path:
     return _made(folder, site_id, source.read_bytes())
 
 
-def from_template(folder: Path, interview: "Interview") -> Made:
+def from_template(folder: Path, interview: "Interview") -> NewProject:
     """As make_project, the template filled by answers. Raises BadInput for answers that do not fit."""
     source = STARTER / "site.yaml"
     site = load_site(source)
@@ -55,7 +55,7 @@ def from_template(folder: Path, interview: "Interview") -> Made:
     text = interview.filled(source.read_text(encoding="utf-8"), currency=site.currency)
     _judge(target.name, text, "these answers make no site")
     _made(folder, site.site_id, text.encode())
-    return Made(target, interview.open_in(target))
+    return NewProject(target, interview.open_in(target))
 
 
 def _expect_new(target: Path) -> None:
@@ -81,7 +81,7 @@ def _made(folder: Path, site_id: str, site_text: bytes) -> Path:
     return target
 
 
-def draft_project(folder: Path, files: Sequence[Path], interview: "Interview") -> Made:
+def draft_project(folder: Path, files: Sequence[Path], interview: "Interview") -> NewProject:
     """As from_template, the site drafted from files. Raises BadInput for a file that is none of readings, weather or a
     tariff, and where the site file is there already: it would stay, and nobody would see the draft.
     """
@@ -91,7 +91,7 @@ def draft_project(folder: Path, files: Sequence[Path], interview: "Interview") -
     found = drafted(site_id, files, interview)
     refuse_all([*found.refused.values()])
     _made(folder, site_id, found.text.encode())
-    return Made(target, interview.open_in(target))
+    return NewProject(target, interview.open_in(target))
 
 
 def site_id_of(name: str) -> str:

@@ -28,7 +28,7 @@ _FORMS = {
 _UNITS = {"€": "EUR", "%": "percent", "°C": "degC", "°": "deg", "l": "litres", "liter": "litres", "m²": "m2"}
 
 
-class Made(Model):
+class BlockLine(Model):
     """A line of a block that several answers make."""
 
     key: str
@@ -116,7 +116,7 @@ class Group(Model):
     when: Mapping[str, str] = {}
     blocks: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
-    makes: tuple[Made, ...] = ()
+    makes: tuple[BlockLine, ...] = ()
     questions: tuple[Question, ...]
 
     @property

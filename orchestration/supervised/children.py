@@ -33,7 +33,7 @@ class Child:
     run: Callable[[], subprocess.Popen[bytes]]
     process: subprocess.Popen[bytes]
     is_needed: bool = True
-    is_told: bool = False
+    is_stopping: bool = False
     is_left: bool = False
     due_s: float | None = None
     ends_s: list[float] = field(default_factory=list)
@@ -120,16 +120,16 @@ class Children:
             # Its number may be another program's by now.
             return
         process = child.process
-        parent_watch.end_group(process.pid, lambda: process.poll() is not None, is_told=child.is_told)
+        parent_watch.end_group(process.pid, lambda: process.poll() is not None, is_stopping=child.is_stopping)
         with suppress(subprocess.TimeoutExpired):
             process.wait(parent_watch.STEPS[0][1])
 
-    def tell_all_to_end(self, behind: int) -> None:
+    def request_stop(self, behind: int) -> None:
         """Ask all but the first so many at once, for who waits for each in turn waits long."""
         for child in self._all[behind:]:
             if child.process.poll() is None:
                 child.process.send_signal(signal.SIGINT)
-            child.is_told = True
+            child.is_stopping = True
 
     def need_all(self) -> None:
         """Raises Unreachable where one without which nothing goes has ended."""
@@ -145,7 +145,7 @@ class Children:
             if child.due_s is None:
                 # At once, and then never again: what it left behind would hold its port and keeps its number from being
                 # given away; with the last of them the number may be any other program's.
-                parent_watch.end_group(child.process.pid, lambda: True, is_told=True)
+                parent_watch.end_group(child.process.pid, lambda: True, is_stopping=True)
                 self._tell(f"-{child.process.pid}")
                 say(child.ended(now_s))
                 self._note(child, "given_up" if child.is_left else "restarting")

@@ -27,7 +27,7 @@ _PASSED_ON = {*_ENDING, signal.SIGUSR1, signal.SIGUSR2}
 _PR_SET_PDEATHSIG = 1
 
 
-def end_group(pid: int, is_gone: Callable[[], bool], *, is_told: bool = False) -> None:
+def end_group(pid: int, is_gone: Callable[[], bool], *, is_stopping: bool = False) -> None:
     """End the leader of a session, and whatever of its group outlives it. is_told: it was asked to end already."""
     for number, patience_s in STEPS:
         if number is not signal.SIGINT:
@@ -35,7 +35,7 @@ def end_group(pid: int, is_gone: Callable[[], bool], *, is_told: bool = False) -
             with suppress(ProcessLookupError):
                 os.killpg(pid, number)
         # A second SIGINT would break off the end that the first one began.
-        elif not is_told and not is_gone():
+        elif not is_stopping and not is_gone():
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
         until_s = time.monotonic() + patience_s
@@ -96,7 +96,7 @@ def keep(file: str, words: list[str]) -> int:
     if code == 0:
         _forget(file)
     # Its own children outlive a server that was killed, and would hold its port.
-    end_group(service, lambda: True, is_told=True)
+    end_group(service, lambda: True, is_stopping=True)
     if code < 0:
         with suppress(OSError):
             signal.signal(-code, signal.SIG_DFL)

@@ -43,7 +43,7 @@ def at_ports(project: Project, **ports: int) -> Project:
     return project.model_copy(update={"settings": project.settings.model_copy(update={"server": server})})
 
 
-def say_pages(project: Project, port: int, log: Path, say: Say) -> None:
+def report_address(project: Project, port: int, log: Path, say: Say) -> None:
     """Say the address of the pages; and where nobody has a password yet, one invitation."""
     server = project.settings.server.model_copy(update={"web_port": port})
     try:
@@ -69,7 +69,7 @@ def say_pages(project: Project, port: int, log: Path, say: Say) -> None:
         opened.close()
 
 
-class WhenWanted:
+class OnDemandProcess:
     """Starts one process once. is_wanted: raises Unreachable where that cannot be told yet."""
 
     def __init__(
@@ -93,19 +93,19 @@ class WhenWanted:
             self._children.start(self._name, self._words, environment=self._environment, is_needed=False)
 
 
-def wanted_later(
+def on_demand_processes(
     project: Project, sites: Sequence[Site], children: Children, environment: Mapping[str, str], mqtt_version: str
-) -> list[WhenWanted]:
+) -> list[OnDemandProcess]:
     """The process of the notices, begun with the first channel that somebody chose, and where sites have live sources
     the scorer, begun with the first limits of a night.
     """
     at = ["--project", str(project.root)]
     notices = ["orchestration.notices.main", *at, "--mqtt-version", mqtt_version]
-    found = [WhenWanted(children, "notices", notices, environment, lambda: has_receivers(project))]
+    found = [OnDemandProcess(children, "notices", notices, environment, lambda: has_receivers(project))]
     if any(source.points for site in sites for source in site.sources):
         scorer = ["orchestration.live_scoring.main", *at]
         found.append(
-            WhenWanted(children, "scorer", scorer, environment, lambda: any(project.limits_dir.glob("*.json")))
+            OnDemandProcess(children, "scorer", scorer, environment, lambda: any(project.limits_dir.glob("*.json")))
         )
     return found
 

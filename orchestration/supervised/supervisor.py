@@ -16,7 +16,7 @@ from urllib.request import urlopen
 from controls.gateways.access.broker_of_up import broker_file, listener_of
 from controls.gateways.access.broker_rights import Client, site_client
 from controls.gateways.access.demo_certificate import certificate_in
-from controls.gateways.access.http_server import PortTaken
+from controls.gateways.access.http_server import PortInUse
 from controls.gateways.broker import Broker, start_broker
 from controls.gateways.ports import free_port
 from data_quality.contracts.errors import Unreachable
@@ -27,12 +27,19 @@ from data_quality.contracts.time import SystemClock
 from orchestration.doctor.ports import Listener
 from orchestration.doctor.role_files import health_port, roles_dir
 from orchestration.instance.by_bucket import FROM_READINGS, decide
-from orchestration.instance.repartition import prepare_databases, tell_what_stands
+from orchestration.instance.repartition import prepare_databases, record_materialisations
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
 from orchestration.supervised.children import READY_S, Child, Children, Say
 from orchestration.supervised.deliveries import deliver, has_devices
-from orchestration.supervised.parts import WhenWanted, at_ports, say_pages, start_pages, start_signals, wanted_later
+from orchestration.supervised.parts import (
+    OnDemandProcess,
+    at_ports,
+    on_demand_processes,
+    report_address,
+    start_pages,
+    start_signals,
+)
 from orchestration.supervised.serve_role import mlflow_environment, service
 from orchestration.web.tools.passes import Passes
 
@@ -150,7 +157,7 @@ def serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: int
         free(project, "daemon")
         # While nobody reads it: every process that is started from here on goes by the same keys.
         now_utc = SystemClock().now_utc()
-        if decide(project, len(sites), now_utc=now_utc, at_turn=lambda: tell_what_stands(project, sites)):
+        if decide(project, len(sites), now_utc=now_utc, at_turn=lambda: record_materialisations(project, sites)):
             say("months stand by bucket of sites: this project has or had more than a thousand")
         _serve(project, sites=sites, say=say, workers=workers)
     finally:
@@ -170,7 +177,7 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
     is_pushed = any(source.kind == "push" for site in sites.values() for source in site.sources)
     if is_pushed and not _is_free(push_port := project.settings.push.port):
         # Machines know no other address: nothing is served elsewhere in its place.
-        raise PortTaken(push_port, "push", "METERLOOM_PUSH__PORT", str(Listener(push_port)))
+        raise PortInUse(push_port, "push", "METERLOOM_PUSH__PORT", str(Listener(push_port)))
     with live_sites(project, sites, say=say, allow_fallback=True) as live:
         children, behind = live.children, len(live.children)
         if workers:
@@ -189,7 +196,7 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
         if not stopped.is_set():
             for url in (dagster_url, mlflow_url):
                 need_sign_in(url)
-            say_pages(project, web_port, pages.log, say)
+            report_address(project, web_port, pages.log, say)
             passes.note_dagster_url(dagster_url)
             say(f"Dagster  {passes.link(SystemClock().now_utc())}")
             # Its own first page is about language models.
@@ -198,11 +205,11 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
             if is_pushed:
                 say(f"readings are pushed to {project.settings.push.url}")
             say("stop with Ctrl-C")
-        later = wanted_later(project, [*sites.values()], children, live.environment, live.mqtt_version)
+        later = on_demand_processes(project, [*sites.values()], children, live.environment, live.mqtt_version)
         _watch(project, sites, children, stopped, say, later)
         say("stopping …")
         # All of these at once; the agent and its devices follow in order when the block ends.
-        children.tell_all_to_end(behind)
+        children.request_stop(behind)
 
 
 def _start(project: Project, roles: Sequence[str], children: Children, environment: Mapping[str, str]) -> list[str]:
@@ -248,7 +255,7 @@ def _watch(
     children: Children,
     stopped: threading.Event,
     say: Say,
-    later: Sequence[WhenWanted] = (),
+    later: Sequence[OnDemandProcess] = (),
 ) -> None:
     """Keep the children up, and deliver the simulated sites' files now and from time to time.
 
@@ -272,7 +279,7 @@ def port_of(server: ServerSettings, name: str, say: Say) -> int:
     port: int = getattr(server, f"{name}_port")
     if not port or _is_free(port):
         return port or free_port()
-    taken = PortTaken(port, name, f"METERLOOM_SERVER__{name.upper()}_PORT", str(Listener(port)))
+    taken = PortInUse(port, name, f"METERLOOM_SERVER__{name.upper()}_PORT", str(Listener(port)))
     if f"{name}_port" in server.model_fields_set:
         raise taken
     say(f"{taken.taken}: a free one is used")

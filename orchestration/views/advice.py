@@ -20,12 +20,12 @@ from data_quality.contracts.sentence import parts_of
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, Period, months_after, zone
-from orchestration.views.advice_made import beside_peers, recommendation
+from orchestration.views.advice_made import peer_comparison, recommendation
 from orchestration.views.advice_order import draw
 from orchestration.views.advice_wording import worded
 from reports.advice_words import scope_name, title_of
 from reports.figure_book import FigureBook
-from reports.recompute.advice_again import advice_of, inputs_of
+from reports.recompute.advice import advice_of, inputs_of
 from reports.recompute.figure_sources import Sources
 from reports.texts.locales import page_word
 
@@ -49,7 +49,7 @@ def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sou
         is_synthetic=made.is_synthetic,
     )  # fmt: skip
     inputs = inputs_of(sources, site, period, as_of_utc)
-    peers, others = beside_peers(site, period, sources, book) if made.advice else ((), ())
+    peers, others = peer_comparison(site, period, sources, book) if made.advice else ((), ())
     wanted = [recommendation(site, each, *given, book, inputs, peers) for each in made.advice]
     with project.store.together():
         # Tariffs and costs of the site file may change: its figures are recomputed with those of now.

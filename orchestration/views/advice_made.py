@@ -15,10 +15,10 @@ from data_quality.contracts.reporting.recommendation import (
 )
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_after
-from reports.datasets.base import Given, Item, put
+from reports.datasets.base import Item, ReportInput, put
 from reports.datasets.benchmark import BenchmarkData
 from reports.figure_book import FigureBook
-from reports.recompute.advice_again import exact
+from reports.recompute.advice import exact
 from reports.recompute.figure_sources import Sources
 
 _SAVINGS = {
@@ -35,13 +35,13 @@ _AMONG_MOST = (
 )
 
 
-def beside_peers(
+def peer_comparison(
     site: Site, period: Period, sources: Sources, book: FigureBook
 ) -> tuple[tuple[Figure, ...], Sequence[Site]]:
     """The site's place as figures, and the sites behind them, where it is in the quarter of its peers that takes the
     most in a year; else none.
     """
-    given = Given(site=site, period=period, as_of_utc=book.as_of_utc, sources=sources, versions={})
+    given = ReportInput(site=site, period=period, as_of_utc=book.as_of_utc, sources=sources, versions={})
     peers, item = BenchmarkData(given), Item(site.site_id, site.name, given.scope, period)
     percentile = peers.leaf("percentile", item).value if months_after(period.start, 12) == period.end else None
     # Beside simulated peers nothing is said of a real site.
@@ -61,7 +61,7 @@ def recommendation(
     peers: tuple[Figure, ...],
 ) -> Recommendation:  # fmt: skip
     """The advice of a period as it is recorded. share: of estimated readings; inputs: behind each number; peers: of
-    `beside_peers`.
+    `peer_comparison`.
     """
     kind, numbers = catalogue().kinds[advice.kind], dict(advice.numbers)
     where = {"site": site.site_id, "start": str(period.start), "end": str(period.end)}

@@ -15,7 +15,7 @@ from data_quality.contracts.reporting.recommendation import Answer, Recommendati
 from data_quality.contracts.time import Clock
 
 if TYPE_CHECKING:
-    from assets.experiments.two_arms import Shown
+    from assets.experiments.two_arms import AnsweredAdvice
 
 
 def preferences(
@@ -67,7 +67,7 @@ def draw(store: Store, found: Sequence[Recommendation], clock: Clock) -> None:
             acts.draw(trial, draw_arms(pairs, acts.arms(trial), seed=trial.seed), clock)
 
 
-def trial_told(store: Store, *, as_of_utc: datetime | None = None) -> dict[str, Any]:
+def trial_summary(store: Store, *, as_of_utc: datetime | None = None) -> dict[str, Any]:
     """The newest trial by the keys of its JSON: arms with answers and realised saving, difference and verdict.
 
     shown: recommendations that a person has answered since the start. Raises BadInput (no_trial) where there was none.
@@ -90,7 +90,7 @@ def trial_told(store: Store, *, as_of_utc: datetime | None = None) -> dict[str, 
         for of_other, name in zip((False, True), trial.names, strict=True)
     ]  # fmt: skip
     pairs = acts.arms(trial, as_of_utc=as_of_utc)
-    is_told = not isinstance(found, Finding)
+    has_result = not isinstance(found, Finding)
     return {
         "trial": {**trial.model_dump(), "started_utc": begun.recorded_at_utc, "stopped_utc": until_utc},
         "arms": arms,
@@ -100,22 +100,22 @@ def trial_told(store: Store, *, as_of_utc: datetime | None = None) -> dict[str, 
         "drawn": [
             {"site": site, "kind": kind, "arm": trial.names[other]} for (site, kind), other in sorted(pairs.items())
         ],
-        "findings": [] if is_told else [found],
+        "findings": [] if has_result else [found],
     }
 
 
 def _first_answers(
     store: Store, acts: AdviceActs, trial: AdviceTrial, start_utc: datetime, until_utc: datetime | None,
     as_of_utc: datetime | None,
-) -> "list[tuple[str, Shown]]":  # fmt: skip
+) -> "list[tuple[str, AnsweredAdvice]]":  # fmt: skip
     """The first answer to each recommendation whose arm was drawn, with its id, if it was given during the trial."""
-    from assets.experiments.two_arms import Shown
+    from assets.experiments.two_arms import AnsweredAdvice
 
     arms, first = acts.arms(trial, as_of_utc=as_of_utc), dict[str, Answer]()
     for one in Recommendations(store).answers(as_of_utc=as_of_utc):
         first.setdefault(one.recommendation_id, one)
     return [
-        (key, Shown(one.site_id, one.kind, arms[one.site_id, one.kind], one.status == "accepted"))
+        (key, AnsweredAdvice(one.site_id, one.kind, arms[one.site_id, one.kind], one.status == "accepted"))
         for key, one in first.items()
         if (one.site_id, one.kind) in arms
         and start_utc < one.recorded_at_utc
@@ -128,7 +128,7 @@ def _realised(store: Store, ids: Sequence[str], as_of_utc: datetime | None) -> d
 
     None where none was measured; no interval where one of them has none.
     """
-    known = {one.recommendation_id: one for one in Recommendations(store).standing(as_of_utc=as_of_utc)}
+    known = {one.recommendation_id: one for one in Recommendations(store).current(as_of_utc=as_of_utc)}
     measured = [saved for key in ids if (saved := known[key].measured) is not None]
     if not measured:
         return {"realised_kwh": None, "interval_kwh": None}

@@ -49,7 +49,7 @@ class _Completion(Model, extra="ignore"):
     choices: tuple[_Choice, ...] = Field(min_length=1)
 
 
-def word_new(
+def request_wordings(
     project: "OpenProject", site: Site, found: Sequence[Recommendation], clock: Clock, *, whole_s: float = _WHOLE_S
 ) -> None:
     """Ask the model that the settings name for wordings of recommendations that have none, and store its answers.
@@ -66,7 +66,9 @@ def word_new(
             continue
         try:
             made = [
-                _worded(settings, each, whole_s) for each, _ in told_sentences(site, of, site.locale) if each.places
+                _worded(settings, each, whole_s)
+                for each, _ in recommendation_sentences(site, of, site.locale)
+                if each.places
             ]
         except (BadInput, Unreachable) as fault:
             _LOG.warning("no wording of recommendation %s: %s", of.recommendation_id, fault)
@@ -74,7 +76,7 @@ def word_new(
         acts.word(of.recommendation_id, made, clock)
 
 
-def shown_wordings(
+def approved_wordings(
     project: "OpenProject", site: Site, of: Recommendation, locale: str, *, as_of_utc: datetime | None = None
 ) -> Mapping[str, str]:
     """Wordings of a recommendation that may be shown, by the sentence; each is asked of the gate once more.
@@ -91,7 +93,7 @@ def shown_wordings(
             return {}
     stored = {one.sentence: one for one in acts.wordings(of.recommendation_id, as_of_utc=as_of_utc)}
     found = {}
-    for sentence, _ in told_sentences(site, of, locale):
+    for sentence, _ in recommendation_sentences(site, of, locale):
         one = stored.get(sentence.text)
         if one is not None and not one.refused and refused_wording(one.text, sentence) is None:
             found[sentence.text] = one.text
@@ -135,10 +137,10 @@ _MARK = 0xE000
 
 def worded(site: Site, of: Recommendation, locale: str) -> list[dict[str, Any]]:
     """Sentences of a recommendation in a language, each with the ids of the figures that it quotes."""
-    return [{"text": sentence.text, "figure_ids": ids} for sentence, ids in told_sentences(site, of, locale)]
+    return [{"text": sentence.text, "figure_ids": ids} for sentence, ids in recommendation_sentences(site, of, locale)]
 
 
-def told_sentences(site: Site, of: Recommendation, locale: str) -> list[tuple[ComputedSentence, list[str]]]:
+def recommendation_sentences(site: Site, of: Recommendation, locale: str) -> list[tuple[ComputedSentence, list[str]]]:
     """Sentences of a recommendation in a language, as words and places; each with the ids of its figures."""
     found = []
     for sentence in of.sentences:

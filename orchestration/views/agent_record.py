@@ -8,7 +8,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_period, zone
 from reports.datasets.dispatch import REVERT_WORDS
 from reports.recompute.computations import ratio_of
-from reports.recompute.dispatch_again import counts_of, events_of
+from reports.recompute.dispatch import counts_of, events_of
 from reports.recompute.figure_sources import Sources
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
 
-class KeptBenchmark(Model):
+class StoredBenchmark(Model):
     """Ranks of a year as they were known when they were made. organisation: or `all` sites of the project."""
 
     organisation: str
@@ -43,17 +43,17 @@ def due_benchmarks(project: "OpenProject", now_utc: datetime) -> list[tuple[date
     return sorted(found, key=lambda one: one[0], reverse=True)
 
 
-def keep_benchmark(project: "OpenProject", organisation: str, year: int, found: Benchmark, clock: Clock) -> None:
+def store_benchmark(project: "OpenProject", organisation: str, year: int, found: Benchmark, clock: Clock) -> None:
     """Keep it in place of an earlier one of the same year: it can be recomputed at any time."""
-    made = KeptBenchmark(organisation=organisation, year=year, made_at_utc=clock.now_utc(), found=found)
+    made = StoredBenchmark(organisation=organisation, year=year, made_at_utc=clock.now_utc(), found=found)
     write_whole(_folder(project) / f"{organisation}_{year}.json", made.model_dump_json(indent=1).encode())
 
 
-def kept_benchmark(project: "OpenProject", organisation: str, year: int) -> KeptBenchmark | None:
+def stored_benchmark(project: "OpenProject", organisation: str, year: int) -> StoredBenchmark | None:
     """The kept one; None where there is none, or one of another release."""
     path = _folder(project) / f"{organisation}_{year}.json"
     try:
-        return KeptBenchmark.model_validate_json(path.read_bytes())
+        return StoredBenchmark.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
 

@@ -19,8 +19,8 @@ def control_facts(project: "OpenProject", site: Site, option: str, clock: Clock)
     """Everything that control_steps decides on. option: as commands need it."""
     # Only here: a solver and its kinds of device load in seconds.
     from controls.optimiser.devices.kinds import device_assets
-    from controls.planning.desk import Desk
-    from controls.planning.make import in_the_way
+    from controls.planning.context import PlanningContext
+    from controls.planning.make import plan_obstacle
     from controls.planning.mends import command_of
     from controls.planning.plan_inputs import left_out, not_measured
     from orchestration.views.site_control import scopes
@@ -30,7 +30,7 @@ def control_facts(project: "OpenProject", site: Site, option: str, clock: Clock)
     try:
         planned = [asset for asset, kind in device_assets(site) if kind.makes_a_plan]
         commanded = list(dict.fromkeys(name for name, _ in scopes(site)))
-        desk = Desk(
+        desk = PlanningContext(
             site=site,
             lake=project.lake,
             forecasts=project.forecasts,
@@ -41,7 +41,7 @@ def control_facts(project: "OpenProject", site: Site, option: str, clock: Clock)
             clock=clock,
             weather=project.weather,
         )
-        found = in_the_way(desk) if planned else None
+        found = plan_obstacle(desk) if planned else None
     except BadInput as fault:
         # Its line and mend stand in the sentence; 'meterloom check' says them too.
         return ControlFacts(planned=("a device",), in_the_way=str(fault))

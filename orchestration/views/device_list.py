@@ -25,7 +25,7 @@ from data_quality.contracts.site_file.live_source import poll_intervals_s
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import next_clock, parse_instant, zone
 from orchestration.views.ledger_view import WORDS
-from orchestration.views.site_control import most_by_hand, site_control, value_range
+from orchestration.views.site_control import manual_limit, site_control, value_range
 from reports.pages.address import is_fresh
 from reports.pages.device_acts import OpenRequest
 from reports.pages.devices import (
@@ -167,7 +167,7 @@ class Devices:
         modes = [each["mode"] for each in self.control["modes"] if each["device"] == asset.asset_id]
         lease, power = self.control["lease"], power_of(self.site, asset.asset_id) if is_commanded else None
         if power is not None:
-            most = most_by_hand(self.site, asset.asset_id, power.capability, Mode[modes[0]])
+            most = manual_limit(self.site, asset.asset_id, power.capability, Mode[modes[0]])
             power = power.model_copy(update={"most": most})
         return ListedDevice(
             device_id=asset.asset_id,

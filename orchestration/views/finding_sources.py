@@ -165,7 +165,7 @@ def open_anomalies(
     project: OpenProject, site: Site, *, locale: str, as_of_utc: datetime | None = None
 ) -> list[OpenFinding]:
     """The recent events of a site as findings."""
-    known = AnomalyLedger(project.store).standing(site.site_id, as_of_utc=as_of_utc)
+    known = AnomalyLedger(project.store).current(site.site_id, as_of_utc=as_of_utc)
     return [finding_of(each, site, locale=locale) for each in recent(known)]
 
 

@@ -186,7 +186,7 @@ def _uses(project: "OpenProject", site: Site) -> Iterable[Use]:
 
 
 def _printed(project: "OpenProject", site_id: str) -> dict[str, Printed]:
-    from reports.evidence.lifecycle import life_at
+    from reports.evidence.lifecycle import revision_state_at
     from reports.figures.trace import stale_revisions
 
     publications, packs = PublicationStore(project.store), PublicationStore(project.store).packs(site_id)
@@ -198,7 +198,7 @@ def _printed(project: "OpenProject", site_id: str) -> dict[str, Printed]:
         each = newest[period]
         key = (each.report_id, each.revision)
         stale = stale_revisions(project.reports, project.sources(), only=[key])[key]
-        life = life_at(publications, *key, {})
+        life = revision_state_at(publications, *key, {})
         blockers = {f["code"]: f["message"] for f in each.content["findings"] if f["severity"] == "blocking"}
         found[period] = Printed(
             status=life.status,

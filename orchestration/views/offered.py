@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from assets.stores.ledgers.job_outcomes import TO_MEND, JobOutcome, record_outcomes, take_back
+from assets.stores.ledgers.job_outcomes import TO_MEND, JobOutcome, record_outcomes, withdraw_obstacle
 from controls.gateways.mqtt_line import BrokerAddress
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.offer import Offer, Offered
@@ -66,7 +66,7 @@ def publish(project: "OpenProject", offers: Sequence[Offer], clock: Clock) -> No
         record_outcomes(project.store, made, clock)
         raise
     for offer in offers:
-        take_back(project.store, JOB, offer.site_id, clock)
+        withdraw_obstacle(project.store, JOB, offer.site_id, clock)
 
 
 def _of_plan(plan: Plan, now_utc: datetime) -> list[Offered]:

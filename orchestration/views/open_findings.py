@@ -20,7 +20,7 @@ from data_quality.contracts.reporting.open_finding import (
     FindingState,
     OpenFinding,
     Severity,
-    standing,
+    state_after,
     tab_of,
 )
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
@@ -55,7 +55,7 @@ _DONE = {"hold": "held back", "exclude": "excluded"}
 
 
 @dataclass(frozen=True)
-class Look:
+class FindingsQuery:
     """At one site, now or as known at an instant. locale: of dates and amounts within sentences. with_every_site: with
     what is of no single site too, such as an ingest that fails: for who may see every site. with_money: with the loss
     of a use over its limit, which is asked of the figures.
@@ -71,7 +71,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Standing:
+class FindingStatus:
     """A finding, its state, and the event that the state rests on."""
 
     finding: OpenFinding
@@ -85,15 +85,15 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Found:
+class SourceFindings:
     """Findings of the sources. asked: which were; silent: those that could not be, with why."""
 
-    standing: tuple[Standing, ...]
+    standing: tuple[FindingStatus, ...]
     asked: tuple[str, ...]
     silent: tuple[tuple[str, str], ...]
 
 
-def open_findings(look: Look) -> Found:
+def open_findings(look: FindingsQuery) -> SourceFindings:
     """Each source's findings of the site; a source that cannot be asked is named, and hides nothing else."""
     is_past = look.as_of_utc is not None
     # Of them these alone can say what was open at another instant.
@@ -112,10 +112,10 @@ def open_findings(look: Look) -> Found:
                 silent.append((name, fault.message))
     found = judged(found, look.site.alert_rules)
     events = AlertEvents(look.project.store).of_site(look.site.site_id, as_of_utc=look.as_of_utc)
-    return Found(tuple(_stands(each, events, look) for each in found), tuple(sources), tuple(silent))
+    return SourceFindings(tuple(_stands(each, events, look) for each in found), tuple(sources), tuple(silent))
 
 
-def the_finding(look: Look, finding_id: str) -> Standing:
+def the_finding(look: FindingsQuery, finding_id: str) -> FindingStatus:
     """The finding whose id starts so. Raises BadInput (no_finding) for none, or several."""
     known = open_findings(look).standing
     found = [each for each in known if finding_id and each.finding.finding_id.startswith(finding_id)]
@@ -129,12 +129,12 @@ def the_finding(look: Look, finding_id: str) -> Standing:
     return found[0]
 
 
-def _stands(found: OpenFinding, events: Mapping[str, list[FindingEvent]], look: Look) -> Standing:
-    state, event = standing(events.get(found.finding_id, []), at_utc=found.at_utc, now_utc=look.now_utc)
-    return Standing(found, state, event)
+def _stands(found: OpenFinding, events: Mapping[str, list[FindingEvent]], look: FindingsQuery) -> FindingStatus:
+    state, event = state_after(events.get(found.finding_id, []), at_utc=found.at_utc, now_utc=look.now_utc)
+    return FindingStatus(found, state, event)
 
 
-def _refused(look: Look) -> list[OpenFinding]:
+def _refused(look: FindingsQuery) -> list[OpenFinding]:
     """Rows and files that stand in quarantine, a line a reason."""
     by_reason: dict[str, list[datetime]] = defaultdict(list)
     for item in look.project.quarantine.items(look.site.site_id, is_open=True, as_of_utc=look.as_of_utc):
@@ -149,7 +149,7 @@ def _refused(look: Look) -> list[OpenFinding]:
     ]  # fmt: skip
 
 
-def _validated(look: Look) -> list[OpenFinding]:
+def _validated(look: FindingsQuery) -> list[OpenFinding]:
     """Findings of the rules of validation, a line a rule and meter; what is only flagged is to know."""
     grouped, names = defaultdict(list), {each.meter_id: each.name for each in look.site.meters}
     for month in latest_validations(look.project.store, look.site.site_id):
@@ -167,7 +167,7 @@ def _validated(look: Look) -> list[OpenFinding]:
     ]  # fmt: skip
 
 
-def _event(look: Look, rule: str, meter: str, action: str, ends_utc: Sequence[datetime]) -> str:
+def _event(look: FindingsQuery, rule: str, meter: str, action: str, ends_utc: Sequence[datetime]) -> str:
     """Grid connection: no change in reading, 2 times."""
     found = Sentence(_RULES.get(rule, words(rule)))
     day = (max(ends_utc) - timedelta(seconds=1)).astimezone(zone(look.site.time_zone)).date()
@@ -181,7 +181,7 @@ def _kind(rule: str, action: str) -> str:
     return sentences((Sentence(_RULES.get(rule, words(rule))), Sentence(_DONE.get(action, ""))), ", ")
 
 
-def _alerts(look: Look) -> list[OpenFinding]:
+def _alerts(look: FindingsQuery) -> list[OpenFinding]:
     """Uses over their limit in the newest complete quarter."""
     project = look.project
     alerts = mart_alerts(look.site, marts_dir=project.project.marts_dir, baselines=project.baselines)
@@ -200,12 +200,12 @@ def _alerts(look: Look) -> list[OpenFinding]:
     return found
 
 
-def _anomalies(look: Look) -> list[OpenFinding]:
+def _anomalies(look: FindingsQuery) -> list[OpenFinding]:
     """Stored anomaly events of the last weeks with readings."""
     return open_anomalies(look.project, look.site, locale=look.locale, as_of_utc=look.as_of_utc)
 
 
-def _faults(look: Look) -> list[OpenFinding]:
+def _faults(look: FindingsQuery) -> list[OpenFinding]:
     """Latches of devices: control stands still until somebody acknowledges."""
     return [
         OpenFinding(
@@ -218,7 +218,7 @@ def _faults(look: Look) -> list[OpenFinding]:
     ]  # fmt: skip
 
 
-def _forecasts(look: Look) -> list[OpenFinding]:
+def _forecasts(look: FindingsQuery) -> list[OpenFinding]:
     """Forecasts that the site file asks for and its meters cannot give."""
     return [
         OpenFinding(
@@ -229,7 +229,7 @@ def _forecasts(look: Look) -> list[OpenFinding]:
     ]  # fmt: skip
 
 
-def bill_findings(look: Look) -> list[OpenFinding]:
+def bill_findings(look: FindingsQuery) -> list[OpenFinding]:
     """Bills that differ from what they come to when billed again."""
     books = BillStore(look.project.project.data_dir / "bills", look.project.store)
     found = []
@@ -255,19 +255,19 @@ def bill_findings(look: Look) -> list[OpenFinding]:
     return found
 
 
-def _rules(look: Look) -> list[OpenFinding]:
+def _rules(look: FindingsQuery) -> list[OpenFinding]:
     """Limits of the site's own rules that values are over."""
     project, site = look.project, look.site
     return [*over_limits(project, site, look.now_utc, look.locale), *stale_reports(project, site)]
 
 
-def _failed(look: Look) -> list[OpenFinding]:
+def _failed(look: FindingsQuery) -> list[OpenFinding]:
     """Jobs whose last run failed, live sources that deliver nothing, and live values that nobody judges."""
     found = [_not_working(look, each) for each in not_working(look.project, look.site, look.now_utc)]
     return found + _not_judged(look)
 
 
-def _not_judged(look: Look) -> list[OpenFinding]:
+def _not_judged(look: FindingsQuery) -> list[OpenFinding]:
     """Finding on live values whose limits are too old to judge them by."""
     project, site = look.project.project, look.site
     states = LiveReader(project.live_dir).states(site.site_id) if site.sources else []
@@ -288,17 +288,17 @@ def _not_judged(look: Look) -> list[OpenFinding]:
     return [OpenFinding(**facts, cause="limits_old", at_utc=limits.until_utc, what=what)]
 
 
-def _groups(look: Look) -> list[OpenFinding]:
+def _groups(look: FindingsQuery) -> list[OpenFinding]:
     """Reports of organisations that rest on what has changed since."""
     return stale_group_reports(look.project, look.site)
 
 
-def _failed_anywhere(look: Look) -> list[OpenFinding]:
+def _failed_anywhere(look: FindingsQuery) -> list[OpenFinding]:
     """The same of jobs that are of no single site."""
     return [_not_working(look, each) for each in not_working_anywhere(look.project, look.now_utc)]
 
 
-def _not_working(look: Look, found: Finding) -> OpenFinding:
+def _not_working(look: FindingsQuery, found: Finding) -> OpenFinding:
     facts, since_utc = found.facts, since_of(found)
     source = next((each for each in look.site.sources if each.source_id == facts.get("source")), None)
     streams = () if source is None else dict.fromkeys(f"meter:{each.stream}" for each in source.points)
@@ -312,7 +312,7 @@ def _not_working(look: Look, found: Finding) -> OpenFinding:
     )  # fmt: skip
 
 
-SOURCES: dict[str, Callable[[Look], list[OpenFinding]]] = {
+SOURCES: dict[str, Callable[[FindingsQuery], list[OpenFinding]]] = {
     "devices": _faults,
     "jobs and sources": _failed,
     "EnPI alerts": _alerts,

@@ -22,7 +22,7 @@ from reports.lifecycle.due import due_periods
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
-    from reports.make_report import MadeReport
+    from reports.make_report import StoredReport
     from reports.recompute.figure_sources import Sources
 
 YEAR = 12
@@ -73,17 +73,17 @@ def organisations_of(project: "OpenProject") -> dict[str, Organisation]:
     return {each.organisation: each for each in found}
 
 
-class AsKnown(NamedTuple):
+class PackSources(NamedTuple):
     """The instant whose knowledge all packs of one run tell, and what they are read from: once for all of them."""
 
     sources: "Sources"
     known_at_utc: datetime
 
 
-def as_known(project: "OpenProject", clock: Clock) -> AsKnown:
+def pack_sources(project: "OpenProject", clock: Clock) -> PackSources:
     """The present, for the packs of a run."""
     keep_organisation(project, clock)
-    return AsKnown(project.sources(), project.store.known_at(clock))
+    return PackSources(project.sources(), project.store.known_at(clock))
 
 
 def subjects_of(project: "OpenProject") -> dict[str, Subject]:
@@ -149,11 +149,11 @@ def due_years(project: "OpenProject", subject: Subject, now_utc: datetime, *, ma
 
 
 def make_pack(
-    project: "OpenProject", subject: Subject, pack: str, year: int, clock: Clock, *, known: AsKnown,
+    project: "OpenProject", subject: Subject, pack: str, year: int, clock: Clock, *, known: PackSources,
     maker: str, answers: Sequence[DisclosureAnswer], language: str = "",
     formats: Sequence[str] = ("pdf", "xlsx", "json"),
     run_versions: dict[str, str] | None = None,
-) -> "MadeReport":  # fmt: skip
+) -> "StoredReport":  # fmt: skip
     """Make, store and render a pack of a year from marts that are fresh. Raises BadInput."""
     from reports.make_group_report import make_group_report
     from reports.make_report import make_report

@@ -15,18 +15,18 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period, months_of
 from orchestration.views.series_ids import SERIES, interval_figure
 from reports.datasets.anomalies import AnomalyData
-from reports.datasets.base import Given, Item
+from reports.datasets.base import Item, ReportInput
 from reports.datasets.footprint_figures import FootprintData
 from reports.datasets.project import MEASURES as PROJECT
 from reports.datasets.project import ProjectData
-from reports.datasets.template_ask import Asker
+from reports.datasets.template_queries import TemplateQueries
 from reports.figure_book import FigureBook
-from reports.figures.bill_figures import BillFigures, StandingBill
+from reports.figures.bill_figures import AuditedBill, BillFigures
 from reports.figures.kpi_list import inputs_of
 from reports.recompute.computations import VERSIONS, to_decimal, version_named
-from reports.recompute.figure_again import pinned
+from reports.recompute.figure import pinned
 from reports.recompute.figure_sources import Sources, parse_dates
-from reports.recompute.hours_again import QUARTER
+from reports.recompute.hours import QUARTER
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 OF_EVENTS = ("measured_kwh", "expected_kwh", "kwh", "cost")
 
 
-class KnownFigures:
+class FigureLookup:
     """Figures by id: those of reports and recommendations, then those that somebody asked for a while ago."""
 
     def __init__(self, reports: ReportStore, asked: RequestedFigures, sources: Sources, now_utc: datetime) -> None:
@@ -76,9 +76,9 @@ def completed(figure: Figure, sources: Sources) -> Figure:
     return figure.model_copy(update={"trace": figure.trace.model_copy(update={"inputs": tuple(every)})})
 
 
-def known_figures(project: "OpenProject", sources: Sources, clock: Clock) -> KnownFigures:
+def figure_lookup(project: "OpenProject", sources: Sources, clock: Clock) -> FigureLookup:
     """Figures of reports and those that were asked for."""
-    return KnownFigures(project.reports, RequestedFigures(project.project.data_dir), sources, clock.now_utc())
+    return FigureLookup(project.reports, RequestedFigures(project.project.data_dir), sources, clock.now_utc())
 
 
 def event_ids(
@@ -87,20 +87,20 @@ def event_ids(
     """Event -> measure -> id of the numbers of stored anomaly events of a site."""
     sources = project.sources()
     nothing = Period(label="", start=as_of_utc.date(), end=as_of_utc.date(), time_zone=site.time_zone)
-    given = Given(site=site, period=nothing, as_of_utc=as_of_utc, sources=sources, versions={})
+    given = ReportInput(site=site, period=nothing, as_of_utc=as_of_utc, sources=sources, versions={})
     data = AnomalyData(given)
     book = FigureBook(
         report_id=f"anomalies/{site.site_id}", revision=0, as_of_utc=as_of_utc, is_synthetic=site.is_simulated
     )
-    ask = Asker(given, {"anomalies": data}, book)
+    ask = TemplateQueries(given, {"anomalies": data}, book)
     items = {each: item for each in events if (item := data.item(each)) is not None}
     made = {name: {of: ask.question(f"anomalies.{of}", item) for of in OF_EVENTS} for name, item in items.items()}
-    ids = project.kept_ids(book.figures(), clock)
+    ids = project.store_figures(book.figures(), clock)
     return {name: {of: ids.of(figure) for of, figure in figures.items()} for name, figures in made.items()}
 
 
 def bill_ids(
-    project: "OpenProject", site: Site, bills: Sequence[StandingBill], *, as_of_utc: datetime, clock: Clock
+    project: "OpenProject", site: Site, bills: Sequence[AuditedBill], *, as_of_utc: datetime, clock: Clock
 ) -> dict[tuple[str, str], dict[str, str]]:
     """Bill and line (empty: the whole bill) -> id of what was billed, what was expected, and the difference.
 
@@ -109,7 +109,7 @@ def bill_ids(
     figures = BillFigures(site, bills, as_of_utc=as_of_utc)
     lines = [(bill, line) for bill in bills for line in (None, *(bill.audit.lines if bill.audit is not None else ()))]
     made = {(bill.bill_id, "" if line is None else line.id): figures.of(bill, line) for bill, line in lines}
-    ids = project.kept_ids(figures.book.figures(), clock)
+    ids = project.store_figures(figures.book.figures(), clock)
     return {at: {of: ids.of(each) for of, each in of_bill._asdict().items()} for at, of_bill in made.items() if of_bill}
 
 
@@ -125,7 +125,7 @@ def project_ids(
     """Measure -> id of the numbers of what an M&V project saved, by its baseline; nothing of one that is another."""
     span = Period(label=f"{found.start}/{found.end}", start=found.start, end=found.end, time_zone=site.time_zone)
     sources, name = project.sources(), found.project_id
-    given = Given(
+    given = ReportInput(
         site=site, period=span, as_of_utc=as_of_utc, sources=sources, versions={}, project_versions={name: version},
         confidence=found.confidence,
     )  # fmt: skip
@@ -133,10 +133,10 @@ def project_ids(
         report_id=f"project/{site.site_id}/{name}/{span.label}", revision=0, as_of_utc=as_of_utc,
         is_synthetic=sources.has_synthetic(site, span, as_of_utc),
     )  # fmt: skip
-    ask, item = Asker(given, {"project": ProjectData(given)}, book), Item(name, name, f"project:{name}", span)
+    ask, item = TemplateQueries(given, {"project": ProjectData(given)}, book), Item(name, name, f"project:{name}", span)
     energies = {of: each for of, each in found.model_dump().items() if of.endswith("_kwh") and of in PROJECT}
     made = {of: ask.question(f"project.{of}", item) for of in energies}
-    ids = project.kept_ids(book.figures(), clock)
+    ids = project.store_figures(book.figures(), clock)
     return {of: ids.of(each) for of, each in made.items() if each.value == to_decimal(energies[of])}
 
 
@@ -156,19 +156,19 @@ def footprint_ids(
     if span.start.day != 1 or span.end.day != 1:
         return {}
     sources = project.sources()
-    given = Given(site=site, period=span, as_of_utc=as_of_utc, sources=sources, versions={})
+    given = ReportInput(site=site, period=span, as_of_utc=as_of_utc, sources=sources, versions={})
     book = FigureBook(
         report_id=f"footprint/{site.site_id}/{span.start}/{span.end}",
         revision=0,
         as_of_utc=as_of_utc,
         is_synthetic=sources.has_synthetic(site, span, as_of_utc),
     )
-    ask = Asker(given, {"footprint": FootprintData(given)}, book)
+    ask = TemplateQueries(given, {"footprint": FootprintData(given)}, book)
     spans = {None: span} | {each.start: each for each in months_of(span)}
     made = {}
     for measure, carrier, month in queries:
         scope = f"carrier:{carrier}" if carrier else f"site:{site.site_id}"
         item = Item(key=carrier, label=carrier or site.name, scope=scope, period=spans[month])
         made[measure, carrier, month] = ask.question(f"footprint.{measure}", item)
-    ids = project.kept_ids(book.figures(), clock)
+    ids = project.store_figures(book.figures(), clock)
     return {key: (figure.value, ids.of(figure)) for key, figure in made.items()}

@@ -60,7 +60,7 @@ def prove(
     ids = opened.reports.figure_ids()
     stored = len(ids)
     ids = some_of(ids, sample, seed=seed)
-    equal, differing = figures_again(opened, ids, progress)
+    equal, differing = recompute_figures(opened, ids, progress)
     found += differing
     mode = simulate_only(opened.store, reason="restored from a backup", clock=clock)
     if not opened.project.settings.paths.lake:
@@ -90,7 +90,7 @@ def some_of(ids: list[str], sample: int | None, *, seed: int) -> list[str]:
     return random.Random(seed).sample(ids, sample)  # noqa: S311 - a choice to look at, no secret
 
 
-def erased_behind(store: Store, traced: TraceReport) -> list[str]:
+def erasure_notes(store: Store, traced: TraceReport) -> list[str]:
     """Sentences about meters whose readings were erased after the figure was made, of the sites that it rests on."""
     sites = {each.id.split("/")[0] for each in traced.inputs if each.kind == "lake"}
     made_utc = traced.figure.trace.as_of_utc
@@ -100,7 +100,7 @@ def erased_behind(store: Store, traced: TraceReport) -> list[str]:
     ]  # fmt: skip
 
 
-def figures_again(opened: OpenProject, ids: Sequence[str], progress: Progress) -> tuple[int, list[Problem]]:
+def recompute_figures(opened: OpenProject, ids: Sequence[str], progress: Progress) -> tuple[int, list[Problem]]:
     """Number of figures that are the same when they are computed again, and those that are not."""
     equal, found = 0, list[Problem]()
     if not ids:
@@ -117,7 +117,7 @@ def figures_again(opened: OpenProject, ids: Sequence[str], progress: Progress) -
             continue
         equal += bool(traced.is_equal)
         # What it was made of was erased since: the figure stands, and nobody can make it again.
-        if not traced.is_equal and not erased_behind(opened.store, traced):
+        if not traced.is_equal and not erasure_notes(opened.store, traced):
             found.append(
                 Problem(f"figure {figure_id}", f"computed again it is {traced.recomputed}, not {traced.figure.value}")
             )

@@ -14,7 +14,7 @@ from data_quality.contracts.reporting.figure import KPI, REGISTER_KPI, Figure, T
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, months_after, zone
 from reports.recompute.computations import code_sha256
-from reports.recompute.hours_again import QUARTER
+from reports.recompute.hours import QUARTER
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject

@@ -10,10 +10,10 @@ from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.open_finding import FindingEvent, OpenFinding, standing
+from data_quality.contracts.reporting.open_finding import FindingEvent, OpenFinding, state_after
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from reports.figures.bill_figures import BillState, StandingBill
+from reports.figures.bill_figures import AuditedBill, BillState
 from reports.pages.findings import BILLS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def site_bills(
     now_utc: datetime,
     as_of_utc: datetime | None = None,
     period: Period | None = None,
-) -> list[StandingBill]:
+) -> list[AuditedBill]:
     """In order of their periods, as known at T. period: those that reach into it."""
     books = BillStore(project.project.data_dir / "bills", project.store)
     events = AlertEvents(project.store).of_site(site.site_id, as_of_utc=as_of_utc)
@@ -40,7 +40,7 @@ def site_bills(
         audit = Reconciliation.model_validate(rows[-1]["audit"]) if rows else None
         at_utc = rows[-1]["recorded_at_utc"] if rows else None
         found.append(
-            StandingBill(
+            AuditedBill(
                 bill_id=bill_id, bill=bill, audit=audit, checked_at_utc=at_utc, events=tuple(mine),
                 state="draft" if bill.is_draft else _state(audit, mine, at_utc, now_utc),
                 refused="" if audit else _refusal(bill, site),
@@ -49,7 +49,7 @@ def site_bills(
     return found
 
 
-def the_bill(bills: Sequence[StandingBill], bill_id: str) -> StandingBill:
+def the_bill(bills: Sequence[AuditedBill], bill_id: str) -> AuditedBill:
     """The bill whose id starts so. Raises BadInput (unknown_bill) for none, or several."""
     found = [each for each in bills if bill_id and each.bill_id.startswith(bill_id)]
     if len(found) != 1:
@@ -74,7 +74,7 @@ def _state(
     if audit.verdict == "agrees":
         return "matches"
     # An audit with another outcome is another case: then what was said of the one before holds no more.
-    state, _ = standing(events, at_utc=at_utc, now_utc=now_utc)
+    state, _ = state_after(events, at_utc=at_utc, now_utc=now_utc)
     return _DECIDED.get(state, "differs")
 
 

@@ -82,7 +82,7 @@ def value_range(site: Site, device_id: str, capability: str) -> tuple[float, flo
     return limits.min_value, limits.max_value, limits.unit
 
 
-def most_by_hand(site: Site, device_id: str, capability: str, mode: Mode) -> float:
+def manual_limit(site: Site, device_id: str, capability: str, mode: Mode) -> float:
     """The greatest value that a mode lets a person set, to what the device can be told; below PARTIAL that of PARTIAL.
 
     A device that ends no set-point by itself has it in every mode.

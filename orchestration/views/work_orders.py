@@ -16,7 +16,7 @@ from data_quality.contracts.reporting.work_order import PRIORITIES, OrderState, 
 from data_quality.contracts.sentence import Sentence, parts_of
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, zone
-from orchestration.views.open_findings import Standing
+from orchestration.views.open_findings import FindingStatus
 from reports.pages.tasks import Task, in_letters, title_text
 from reports.texts.locales import moment
 
@@ -112,7 +112,7 @@ def tasks_of(
     project: "OpenProject", site: Site, finding_id: str = "", *, as_of_utc: datetime | None = None
 ) -> list[Task]:
     """Orders of a site as pages show them, or those that were made of a finding."""
-    known = WorkOrders(project.store).standing(site.site_id, as_of_utc=as_of_utc)
+    known = WorkOrders(project.store).current(site.site_id, as_of_utc=as_of_utc)
     return [task_of(project, site, each) for each in known if finding_id in ("", each.source_id)]
 
 
@@ -145,14 +145,14 @@ def orders_csv(orders: Iterable[WorkOrder]) -> str:
 
 def orders_to_notify(
     project: "OpenProject", site: Site, person_id: str, notified: Collection[str]
-) -> list[tuple[Standing, str]]:
+) -> list[tuple[FindingStatus, str]]:
     """Open orders for the notices of a person, each with the name of its case.
 
     Their own, and those that nobody has who is told of anything; an order that is given to another is another case.
     """
     return [
         (
-            Standing(
+            FindingStatus(
                 OpenFinding(
                     site_id=site.site_id, source=SOURCE, cause=each.order_id, severity=each.severity,
                     stored_id=each.order_id, what=Sentence("Task {0}: {1}", each.priority, title_text(each)),
@@ -162,7 +162,7 @@ def orders_to_notify(
             ),
             f"{each.state}.{each.assignee}",
         )
-        for each in WorkOrders(project.store).standing(site.site_id)
+        for each in WorkOrders(project.store).current(site.site_id)
         if each.is_open and (each.assignee == person_id or each.assignee not in notified)
     ]  # fmt: skip
 

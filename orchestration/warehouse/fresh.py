@@ -76,7 +76,7 @@ def freshen_marts(project: OpenProject, *, clock: Clock, doing: Doing) -> bool:
     ]
     is_any, done, red = bool(waiting), 0, list[RunFailed]()
     while waiting:
-        from orchestration.warehouse.local_build import PARTS, make_marts
+        from orchestration.warehouse.local_build import PARTS, build_site_marts
 
         stage, ranges = waiting.pop(0)
         begins, ends = min(split_key(first)[0] for first, _ in ranges), max(split_key(last)[0] for _, last in ranges)
@@ -84,7 +84,7 @@ def freshen_marts(project: OpenProject, *, clock: Clock, doing: Doing) -> bool:
         sites = split_key(ranges[0][0])[1] if len(ranges) == 1 else f"{len(ranges)} sites"
         text = f"{sites}: making the {TITLES[stage]} of {months}"
         try:
-            for number, part in enumerate(make_marts(project, stage, ranges, clock=clock)):
+            for number, part in enumerate(build_site_marts(project, stage, ranges, clock=clock)):
                 doing(text, part, done=done * PARTS + number, of=(done + 1 + len(waiting)) * PARTS)
         except RunFailed as fault:
             if len(ranges) == 1:

@@ -32,7 +32,9 @@ BLOCKING = ("readings_may_be_believed", "readings_keep_their_contract", "day_mar
 PARTS = 3
 
 
-def make_marts(project: OpenProject, stage: str, ranges: Sequence[tuple[str, str]], *, clock: Clock) -> Iterator[str]:
+def build_site_marts(
+    project: OpenProject, stage: str, ranges: Sequence[tuple[str, str]], *, clock: Clock
+) -> Iterator[str]:
     """Check, compute and publish months of sites in one build; of each part of the work it says what, before it is
     done.
 
@@ -50,7 +52,7 @@ def make_marts(project: OpenProject, stage: str, ranges: Sequence[tuple[str, str
             # What a test says, it says of the whole build: told once.
             nodes = (node for node in making.outcome.nodes if not place or node.resource_type != "test")
             # Leave word of a build; it appears whole.
-            made = MadeMarts(
+            made = MartBuild(
                 run_id=making.run_id,
                 at_utc=now_utc,
                 stage=stage,
@@ -179,7 +181,7 @@ QUALITY, READINGS, EXPECTED = "core_lake__month_quality", "core_lake__15min_read
 PUBLISHED = {"kpi": "core_marts__published", "enpi": "core_enpi__published"}
 
 
-class MadeMarts(Model):
+class MartBuild(Model):
     """One build of a stage over months of a site. assets: those of the graph outside of dbt that were made, with the
     facts that the graph shows of them; checks: verdicts by the name of the asset check; nodes: what became of dbt's.
     """
@@ -194,11 +196,11 @@ class MadeMarts(Model):
     nodes: tuple[NodeOutcome, ...]
 
 
-def untold(data_dir: Path) -> Iterator[tuple[Path, MadeMarts]]:
+def untold(data_dir: Path) -> Iterator[tuple[Path, MartBuild]]:
     """The builds that Dagster does not know of yet, the oldest first; one in the form of another version is dropped."""
     for path in sorted((data_dir / FOLDER).glob("*.json")):
         try:
-            yield path, MadeMarts.model_validate_json(path.read_bytes())
+            yield path, MartBuild.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             # Another process told of it meanwhile.
             continue

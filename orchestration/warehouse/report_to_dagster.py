@@ -18,7 +18,7 @@ from orchestration.partitions import PLACE, SITES, place_of
 from orchestration.previews import Preview, table
 from orchestration.warehouse.dbt_graph import dbt_graph
 from orchestration.warehouse.lake_previews import newest_load, quality_tables
-from orchestration.warehouse.local_build import PUBLISHED, QUALITY, READINGS, MadeMarts, untold
+from orchestration.warehouse.local_build import PUBLISHED, QUALITY, READINGS, MartBuild, untold
 from orchestration.warehouse.mart_previews import PREVIEWED, mart_preview
 
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
@@ -59,7 +59,7 @@ def partitioned(project: OpenProject, stage: str) -> set[str]:
     return {each.key for each in graph.stages[stage].assets if each.is_partitioned}
 
 
-def previews_of(project: OpenProject, made: MadeMarts) -> dict[str, dict[str, Preview]]:
+def previews_of(project: OpenProject, made: MartBuild) -> dict[str, dict[str, Preview]]:
     """Previews as the graph's own run would show on the pages of the assets now; none of a site that is gone."""
     site = project.sites.get(made.site_id)
     if site is None:
@@ -82,7 +82,7 @@ def previews_of(project: OpenProject, made: MadeMarts) -> dict[str, dict[str, Pr
     return found
 
 
-def events_of(made: MadeMarts, by_month: set[str], previews: Mapping[str, Mapping[str, Preview]]) -> Iterator[Event]:
+def events_of(made: MartBuild, by_month: set[str], previews: Mapping[str, Mapping[str, Preview]]) -> Iterator[Event]:
     """Assets first, then the verdicts on them. previews: shown with the newest month of an asset alone."""
     months = [name.partition("|")[2] for name in made.months]
     keys = [dg.MultiPartitionKey({"month": f"{month}-01", PLACE: place_of(made.site_id)}) for month in months]

@@ -22,7 +22,7 @@ from orchestration.open_project import OpenProject
 from orchestration.web import api, draw, pages
 from orchestration.web.api import live_api
 from orchestration.web.cache import PACKING
-from orchestration.web.middleware import Porch
+from orchestration.web.middleware import AccessMiddleware
 from orchestration.web.people.sign_in import SignIn
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.request_context import Allowances, Nav, SignedIn
@@ -43,7 +43,7 @@ def make_app(
     origins: Collection[str] = (),
 ) -> FastAPI:
     """The application over one project. signed_in: who stands behind a request; without it sign_in says so, and
-    without that a sign-in over the project's own people. hosts, origins: see Porch.
+    without that a sign-in over the project's own people. hosts, origins: see AccessMiddleware.
     """
     # FastAPI would work out every route anew for each application that includes its router, at the first request.
     app = FastAPI(
@@ -67,7 +67,7 @@ def make_app(
     app.add_exception_handler(ToBeSigned, hand_out)
     # Streams are left as they are. Inside of the porch, whose headers every answer has.
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=PACKING)
-    app.add_middleware(Porch, state=state, hosts=hosts, origins=origins)
+    app.add_middleware(AccessMiddleware, state=state, hosts=hosts, origins=origins)
     return app
 
 

@@ -11,16 +11,16 @@ from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 
 # A file of this kind is no meter's.
 PDF = ".pdf"
 MEND = "choose the bill as PDF, CSV, XLSX or a picture of it"
 
 
-def bill_store(ask: Ask) -> BillStore:
+def bill_store(ctx: Context) -> BillStore:
     """The bills of the project."""
-    return BillStore(ask.project.project.data_dir / "bills", ask.project.store)
+    return BillStore(ctx.project.project.data_dir / "bills", ctx.project.store)
 
 
 def bill_in(path: Path) -> SupplierBill:
@@ -53,13 +53,13 @@ def bills_in(paths: Iterable[Path]) -> tuple[dict[Path, SupplierBill], dict[Path
     return found, wrong
 
 
-def keep_bill(ask: Ask, site: Site, path: Path, bill: SupplierBill) -> str:
+def keep_bill(ctx: Context, site: Site, path: Path, bill: SupplierBill) -> str:
     """Store a bill, once for its file, and check it; its id."""
-    books = bill_store(ask)
+    books = bill_store(ctx)
     bill_id = next((row["bill_id"] for row in books.bills(site.site_id) if row["source_sha256"] == bill.sha256), "")
     if not bill_id:
-        bill_id = books.keep_bill(path, bill, site_id=site.site_id, clock=ask.clock)
+        bill_id = books.keep_bill(path, bill, site_id=site.site_id, clock=ctx.clock)
         if bill.is_draft:
             return bill_id
-        audit_bills([(bill_id, bill)], books, ask.project.lake, site, clock=ask.clock)
+        audit_bills([(bill_id, bill)], books, ctx.project.lake, site, clock=ctx.clock)
     return bill_id

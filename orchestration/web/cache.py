@@ -21,7 +21,7 @@ from starlette.responses import Response
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import plain
 from orchestration.open_project import OpenProject
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.pages.energy import defused
 
 MOST_BYTES = 24 * 2**20
@@ -84,7 +84,7 @@ def answers_of(project: OpenProject) -> Answers:
 
 def answered(
     request: Request,
-    ask: Ask,
+    ctx: Context,
     stamp: str,
     make: Callable[[], tuple[bytes, str]],
     *,
@@ -94,7 +94,7 @@ def answered(
 
     stamp: what the answer rests on (queries.py: stamp_of); where it is another, so is the key.
     """
-    kept = answers_of(ask.project).get((*_seen_by(request, ask), stamp), make)
+    kept = answers_of(ctx.project).get((*_seen_by(request, ctx), stamp), make)
     vary = "Accept, Accept-Encoding, Cookie, Authorization"
     all_headers = {"ETag": kept.etag, "Cache-Control": "private, no-cache", "Vary": vary}
     all_headers |= headers or {}
@@ -116,7 +116,7 @@ def as_taken(
     return Response(gzip.decompress(packed), media_type=media_type, headers=headers)
 
 
-def _seen_by(request: Request, ask: Ask) -> tuple[Hashable, ...]:
+def _seen_by(request: Request, ctx: Context) -> tuple[Hashable, ...]:
     """Key of an answer beside its stamp: the address, the kind asked for, and the person's rights.
 
     The token of the forms stands in every page of one sign-in.
@@ -125,15 +125,15 @@ def _seen_by(request: Request, ask: Ask) -> tuple[Hashable, ...]:
         request.url.path,
         request.url.query,
         request.headers.get("accept", "") if request.url.path.startswith("/api/") else "",
-        *turn(ask),
-        "" if request.url.path.startswith("/api/") else f"{ask.person.person_id}|{ask.csrf}|{ask.banner}|{ask.looks}",
+        *turn(ctx),
+        "" if request.url.path.startswith("/api/") else f"{ctx.person.person_id}|{ctx.csrf}|{ctx.banner}|{ctx.looks}",
     )
 
 
-def turn(ask: Ask) -> tuple[Hashable, ...]:
+def turn(ctx: Context) -> tuple[Hashable, ...]:
     """The quarter hour and the person's rights: what every kept answer is of, beside what it rests on."""
     # A period such as today begins anew at every site's own midnight, which is a whole quarter hour of UTC.
-    return int(ask.now_utc.timestamp() // 900), tuple(sorted(ask.person.roles)), ask.person.sites, ask.person.tenants
+    return int(ctx.now_utc.timestamp() // 900), tuple(sorted(ctx.person.roles)), ctx.person.sites, ctx.person.tenants
 
 
 BASE = "/api/v1/ems"
@@ -146,7 +146,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 def listed(
     request: Request,
-    ask: Ask,
+    ctx: Context,
     stamp: str,
     make: Callable[[slice], tuple[Rows, int]],
     *,
@@ -161,13 +161,13 @@ def listed(
 
     Raises BadInput (bad_request) for a limit or cursor that is none.
     """
-    limit = whole_number("limit", ask.address.part("limit") or str(usual), most)
+    limit = whole_number("limit", ctx.address.part("limit") or str(usual), most)
     state = hashlib.sha256(stamp.encode()).hexdigest()[:16]
-    start = _start(ask.address.part("cursor"), state)
+    start = _start(ctx.address.part("cursor"), state)
     if PARQUET in request.headers.get("accept", ""):
-        return answered(request, ask, stamp, lambda: (_parquet(plain(make(slice(None))[0])), PARQUET))
+        return answered(request, ctx, stamp, lambda: (_parquet(plain(make(slice(None))[0])), PARQUET))
     if "text/csv" in request.headers.get("accept", ""):
-        return answered(request, ask, stamp, lambda: (_csv(plain(make(slice(None))[0])).encode(), CSV))
+        return answered(request, ctx, stamp, lambda: (_csv(plain(make(slice(None))[0])).encode(), CSV))
 
     def page() -> tuple[bytes, str]:
         end = start + limit
@@ -175,7 +175,7 @@ def listed(
         cursor = base64.urlsafe_b64encode(f"{end}.{state}".encode()).decode().rstrip("=") if end < total else None
         return _json({"rows": rows, **more(), "next": cursor, "total": total}), JSON
 
-    return answered(request, ask, stamp, page)
+    return answered(request, ctx, stamp, page)
 
 
 def whole(make: Callable[[], Rows]) -> Callable[[slice], tuple[Rows, int]]:
@@ -188,9 +188,9 @@ def whole(make: Callable[[], Rows]) -> Callable[[slice], tuple[Rows, int]]:
     return part_of
 
 
-def json_answer(request: Request, ask: Ask, stamp: str, make: Callable[[], Mapping[str, Any]]) -> Response:
+def json_answer(request: Request, ctx: Context, stamp: str, make: Callable[[], Mapping[str, Any]]) -> Response:
     """One answer as JSON."""
-    return answered(request, ask, stamp, lambda: (_json(make()), JSON))
+    return answered(request, ctx, stamp, lambda: (_json(make()), JSON))
 
 
 def _json(document: Mapping[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from assets.readings.drafts.drafting import draft_of
 from assets.readings.drafts.map_draft import MapDraft, glob_of
-from assets.readings.drafts.table_found import look
+from assets.readings.drafts.table_facts import look
 from assets.readings.drafts.write_map import write_maps
 from assets.readings.readers.reader_list import reader_for
 from data_quality.contracts.errors import BadInput
@@ -21,11 +21,11 @@ from data_quality.contracts.text import one_line
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import unit_of
 from orchestration.operations.options import column_map
-from orchestration.operations.signing import site_desk
-from orchestration.web.kept_uploads import KeptUploads
-from orchestration.web.problems import led_on
-from orchestration.web.request_context import Ask
-from orchestration.web.site_texts import held_site, keep_replaced
+from orchestration.operations.signing import edit_record
+from orchestration.web.problems import with_remedies
+from orchestration.web.request_context import Context
+from orchestration.web.site_texts import site_file_of, store_replaced_versions
+from orchestration.web.upload_store import UploadStore
 from orchestration.web.web_call import WebCall
 from reports.pages.reading_upload import MappableTable
 
@@ -51,29 +51,29 @@ def mappable_table(path: Path, site: Site | None, mapping: ColumnMap | None) -> 
     return MappableTable(path.name, columns, {name: value for name, value in keys.items() if name != "match"})
 
 
-def keep_mapped(ask: Ask, uploads: KeptUploads, site: Site | None) -> str:
+def store_column_map(ctx: Context, uploads: UploadStore, site: Site | None) -> str:
     """Keep the map that the form makes of one file of an upload, by whose key it is found. Raises BadInput."""
-    kept, name = ask.form.get("kept", ""), ask.form.get("file", "")
+    kept, name = ctx.form.get("kept", ""), ctx.form.get("file", "")
     file = next((each for each in uploads.files(kept) if each.name == name), None)
     if file is None:
         raise BadInput(f"no file {name[:60]!r} is in this upload", reason="no_upload", mend="choose the file again")
-    made = _mapped(mappable_table(file, site, column_map(uploads.map_of(kept, file))), site, ask.form)
+    made = _mapped(mappable_table(file, site, column_map(uploads.map_of(kept, file))), site, ctx.form)
     uploads.keep_map(kept, file, made.model_dump_json(exclude_defaults=True))
     return kept
 
 
-def keep_for_later(ask: Ask, site: Site, files: Sequence[Path], mapping: ColumnMap) -> None:
+def keep_for_later(ctx: Context, site: Site, files: Sequence[Path], mapping: ColumnMap) -> None:
     """Put the map into the site file for files of such names, as the editor of that file keeps it. Raises BadInput for
     a file that the site's maps would not read.
     """
-    held = held_site(ask, site.site_id)
+    held = site_file_of(ctx, site.site_id)
     drafts = [
         (path, MapDraft(keys=for_later(mapping, path).model_dump(mode="json", exclude_defaults=True)))
         for path in files
     ]  # fmt: skip
-    with led_on({"cannot_patch": "accept the file without the box “Use for later files”"}):
-        desk = site_desk(WebCall(ask), site.site_id)
-        write_maps(held.path, drafts, now_utc=ask.now_utc, desk=desk, keep=partial(keep_replaced, ask, held))
+    with with_remedies({"cannot_patch": "accept the file without the box “Use for later files”"}):
+        desk = edit_record(WebCall(ctx), site.site_id)
+        write_maps(held.path, drafts, now_utc=ctx.now_utc, desk=desk, keep=partial(store_replaced_versions, ctx, held))
 
 
 def for_later(mapping: ColumnMap, file: Path) -> ColumnMap:

@@ -21,8 +21,8 @@ from starlette.responses import HTMLResponse, Response
 
 from data_quality.contracts.access.permissions import Permission, may
 from orchestration.web.cache import answered, as_taken
-from orchestration.web.frame import frame_of, look_undone
-from orchestration.web.request_context import LOOKS, Ask
+from orchestration.web.frame import frame_of, undo_form
+from orchestration.web.request_context import LOOKS, Context
 from reports.pages.address import Address
 from reports.pages.chart import Chart, chart_data, chart_table
 from reports.pages.page import Act, Form, Page, PageBlock, Part, Widget
@@ -99,18 +99,18 @@ def static_file(digest: str, name: str, request: Request) -> Response:
 ADDED = {"device": "Add device", "source": "Add source", "forecast": "Add forecast", "load": "Add sheddable load"}
 
 
-def draw(ask: Ask | None, page: Page, *, status: int = 200, banner: str = "") -> Response:
+def draw(ctx: Context | None, page: Page, *, status: int = 200, banner: str = "") -> Response:
     """The page as an answer. ask: None where nobody is signed in; banner: then what stands above all else."""
-    return HTMLResponse(html_of(ask, page, banner=banner), status_code=status)
+    return HTMLResponse(html_of(ctx, page, banner=banner), status_code=status)
 
 
-def draw_kept(request: Request, ask: Ask, stamp: str, make: Callable[[], Page]) -> Response:
+def draw_cached(request: Request, ctx: Context, stamp: str, make: Callable[[], Page]) -> Response:
     """The page that `make` gives, kept as long as what it rests on is the same (cache.py: answered)."""
-    return answered(request, ask, stamp, lambda: (html_of(ask, make()).encode(), "text/html; charset=utf-8"))
+    return answered(request, ctx, stamp, lambda: (html_of(ctx, make()).encode(), "text/html; charset=utf-8"))
 
 
 def draw_problem(
-    ask: Ask | None,
+    ctx: Context | None,
     *,
     status: int,
     title: str,
@@ -128,43 +128,43 @@ def draw_problem(
         blocks.append(Paragraph(text=mend))
     if form is not None:
         blocks.append(form)
-    address = ask.address if ask is not None else Address(path=path)
+    address = ctx.address if ctx is not None else Address(path=path)
     page = Page(title=title, address=address, parts=(Part(key=key, blocks=tuple(blocks)),), links=links)
-    return draw(ask, page, status=status, banner=banner)
+    return draw(ctx, page, status=status, banner=banner)
 
 
-def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
+def html_of(ctx: Context | None, page: Page, *, banner: str = "") -> str:
     """The page's HTML."""
     locale = page.address.locale
-    if ask is not None and page.lacks:
-        act = next_act(ask, page.lacks)
+    if ctx is not None and page.lacks:
+        act = next_act(ctx, page.lacks)
         page = page.model_copy(update={"first": act, "links": tuple(each for each in page.links if each[0] != act[0])})
     return _environment().get_template("page.html").render(
         page=page,
-        person=None if ask is None else ask.person,
-        csrf="" if ask is None else ask.csrf,
-        banner=banner if ask is None else ask.banner,
-        looks=dict.fromkeys(LOOKS, "") | dict({} if ask is None else ask.looks),
-        frame=None if ask is None else frame_of(ask, page.address),
+        person=None if ctx is None else ctx.person,
+        csrf="" if ctx is None else ctx.csrf,
+        banner=banner if ctx is None else ctx.banner,
+        looks=dict.fromkeys(LOOKS, "") | dict({} if ctx is None else ctx.looks),
+        frame=None if ctx is None else frame_of(ctx, page.address),
         tools=_tools(page),
         lang=locale,
         scripts=_scripts(page),
-        undo=next((each for each in _forms(_blocks(page)) if each.undoes), ask and look_undone(ask, page.address)),
-        now_utc=None if ask is None else ask.now_utc,
+        undo=next((each for each in _forms(_blocks(page)) if each.undoes), ctx and undo_form(ctx, page.address)),
+        now_utc=None if ctx is None else ctx.now_utc,
         ours=lambda text: page_word(text, locale),
         # A report reads as it was published, whoever looks.
-        word=lambda text: page_word(text, "en" if page.told_in else locale),
+        word=lambda text: page_word(text, "en" if page.quoted_locale else locale),
     )  # fmt: skip
 
 
-def next_act(ask: Ask, lacks: str) -> tuple[str, str]:
+def next_act(ctx: Context, lacks: str) -> tuple[str, str]:
     """Next step on a page that shows nothing: add to the site's file, send files, or see data, as the person may."""
-    site, is_now = ask.site().site_id, ask.address.as_of_utc is None
-    data = Address(path="/data", site=site, locale=ask.address.locale).href()
-    if is_now and lacks in ADDED and may(ask.person, Permission.WRITE):
-        return ADDED[lacks], Address(path=f"/settings/sites/{site}", locale=ask.address.locale).href()
+    site, is_now = ctx.site().site_id, ctx.address.as_of_utc is None
+    data = Address(path="/data", site=site, locale=ctx.address.locale).href()
+    if is_now and lacks in ADDED and may(ctx.person, Permission.WRITE):
+        return ADDED[lacks], Address(path=f"/settings/sites/{site}", locale=ctx.address.locale).href()
     return (
-        ("Upload files", f"{data}#upload") if is_now and may(ask.person, Permission.READINGS_PUSH) else ("Data", data)
+        ("Upload files", f"{data}#upload") if is_now and may(ctx.person, Permission.READINGS_PUSH) else ("Data", data)
     )
 
 
@@ -243,7 +243,7 @@ def _picture(svg: str) -> Markup:
 
 def _preview(page: Page) -> Markup:
     """Part of another page, in the words in which that one was written."""
-    context = {"csrf": "", "now_utc": None, "ours": lambda text: page_word(text, page.told_in or "en")}
+    context = {"csrf": "", "now_utc": None, "ours": lambda text: page_word(text, page.quoted_locale or "en")}
     text = (
         _environment()
         .get_template("preview.html")

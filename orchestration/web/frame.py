@@ -16,8 +16,8 @@ from data_quality.contracts.access.permissions import (
 )
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.site_file.site import Site
-from orchestration.views.open_findings import Look, open_findings
-from orchestration.web.request_context import CHANGED, LOOKS, MORE, Ask
+from orchestration.views.open_findings import FindingsQuery, open_findings
+from orchestration.web.request_context import CHANGED, LOOKS, MORE, Context
 from reports.pages.address import Address
 from reports.pages.board import boards
 from reports.pages.page import Form, Input
@@ -67,35 +67,35 @@ class Frame(NamedTuple):
     is_demo: bool
 
 
-def frame_of(ask: Ask, address: Address) -> Frame:
+def frame_of(ctx: Context, address: Address) -> Frame:
     """The frame of a page at the address."""
     found: dict[str, Site] = {}
     # A site file that cannot be read is what the page itself is about.
     with suppress(MeterloomError):
-        found = ask.sites()
+        found = ctx.sites()
     of = [found[address.site]] if address.site in found else [*found.values()]
     # What is set up there is somebody's own.
     is_demo = bool(of) and address.path != START and all(each.is_simulated for each in of)
-    return Frame(_places(ask, address, found), _sites(address, found), _looks(ask, address), address.href(), is_demo)
+    return Frame(_places(ctx, address, found), _sites(address, found), _looks(ctx, address), address.href(), is_demo)
 
 
-def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:
+def _places(ctx: Context, address: Address, sites: dict[str, Site]) -> list[Place]:
     """Places that the person's roles stand for and that they may open, their own board first."""
-    homes, first = homes_of(ask.person, sites.values()), f"/board/{home_board(ask.person, sites.values())}"
+    homes, first = homes_of(ctx.person, sites.values()), f"/board/{home_board(ctx.person, sites.values())}"
     chosen = sites.get(address.site) or next(iter(sites.values()), None)
     hidden = OF_HOME if chosen is None or not is_home(chosen) else set()
     open_ = [
         each
-        for each in ask.nav
+        for each in ctx.nav
         # Who has no board of their own, as an admin, has whatever place they may open.
-        if may(ask.person, each.needs) and (not homes or homes & set(each.homes)) and each.path not in hidden
+        if may(ctx.person, each.needs) and (not homes or homes & set(each.homes)) and each.path not in hidden
     ]
     # One page that has another name at homes is one place.
     open_ = list({each.path: each for each in open_}.values())
     folded = {each.path for each in open_ if each.group == MORE and each.path != first and len(open_) > FEW}
     open_.sort(key=lambda each: (each.path != first, each.path in folded, each.place))
     has_headings = len(open_) - len(folded) > FEW
-    counts = _counts(ask, chosen)
+    counts = _counts(ctx, chosen)
     # A period of one page is no other's.
     kept = {"period": None, "grain": None, "compare": None, "as_of": None}
     return [
@@ -109,27 +109,27 @@ def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:
     ]  # fmt: skip
 
 
-def _counts(ask: Ask, site: Site | None) -> dict[str, int]:
+def _counts(ctx: Context, site: Site | None) -> dict[str, int]:
     """What waits for somebody at the site, by the places that show it; nothing for who may not see it.
 
     Counted once a minute, and again as soon as somebody acted on a finding or a task.
     """
-    if site is None or not (may(ask.person, Permission.ANOMALY_READ) and sees_whole_site(ask.person)):
+    if site is None or not (may(ctx.person, Permission.ANOMALY_READ) and sees_whole_site(ctx.person)):
         return {}
     # A page does not fail for a count: what cannot be read is what the page itself is about.
     with suppress(MeterloomError):
-        project, sees_all = ask.project, not ask.person.sites
+        project, sees_all = ctx.project, not ctx.person.sites
         [acts] = project.store.rows(last_acts(site.site_id))
-        key = (site.site_id, sees_all, ask.now_utc.replace(second=0, microsecond=0), *acts.values())
-        look = partial(Look, project, site, ask.now_utc, with_every_site=sees_all, with_money=False)
+        key = (site.site_id, sees_all, ctx.now_utc.replace(second=0, microsecond=0), *acts.values())
+        look = partial(FindingsQuery, project, site, ctx.now_utc, with_every_site=sees_all, with_money=False)
         return project.cache.once("open_counts", key, lambda: open_counts(look()))
     return {}
 
 
-def open_counts(look: Look) -> dict[str, int]:
+def open_counts(look: FindingsQuery) -> dict[str, int]:
     """Open findings and tasks of a site by the places that show them; a look at every source takes some 30 ms."""
     findings = sum(each.needs_someone for each in open_findings(look).standing)
-    tasks = sum(each.is_open for each in WorkOrders(look.project.store).standing(look.site.site_id))
+    tasks = sum(each.is_open for each in WorkOrders(look.project.store).current(look.site.site_id))
     return {"/board/ops": findings, "/findings": findings, "/tasks": tasks}
 
 
@@ -150,9 +150,9 @@ def _sites(address: Address, found: dict[str, Site]) -> list[SiteLink]:
     return links
 
 
-def look_undone(ask: Ask, address: Address) -> Form | None:
+def undo_form(ctx: Context, address: Address) -> Form | None:
     """Form that gives back a look which was changed a moment ago."""
-    name, _, value = ask.looks.get(CHANGED, "").partition(".")
+    name, _, value = ctx.looks.get(CHANGED, "").partition(".")
     if not name:
         return None
     kept = {name: value, "next": address.href(), "seen": CHANGED}
@@ -160,13 +160,13 @@ def look_undone(ask: Ask, address: Address) -> Form | None:
     return Form(title="View", action="/profile/look", fields=fields, undoes="The view was changed.")
 
 
-def _looks(ask: Ask, address: Address) -> dict[str, list[tuple[str, str, bool]]]:
+def _looks(ctx: Context, address: Address) -> dict[str, list[tuple[str, str, bool]]]:
     words = {
         "theme": {"": "System", "light": "Light", "dark": "Dark"},
         "text": {"": "100 %", "112": "112 %", "125": "125 %"},
         "locale": {"": "English", **{each: rules_of(each).name or each for each in LOOKS["locale"]}},
     }
-    now = {**ask.looks, "locale": "" if address.locale == "en" else address.locale}
+    now = {**ctx.looks, "locale": "" if address.locale == "en" else address.locale}
     return {
         name: [(value, text, value == now.get(name, "")) for value, text in of.items()] for name, of in words.items()
     }

@@ -19,11 +19,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assets.stores.web.audit_events import AuditEvent, note_event
 from controls.gateways.access.http_server import CONNECTION, SHARE
-from orchestration.web.kept_uploads import MULTIPART, UPLOADS, sent_parts
 from orchestration.web.live_socket import over_socket
 from orchestration.web.own_origin import Refused, check_host, check_origin
 from orchestration.web.problems import HIDDEN, Problem, answer, problem_of
 from orchestration.web.request_context import SAFE, TooMany
+from orchestration.web.upload_store import MULTIPART, UPLOADS, sent_parts
 
 METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
 LONGEST_ADDRESS, LARGEST_BODY = 8 * 2**10, 2**20
@@ -82,7 +82,7 @@ class Turns:
                 del self._lines[asker]
 
 
-def asker_of(request: Request, cookie: str) -> str:
+def sender_of(request: Request, cookie: str) -> str:
     """A sign-in, a key, or of a stranger the address. cookie: the name of that of a sign-in."""
     brought = request.headers.get("authorization") or request.cookies.get(cookie)
     if brought:
@@ -90,7 +90,7 @@ def asker_of(request: Request, cookie: str) -> str:
     return request.client.host if request.client else ""
 
 
-class Porch:
+class AccessMiddleware:
     """The layer around the application. hosts: names that this server is reached by; None for one without a network.
     origins: addresses that forms may come from beside the request's own.
     """
@@ -126,7 +126,7 @@ class Porch:
                 receive = await self._read(request, receive)
             # As long as a viewer looks: the stream of live values has places of its own.
             is_endless = scope["path"].endswith(ENDLESS)
-            turn = nullcontext() if is_endless else self._turns.turn(asker_of(request, self._cookie), is_gone)
+            turn = nullcontext() if is_endless else self._turns.turn(sender_of(request, self._cookie), is_gone)
             async with turn:
                 await self._within(scope, receive, outward, request, None if is_endless else REQUEST_S)
         except ClientDisconnect:

@@ -9,29 +9,29 @@ from assets.stores.lake.merges import named_batches
 from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant
-from orchestration.web.energy.energy_given import EnergyQuery, points_of
+from orchestration.web.energy.energy_input import EnergyQuery, points_of
 from orchestration.web.queries import register_names, scope_names
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.figures.trace import Figures, graph
 from reports.pages.why_lineage import SourceFile
 from reports.pages.why_parts import ENERGY, is_hour
-from reports.recompute.bill_again import stored_bill
+from reports.recompute.bill import stored_bill
 from reports.recompute.figure_sources import Sources, parse_span
 
 
-def quarters_of(ask: Ask, figure: Figure) -> list[tuple[datetime, Decimal | None]]:
+def quarters_of(ctx: Context, figure: Figure) -> list[tuple[datetime, Decimal | None]]:
     """The quarter hours of an hour's energy."""
     is_energy = figure.kpi == ENERGY and figure.trace.computation == "scope_kpi"
     if not (is_energy or figure.kpi == REGISTER_KPI) or not is_hour(figure):
         return []
     start = parse_instant(figure.trace.parameters["hour_start_utc"])
-    site = ask.sites()[figure.trace.parameters["site"]]
+    site = ctx.sites()[figure.trace.parameters["site"]]
     day = Period(label=str(figure.start), start=figure.start, end=figure.end, time_zone=site.time_zone)
-    points, _ = points_of(EnergyQuery(ask, site, figure.scope, day, "quarter", has_whys=False), None)
+    points, _ = points_of(EnergyQuery(ctx, site, figure.scope, day, "quarter", has_whys=False), None)
     return [(each.start_utc, each.value) for each in points if start <= each.start_utc < start + timedelta(hours=1)]
 
 
-def files_behind(figure: Figure, figures: Figures, rows: pl.DataFrame) -> list[SourceFile]:
+def source_files_of(figure: Figure, figures: Figures, rows: pl.DataFrame) -> list[SourceFile]:
     """The files of the readings behind a number, in the order of time."""
     lakes = {each.id for node in graph(figure, figures) for each in node.trace.inputs if each.kind == "lake"}
     spans = {lake: parse_span(lake)[1:] for lake in lakes}

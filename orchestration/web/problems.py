@@ -23,7 +23,7 @@ from data_quality.contracts.people import Person
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from orchestration.open_project import OpenProject
 from orchestration.web.own_origin import Refused
-from orchestration.web.request_context import SAFE, Ask, Nav, NotAllowed, NotSignedIn, TooMany, looks_of
+from orchestration.web.request_context import SAFE, Context, Nav, NotAllowed, NotSignedIn, TooMany, display_settings
 from orchestration.web.work import JOBS, BeingBuilt
 from reports.pages.address import Address
 from reports.pages.page import Form, Input
@@ -122,7 +122,7 @@ def problem_of(fault: Exception) -> Problem:
 
 
 @contextmanager
-def led_on(ways: Mapping[str, str]) -> Iterator[None]:
+def with_remedies(ways: Mapping[str, str]) -> Iterator[None]:
     """A refusal inside says what to do about it. ways: by its reason; one that says so itself keeps its own."""
     try:
         yield
@@ -135,7 +135,7 @@ def led_on(ways: Mapping[str, str]) -> Iterator[None]:
 def answer(request: Request, problem: Problem) -> Response:
     """The problem as a program or a person reads it. A lacking role without a way on names who gives roles."""
     if problem.code == "missing_role" and not problem.mend and (asker := getattr(request.state, "person", None)):
-        problem = problem.model_copy(update={"mend": who_gives_roles(request.app.state.project, asker)})
+        problem = problem.model_copy(update={"mend": role_givers(request.app.state.project, asker)})
     if is_for_programs(request) and problem.status == HTTPStatus.ACCEPTED:
         place = problem.headers["Location"]
         document = {"success": True, "job": place.rpartition("/")[2], "detail": problem.detail, "location": place}
@@ -161,12 +161,12 @@ def answer(request: Request, problem: Problem) -> Response:
 
     person, csrf = _asker(request)
     app, banner = request.app.state, banner_of(request)
-    looks = looks_of(request)
+    looks = display_settings(request)
     address = Address(path=request.url.path, locale=_locale(request) or looks["locale"] or "en")
     kept = {"csrf": csrf, "banner": banner, "looks": looks, "nav": app.nav}
-    ask = person and Ask(app.project, person, address, app.clock, **kept)
+    ctx = person and Context(app.project, person, address, app.clock, **kept)
     drawn = draw_problem(
-        ask or None,
+        ctx or None,
         status=problem.status,
         title=problem.title,
         detail=problem.detail,
@@ -180,7 +180,7 @@ def answer(request: Request, problem: Problem) -> Response:
     return drawn
 
 
-def who_gives_roles(project: OpenProject, person: Person) -> str:
+def role_givers(project: OpenProject, person: Person) -> str:
     """Sentence of those who may give that person a role, without names for a tenant; empty where no file says them."""
     try:
         people = project.people.people

@@ -26,7 +26,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_after, zone
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.marts_as_of import is_built, past_folder, seconds_to_build
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from orchestration.web.work import BeingBuilt, work_of
 from reports.assess import Asking
 from reports.pages.address import span
@@ -67,78 +67,78 @@ class Age(NamedTuple):
         return Sentence(pattern, moment(self.marts_utc.astimezone(zone(time_zone)), locale), time_zone)
 
 
-def marts_of(ask: Ask, site: Site) -> MartReader:
+def marts_of(ctx: Context, site: Site) -> MartReader:
     """The site's marts; every page of this process reads them through one memory. Raises as marts_dir_of."""
-    folder, cache = marts_dir_of(ask, site), ask.project.cache
-    if ask.address.as_of_utc is None:
+    folder, cache = marts_dir_of(ctx, site), ctx.project.cache
+    if ctx.address.as_of_utc is None:
         return cache.once("marts", folder, lambda: MartReader(folder))
     # Of past instants one looks at few, and not for long.
     return cache.once("past_marts", folder, lambda: MartReader(folder, most_bytes=MOST_BYTES // 4))
 
 
-def marts_dir_of(ask: Ask, *sites: Site) -> Path:
+def marts_dir_of(ctx: Context, *sites: Site) -> Path:
     """The folder of the marts as known at the instant of the address, or now.
 
     Raises BeingBuilt where they are not there, BadInput (bad_as_of, nothing_known) for an instant that has none.
     """
-    if ask.address.as_of_utc is None:
-        return ask.project.project.marts_dir
-    folder = past_folder(ask.project, sites, instant_of(ask))
+    if ctx.address.as_of_utc is None:
+        return ctx.project.project.marts_dir
+    folder = past_folder(ctx.project, sites, instant_of(ctx))
     if is_built(folder):
         return folder
-    at, named = f"{ask.address.as_of_utc:%Y-%m-%dT%H:%M:%S.%fZ}", [each.site_id for each in sites]
+    at, named = f"{ctx.address.as_of_utc:%Y-%m-%dT%H:%M:%S.%fZ}", [each.site_id for each in sites]
     words = ("web", "past", *(word for each in named for word in ("--site", each)), "--as-of", at)
-    job = work_of(ask.project).ask(
-        words, person_id=ask.person.person_id, now_utc=ask.now_utc, at_once=PAST_AT_ONCE, again_after=_AGAIN_AFTER
+    job = work_of(ctx.project).ask(
+        words, person_id=ctx.person.person_id, now_utc=ctx.now_utc, at_once=PAST_AT_ONCE, again_after=_AGAIN_AFTER
     )
     if job.state == "failed":
         why = job.future.exception() or job.future.result().message
         raise BadInput(f"the marts of then cannot be built: {why}", reason="refused")
-    about_s = seconds_to_build(ask.project) - (ask.now_utc - job.asked_at_utc).total_seconds()
+    about_s = seconds_to_build(ctx.project) - (ctx.now_utc - job.asked_at_utc).total_seconds()
     raise BeingBuilt(job, Sentence("Marts of {0} as known at {1}Z", ", ".join(named), at[:19]), max(about_s, 1))
 
 
-def instant_of(ask: Ask) -> datetime:
+def instant_of(ctx: Context) -> datetime:
     """The instant whose knowledge answers. Raises BadInput (bad_as_of) for one that is yet to come."""
-    as_of, known_at = ask.address.as_of_utc, ask.project.store.known_at(ask.clock)
+    as_of, known_at = ctx.address.as_of_utc, ctx.project.store.known_at(ctx.clock)
     if as_of is not None and as_of > known_at:
         raise BadInput(f"as_of {as_of:%Y-%m-%d %H:%M:%S}Z is yet to come", reason="bad_as_of")
     return as_of or known_at
 
 
-def asking(ask: Ask, sources: Sources | None = None) -> Asking:
+def asking(ctx: Context, sources: Sources | None = None) -> Asking:
     """Inputs of numbers of the requested site. Raises BadInput for an instant that is yet to come."""
-    project, site = ask.project, ask.site()
+    project, site = ctx.project, ctx.site()
 
     def read(name: str, **parts: Any) -> pl.DataFrame:
         # Only who asks the marts waits for those of the past: what a use is held against is made from its readings.
-        return marts_of(ask, ask.sites().get(parts.get("site_id", ""), site))(name, **parts)
+        return marts_of(ctx, ctx.sites().get(parts.get("site_id", ""), site))(name, **parts)
 
     return Asking(
         # First: what is of the future is refused before anything is opened.
-        as_of_utc=instant_of(ask),
+        as_of_utc=instant_of(ctx),
         site=site,
         sources=sources or project.sources(keeps=False),
-        marts_dir=ask.marts_now,
+        marts_dir=ctx.marts_now,
         read=read,
         baselines=project.baselines,
     )
 
 
-def known_then(ask: Ask, sites: Iterable[Site]) -> list[Site]:
+def sites_as_of(ctx: Context, sites: Iterable[Site]) -> list[Site]:
     """The sites of which anything was known at the instant of the address; of now all of them."""
-    as_of_utc = ask.address.as_of_utc
+    as_of_utc = ctx.address.as_of_utc
     if as_of_utc is None:
         return list(sites)
-    return [each for each in sites if newest_entry(ask.project.store, each.site_id, as_of_utc=as_of_utc)]
+    return [each for each in sites if newest_entry(ctx.project.store, each.site_id, as_of_utc=as_of_utc)]
 
 
-def expect_marts(ask: Ask, sites: Iterable[Site]) -> None:
+def expect_marts(ctx: Context, sites: Iterable[Site]) -> None:
     """Have the marts of each built where they are not there, not one after the other. Raises as marts_dir_of."""
     waiting: BeingBuilt | None = None
     for each in sites:
         try:
-            marts_dir_of(ask, each)
+            marts_dir_of(ctx, each)
         except BeingBuilt as fault:
             waiting = fault
         except BadInput as fault:
@@ -149,50 +149,50 @@ def expect_marts(ask: Ask, sites: Iterable[Site]) -> None:
         raise waiting
 
 
-def stamp_of(ask: Ask, site: Site) -> str:
+def stamp_of(ctx: Context, site: Site) -> str:
     """Stamp of all that is shown of a site: another text as soon as marts, readings or the site file are others."""
-    if ask.address.as_of_utc is not None:
+    if ctx.address.as_of_utc is not None:
         # The past is over: its name says all.
-        return past_folder(ask.project, [site], instant_of(ask)).name
+        return past_folder(ctx.project, [site], instant_of(ctx)).name
     # Once an answer, which is of one state of things: it asks the store and looks at every file.
-    if site.site_id not in ask.stamps:
-        entry = newest_entry(ask.project.store, site.site_id)
-        marts = mart_stamp(ask.project.project.marts_dir, site.site_id)
-        ask.stamps[site.site_id] = f"{marts}|{entry}|{site_sha256(site)}"
-    return ask.stamps[site.site_id]
+    if site.site_id not in ctx.stamps:
+        entry = newest_entry(ctx.project.store, site.site_id)
+        marts = mart_stamp(ctx.project.project.marts_dir, site.site_id)
+        ctx.stamps[site.site_id] = f"{marts}|{entry}|{site_sha256(site)}"
+    return ctx.stamps[site.site_id]
 
 
-def stamp_of_uses(ask: Ask, sites: Iterable[Site]) -> str:
+def stamp_of_uses(ctx: Context, sites: Iterable[Site]) -> str:
     """As stamp_of, for answers about energy uses: their baselines and adjustments are a part of it."""
-    known, project = list(sites), ask.project
+    known, project = list(sites), ctx.project
     # Once an answer, as stamp_of: several tiles of a board ask it.
     key = f"uses of {' '.join(each.site_id for each in known)}"
-    if key in ask.stamps:
-        return ask.stamps[key]
+    if key in ctx.stamps:
+        return ctx.stamps[key]
     # Of the past they are made from readings, which are what they were then: no marts of it are waited for.
-    is_past = ask.address.as_of_utc is not None
-    stamps = [site_sha256(each) if is_past else stamp_of(ask, each) for each in known]
+    is_past = ctx.address.as_of_utc is not None
+    stamps = [site_sha256(each) if is_past else stamp_of(ctx, each) for each in known]
     for site in known:
         for each in project.baselines.versions(site.site_id):
             codes = [found.code for found in each.baseline.findings]
             stamps.append(f"{each.baseline_id}@{each.version} {each.status} {each.approved_at_utc} {codes}")
     records = AdjustmentStore(project.store).records(site_id=[each.site_id for each in known])
     stamps += [f"{each.adjustment.adjustment_id} {each.status}" for each in records]
-    ask.stamps[key] = "|".join(stamps)
-    return ask.stamps[key]
+    ctx.stamps[key] = "|".join(stamps)
+    return ctx.stamps[key]
 
 
-def scopes_of(ask: Ask, site: Site, *, has_registers: bool = False) -> dict[str, str]:
+def scopes_of(ctx: Context, site: Site, *, has_registers: bool = False) -> dict[str, str]:
     """The scopes of the site that the person sees, and what they are called. has_registers: those of single registers
     too, of which there is energy and no KPI.
     """
     names = {**scope_names(site), **(register_names(site) if has_registers else {})}
-    return {scope: name for scope, name in names.items() if sees_scope(ask.person, site.site_id, scope)}
+    return {scope: name for scope, name in names.items() if sees_scope(ctx.person, site.site_id, scope)}
 
 
-def scope_of(ask: Ask, site: Site, *, has_registers: bool = False) -> str:
+def scope_of(ctx: Context, site: Site, *, has_registers: bool = False) -> str:
     """The scope that is asked for, of scopes_of. Raises BadInput (unknown_scope) for none of them."""
-    scope, known = ask.scope(), scopes_of(ask, site, has_registers=has_registers)
+    scope, known = ctx.scope(), scopes_of(ctx, site, has_registers=has_registers)
     if scope in known:
         return scope
     near = get_close_matches(scope, known, n=1)
@@ -203,22 +203,22 @@ def scope_of(ask: Ask, site: Site, *, has_registers: bool = False) -> str:
     )
 
 
-def whole_site(ask: Ask) -> Site:
+def whole_site(ctx: Context) -> Site:
     """The site, for who sees all of it. Raises BadInput (unknown_scope) for who sees a part."""
-    site = ask.site()
-    whole = ask.of(scope=f"site:{site.site_id}")
+    site = ctx.site()
+    whole = ctx.of(scope=f"site:{site.site_id}")
     scope_of(whole, site)
     return site
 
 
-def age_of(ask: Ask, site: Site) -> Age:
+def age_of(ctx: Context, site: Site) -> Age:
     """Age of the site's marts, and the months of them that wait to be made anew."""
-    marts_dir, stamp, site_id, cache = marts_dir_of(ask, site), stamp_of(ask, site), site.site_id, ask.project.cache
+    marts_dir, stamp, site_id, cache = marts_dir_of(ctx, site), stamp_of(ctx, site), site.site_id, ctx.project.cache
     readings_to_utc = cache.once("readings_to", (marts_dir, site_id, stamp), lambda: _readings_to(marts_dir, site_id))
-    if ask.address.as_of_utc is not None:
-        return Age(readings_to_utc, ask.address.as_of_utc, is_past=True)
-    turn = int(ask.now_utc.timestamp() // _STALE_FOR.total_seconds())
-    months = cache.once("stale_months", (site_id, stamp, turn), lambda: _stale_of(ask.project, site_id))
+    if ctx.address.as_of_utc is not None:
+        return Age(readings_to_utc, ctx.address.as_of_utc, is_past=True)
+    turn = int(ctx.now_utc.timestamp() // _STALE_FOR.total_seconds())
+    months = cache.once("stale_months", (site_id, stamp, turn), lambda: _stale_of(ctx.project, site_id))
     return Age(readings_to_utc, published_at(marts_dir, site_id), months)
 
 
@@ -249,14 +249,14 @@ def stale_finding(age: Age, period: Period) -> tuple[Finding, ...]:
     return (Finding(code="stale_marts", message=message, facts={"months": len(months)}),)
 
 
-def period_of(ask: Ask, site: Site, age: Age) -> Period:
+def period_of(ctx: Context, site: Site, age: Age) -> Period:
     """The days that are asked for; where none are named the last seven, of readings that ended before the last seven
     with readings.
     """
     usual, newest = "7d", newest_day(site, age)
-    if newest is not None and newest < ask.as_known_utc.astimezone(zone(site.time_zone)).date() - timedelta(days=7):
+    if newest is not None and newest < ctx.as_of_or_now.astimezone(zone(site.time_zone)).date() - timedelta(days=7):
         usual = f"{newest - timedelta(days=6)}/{newest + timedelta(days=1)}"
-    return span(ask.address, time_zone=site.time_zone, now_utc=ask.as_known_utc, usual=usual)
+    return span(ctx.address, time_zone=site.time_zone, now_utc=ctx.as_of_or_now, usual=usual)
 
 
 def newest_day(site: Site, age: Age) -> date | None:
@@ -267,7 +267,7 @@ def newest_day(site: Site, age: Age) -> date | None:
 
 
 def header_of(
-    ask: Ask,
+    ctx: Context,
     site: Site,
     scope: str,
     period: Period,
@@ -279,13 +279,13 @@ def header_of(
 ) -> tuple[PageBlock, ...]:
     """The pickers of a page of the site. has_registers: as scopes_of."""
     return header_blocks(
-        ask.address,
+        ctx.address,
         site_id=site.site_id,
-        scopes=scopes_of(ask, site, has_registers=has_registers),
+        scopes=scopes_of(ctx, site, has_registers=has_registers),
         scope=scope,
         period=period,
         newest=newest_day(site, age),
-        now_utc=ask.as_known_utc,
+        now_utc=ctx.as_of_or_now,
         grains=grains,
         grain=grain,
     )

@@ -1,5 +1,5 @@
 """The context of a request: project, person, query and clock. Every route names the permission that it needs, and is
-given its Ask here, or refused.
+given its Context here, or refused.
 """
 
 import hmac
@@ -61,7 +61,7 @@ class Nav(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ask:
+class Context:
     """One request of a person who may ask it. csrf: the token that an act of this sign-in carries. form: the fields of
     an act; files: what was sent with them (uploads.py: SentFile). banner: what every page says above all else, such as
     that nothing can be written now. looks: of LOOKS, what the browser keeps. nav: places of the side bar.
@@ -86,7 +86,7 @@ class Ask:
         object.__setattr__(self, "now_utc", self.clock.now_utc())
 
     @property
-    def as_known_utc(self) -> datetime:
+    def as_of_or_now(self) -> datetime:
         """The instant whose knowledge answers: that of the address, or now."""
         return self.address.as_of_utc or self.now_utc
 
@@ -95,7 +95,7 @@ class Ask:
         """The folder of the published marts; None where the address asks for another instant."""
         return self.project.project.marts_dir if self.address.as_of_utc is None else None
 
-    def of(self, **changes: Any) -> "Ask":
+    def of(self, **changes: Any) -> "Context":
         """The same question of another address."""
         return replace(self, address=self.address.model_copy(update=changes))
 
@@ -131,7 +131,7 @@ class Ask:
             raise unknown_site(self.address.site, sites, self.project.project.sites_dir)
         return sites[self.address.site]
 
-    def asked_sites(self) -> list[Site]:
+    def selected_sites(self) -> list[Site]:
         """The site that the address names, or every one that the person sees. Raises BadInput as `site`."""
         return [self.site()] if self.address.site else list(self.sites().values())
 
@@ -147,7 +147,7 @@ class Ask:
         visible = {name: each for name, each in groups.items() if all(site.site_id in sites for site in each.sites)}
         return {name: Subject(name, each.name, (each,)) for name, each in sites.items()} | visible
 
-    def asked_subjects(self) -> dict[str, Subject]:
+    def selected_subjects(self) -> dict[str, Subject]:
         """The one that the address names as its site, or every one. Raises BadInput as `site`."""
         if not self.address.site:
             return self.subjects
@@ -271,7 +271,7 @@ class NotAllowed(Exception):
         super().__init__(Sentence("this needs {0}, which these roles have: {1}", permission.value, roles))
 
 
-def looks_of(request: Request) -> dict[str, str]:
+def display_settings(request: Request) -> dict[str, str]:
     """Looks that the browser keeps, empty for anything else; and of a change a moment ago what was before."""
     found = {name: request.cookies.get(name, "") for name in LOOKS}
     looks = {name: value if value in LOOKS[name] else "" for name, value in found.items()}
@@ -281,14 +281,14 @@ def looks_of(request: Request) -> dict[str, str]:
 
 
 def requires(permission: Permission | None, *, takes: tuple[str, ...] = (), shared: tuple[str, ...] = KNOWN) -> Any:
-    """Dependency of a route: its Ask is of somebody who has the permission; with None, of anybody who is signed
+    """Dependency of a route: its Context is of somebody who has the permission; with None, of anybody who is signed
     in. takes: parameters that the route knows beside `shared`; shared: those of every page. An endpoint names the ones
     that change its answer; any other is refused.
 
     Raises NotSignedIn, NotAllowed, and BadInput for an address that cannot be read or a form that is not ours.
     """
 
-    def ask(request: Request) -> Ask:
+    def ctx(request: Request) -> Context:
         app, state = request.app.state, request.state
         found = app.signed_in(request)
         if found is None:
@@ -313,13 +313,13 @@ def requires(permission: Permission | None, *, takes: tuple[str, ...] = (), shar
             if scopes is None and not hmac.compare_digest(getattr(state, "token", "").encode(), csrf.encode()):
                 raise BadInput("this form is not of your sign-in: open the page again", reason="foreign_form")
         form = getattr(state, "form", {})
-        looks = looks_of(request)
+        looks = display_settings(request)
         if "locale" in shared and "locale" not in request.query_params and not request.url.path.startswith("/api/"):
             address = address.model_copy(update={"locale": looks["locale"] or "en"})
         sent = {"form": form, "files": getattr(state, "files", ())}
         kept = {"csrf": csrf, **sent, "banner": fault, "looks": looks, "nav": app.nav}
-        return Ask(app.project, person, address, app.clock, **kept)
+        return Context(app.project, person, address, app.clock, **kept)
 
     # What the test of the table of routes, and the description of the API, read.
-    ask.permission, ask.takes = permission, (*shared, *takes)  # type: ignore[attr-defined]
-    return Depends(ask)
+    ctx.permission, ctx.takes = permission, (*shared, *takes)  # type: ignore[attr-defined]
+    return Depends(ctx)

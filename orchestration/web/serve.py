@@ -55,7 +55,7 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
         hosts=own_hosts(server.bound_url(server.web_port), server.web_url),
         origins=(server.public_url.rstrip("/").lower(),) if server.public_url else (),
     )
-    keep_loaded()
+    freeze_loaded_objects()
     HttpServer(
         app,
         sockets,
@@ -75,7 +75,7 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     ).run()
 
 
-def keep_loaded() -> None:
+def freeze_loaded_objects() -> None:
     """Leave what this process has loaded out of searches for garbage, which hold up a page by a fifth of a second."""
     gc.collect()
     gc.freeze()

@@ -13,12 +13,12 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import BadConfiguration, Problem
 from orchestration.operations.project.check import problems_in
-from orchestration.operations.signing import site_desk
-from orchestration.web.request_context import Ask
+from orchestration.operations.signing import edit_record
+from orchestration.web.request_context import Context
 from orchestration.web.web_call import WebCall
 
 
-class Held(NamedTuple):
+class SiteFile(NamedTuple):
     """A site file. site: None where the file is broken; its id then is the one that its text or its name says."""
 
     site_id: str
@@ -27,49 +27,49 @@ class Held(NamedTuple):
     site: Site | None
 
 
-def save_text(ask: Ask, held: Held, text: str, opened_sha256: str) -> str:
+def save_text(ctx: Context, held: SiteFile, text: str, opened_sha256: str) -> str:
     """Replace the file, whole or not at all, its text before kept. Returns the new tag. Raises BadInput."""
-    call, path, text = WebCall(ask), held.path, text.rstrip("\n") + "\n"
+    call, path, text = WebCall(ctx), held.path, text.rstrip("\n") + "\n"
 
     def checked(copy: Path) -> Site:
         if problems := problems_in(copy, call):
             raise BadConfiguration(problems)
         return load_site(copy)
 
-    with rewritten(path, checked, lambda _: text, site_desk(call, held.site_id), seen=opened_sha256) as site:
+    with rewritten(path, checked, lambda _: text, edit_record(call, held.site_id), seen=opened_sha256) as site:
         if site.site_id != held.site_id:
             message = f"site_id stays {held.site_id!r}: readings are kept by it"
             raise BadConfiguration([Problem(file="", line=1, column=1, message=message)])
         for carrier in Carrier:
             # Two in force on one day are refused here, not with the first bill.
             tariffs_of(site, carrier)
-        keep_replaced(ask, held, site)
+        store_replaced_versions(ctx, held, site)
     return text_tag(path)
 
 
-def keep_replaced(ask: Ask, held: Held, site: Site) -> None:
+def store_replaced_versions(ctx: Context, held: SiteFile, site: Site) -> None:
     """Keep the versions of the site whose file is replaced. site: as it will be."""
-    store = ask.project.store
+    store = ctx.project.store
     for each in (held.site, site):
         if each is not None:
-            keep_site_version(store, each, site_sha256(each), ask.clock)
-    AlertRules(store).record(site, ask.clock, person_id=ask.person.person_id)
+            keep_site_version(store, each, site_sha256(each), ctx.clock)
+    AlertRules(store).record(site, ctx.clock, person_id=ctx.person.person_id)
 
 
-def held_site(ask: Ask, site_id: str) -> Held:
+def site_file_of(ctx: Context, site_id: str) -> SiteFile:
     """The file of a site that the person sees. Raises BadInput (unknown_site)."""
-    folder = ask.project.project.sites_dir
+    folder = ctx.project.project.sites_dir
     try:
-        site = ask.of(site=site_id).site()
-        return Held(site.site_id, site.name, site_file(folder, site.site_id, ask.project.cache), site)
+        site = ctx.of(site=site_id).site()
+        return SiteFile(site.site_id, site.name, site_file(folder, site.site_id, ctx.project.cache), site)
     except BadInput:
         # Whose a broken file is, nobody can tell: it is mended by who sees all sites.
-        path = None if ask.person.sites else broken_sites(folder).get(site_id)
+        path = None if ctx.person.sites else broken_sites(folder).get(site_id)
         if path is None:
             raise
-        return Held(site_id, path.name, path, None)
+        return SiteFile(site_id, path.name, path, None)
 
 
-def texts_folder(ask: Ask, held: Held) -> Path:
+def texts_folder(ctx: Context, held: SiteFile) -> Path:
     """Folder of the site's replaced texts."""
-    return ask.project.project.site_texts_dir / held.site_id
+    return ctx.project.project.site_texts_dir / held.site_id

@@ -21,24 +21,24 @@ from orchestration.operations.readings.ingest import ingest
 from orchestration.starter.interview import Interview
 from orchestration.starter.project_files import STARTER, TARIFFS, Drafted, drafted, site_id_of
 from orchestration.web.bill_files import PDF, bills_in, keep_bill
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from orchestration.web.web_call import WebCall
 from orchestration.web.work import calculate
-from reports.pages.start import Found
+from reports.pages.start import DraftSeries
 
 _HOURS = 7 * 24
 
 
-def is_empty(ask: Ask) -> bool:
+def is_empty(ctx: Context) -> bool:
     """True where no reading of any site is stored yet."""
-    return newest_entry(ask.project.store) == 0
+    return newest_entry(ctx.project.store) == 0
 
 
-def parted(ask: Ask, files: Sequence[Path]) -> tuple[list[Path], dict[Path, SupplierBill], dict[Path, BadInput]]:
+def parted(ctx: Context, files: Sequence[Path]) -> tuple[list[Path], dict[Path, SupplierBill], dict[Path, BadInput]]:
     """Files of meters, bills (PDF), and what of the latter cannot be stored, with the reason."""
     papers = [each for each in files if each.suffix.lower() == PDF]
     rest = [each for each in files if each not in papers]
-    if papers and not may(ask.person, Permission.BILL_UPLOAD):
+    if papers and not may(ctx.person, Permission.BILL_UPLOAD):
         fault = BadInput("bills are stored by analysts", reason="forbidden")
         return rest, {}, dict.fromkeys(papers, fault)
     return rest, *bills_in(papers)
@@ -50,9 +50,9 @@ def draft_of(files: Sequence[Path], answers: Mapping[str, str], maps: Mapping[Pa
     return drafted(site_id_of(answers.get("name", "")), files, interview, maps)
 
 
-def found_in(ask: Ask, files: Sequence[Path], draft: Drafted) -> tuple[list[Found], list[datetime]]:
+def found_in(ctx: Context, files: Sequence[Path], draft: Drafted) -> tuple[list[DraftSeries], list[datetime]]:
     """Meters and drivers of a draft with the readings that the files hold of them, and the hours of their last week."""
-    rows = pl.concat([pl.DataFrame(schema=PARSED_SCHEMA), *_rows(ask, files, draft)])
+    rows = pl.concat([pl.DataFrame(schema=PARSED_SCHEMA), *_rows(ctx, files, draft)])
     power = pl.when(pl.col("unit") == "kwh").then(pl.col("value") * 60 / pl.col("source_minutes")).otherwise("value")
     hours = rows.group_by("meter_id", hour=pl.col("interval_start_utc").dt.truncate("1h")).agg(mean=power.mean())
     last = hours["hour"].max()
@@ -66,7 +66,7 @@ def found_in(ask: Ask, files: Sequence[Path], draft: Drafted) -> tuple[list[Foun
             name = str(stream).partition(".")[0]
             columns[name] = (*columns.get(name, ()), str(column))
     found = [
-        Found(name=draft.site.stream_name(name), columns=columns.get(name, ()), unit=unit,
+        DraftSeries(name=draft.site.stream_name(name), columns=columns.get(name, ()), unit=unit,
               hours=tuple(means.get((name, hour)) for hour in week), rows=counts.get(name, 0))
         for name, unit in {**units, **draft.draft.drivers}.items()
     ]  # fmt: skip
@@ -74,14 +74,14 @@ def found_in(ask: Ask, files: Sequence[Path], draft: Drafted) -> tuple[list[Foun
     return found, [hour.astimezone(local) for hour in week]
 
 
-def make_site(ask: Ask, files: Sequence[Path], answers: Mapping[str, str], maps: Mapping[Path, ColumnMap]) -> str:
+def make_site(ctx: Context, files: Sequence[Path], answers: Mapping[str, str], maps: Mapping[Path, ColumnMap]) -> str:
     """Write the site file, bring readings and bills in, and have the figures calculated; the site's id. Once: a second
     time changes nothing. Raises BadInput, with nothing written, where no reading would be stored or the name is taken.
     """
-    of_meters, bills, _ = parted(ask, files)
-    draft, project = draft_of(of_meters, answers, maps), ask.project
+    of_meters, bills, _ = parted(ctx, files)
+    draft, project = draft_of(of_meters, answers, maps), ctx.project
     readings = [each for each in of_meters if each not in draft.refused and each.suffix.lower() not in TARIFFS]
-    read = partial(preview_file, site=draft.site, lake=project.lake, quarantine=project.quarantine, clock=ask.clock)
+    read = partial(preview_file, site=draft.site, lake=project.lake, quarantine=project.quarantine, clock=ctx.clock)
     reports = [read(each).report for each in readings]
     if not any(each.accepted_rows for each in reports):
         message = next((each.message for each in reports if each.message), "none of these files has a reading")
@@ -100,15 +100,15 @@ def make_site(ask: Ask, files: Sequence[Path], answers: Mapping[str, str], maps:
     with suppress(FileNotFoundError):
         if example != target and example.read_bytes() == (STARTER / "site.yaml").read_bytes():
             example.unlink()
-    answer = ingest(WebCall(ask), readings, draft.site.site_id)
+    answer = ingest(WebCall(ctx), readings, draft.site.site_id)
     for path, bill in bills.items():
-        keep_bill(ask, draft.site, path, bill)
-    calculate(ask, draft.site.site_id, answer)
+        keep_bill(ctx, draft.site, path, bill)
+    calculate(ctx, draft.site.site_id, answer)
     return draft.site.site_id
 
 
-def _rows(ask: Ask, files: Sequence[Path], draft: Drafted) -> Iterator[pl.DataFrame]:
+def _rows(ctx: Context, files: Sequence[Path], draft: Drafted) -> Iterator[pl.DataFrame]:
     for path in files:
         with suppress(BadInput):
             if path not in draft.refused and path.suffix.lower() not in TARIFFS:
-                yield read_file(path, site=draft.site, now_utc=ask.now_utc).rows
+                yield read_file(path, site=draft.site, now_utc=ctx.now_utc).rows

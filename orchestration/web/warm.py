@@ -20,7 +20,7 @@ from reports.content.templates import read_template, template_files
 from reports.pages.address import Address
 from reports.pages.page import Page
 from reports.recompute.figure_sources import Sources
-from reports.recompute.project_again import known_pairs
+from reports.recompute.project import boundary_pairs
 
 # Pulled in by the first board of a home or a site, which would wait for them: plans, signatures and prices in polars.
 _LATE = (
@@ -58,4 +58,4 @@ def read_project_days(sources: Sources, sites: Iterable[Site], baselines: Baseli
     """Read the days of the first M&V projects with a baseline, which the results of a year show."""
     measured = ((site, each) for site in sites for each in project_baselines(site, baselines).items())
     for site, (project_id, version) in islice(measured, _PROJECTS):
-        known_pairs(sources, site, project_of(site, project_id), version, now_utc)
+        boundary_pairs(sources, site, project_of(site, project_id), version, now_utc)

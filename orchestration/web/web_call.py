@@ -13,7 +13,7 @@ from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.operations.operation import Call
 from orchestration.web.queries import instant_of
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from orchestration.web.signing import ASK, SIGNATURE, BrowserSigner, TextSigner, signed_at
 from reports.pages.signers import Signer as FormSigner
 from reports.texts.locales import named
@@ -29,10 +29,10 @@ class WebCall(Call):
     is_signed_in = True
     shows_in_mlflow = False
 
-    def __init__(self, ask: Ask) -> None:
-        super().__init__(ask.project.project.root)
-        self._ask, self.clock = ask, ask.clock
-        self.sites = ask.person.sites
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx.project.project.root)
+        self._ask, self.clock = ctx, ctx.clock
+        self.sites = ctx.person.sites
 
     @cached_property
     def project(self) -> OpenProject:
@@ -84,9 +84,9 @@ class WebCall(Call):
         return chance
 
 
-def signer_of(ask: Ask) -> FormSigner:
+def signer_of(ctx: Context) -> FormSigner:
     """Person who looks, as forms that are signed know them."""
-    people, me = ask.project.people, ask.person.person_id
+    people, me = ctx.project.people, ctx.person.person_id
     return FormSigner(person_id=me, needs_key=has_keys(people), public_key=people.public_keys.get(me, ""))
 
 
@@ -95,7 +95,7 @@ def has_keys(people: People) -> bool:
     return any(each.public_key for each in people.people)
 
 
-def who_else(people: People, role: Role, without: Collection[str]) -> str:
+def others_with_role(people: People, role: Role, without: Collection[str]) -> str:
     """People who can do it instead, in a sentence."""
     others = [each.name for each in people.people if role in each.roles and each.person_id not in without]
     if not others:

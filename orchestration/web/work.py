@@ -24,7 +24,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence
 from orchestration.open_project import OpenProject
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 
 State = Literal["queued", "running", "done", "failed"]
 # Where a job of one's own is asked for.
@@ -176,17 +176,17 @@ def work_of(project: OpenProject) -> Work:
     return project.cache.once("work", "", lambda: Work(str(project.project.root)))
 
 
-def calculate(ask: Ask, site_id: str, answer: Answer) -> None:
+def calculate(ctx: Context, site_id: str, answer: Answer) -> None:
     """Have the months that an ingestion changed calculated, in a process of its own; none where it changed nothing."""
     months = sorted(each.partition("|")[2] for file in dict(answer.result)["files"] for each in file["partitions"])
     if months:
         words = (*_words(site_id), "--period", months[-1])
-        work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc)
+        work_of(ctx.project).ask(words, person_id=ctx.person.person_id, now_utc=ctx.now_utc)
 
 
-def calculation(ask: Ask, site_id: str) -> Job | None:
+def calculation(ctx: Context, site_id: str) -> Job | None:
     """The newest calculation of a site that was begun here, whoever began it."""
-    return work_of(ask.project).newest(_words(site_id))
+    return work_of(ctx.project).newest(_words(site_id))
 
 
 def _words(site_id: str) -> tuple[str, ...]:

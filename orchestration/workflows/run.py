@@ -21,10 +21,10 @@ from data_quality.contracts.workflow import (
     AnomalyOpen,
     ApprovalStep,
     Daily,
-    Done,
     EscalateStep,
     Instance,
     InstanceState,
+    StepResult,
     Workflow,
     instance_id_of,
 )
@@ -52,10 +52,10 @@ def look(at: At, *, by: Person | None = None) -> list[Instance]:
     ledger, workflow, site = WorkflowInstances(at.project.store), at.workflow, at.site
     is_daily, now_utc = isinstance(workflow.trigger, Daily), at.clock.now_utc()
     subjects = subjects_of(workflow, at.project, site, now_utc, with_old=by is not None)
-    known = ledger.standing(site.site_id, workflow.name)
+    known = ledger.current(site.site_id, workflow.name)
     if is_daily:
         subjects = fresh(subjects, [each.subject for each in known])
-    steps = tuple(Done(name=each.name, step=each.step) for each in workflow.ordered())
+    steps = tuple(StepResult(name=each.name, step=each.step) for each in workflow.ordered())
     seen = [
         Instance(
             instance_id=instance_id_of(workflow.name, site.site_id, each.name), workflow=workflow.name,
@@ -149,7 +149,7 @@ def decide(
     return advance(at, instance)
 
 
-def _after(instance: Instance, done: Done, order_id: str = "") -> Instance:
+def _after(instance: Instance, done: StepResult, order_id: str = "") -> Instance:
     """The instance after a step; a step that the definition has only since it began is added."""
     others = [each for each in instance.steps if each.name != done.name]
     place = next((at for at, each in enumerate(instance.steps) if each.name == done.name), len(others))

@@ -23,7 +23,6 @@ from data_quality.contracts.time import parse_day
 from data_quality.contracts.workflow import (
     ApprovalStep,
     CurtailStep,
-    Done,
     EscalateStep,
     Instance,
     MvPlanStep,
@@ -31,6 +30,7 @@ from data_quality.contracts.workflow import (
     OrderStep,
     ReportStep,
     Step,
+    StepResult,
     instance_id_of,
 )
 from orchestration.notices.choices import choices_of, may_be_notified
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
 
-def of(instance: Instance, step: Step) -> Done:
+def of(instance: Instance, step: Step) -> StepResult:
     """A step of an instance as it stands."""
-    return next((each for each in instance.steps if each.name == step.name), Done(name=step.name, step=step.step))
+    return next((each for each in instance.steps if each.name == step.name), StepResult(name=step.name, step=step.step))
 
 
 def order_of(store: Store, instance: Instance) -> WorkOrder:
@@ -63,9 +63,9 @@ def subject_of(at: At, instance: Instance) -> Subject:
     return next((each for each in found if each.name == instance.subject), Subject(instance.subject))
 
 
-def prepared(at: At, step: Step, subject: Subject) -> Done | None:
+def prepared(at: At, step: Step, subject: Subject) -> StepResult | None:
     """A step that only proposes, after its work; None of every other."""
-    done = Done(name=step.name, step=step.step, state="done")
+    done = StepResult(name=step.name, step=step.step, state="done")
     if isinstance(step, CurtailStep):
         return done.with_message(curtailment(at, step, subject))
     if isinstance(step, ReportStep):
@@ -73,9 +73,9 @@ def prepared(at: At, step: Step, subject: Subject) -> Done | None:
     return done.with_message(mv_plan(at, step, subject)) if isinstance(step, MvPlanStep) else None
 
 
-def do(at: At, step: Step, instance: Instance, subject: Subject) -> tuple[Done, str]:
+def do(at: At, step: Step, instance: Instance, subject: Subject) -> tuple[StepResult, str]:
     """The step after it was done, and the id of the order that it made."""
-    done = Done(name=step.name, step=step.step, state="done")
+    done = StepResult(name=step.name, step=step.step, state="done")
     if isinstance(step, OrderStep):
         order = _order(at, step, instance, subject)
         return done.model_copy(update={"told": order.order_id}), order.order_id
@@ -90,7 +90,7 @@ def do(at: At, step: Step, instance: Instance, subject: Subject) -> tuple[Done, 
     raise TypeError(f"step {step.step} is prepared, not done")
 
 
-def _approval(at: At, step: ApprovalStep, instance: Instance, subject: Subject) -> Done:
+def _approval(at: At, step: ApprovalStep, instance: Instance, subject: Subject) -> StepResult:
     """An approval after the role is asked, the next one is, or nobody is left."""
     before, asked_utc = of(instance, step), instance.recorded_at_utc
     level = before.level
@@ -112,7 +112,7 @@ def _yesterday(subject: Subject) -> date:
     return parse_day(subject.name, "day") - timedelta(days=1)
 
 
-def _escalated(at: At, step: EscalateStep, instance: Instance, subject: Subject, done: Done) -> Done:
+def _escalated(at: At, step: EscalateStep, instance: Instance, subject: Subject, done: StepResult) -> StepResult:
     """The step while its task is open, once it was for too long, or after it has ended."""
     before, order = of(instance, step), order_of(at.project.store, instance)
     if not order.is_open:

@@ -9,7 +9,7 @@ from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from assets.stores.ledgers.work_orders import WorkOrders
 from data_quality.contracts.reporting.anomaly_event import Cause
-from data_quality.contracts.reporting.open_finding import OpenFinding, standing
+from data_quality.contracts.reporting.open_finding import OpenFinding, state_after
 from data_quality.contracts.reporting.work_order import WorkOrder
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.alert_rule import peak_rule
@@ -17,7 +17,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, months_after, zone
 from data_quality.contracts.workflow import AnomalyOpen, Daily, MonthClosed, OrderOpen, PeakForecast, Workflow
 from orchestration.views.finding_sources import judged, open_anomalies
-from orchestration.views.open_findings import Look, bill_findings
+from orchestration.views.open_findings import FindingsQuery, bill_findings
 from reports.pages.tasks import title_text
 from reports.texts.locales import moment
 
@@ -78,22 +78,22 @@ def subjects_of(
     if isinstance(trigger, PeakForecast):
         return _peaks(trigger, project, site, now_utc, locale)
     if isinstance(trigger, OrderOpen):
-        orders = WorkOrders(project.store).standing(site.site_id)
+        orders = WorkOrders(project.store).current(site.site_id)
         made = [each for each in orders if each.is_open and each.source_kind in trigger.sources]
         return [Subject(each.order_id, what=title_text(each), order=each) for each in made]
     if isinstance(trigger, AnomalyOpen):
-        causes = {each.event_id: each.cause for each in AnomalyLedger(project.store).standing(site.site_id)}
+        causes = {each.event_id: each.cause for each in AnomalyLedger(project.store).current(site.site_id)}
         found = judged(open_anomalies(project, site, locale=locale), site.alert_rules)
         oldest_utc = now_utc - timedelta(days=trigger.newest_days)
         recent = [each for each in found if with_old or each.at_utc is None or each.at_utc >= oldest_utc]
         found = [each for each in recent if each.severity in trigger.severities]
     else:
-        found = judged(bill_findings(Look(project, site, now_utc, locale=locale)), site.alert_rules)
+        found = judged(bill_findings(FindingsQuery(project, site, now_utc, locale=locale)), site.alert_rules)
         causes = {}
     acts = AlertEvents(project.store).of_site(site.site_id) if found else {}
     waiting = [
         each for each in found
-        if standing(acts.get(each.finding_id, []), at_utc=each.at_utc, now_utc=now_utc)[0] == "open"
+        if state_after(acts.get(each.finding_id, []), at_utc=each.at_utc, now_utc=now_utc)[0] == "open"
     ]  # fmt: skip
     return [Subject(each.finding_id, each, causes.get(each.finding_id)) for each in waiting]
 

@@ -10,7 +10,7 @@ from reports.texts.locales import word
 from reports.writer import words
 
 # A code of the figures that a report tells with more facts under a name of its own.
-TOLD_AS: Mapping[str, str] = {"gap": "gaps", "no_price": "price_gap", "no_factor": "factor_gap"}
+REPORTED_AS: Mapping[str, str] = {"gap": "gaps", "no_price": "price_gap", "no_factor": "factor_gap"}
 NOTES = frozenset({"estimated"})
 ESTIMATES = "e: rests in part on estimated readings."
 Codes = Mapping[str, Sequence[str]]
@@ -74,7 +74,9 @@ def printed_ids(sections: Iterable[Section]) -> list[str]:
     return list(met)
 
 
-def standing(sections: Sequence[Section], figures: Sequence[Figure], reported: Iterable[Finding]) -> list[Finding]:
+def unreported_findings(
+    sections: Sequence[Section], figures: Sequence[Figure], reported: Iterable[Finding]
+) -> list[Finding]:
     """One finding for each code on a printed figure that the report does not tell already."""
     by_id = {figure.figure_id: figure for figure in figures}
     known = {(finding.code, finding.scope) for finding in reported}
@@ -83,7 +85,7 @@ def standing(sections: Sequence[Section], figures: Sequence[Figure], reported: I
         # Told of the whole report, or of the thing itself, it is told of the thing's parts.
         scopes = ("", figure.scope.partition("/")[0])
         for code in figure.findings:
-            if not known & {(each, scope) for each in (code, TOLD_AS.get(code, code)) for scope in scopes}:
+            if not known & {(each, scope) for each in (code, REPORTED_AS.get(code, code)) for scope in scopes}:
                 behind.setdefault(code, []).append(figure)
     return [_finding(code, found) for code, found in behind.items()]
 

@@ -17,7 +17,7 @@ from data_quality.contracts.reporting.report_template import (
 )
 from reports.content.template_charts import ChartWriter, items_about
 from reports.datasets.base import Item
-from reports.datasets.template_ask import Asker
+from reports.datasets.template_queries import TemplateQueries
 from reports.report_content import Block, Cell, Column, Paragraph, Row, Table, Tile, Tiles
 from reports.texts.locales import MISSING, chosen, energy_decimals, period_text, unit_text, word
 from reports.writer import Writer, plain
@@ -29,7 +29,7 @@ MARK_TEXTS = {WAIVED: "w: a finding against this baseline was waived in writing 
 class BlockWriter:
     """Writes one report's blocks: words in the report's language, numbers as the site's locale writes them."""
 
-    def __init__(self, ask: Asker, waived: frozenset[str]) -> None:
+    def __init__(self, ask: TemplateQueries, waived: frozenset[str]) -> None:
         self.ask, self.waived = ask, waived
         self.language = ask.language
         self.write = Writer(ask.given.locale)

@@ -8,7 +8,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import ChartSpec, NumberSpec, SeriesSpec
 from reports.datasets.base import DayPoint, Item, shifted
 from reports.datasets.day_lines import every_day
-from reports.datasets.template_ask import Asker
+from reports.datasets.template_queries import TemplateQueries
 from reports.report_content import Chart, Series
 from reports.texts.locales import chosen, period_text, rules_of, unit_text, word
 
@@ -35,7 +35,7 @@ def completeness_chart(required: Completeness, other: Completeness, language: st
 class ChartWriter:
     """Draws one report's charts; a chart that would show nothing is left out."""
 
-    def __init__(self, ask: Asker, whole: Item) -> None:
+    def __init__(self, ask: TemplateQueries, whole: Item) -> None:
         self.ask, self.whole, self.language = ask, whole, ask.language
         self._keys: set[str] = set()
 
@@ -188,7 +188,7 @@ class ChartWriter:
         return rules_of(self.language).short_months.split()[item.period.start.month - 1]
 
 
-def items_about(ask: Asker, axis: str, about: Item | None) -> list[Item]:
+def items_about(ask: TemplateQueries, axis: str, about: Item | None) -> list[Item]:
     """Rows of an axis; of one thing, its own."""
     found = ask.items(axis, ask.given.period)
     if about is None:

@@ -9,17 +9,17 @@ from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
 from data_quality.contracts.time import period_key, span, zone
-from reports.content.caveats import printed_ids, standing, with_marks
+from reports.content.caveats import printed_ids, unreported_findings, with_marks
 from reports.content.disclosure_data import DataWriter
 from reports.content.findings_table import IN_FRONT, draft_mark, finding_sentence, findings_table, in_front
 from reports.content.register import register_section, with_references
 from reports.content.template_blocks import BlockWriter
 from reports.content.template_periods import check_period
 from reports.content.uncertainty import findings_of, headline_bands, printed_bands, uncertainty_sections
-from reports.datasets.base import Books, Dataset, Given, shifted
+from reports.datasets.base import Books, Dataset, ReportInput, shifted
 from reports.datasets.dataset_registry import make_datasets
 from reports.datasets.enpi_findings import SYNTHETIC, in_order
-from reports.datasets.template_ask import Asker
+from reports.datasets.template_queries import TemplateQueries
 from reports.figure_book import FigureBook
 from reports.gates import period_not_over
 from reports.report_content import Block, Chart, Paragraph, ReportContent, Section, Table
@@ -36,14 +36,14 @@ class Group(NamedTuple):
     """
 
     organisation: Organisation
-    givens: Sequence[Given]
-    asker: Callable[[FigureBook], Asker]
+    givens: Sequence[ReportInput]
+    asker: Callable[[FigureBook], TemplateQueries]
     table: Callable[[BlockWriter], Table]
 
 
 def template_report(
     template: ReportTemplate,
-    given: Given,
+    given: ReportInput,
     *,
     revision: int = 0,
     datasets: Mapping[str, Dataset] | None = None,
@@ -59,11 +59,11 @@ def template_report(
     known = datasets if datasets is not None else datasets_for(template, given)
     booked = [each for each in known.values() if isinstance(each, Books)]
     is_synthetic = _rests_on_synthetic(template, booked, known, group.givens if group else [given])
-    language, name = spoken_in(template, given), report_id_of(template, given)
+    language, name = report_language(template, given), report_id_of(template, given)
     book = FigureBook(report_id=name, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
     for each in booked:
         each.fill(book)
-    ask = Asker(given, known, book, language=language) if group is None else group.asker(book)
+    ask = TemplateQueries(given, known, book, language=language) if group is None else group.asker(book)
     # A dataset of its own book tells in its findings what was waived.
     write = BlockWriter(ask, frozenset() if booked else _waived(given))
     points = DataWriter(write, template.framework, template.template) if template.framework is not None else None
@@ -73,7 +73,7 @@ def template_report(
     reported = _findings(template, given, ask, booked, points, is_synthetic=is_synthetic)
     bands = headline_bands(written, figures := book.figures(), given.sources)
     written += uncertainty_sections(bands, figures, language, given.locale)
-    findings = in_order([*reported, *standing(written, figures, reported), *findings_of(bands)])
+    findings = in_order([*reported, *unreported_findings(written, figures, reported), *findings_of(bands)])
     sections = _with_findings(template, with_marks(written, figures, language), findings, language)
     named = {name: value for each in booked for name, value in each.versions.items()} | dict(run_versions or {})
     return ReportContent(
@@ -104,7 +104,7 @@ def template_report(
 
 
 def _rests_on_synthetic(
-    template: ReportTemplate, booked: Sequence[Books], known: Mapping[str, Dataset], givens: Sequence[Given]
+    template: ReportTemplate, booked: Sequence[Books], known: Mapping[str, Dataset], givens: Sequence[ReportInput]
 ) -> bool:
     # A dataset with a book of its own has read everything already, and knows.
     if booked:
@@ -112,7 +112,7 @@ def _rests_on_synthetic(
     return any(is_synthetic_data(template, each, known) for each in givens)
 
 
-def spoken_in(template: ReportTemplate, given: Given) -> str:
+def report_language(template: ReportTemplate, given: ReportInput) -> str:
     """The language of the words: who asks for one has it, also of a template with one of its own."""
     return given.language or template.language or given.locale
 
@@ -131,7 +131,7 @@ def _with_register(template: ReportTemplate, sections: list[Section], book: Figu
     return [*(with_references(section, numbers, language) for section in sections), register_section(ordered, language)]
 
 
-def _title(template: ReportTemplate, given: Given, language: str) -> str:
+def _title(template: ReportTemplate, given: ReportInput, language: str) -> str:
     """The report's name, with the use or the project that it is about."""
     about = given.project or given.seu
     title = chosen(template.titles, language)
@@ -149,7 +149,7 @@ def printed_order(sections: Sequence[Section], figures: Sequence[Figure]) -> lis
     return [by_id[name] for name in [*met, *(name for name in by_id if name not in met)]]
 
 
-def report_id_of(template: ReportTemplate, given: Given) -> str:
+def report_id_of(template: ReportTemplate, given: ReportInput) -> str:
     """name/site/period, with the use or the project in between where the report is about one, and its language where
     that is not the site's.
     """
@@ -162,13 +162,13 @@ def report_id_of(template: ReportTemplate, given: Given) -> str:
     return "/".join([template.template, given.site.site_id, *about, key])
 
 
-def period_name(template: ReportTemplate, given: Given) -> str:
+def period_name(template: ReportTemplate, given: ReportInput) -> str:
     """The span's shortest name; of a report of any months, as it was asked for."""
     is_named = template.covers == "months" and given.period.label
     return given.period.label if is_named else period_key(given.period.start, given.period.end)
 
 
-def datasets_for(template: ReportTemplate, given: Given) -> dict[str, Dataset]:
+def datasets_for(template: ReportTemplate, given: ReportInput) -> dict[str, Dataset]:
     """The datasets that a template asks, made of what is given."""
     questions = [parse_question(text) for text in questions_of(template)]
     return make_datasets(given, datasets_of(template), in_pack=questions if template.framework is not None else None)
@@ -184,7 +184,7 @@ def questions_of(template: ReportTemplate) -> list[str]:
     return [text for section in template.sections for block in section.blocks for text in block.questions]
 
 
-def is_synthetic_data(template: ReportTemplate, given: Given, known: Mapping[str, Dataset] | None = None) -> bool:
+def is_synthetic_data(template: ReportTemplate, given: ReportInput, known: Mapping[str, Dataset] | None = None) -> bool:
     """True where a reading of the span, or of an earlier one that is asked for, or a baseline is simulated.
 
     known: datasets of which some may rest on readings of a span of their own, and say so.
@@ -208,8 +208,8 @@ def is_synthetic_data(template: ReportTemplate, given: Given, known: Mapping[str
 
 def _findings(
     template: ReportTemplate,
-    given: Given,
-    ask: Asker,
+    given: ReportInput,
+    ask: TemplateQueries,
     booked: Sequence[Books],
     points: DataWriter | None,
     *,
@@ -349,7 +349,7 @@ def _first_sheet(spec: SectionSpec) -> str:
     )
 
 
-def _waived(given: Given) -> frozenset[str]:
+def _waived(given: ReportInput) -> frozenset[str]:
     """Scopes whose approved baseline had a blocking finding: somebody waived it in writing."""
     versions = (*given.versions.values(), *given.project_versions.values())
     found = [v.baseline for v in versions if v.approved_by and v.baseline.is_blocked]

@@ -9,12 +9,12 @@ from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.anomaly_event import CAUSE_TITLES, KIND_TITLES, AnomalyEvent, AnomalyLabel
-from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, standing
+from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, state_after
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, span, zone
-from reports.datasets.base import Given, Item, Leaf, Measure
-from reports.recompute import event_again as again
+from reports.datasets.base import Item, Leaf, Measure, ReportInput
+from reports.recompute import event as again
 from reports.texts.locales import moment, named
 
 NAME = "anomalies"
@@ -37,7 +37,7 @@ class AnomalyData:
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         self.given = given
         self.events = again.events_of(given.sources, given.site.site_id, given.as_of_utc)
         self._by_id = {each.event_id: each for each in self.events}
@@ -91,7 +91,7 @@ class AnomalyData:
         """Kind, cause, times and state of an event; what is ours is a sentence, worded by who shows it."""
         event = self._event(item)
         acts = self._acts.get(event.event_id, [])
-        state, last = standing(acts, at_utc=event.end_utc, now_utc=self.given.as_of_utc)
+        state, last = state_after(acts, at_utc=event.end_utc, now_utc=self.given.as_of_utc)
         if name == "state":
             return Sentence(state), _TONES.get(state, "plain")
         if name == "reason":

@@ -29,7 +29,7 @@ from reports.recompute.figure_sources import Sources
 
 
 @dataclass(frozen=True)
-class Given:
+class ReportInput:
     """Input of one report. marts_dir: published marts, else everything comes from the readings.
 
     versions: SEU -> the baseline that expects. seu: the use that the report is about, where it is about one; project,
@@ -279,7 +279,7 @@ class Dataset(Protocol):
 class OfSite:
     """A dataset without an axis of its own, which can say of an item its name alone; others say more."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         self.given = given
 
     def items(self, axis: str, period: Period) -> list[Item] | None:

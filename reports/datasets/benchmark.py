@@ -18,8 +18,8 @@ from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from data_quality.contracts.yaml_file import problems_of
-from reports.datasets.base import Given, Item, Leaf, Measure, OfSite, nothing
-from reports.recompute.peers import CONFIDENCE, among_peers, hours_text, peers_text, place, row_of
+from reports.datasets.base import Item, Leaf, Measure, OfSite, ReportInput, nothing
+from reports.recompute.peers import CONFIDENCE, hours_text, peer_benchmark, peers_text, place, row_of
 
 NAME = "benchmark"
 
@@ -102,7 +102,7 @@ class BenchmarkData(OfSite):
             if site_id not in hours:
                 return nothing("no_hours")
             measure = measure.removeprefix(BY_HOURS)
-            found = among_peers(self.given.sources, self._peers(period), period, self.given.as_of_utc, hours)
+            found = peer_benchmark(self.given.sources, self._peers(period), period, self.given.as_of_utc, hours)
             row = row_of(found, site_id)
         value, peers = place(row, measure), self._peers(period)
         # Who has no value, or one that is wrong, is not among them.
@@ -174,7 +174,7 @@ class BenchmarkData(OfSite):
 
     def _found(self, period: Period) -> Benchmark | None:
         peers = self._peers(period)
-        return among_peers(self.given.sources, peers, period, self.given.as_of_utc) if peers else None
+        return peer_benchmark(self.given.sources, peers, period, self.given.as_of_utc) if peers else None
 
     def _row(self, site_id: str, period: Period) -> BenchmarkRow | None:
         found = self._found(period)
@@ -186,7 +186,7 @@ class BenchmarkData(OfSite):
         return [read, sources.site_input(site)]
 
 
-def organisation_not_kept(given: Given) -> list[Finding]:
+def organisation_not_kept(given: ReportInput) -> list[Finding]:
     """The finding of an instant at which the organisation's file was not kept yet."""
     kept = organisation_version(given.sources.lake.store, given.as_of_utc)
     if kept is None or kept.recorded_at_utc <= given.as_of_utc:

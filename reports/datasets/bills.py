@@ -15,8 +15,8 @@ from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence, Stored, sentences
 from data_quality.contracts.time import Period, months_of, span
-from reports.datasets.base import Given, Item, Leaf, Measure
-from reports.recompute.bill_again import number, reconciled, stored_bill
+from reports.datasets.base import Item, Leaf, Measure, ReportInput
+from reports.recompute.bill import number, reconciled, stored_bill
 from reports.texts.locales import days_of
 
 NAME = "bills"
@@ -45,7 +45,7 @@ class BillData:
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         self.given = given
         rows = BillStore(Path(), given.sources.lake.store).bills(given.site.site_id)
         known = [row for row in rows if row["recorded_at_utc"] <= given.as_of_utc]

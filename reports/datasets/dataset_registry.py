@@ -23,9 +23,9 @@ from reports.datasets import (
 from reports.datasets import footprint_figures as footprint
 from reports.datasets import quality_figures as quality
 from reports.datasets import site_kpis as site
-from reports.datasets.base import Dataset, Given, Measure
+from reports.datasets.base import Dataset, Measure, ReportInput
 
-MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
+MAKERS: Mapping[str, Callable[[ReportInput], Dataset]] = {
     site.NAME: site.SiteKpis,
     # Before the uses: in a report about a project, baseline and coefficients are the project's.
     project.NAME: project.ProjectData,
@@ -55,7 +55,7 @@ FACTS: Mapping[str, Sequence[str]] = {module.NAME: module.FACTS for module in _M
 
 
 def make_datasets(
-    given: Given, names: Iterable[str], *, in_pack: Sequence[Question] | None = None
+    given: ReportInput, names: Iterable[str], *, in_pack: Sequence[Question] | None = None
 ) -> dict[str, Dataset]:
     """The named datasets, and `site`, whose gaps every report has to name; `performance` names them itself.
 
@@ -68,5 +68,5 @@ def make_datasets(
     made = {name: make(given) for name, make in MAKERS.items() if name in wanted}
     for name, each in made.items():
         if in_pack is not None and isinstance(each, site.SiteKpis):
-            each.want_in_pack(requested for requested in in_pack if requested.dataset == name)
+            each.prefetch_pack(requested for requested in in_pack if requested.dataset == name)
     return made

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Period
 from reports.datasets.base import Item, Leaf, Measure, OfSite
-from reports.recompute import dispatch_again as again
+from reports.recompute import dispatch as again
 
 NAME = "dispatch"
 # Why commands were put back, by the name of a count.

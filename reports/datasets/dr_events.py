@@ -10,8 +10,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence, Stored, sentences
 from data_quality.contracts.time import Period, span, zone
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
-from reports.recompute import dr_event_again as again
+from reports.datasets.base import DayPoint, Item, Leaf, Measure, OfSite, ReportInput
+from reports.recompute import dr_event as again
 from reports.texts.locales import moment, page_word, unit_text
 
 NAME = "dr_event"
@@ -69,7 +69,7 @@ def day_of(event: DrEvent, time_zone: str) -> Period:
     return span(first, first + timedelta(days=1), time_zone)
 
 
-def shed_told(shed_kwh: float, locale: str) -> str:
+def shed_clause(shed_kwh: float, locale: str) -> str:
     """A clause about a shed of either sign, with `{shed}` where the template puts the figure without its sign."""
     sentence = "the event shed {0}" if shed_kwh >= 0 else "the meter used {0} more than the baseline"
     return page_word(Sentence(sentence, "{shed}"), locale)
@@ -84,7 +84,7 @@ class DrEventData(OfSite):
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         super().__init__(given)
         assert given.dr_event is not None  # noqa: S101 - the template's subject
         self.event = given.dr_event
@@ -201,7 +201,7 @@ class DrEventData(OfSite):
         if name == "ramp":
             return self._word("yes" if found.ramp_flag else "no"), "caution" if found.ramp_flag else "plain"
         if name == "told":
-            return shed_told(found.shed_kwh or 0.0, self.given.locale), "plain"
+            return shed_clause(found.shed_kwh or 0.0, self.given.locale), "plain"
         return found.method, "plain"
 
     def _of_score(self, name: str, found: MethodScore) -> tuple[str, Tone]:

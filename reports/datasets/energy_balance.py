@@ -6,7 +6,7 @@ from assets.sites.generation import generation
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from reports.datasets.base import Given, Item, Measure
+from reports.datasets.base import Item, Measure, ReportInput
 from reports.datasets.site_kpis import SiteKpis
 
 NAME = "energy_balance"
@@ -41,7 +41,7 @@ class EnergyBalance(SiteKpis):
     no part of that kind; one that declares neither has no renewable electricity that is known.
     """
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         self.measures = of_site(given.site)
         super().__init__(given, only=f"site:{given.site.site_id}")
 

@@ -13,11 +13,11 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, PublishedKpis, use_item
+from reports.datasets.base import DayPoint, Item, Leaf, Measure, PublishedKpis, ReportInput, use_item
 from reports.datasets.day_lines import UseDays, day_points
 from reports.datasets.enpi_findings import seu_findings
 from reports.recompute import claims
-from reports.recompute.claims import Claim, against_use, claim_of
+from reports.recompute.claims import Claim, claim_of, use_saving_blocker
 from reports.recompute.computations import (
     ASSESSMENT_FIELDS,
     DETECTABLE,
@@ -27,7 +27,7 @@ from reports.recompute.computations import (
     number_of,
 )
 from reports.recompute.figure_sources import Sources
-from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, want_kpis
+from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, prefetch_kpis
 from reports.texts.locales import days_of, word
 from reports.writer import TONES, on_day, standing_of, term_words, words
 
@@ -134,7 +134,7 @@ class EnpiData:
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         self.given = given
         self.use_days = UseDays(
             given.site,
@@ -239,7 +239,7 @@ class EnpiData:
     def against(self, seu: Seu, until: date) -> tuple[Finding, ...]:
         """Reason against a saving of the use in a span that ends on `until` (exclusive)."""
         given = self.given
-        return against_use(
+        return use_saving_blocker(
             given.sources,
             given.site,
             seu,
@@ -296,7 +296,7 @@ class EnpiData:
         if given.marts_dir is None:
             basis = KpiBasis(given.site.site_id, given.as_of_utc)
             prices = [each for day in days for each in claims.prices_of_day(scope, day.local_date)]
-            want_kpis(given.sources, basis, prices)
+            prefetch_kpis(given.sources, basis, prices)
             value = claims.worth(days, scope, lambda each: kpi_row(given.sources, basis, each))
         else:
             site_id, years = given.site.site_id, range(period.start.year, period.end.year + 1)
@@ -347,7 +347,7 @@ def is_sure(result: EnpiResult, locale: str) -> tuple[str, Tone]:
     return ("–" if result.significant is None else word("yes" if result.significant else "no", locale)), "plain"
 
 
-def version_fact(name: str, version: BaselineVersion | None, given: Given) -> str:
+def version_fact(name: str, version: BaselineVersion | None, given: ReportInput) -> str:
     """Fact about the baseline: baseline, model, trained, digest, approval."""
     if version is None:
         return Sentence("none")

@@ -12,8 +12,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, span, zone
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
-from reports.recompute import experiment_again as again
+from reports.datasets.base import DayPoint, Item, Leaf, Measure, OfSite, ReportInput
+from reports.recompute import experiment as again
 from reports.texts.locales import long_date, moment, page_word
 
 NAME = "experiment"
@@ -52,7 +52,7 @@ class ExperimentData(OfSite):
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         super().__init__(given)
         assert given.experiment is not None  # noqa: S101 - the template's subject
         self.experiment = given.experiment

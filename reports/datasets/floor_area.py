@@ -6,9 +6,9 @@ from assets.kpi.from_readings import KpiQuery
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.time import Period
-from reports.datasets.base import Given, Item, Leaf, Measure, OfSite
-from reports.recompute.known_area import LEAST_READ, OF_ENERGY, known_area, read_shares
-from reports.recompute.recomputed_kpis import KpiBasis, want_kpis
+from reports.datasets.base import Item, Leaf, Measure, OfSite, ReportInput
+from reports.recompute.covered_area import LEAST_READ, OF_ENERGY, covered_area, read_shares
+from reports.recompute.recomputed_kpis import KpiBasis, prefetch_kpis
 
 NAME = "floor_area"
 MEASURES: Mapping[str, Measure] = {
@@ -17,10 +17,10 @@ MEASURES: Mapping[str, Measure] = {
 FACTS = ("name",)
 
 
-def known_leaf(given: Given, period: Period, of: str) -> Leaf:
+def known_leaf(given: ReportInput, period: Period, of: str) -> Leaf:
     """The floor area whose energy or water is known in a span."""
     basis = KpiBasis(given.site.site_id, given.as_of_utc)
-    value = known_area(given.sources, given.site, period, basis, of)
+    value = covered_area(given.sources, given.site, period, basis, of)
     about = given.span(period) | ({} if of == OF_ENERGY else {"of": of})
     return Leaf(
         value, "known_floor_area", about, [*given.behind(period), given.sources.definition_input()],
@@ -33,10 +33,10 @@ class FloorAreaData(OfSite):
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         super().__init__(given)
         span = (given.period.start, given.period.end)
-        want_kpis(given.sources, self._basis, [KpiQuery("floor_area_m2", f"site:{given.site.site_id}", *span)])
+        prefetch_kpis(given.sources, self._basis, [KpiQuery("floor_area_m2", f"site:{given.site.site_id}", *span)])
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """The site's floor area, or 0 where some of the energy that it buys was not read."""

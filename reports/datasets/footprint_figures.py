@@ -10,7 +10,7 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import Item, Leaf, Measure, OfSite
-from reports.recompute.footprint_again import (
+from reports.recompute.footprint import (
     ENERGIES,
     account_of,
     carriers_of,

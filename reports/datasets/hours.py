@@ -6,8 +6,8 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Period
 from reports.datasets.base import Item, Leaf, Measure, OfSite
-from reports.recompute.footprint_again import account_of, factor_input
-from reports.recompute.hours_again import findings_of, number
+from reports.recompute.footprint import account_of, factor_input
+from reports.recompute.hours import findings_of, number
 
 NAME = "hours"
 MEASURES: Mapping[str, Measure] = {

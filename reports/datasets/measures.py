@@ -16,8 +16,8 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.measure_cost import lifetime_of
 from data_quality.contracts.time import Period, months_after, span, zone
 from reports.advice_words import scope_name, title_of
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite, nothing
-from reports.recompute.advice_again import advice_input, net_present_value
+from reports.datasets.base import DayPoint, Item, Leaf, Measure, OfSite, ReportInput, nothing
+from reports.recompute.advice import advice_input, net_present_value
 from reports.recompute.stated import stated
 from reports.texts.locales import page_word
 
@@ -66,7 +66,7 @@ class MeasureData(OfSite):
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         super().__init__(given)
         self._today = given.as_of_utc.astimezone(zone(given.site.time_zone)).date()
 
@@ -81,7 +81,7 @@ class MeasureData(OfSite):
         what pays back soonest first; then what lacks a number, the largest saving first.
         """
         given, latest = self.given, months_after(self.given.period.end, 12)
-        stored = Recommendations(given.sources.lake.store).standing(given.site.site_id, as_of_utc=given.as_of_utc)
+        stored = Recommendations(given.sources.lake.store).current(given.site.site_id, as_of_utc=given.as_of_utc)
         found = [
             each for each in stored if given.period.start < each.end <= latest and each.currency == given.site.currency
         ]

@@ -18,7 +18,7 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Numeral, Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_of
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
+from reports.datasets.base import DayPoint, Item, Leaf, Measure, ReportInput, use_item
 from reports.datasets.day_lines import summed
 from reports.datasets.enpi import BASELINE_MEASURES, TERM_FIELDS, EnpiData, is_sure, version_fact
 from reports.datasets.enpi import MEASURES as OF_USES
@@ -60,7 +60,7 @@ NAMED_BATCHES = 5
 class Simulated:
     """Source of the mark on every page; `trace --rows` lists the readings themselves."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         synthetic = [each for each in given.versions.values() if each.baseline.is_synthetic]
         self._baselines = " ".join(f"{each.baseline_id}@{each.version}" for each in synthetic)
         self._rows = _rows_by_batch(given)
@@ -84,7 +84,7 @@ class Simulated:
         return {"rows": rows, "batches": self.named_batches or None, "baselines": self._baselines or None}
 
 
-def _rows_by_batch(given: Given) -> dict[str, int]:
+def _rows_by_batch(given: ReportInput) -> dict[str, int]:
     """Synthetic readings by the batch that brought them, the oldest batch first."""
     # Every stream of a site is much to read; most sites have no batch of simulated rows at all.
     if not given.sources.has_synthetic(given.site, given.period, given.as_of_utc):
@@ -102,10 +102,10 @@ class PerformanceData:
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         self.given, self.uses, self._quality = given, EnpiData(given), QualityData(given)
         self._site = SiteKpis(given, only=f"site:{given.site.site_id}")
-        self._site.want([given.period, *months_of(given.period)], SITE_KPIS)
+        self._site.prefetch([given.period, *months_of(given.period)], SITE_KPIS)
         self._simulated = Simulated(given)
         self.is_synthetic, self.synthetic_facts = self._simulated.is_any, self._simulated.facts
         calendars = given.sources.calendar_inputs(given.site, given.period.start, given.period.end)

@@ -14,14 +14,14 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period
-from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
+from reports.datasets.base import DayPoint, Item, Leaf, Measure, OfSite, ReportInput
 from reports.datasets.day_lines import day_points
 from reports.datasets.enpi import BASELINE_MEASURES, band_measures, baseline_leaf, version_fact
 from reports.datasets.enpi_findings import baseline_findings
-from reports.recompute.claims import against_project_at
+from reports.recompute.claims import project_saving_blocker
 from reports.recompute.computations import baseline_input
-from reports.recompute.group_again import OF_MEMBERS, member_inputs, member_label
-from reports.recompute.project_again import GROUPED, PLANNED, days, number, result
+from reports.recompute.group import OF_MEMBERS, member_inputs, member_label
+from reports.recompute.project import GROUPED, PLANNED, days, number, result
 from reports.texts.locales import days_of, word
 from reports.texts.mv_plan import plan_rows
 from reports.writer import on_day, words
@@ -193,7 +193,7 @@ class ProjectData(OfSite):
 
     def _against(self, project: MvProject, version: BaselineVersion, end: date) -> tuple[Finding, ...]:
         given = self.given
-        return against_project_at(given.sources, given.site, project, version, end=end, as_of_utc=given.as_of_utc)
+        return project_saving_blocker(given.sources, given.site, project, version, end=end, as_of_utc=given.as_of_utc)
 
     def _findings(self, project: MvProject, period: Period) -> list[Finding]:
         given, scope = self.given, f"project:{project.project_id}"
@@ -325,7 +325,7 @@ def _left_out(made: ProjectSavings, member: str) -> str:
     return next((each.code for each in matching if each.code in {TOO_SMALL, *LEFT_OUT}), "")
 
 
-def _adjustment_text(name: str, record: AdjustmentRecord, given: Given) -> str:
+def _adjustment_text(name: str, record: AdjustmentRecord, given: ReportInput) -> str:
     each = record.adjustment
     if name == "amount":
         if each.kwh_per_day is None:

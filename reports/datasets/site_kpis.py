@@ -16,9 +16,9 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of, period_key
-from reports.datasets.base import PRINTED_GRAINS, Given, Item, Leaf, Measure, PublishedKpis, shifted, use_item
+from reports.datasets.base import PRINTED_GRAINS, Item, Leaf, Measure, PublishedKpis, ReportInput, shifted, use_item
 from reports.recompute.figure_sources import Sources
-from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, want_kpis
+from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, prefetch_kpis
 
 NAME = "site"
 MEASURES: Mapping[str, Measure] = {
@@ -43,17 +43,17 @@ _NO_FACTOR = "Energy on days without an emission factor in force is in no emissi
 class KpiRows:
     """kpis: those that are asked; scope: the only one of which they are, None: any."""
 
-    def __init__(self, given: Given, *, kpis: Collection[str], scope: str | None = None) -> None:
+    def __init__(self, given: ReportInput, *, kpis: Collection[str], scope: str | None = None) -> None:
         site_id, marts_dir = given.site.site_id, given.marts_dir
         self._sources, self._basis, self._kpis = given.sources, KpiBasis(site_id, given.as_of_utc), tuple(kpis)
         self._rows = None if marts_dir is None else PublishedKpis(marts_dir, site_id, kpis=kpis, scope=scope)
         self._wanted: set[KpiQuery] = set()
 
-    def want(self, queries: Iterable[KpiQuery]) -> None:
+    def prefetch(self, queries: Iterable[KpiQuery]) -> None:
         """Announce the queries of `of`: what no mart has is then made by one run of the SQL."""
         wanted = {each for each in queries if self._published(each) is None}
         self._wanted |= wanted
-        want_kpis(self._sources, self._basis, wanted)
+        prefetch_kpis(self._sources, self._basis, wanted)
 
     def of(self, scope: str, kpi: str, period: Period) -> KpiRow | None:
         """The KPI of a scope and span; None where nothing was ever read of it."""
@@ -63,7 +63,7 @@ class KpiRows:
             return rows.get(query)
         # Whoever asks for one KPI of a month asks for its others and for other months next: one run answers for all.
         if query not in self._wanted:
-            self.want(KpiQuery(each, scope, *span) for span in _spans_of_year(query) for each in self._kpis)
+            self.prefetch(KpiQuery(each, scope, *span) for span in _spans_of_year(query) for each in self._kpis)
         return kpi_row(self._sources, self._basis, query)
 
     def _published(self, query: KpiQuery) -> PublishedKpis | None:
@@ -109,20 +109,20 @@ class SiteKpis:
 
     measures: Mapping[str, Measure] = MEASURES
 
-    def __init__(self, given: Given, *, only: str | None = None) -> None:
+    def __init__(self, given: ReportInput, *, only: str | None = None) -> None:
         self.given = given
         self._rows = KpiRows(given, kpis=[name for name, each in self.measures.items() if not each.made], scope=only)
 
-    def want(self, spans: Iterable[Period], kpis: Sequence[str]) -> None:
+    def prefetch(self, spans: Iterable[Period], kpis: Sequence[str]) -> None:
         """Say which spans and KPIs of the whole site will be asked: one run of the SQL then answers for all."""
         scope = f"site:{self.given.site.site_id}"
-        self._rows.want(KpiQuery(kpi, scope, span.start, span.end) for span in spans for kpi in kpis)
+        self._rows.prefetch(KpiQuery(kpi, scope, span.start, span.end) for span in spans for kpi in kpis)
 
-    def want_in_pack(self, questions: Iterable[Question]) -> None:
+    def prefetch_pack(self, questions: Iterable[Question]) -> None:
         """Say what a pack of data points asks of the dataset; the findings of every report ask one more KPI."""
         for each in (Question(NAME, _READ, "", ""), *questions):
             span = shifted(self.given.period, each.shift)
-            self.want([span, *months_of(span)], self._leaves(each.measure))
+            self.prefetch([span, *months_of(span)], self._leaves(each.measure))
 
     def _leaves(self, name: str) -> list[str]:
         """The KPIs that a measure is made of; none of what is no measure of the dataset."""

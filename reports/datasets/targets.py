@@ -9,7 +9,7 @@ from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.budgets import EmissionTarget
 from data_quality.contracts.time import Period
 from reports.datasets import footprint_figures as footprint
-from reports.datasets.base import Given, Item, Leaf, Measure, OfSite, nothing
+from reports.datasets.base import Item, Leaf, Measure, OfSite, ReportInput, nothing
 from reports.recompute.stated import target_number, targets_text
 
 NAME = "targets"
@@ -61,7 +61,7 @@ class TargetData(OfSite):
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         super().__init__(given)
         stated = given.site.targets if given.organisation is None else given.organisation.targets
         self._held = tuple(each for each in stated if each.holds_in(given.period.start.year))

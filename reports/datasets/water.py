@@ -6,11 +6,11 @@ from assets.kpi.from_readings import KpiQuery
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.time import Period
-from reports.datasets.base import Given, Item, Leaf, Measure, nothing
+from reports.datasets.base import Item, Leaf, Measure, ReportInput, nothing
 from reports.datasets.floor_area import known_leaf
 from reports.datasets.site_kpis import KpiRows, SiteKpis
-from reports.recompute.known_area import LEAST_READ, OF_WATER, water_read, water_scope
-from reports.recompute.recomputed_kpis import KpiBasis, want_kpis
+from reports.recompute.covered_area import LEAST_READ, OF_WATER, water_read, water_scope
+from reports.recompute.recomputed_kpis import KpiBasis, prefetch_kpis
 
 NAME = "water"
 _TAKEN = "consumption_m3"
@@ -27,16 +27,16 @@ class WaterData(SiteKpis):
 
     measures = MEASURES
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ReportInput) -> None:
         self.given = given
         self._rows = KpiRows(given, kpis=[_TAKEN], scope=water_scope(given.site))
 
-    def want(self, spans: Iterable[Period], kpis: Sequence[str]) -> None:
+    def prefetch(self, spans: Iterable[Period], kpis: Sequence[str]) -> None:
         """Say which spans and measures will be asked."""
         site, (taken, known) = self.given.site, MEASURES
         named = {taken: (taken, water_scope(site)), known: ("floor_area_m2", f"site:{site.site_id}")}
         questions = [KpiQuery(*named[kpi], span.start, span.end) for span in spans for kpi in kpis]
-        want_kpis(self.given.sources, self._basis, questions)
+        prefetch_kpis(self.given.sources, self._basis, questions)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """None: the axis is not its own."""

@@ -22,9 +22,9 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role, person_text
 from data_quality.contracts.time import Clock
 from reports.content.findings_table import at_its_stage
-from reports.gates import SYNTHETIC, against_publication, is_synthetic
+from reports.gates import SYNTHETIC, is_synthetic, publication_blockers
 from reports.lifecycle.revise import stored_content
-from reports.report_content import LifeStep, Participant, ReportContent, ReportLife
+from reports.report_content import LifeStep, Participant, ReportContent, ReportState
 
 Step = Literal["reviewed", "returned", "published", "withdrawn"]
 VERBS: Mapping[str, str] = {
@@ -53,7 +53,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Life:
+class RevisionLifecycle:
     """Steps in the life of revisions. stale: names of a revision's inputs that differ today, from its traces. names:
     of people by person_id, as the people file has them: a decision keeps those of who had a part.
     """
@@ -117,7 +117,7 @@ class Life:
         if done["reviewed"].person_id == person.person_id:
             raise BadInput(f"{person.name} reviewed it and cannot publish it", reason="own_work")
         content = self._content(revision)
-        blockers = against_publication(
+        blockers = publication_blockers(
             content,
             stale=self.stale(revision),
             newest=max(number for report_id, number in self.reports.stored_keys() if report_id == revision.report_id),
@@ -194,37 +194,39 @@ class Life:
         return Outcome(decided, [], content, is_signed=is_kept)
 
 
-def with_life(content: ReportContent, publications: PublicationStore, names: Mapping[str, str]) -> ReportContent:
+def with_revision_state(
+    content: ReportContent, publications: PublicationStore, names: Mapping[str, str]
+) -> ReportContent:
     """The content as its files show it now: with who prepared, reviewed and published it, and no draft once it is out.
 
     names: of people by person_id, as the people file has them now.
     """
-    life = life_at(publications, content.report_id, content.revision, names)
+    life = revision_state_at(publications, content.report_id, content.revision, names)
     return at_its_stage(content.model_copy(update={"life": life}))
 
 
-def life_at(
+def revision_state_at(
     publications: PublicationStore,
     report_id: str,
     revision: int,
     names: Mapping[str, str],
     *,
     as_of_utc: datetime | None = None,
-) -> ReportLife:
+) -> ReportState:
     """Status of a revision at that time (None: now). A signature counts where it holds and is over this content."""
     decisions = publications.decisions(report_id, revision, as_of_utc=as_of_utc)
     kept = publications.signatures(f"{report_id}@{revision}") if decisions else ()
     return stage_of(decisions, kept, maker=publications.maker(report_id, revision), names=names)
 
 
-def lives_at(
+def revision_states_at(
     publications: PublicationStore,
     keys: Iterable[tuple[str, int]],
     names: Mapping[str, str],
     *,
     as_of_utc: datetime | None = None,
-) -> dict[tuple[str, int], ReportLife]:
-    """Lives of many revisions, each as `life_at` says it, from one look at all decisions."""
+) -> dict[tuple[str, int], ReportState]:
+    """Lives of many revisions, each as `revision_state_at` says it, from one look at all decisions."""
     decided, makers = publications.every(as_of_utc=as_of_utc), publications.makers()
     found = {}
     for key in keys:
@@ -235,16 +237,16 @@ def lives_at(
 
 def stage_of(
     decisions: Sequence[Decision], kept: Sequence[Signature], *, maker: str | None, names: Mapping[str, str]
-) -> ReportLife:
+) -> ReportState:
     """Status of a revision after these decisions, oldest first. kept: signatures over acts on it."""
     known = names_then(decisions, names)
     prepared = Participant(person_id=maker, name=known.get(maker, "")) if maker else None
     if not decisions:
-        return ReportLife(prepared=prepared)
+        return ReportState(prepared=prepared)
     steps = {each.step: step_of(each, kept, known) for each in decisions}
     last = decisions[-1]
     status = status_of(last.step, is_synthetic=last.is_synthetic)
-    return ReportLife.model_validate({"status": status, "prepared": prepared, **steps})
+    return ReportState.model_validate({"status": status, "prepared": prepared, **steps})
 
 
 def names_then(decisions: Sequence[Decision], names: Mapping[str, str]) -> dict[str, str]:

@@ -24,7 +24,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 from reports.evidence import manifest as names
 from reports.evidence.archive import ArchiveWriter
-from reports.evidence.lifecycle import names_then, with_life
+from reports.evidence.lifecycle import names_then, with_revision_state
 from reports.evidence.manifest import FORMAT, FigureRun, Manifest, PackChain, PackedFile, PackedReport, PackSignature
 from reports.evidence.pack_inputs import Inputs, gather
 from reports.lifecycle.revise import stored_content
@@ -35,7 +35,7 @@ ROOMS = ("assets", "controls", "data_quality", "dbt_project", "ml", "orchestrati
 Source = bytes | Path
 
 
-class MadePack(Model):
+class WrittenPack(Model):
     """A pack that was written."""
 
     path: Path
@@ -64,7 +64,7 @@ class PackMaker:
 
     def make(
         self, revision: Revision, out: Path, *, signer: Signer, signer_name: str, policy: names.Policy, clock: Clock
-    ) -> MadePack:
+    ) -> WrittenPack:
         """Write the pack under its final name, whole or not at all, and add it to the site's chain.
 
         Raises BadInput for inputs that are too large for one pack or are gone from the lake.
@@ -105,7 +105,7 @@ class PackMaker:
             unfinished.replace(out)
         finally:
             unfinished.unlink(missing_ok=True)
-        return MadePack(
+        return WrittenPack(
             path=out,
             sha256=digest,
             manifest_sha256=link.manifest_sha256,
@@ -122,7 +122,7 @@ class PackMaker:
     ) -> Iterator[tuple[str, Source]]:
         """Every member but manifest and signature, in the order of their names."""
         content = stored_content(self.reports, revision.report_id, revision.revision)
-        shown = with_life(content, self.publications, self.people)
+        shown = with_revision_state(content, self.publications, self.people)
         stem = names.rendered_stem(revision.name, revision.site_id, revision.period, revision.revision)
         found: dict[str, Source] = {f"{stem}.{kind}": render(shown) for kind, render in RENDERERS.items()}
         found[names.CONTENT] = canonical(revision.content)

@@ -16,11 +16,11 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from reports.evidence import manifest as names
-from reports.recompute.advice_again import RECOMMENDATION
-from reports.recompute.dispatch_again import DISPATCH, carried
-from reports.recompute.dr_event_again import DR_EVENT, DR_SETTLEMENT
-from reports.recompute.event_again import EVENT, EVENTS
-from reports.recompute.experiment_again import EXPERIMENT
+from reports.recompute.advice import RECOMMENDATION
+from reports.recompute.dispatch import DISPATCH, carried
+from reports.recompute.dr_event import DR_EVENT, DR_SETTLEMENT
+from reports.recompute.event import EVENT, EVENTS
+from reports.recompute.experiment import EXPERIMENT
 from reports.recompute.figure_sources import parse_dates, parse_span
 
 Source = bytes | Path

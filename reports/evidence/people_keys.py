@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from assets.sites.edit_people import with_public_key
-from assets.sites.edit_site import Desk, rewritten, text_sha256
+from assets.sites.edit_site import EditRecord, rewritten, text_sha256
 from assets.sites.load_sites import load_people
 from assets.stores.sign import Signer, fingerprint, has_signed, is_vouched, key_path, load_key, new_key
 from assets.stores.transactions import Store
@@ -16,7 +16,7 @@ from data_quality.contracts.people import People, Role
 from data_quality.contracts.yaml_file import with_key
 
 
-def give_key(people_file: Path, person_id: str, keys_dir: Path, desk: Desk | None = None) -> Signer:
+def give_key(people_file: Path, person_id: str, keys_dir: Path, desk: EditRecord | None = None) -> Signer:
     """Make the person's private key and write its public half into the people file, comments kept; both or neither.
 
     A private key without its public half in the file is what a broken-off run leaves: it is used, not made anew.
@@ -38,7 +38,7 @@ def give_key(people_file: Path, person_id: str, keys_dir: Path, desk: Desk | Non
     return signer
 
 
-def register_key(people_file: Path, person_id: str, desk: Desk, *, after: str, vouched: str) -> None:
+def register_key(people_file: Path, person_id: str, desk: EditRecord, *, after: str, vouched: str) -> None:
     """Write the first public key of a person, whose private half stays with them, into the people file.
 
     vouched: the new key's signature over the key statement with no key before. Raises BadInput: key_exists, bad_key,
@@ -113,7 +113,7 @@ def give_keys(people_file: Path, people: People, keys_dir: Path) -> dict[str, st
 
 
 def replace_key(
-    people_file: Path, person_id: str, desk: Desk, *, before: str, after: str, vouched: str,
+    people_file: Path, person_id: str, desk: EditRecord, *, before: str, after: str, vouched: str,
     sign: Callable[[str], object],
 ) -> None:  # fmt: skip
     """Put another public key of a person into the people file, every other line kept, and sign that: both or neither.

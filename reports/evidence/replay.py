@@ -37,7 +37,7 @@ from reports.evidence.pack import code_checksums
 from reports.evidence.pack_inputs import readable
 from reports.evidence.printed import printed_problems
 from reports.recompute.computations import code_sha256, version_of
-from reports.recompute.figure_again import announce, recompute
+from reports.recompute.figure import prefetch, recompute
 from reports.recompute.figure_sources import Sources, parse_span
 
 # Readings are Parquet and not read by this way: a larger document is no report but somebody's bomb.
@@ -346,7 +346,7 @@ def _recompute(
         played.findings.append(FINDING_NO_READINGS)
         chosen = [figure for figure in chosen if not _rests_on_readings(figure, figures)]
     try:
-        announce(chosen, sources=sources, lookup=figures.get)
+        prefetch(chosen, sources=sources, lookup=figures.get)
     except FOREIGN as fault:
         played.wrong(names.FIGURES, f"a trace cannot be read: {fault}"[:400])
         return

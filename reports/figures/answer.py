@@ -1,7 +1,7 @@
 """Answers a query by a figure made from the marts, stored nowhere, ready to be explained.
 
-The figure stands in a book of revision 0 with every figure that it is made of; `InHand` lets a trace walk it like a
-stored one.
+The figure stands in a book of revision 0 with every figure that it is made of; `WalkedFigures` lets a trace walk it
+like a stored one.
 """
 
 from collections.abc import Mapping
@@ -13,25 +13,25 @@ from urllib.parse import unquote
 import polars as pl
 
 from assets.kpi.claims.mv_savings import project_of
-from assets.kpi.running_cost.month_to_date import span_behind
+from assets.kpi.running_cost.month_to_date import source_span
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure
 from data_quality.contracts.time import Period, months_of, parse_instant, parse_period
 from reports.assess import Asking, project_baselines, version_of
 from reports.datasets.anomalies import AnomalyData
-from reports.datasets.base import Given, Item
+from reports.datasets.base import Item, ReportInput
 from reports.datasets.bills import BillData
 from reports.datasets.enpi import EnpiData
 from reports.datasets.project import ProjectData
-from reports.datasets.template_ask import Asker
+from reports.datasets.template_queries import TemplateQueries
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import HOURLY, OF_DAYS, Grain, add_rows, hours_of, kpi_rows, span_rows
 from reports.figures.query import GRAINS, PAIRS, ROWS, Query, Question
 from reports.figures.register_figures import register_figure
 from reports.figures.running import running_book, running_now
 from reports.recompute.computations import RUNNING
-from reports.recompute.event_again import FIELDS
+from reports.recompute.event import FIELDS
 from reports.recompute.figure_sources import seu_of
 
 NAME = "why"
@@ -204,7 +204,7 @@ def _running(query: Query, given: Asking, revision: int) -> tuple[Figure, Figure
     if query.measure not in RUNNING:
         raise _none(f"there is no running figure {query.measure!r}; there are {', '.join(RUNNING)}")
     found = running_now(given.read, site.site_id, query.at_utc)
-    start, end = span_behind(site, found.at_utc)
+    start, end = source_span(site, found.at_utc)
     month = Period(label="", start=start, end=end, time_zone=site.time_zone)
     is_synthetic = given.sources.has_synthetic(site, month, given.as_of_utc)
     book = running_book(
@@ -227,7 +227,7 @@ def _of_bill(query: Query, scope: str, given: Asking, book: FigureBook) -> Figur
     book.is_synthetic = book.is_synthetic or given.sources.has_synthetic(given.site, span, given.as_of_utc)
     name = "/".join(filter(None, (f"bill:{bill_id}", unquote(line))))
     item = Item(key=bill_id, label="", scope=name, period=span)
-    return Asker(known, {"bills": bills}, book).question(f"bills.{query.measure}", item)
+    return TemplateQueries(known, {"bills": bills}, book).question(f"bills.{query.measure}", item)
 
 
 def _of_event(query: Query, scope: str, given: Asking, book: FigureBook) -> Figure:
@@ -241,14 +241,14 @@ def _of_event(query: Query, scope: str, given: Asking, book: FigureBook) -> Figu
     if query.measure not in FIELDS:
         raise _none(f"an event has no number {query.measure!r}; it has {', '.join(FIELDS)}")
     book.is_synthetic = book.is_synthetic or given.sources.has_synthetic(given.site, span, given.as_of_utc)
-    return Asker(known, {"anomalies": data}, book).question(f"anomalies.{query.measure}", item)
+    return TemplateQueries(known, {"anomalies": data}, book).question(f"anomalies.{query.measure}", item)
 
 
 def _given(
     given: Asking, span: Period, versions: Mapping[str, BaselineVersion | None], *, confidence: float = 0.9
-) -> Given:
+) -> ReportInput:
     """Input of datasets over a span. versions: energy use -> the baseline that expects, None for one without."""
-    return Given(
+    return ReportInput(
         site=given.site,
         period=span,
         as_of_utc=given.as_of_utc,
@@ -266,7 +266,7 @@ def assessing(
     book: FigureBook,
     *,
     confidence: float = 0.9,
-) -> Asker:
+) -> TemplateQueries:
     """Asker that fills a book with numbers of energy uses over a span, each against its version, and of projects."""
     at_utc = given.as_of_utc
     projects = given.sources.keep(
@@ -274,7 +274,7 @@ def assessing(
         lambda: project_baselines(given.site, given.baselines, as_of_utc=at_utc),
     )
     known = replace(_given(given, span, versions, confidence=confidence), project_versions=projects)
-    return Asker(known, {"enpi": EnpiData(known), "project": ProjectData(known)}, book)
+    return TemplateQueries(known, {"enpi": EnpiData(known), "project": ProjectData(known)}, book)
 
 
 def _none(what: str) -> BadInput:

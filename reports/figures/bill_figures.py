@@ -16,7 +16,7 @@ BillState = Literal["matches", "differs", "not_checked", "disputed", "accepted",
 
 
 @dataclass(frozen=True)
-class StandingBill:
+class AuditedBill:
     """A stored bill with its newest audit, its state, and what people did about it, the oldest first.
 
     refused: why it cannot be checked at all.
@@ -50,13 +50,13 @@ class BillFigures:
     Bills in another currency than the site's, and those without dates, are in no sum.
     """
 
-    def __init__(self, site: Site, bills: Sequence[StandingBill], *, as_of_utc: datetime) -> None:
+    def __init__(self, site: Site, bills: Sequence[AuditedBill], *, as_of_utc: datetime) -> None:
         self.site, self.bills = site, bills
         self.book = FigureBook(
             report_id=f"bills/{site.site_id}", revision=0, as_of_utc=as_of_utc, is_synthetic=site.is_simulated
         )
 
-    def of(self, bill: StandingBill, line: ReconciledLine | None = None) -> BillNumbers | None:
+    def of(self, bill: AuditedBill, line: ReconciledLine | None = None) -> BillNumbers | None:
         """The numbers of a bill or of one of its lines; None for a bill whose dates were not read."""
         if bill.bill.start is None or bill.bill.end is None:
             return None
@@ -80,7 +80,7 @@ class BillFigures:
             )  # fmt: skip
         return self._difference(path)
 
-    def total(self, bills: Sequence[StandingBill], path: str) -> BillNumbers | None:
+    def total(self, bills: Sequence[AuditedBill], path: str) -> BillNumbers | None:
         """The sums of bills under a name; None where none of them can be summed."""
         known = [self.of(each) for each in bills if self.is_summed(each)]
         if not known:
@@ -93,7 +93,7 @@ class BillFigures:
             )  # fmt: skip
         return self._difference(path)
 
-    def is_summed(self, bill: StandingBill) -> bool:
+    def is_summed(self, bill: AuditedBill) -> bool:
         """True where the bill has dates and the site's currency, and is no draft that a person has yet to confirm."""
         return (
             bill.state != "draft"
@@ -102,13 +102,13 @@ class BillFigures:
             and self.has_currency(bill)
         )
 
-    def has_currency(self, bill: StandingBill) -> bool:
+    def has_currency(self, bill: AuditedBill) -> bool:
         """True where the bill is in the site's currency."""
         return bill.bill.currency in (None, self.site.currency)
 
-    def by_month(self, months: int) -> dict[tuple[int, int], list[StandingBill]]:
+    def by_month(self, months: int) -> dict[tuple[int, int], list[AuditedBill]]:
         """Bills that can be summed by year and month of their last day, the last so many months of them."""
-        found: dict[tuple[int, int], list[StandingBill]] = {}
+        found: dict[tuple[int, int], list[AuditedBill]] = {}
         for each in filter(self.is_summed, self.bills):
             last = each.bill.period[1] - timedelta(days=1)
             found.setdefault((last.year, last.month), []).append(each)

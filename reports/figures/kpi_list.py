@@ -22,7 +22,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_day_hours
 from reports.datasets.day_lines import UseDays
 from reports.figure_book import FigureBook, figure_list
-from reports.recompute.claims import against_use, claim_of
+from reports.recompute.claims import claim_of, use_saving_blocker
 from reports.recompute.computations import COMBINATIONS, baseline_input
 from reports.recompute.figure_sources import Sources, seu_of
 from reports.report_content import ReportContent
@@ -157,7 +157,7 @@ def _barred(site: Site, row: Mapping[str, Any], given: Given, as_of_utc: datetim
             lambda: UseDays(site, years, sources=sources, versions=versions, as_of_utc=as_of_utc, marts_dir=marts_dir),
         )
     # First of all days that are known: where readings are asked, each row's are a part of these.
-    caveats = against_use(
+    caveats = use_saving_blocker(
         sources, site, seu, version, end=span.end, as_of_utc=as_of_utc, pairs=lambda every: days.pairs(seu, every)
     )
     result = enpi_for(own.pairs(seu, span), seu_id=seu.seu_id, version=version, period=span)

@@ -65,7 +65,7 @@ def kpi_portfolio(
     report_id = "/".join([NAME, PORTFOLIO, period.label, grain, *([scope.replace("/", "~")] if scope else [])])
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=as_of_utc, is_synthetic=is_synthetic)
     ordered = rows.sort("scope", "period_start", "hour_start_utc" if grain == "hour" else "kpi", "kpi", "unit")
-    desk = _Desk(book, values, every, sources)
+    desk = _PortfolioWriter(book, values, every, sources)
     # Sums before ratios: sorting is stable, and a ratio then finds what it is made of.
     for row in sorted(ordered.iter_rows(named=True), key=lambda row: row["kpi"] in (*RATIOS, *OWN)):
         desk.add(row)
@@ -113,7 +113,7 @@ def _hours(period: Period, sources: Sources, marts_dir: Path) -> tuple[pl.DataFr
     return found, rows
 
 
-class _Desk:
+class _PortfolioWriter:
     """Writes the portfolio's figures into a book, each after the figures of sites that it is made of."""
 
     def __init__(self, book: FigureBook, values: pl.DataFrame, rows: pl.DataFrame, sources: Sources) -> None:

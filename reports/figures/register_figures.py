@@ -12,7 +12,7 @@ from data_quality.contracts.time import Period
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import inputs_of
 from reports.recompute.figure_sources import Sources
-from reports.recompute.hours_again import QUARTER
+from reports.recompute.hours import QUARTER
 
 # More days than these are read for no single number.
 MOST_DAYS = 3700

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from assets.kpi.from_readings import FACTORED
-from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures, span_behind
+from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures, source_span
 from assets.stores.warehouse.marts import ReadMart
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
@@ -25,7 +25,7 @@ def running_list(
 ) -> ReportContent:
     """One figure for every field of RUNNING; figures without pages."""
     book = running_book(site, found, sources=sources, as_of_utc=as_of_utc, revision=revision, is_synthetic=is_synthetic)
-    _, end = span_behind(site, found.at_utc)
+    _, end = source_span(site, found.at_utc)
     month = Period(label=f"{found.at_utc:%Y-%m-%dT%H:%MZ}", start=found.month_start, end=end, time_zone=site.time_zone)
     return figure_list(book, name=NAME, title="Running figures", period=month, site=site)
 
@@ -34,7 +34,7 @@ def running_book(
     site: Site, found: RunningFigures, *, sources: Sources, as_of_utc: datetime, revision: int = 0, is_synthetic: bool
 ) -> FigureBook:
     """The figures themselves."""
-    start, end = span_behind(site, found.at_utc)
+    start, end = source_span(site, found.at_utc)
     place = f"{found.at_utc:%Y-%m-%dT%H:%MZ}"
     book = FigureBook(
         report_id="/".join([NAME, site.site_id, place]),
@@ -88,7 +88,7 @@ def running_now(read: ReadMart, site: str, at_utc: datetime | None) -> RunningFi
 def with_coarse_source(found: RunningFigures, site: Site, read: ReadMart) -> RunningFigures:
     """The figures with a finding where the main meters are read less often than the demand's window is long."""
     first, scope = found.month_start, f"site:{site.site_id}"
-    inside = pl.col("period_start").is_between(first, span_behind(site, found.at_utc)[1], closed="left")
+    inside = pl.col("period_start").is_between(first, source_span(site, found.at_utc)[1], closed="left")
     days = read("mart_scope__day_kpi", site_id=site.site_id, years={first.year}, scope=scope, where=inside)
     minutes = days.filter(pl.col("scope") == scope)["max_source_minutes"]
     return found.with_coarse_source() if (minutes > found.window_minutes).any() else found

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from assets.kpi.claims.mv_savings import project_of, project_use
-from assets.kpi.from_readings import FACTORED, streams_behind
+from assets.kpi.from_readings import FACTORED, source_streams
 from assets.kpi.running_cost.interval_costs import supply_streams
 from assets.sites.calendar import calendar_sha256
 from assets.sites.scopes import register_scopes
@@ -26,11 +26,11 @@ from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
 from data_quality.contracts.units import ARITHMETIC, QUANTUM_DECIMALS, UNITS, Behaviour
 from reports.recompute.bands import band_data, figure_band
 from reports.recompute.computations import COMBINATIONS, code_sha256, version_of
-from reports.recompute.experiment_again import ACTED
-from reports.recompute.figure_again import recompute
+from reports.recompute.covered_area import OF_WATER, water_scope
+from reports.recompute.experiment import ACTED
+from reports.recompute.figure import recompute
 from reports.recompute.figure_sources import Sources, parse_dates, parse_span, seu_of
-from reports.recompute.footprint_again import carriers_of, factors_sha256, meters_of
-from reports.recompute.known_area import OF_WATER, water_scope
+from reports.recompute.footprint import carriers_of, factors_sha256, meters_of
 
 ROW_COLUMNS = (
     "meter_id",
@@ -49,7 +49,7 @@ ROW_COLUMNS = (
 
 
 class Figures(Protocol):
-    """Source of figures by id: a report store, or one with figures in hand (`InHand`)."""
+    """Source of figures by id: a report store, or one with figures in hand (`WalkedFigures`)."""
 
     store: Store
 
@@ -60,7 +60,7 @@ class Figures(Protocol):
         """As `figure`, of one that another is made of."""
 
 
-class InHand:
+class WalkedFigures:
     """Figures by id for one walk: those of a book that is not stored, and stored ones, each read once."""
 
     def __init__(self, reports: Figures, figures: Mapping[str, Figure]) -> None:
@@ -109,7 +109,7 @@ class VersionChange(Model):
 def trace_figure(figure_id: str, *, reports: Figures, sources: Sources) -> TraceReport:
     """The figure's whole trace with its value recomputed. Raises BadInput for an unknown id."""
     figure = known_figure(figure_id, reports)
-    reports = InHand(reports, {figure_id: figure})
+    reports = WalkedFigures(reports, {figure_id: figure})
     value = recompute(figure, sources=sources, lookup=reports.figure)
     inputs = tuple(dict.fromkeys(each for node in graph(figure, reports) for each in node.trace.inputs))
     versions = {
@@ -172,7 +172,7 @@ def graph(figure: Figure, reports: Figures) -> Iterator[Figure]:
                 waiting.append(_known(reports.behind(given.id), given.id))
 
 
-def readings_behind(
+def source_readings(
     figure: Figure, *, reports: Figures, sources: Sources, is_open: Callable[[Figure], bool] = lambda _: True
 ) -> pl.DataFrame:
     """The readings that the figure is made of, as known at its as_of: ROW_COLUMNS, by meter and time.
@@ -222,7 +222,7 @@ def _is_of_hour(leaf: Figure) -> pl.Expr:
 def as_read(rows: pl.DataFrame) -> pl.DataFrame:
     """Readings as their source had them: the quarter hours of one hour (or day, or month) are one row again.
 
-    rows: as `readings_behind`. Returns meter_id, register, start_utc, minutes, value (amounts added up, levels as they
+    rows: as `source_readings`. Returns meter_id, register, start_utc, minutes, value (amounts added up, levels as they
     were), unit, quality_code, is_synthetic, batch_id, source_name, source_line, recorded_at_utc; a span of which a part
     was replaced is as many rows as it has origins.
     """
@@ -260,22 +260,22 @@ def streams_of(leaf: Figure, site: Site) -> list[str]:
         # What is metered rests on meters alone; what is expected or compared rests on drivers as well.
         drivers = [] if named.get("field") == "metered_kwh" else [driver.driver_id for driver in seu.drivers]
         # What a saving is worth rests on prices too.
-        priced = streams_behind("cost", site=site, scope=f"seu:{seu.seu_id}") if "field" not in named else ()
+        priced = source_streams("cost", site=site, scope=f"seu:{seu.seu_id}") if "field" not in named else ()
         return [*dict.fromkeys((*streams_for(site, seu.meters), *drivers, *priced))]
     if "project" in named:
         use = project_use(site, project_of(site, named["project"]))
         return [*streams_for(site, use.meters), *(driver.driver_id for driver in use.drivers)]
     if named.get("of") == OF_WATER:
-        return list(streams_behind("consumption_m3", site=site, scope=water_scope(site)))
+        return list(source_streams("consumption_m3", site=site, scope=water_scope(site)))
     if leaf.trace.computation in {"footprint_number", "known_floor_area"}:
         return [name for carrier in carriers_of(site) for name in meters_of(site, carrier)]
     if leaf.trace.computation == "running_figure":
         return list(supply_streams(site))
     scope = named.get("scope", f"site:{site.site_id}")
-    return list(streams_behind(named.get("kpi", "consumption_kwh"), site=site, scope=scope))
+    return list(source_streams(named.get("kpi", "consumption_kwh"), site=site, scope=scope))
 
 
-def versions_today(figure: Figure, *, reports: Figures, sources: Sources) -> list[VersionChange]:
+def current_changes(figure: Figure, *, reports: Figures, sources: Sources) -> list[VersionChange]:
     """Changes of the figure if it were made now: partitions, site file, baseline status aside, code."""
     changes: dict[tuple[str, str], VersionChange] = {}
     for node in graph(figure, reports):
@@ -284,7 +284,7 @@ def versions_today(figure: Figure, *, reports: Figures, sources: Sources) -> lis
             then, now = version_of(name, then), version_of(name, now)
             changes["code", name] = VersionChange(kind="code", id=name, then=then, now=now)
         for given in node.trace.inputs:
-            if given.kind in {"lake", "version"} and (today := today_sha256(given, sources)) != given.sha256:
+            if given.kind in {"lake", "version"} and (today := current_sha256(given, sources)) != given.sha256:
                 changes[given.kind, given.id] = VersionChange(
                     kind=given.kind, id=given.id, then=given.sha256, now=today, role=given.role
                 )
@@ -335,13 +335,13 @@ def differing(
         key = (kind, "" if kind == "lake" else row["role"], row["id"])
         if key not in today:
             given = TraceInput(kind=kind, id=row["id"], role=row["role"], sha256=row["sha256"])
-            today[key] = today_sha256(given, sources, as_of_utc=as_of_utc)
+            today[key] = current_sha256(given, sources, as_of_utc=as_of_utc)
         if today[key] != row["sha256"]:
             found.append((row, today[key]))
     return found
 
 
-def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | None = None) -> str:
+def current_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | None = None) -> str:
     """The digest that an input has now, or its readings had at an instant; empty where it is gone."""
     if given.kind == "lake":
         site_id, start_utc, end_utc = parse_span(given.id)

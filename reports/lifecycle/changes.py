@@ -10,8 +10,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.disclosure import Datum
 from data_quality.contracts.reporting.figure import Figure, TraceInput
-from reports.figures.trace import VersionChange, today_sha256
-from reports.recompute.figure_again import announce, recompute
+from reports.figures.trace import VersionChange, current_sha256
+from reports.recompute.figure import prefetch, recompute
 from reports.recompute.figure_sources import Sources
 
 FEW = 5
@@ -66,7 +66,7 @@ def what_changed(
     untouched = {figure.figure_id: figure for figure in figures if figure.figure_id not in touched}
     # Nothing below these has moved, so they need not be recomputed.
     kept: dict[str, Decimal | None] = {figure_id: figure.value for figure_id, figure in untouched.items()}
-    announce(renewed.values(), sources=sources, lookup=renewed.get)
+    prefetch(renewed.values(), sources=sources, lookup=renewed.get)
     found = []
     for figure_id, figure in touched.items():
         value = recompute(renewed[figure_id], sources=sources, lookup=(renewed | untouched).get, kept=kept)
@@ -154,7 +154,7 @@ def _renewed(figure: Figure, sources: Sources, as_of_utc: datetime) -> Figure:
 def _input(given: TraceInput, sources: Sources, as_of_utc: datetime) -> TraceInput:
     if given.kind not in {"lake", "version"}:
         return given
-    return given.model_copy(update={"sha256": today_sha256(given, sources, as_of_utc=as_of_utc)})
+    return given.model_copy(update={"sha256": current_sha256(given, sources, as_of_utc=as_of_utc)})
 
 
 def _datum_change(datum: Datum, *, was: Decimal | str | None, now: Decimal | str | None) -> DatumChange:

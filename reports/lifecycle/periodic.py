@@ -9,10 +9,10 @@ from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.errors import BadInput, OurFault, RunFailed
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period, span
-from reports.datasets.base import Given, shifted
+from reports.datasets.base import ReportInput, shifted
 from reports.datasets.bills import BillData
-from reports.make_report import MadeReport, make_report
-from reports.recompute.event_again import events_in, events_of
+from reports.make_report import StoredReport, make_report
+from reports.recompute.event import events_in, events_of
 from reports.recompute.figure_sources import Sources
 
 # Cheap to make and always possible: that it is there says that the month was made (orchestration/schedules.py).
@@ -74,15 +74,15 @@ def make_reports_ending(
     run_versions: Mapping[str, str] | None = None,
     maker: str = "",
     names: Mapping[str, str] | None = None,
-) -> list[MadeReport]:
+) -> list[StoredReport]:
     """Make, store and render them, as known now. Raises RunFailed, once the others are made, naming those of a span
     without readings.
     """
     known_at = reports.store.known_at(clock)
-    given = Given(site=site, period=month, as_of_utc=known_at, sources=sources, versions={})
+    given = ReportInput(site=site, period=month, as_of_utc=known_at, sources=sources, versions={})
     events = events_in(events_of(sources, site.site_id, known_at), month)
     wanted = reports_ending(site, month, has_bills=bool(BillData(given).of_period(month)), has_events=bool(events))
-    made, refused = list[MadeReport](), list[BadInput]()
+    made, refused = list[StoredReport](), list[BadInput]()
     for name, period in wanted:
         try:
             made.append(

@@ -8,12 +8,12 @@ from decimal import Decimal
 from assets.bills.dispute.reconcile import ReconciledLine, Reconciliation
 from data_quality.contracts.sentence import Sentence, sentences
 from reports.datasets.bills import OWNERS
-from reports.figures.bill_figures import BillFigures, BillNumbers, StandingBill
+from reports.figures.bill_figures import AuditedBill, BillFigures, BillNumbers
 from reports.pages.address import Address, why_of
 from reports.pages.bills import PATH, STATES, amount_tile, dates_text, picture_address
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Cards, Page, PageBlock, Part, Steps
-from reports.pages.widgets.tile import Given, nothing
+from reports.pages.widgets.tile import TileInput, nothing
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import MISSING, format_alike, format_number, long_date, named, short_date, unit_text, written
 from reports.writer import words
@@ -21,7 +21,7 @@ from reports.writer import words
 _TITLES = ("Billed", "Expected", "Difference")
 
 
-def bill_page(figures: BillFigures, bill: StandingBill, address: Address, *, below: tuple[Part, ...] = ()) -> Page:
+def bill_page(figures: BillFigures, bill: AuditedBill, address: Address, *, below: tuple[Part, ...] = ()) -> Page:
     """One bill. below: what people did about it and what can be done."""
     shown = _Bill(figures, bill, address)
     parts = [Part(key="bill", blocks=tuple(shown.answer()))]
@@ -44,7 +44,7 @@ def bill_page(figures: BillFigures, bill: StandingBill, address: Address, *, bel
 class _Bill:
     """The parts of the page, and where their numbers are explained."""
 
-    def __init__(self, figures: BillFigures, bill: StandingBill, address: Address) -> None:
+    def __init__(self, figures: BillFigures, bill: AuditedBill, address: Address) -> None:
         self.all, self.bill, self.address, self.locale = figures, bill, address, address.locale
         self.currency = bill.bill.currency or figures.site.currency
         self.numbers = figures.of(bill)
@@ -58,7 +58,7 @@ class _Bill:
         """Verdict on the line, and its three amounts."""
         yield self._verdict()
         if self.numbers is None:
-            given = Given(address=self.address)
+            given = TileInput(address=self.address)
             yield Cards(widgets=(nothing("billed", "Billed", given, "The dates of the bill could not be read."),))
             return
         tone: Tone = "bad" if self.bill.state == "differs" else "plain"

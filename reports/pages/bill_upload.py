@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from data_quality.contracts.billing.supplier_bill import ScannedField, SupplierBill
 from data_quality.contracts.sentence import Sentence
-from reports.figures.bill_figures import StandingBill
+from reports.figures.bill_figures import AuditedBill
 from reports.pages.address import Address
 from reports.pages.bills import PATH, bill_address, picture_address
 from reports.pages.page import REASON, Form, Input, Page, PageBlock, Part, SentPictures, Steps
@@ -109,7 +109,7 @@ def _unread(bill: SupplierBill) -> Table:
     return table("unread", "Not read", ("Place", "Text", "Expected"), rows)
 
 
-def confirm_part(bill: StandingBill, address: Address, *, public_key: str, command: str) -> Part:
+def confirm_part(bill: AuditedBill, address: Address, *, public_key: str, command: str) -> Part:
     """Picture and form. public_key: of who signs; empty: nobody signs here. command: does the same."""
     form = Form(
         title="Confirm bill", action=f"{PATH}/{bill.bill_id}/confirm?site={address.site}",
@@ -123,7 +123,7 @@ def confirm_part(bill: StandingBill, address: Address, *, public_key: str, comma
     )
 
 
-def picture_page(bill: StandingBill, page: int, pages: int, address: Address) -> Page:
+def picture_page(bill: AuditedBill, page: int, pages: int, address: Address) -> Page:
     """One page of a bill as it was sent, from 1, with its neighbours among so many pages."""
     picture, title, _ = _picture(bill, page, address)
     beside = (("Previous page", page - 1), ("Next page", page + 1))
@@ -135,7 +135,7 @@ def picture_page(bill: StandingBill, page: int, pages: int, address: Address) ->
     )  # fmt: skip
 
 
-def _picture(bill: StandingBill, page: int, address: Address) -> tuple[str, str, str]:
+def _picture(bill: AuditedBill, page: int, address: Address) -> tuple[str, str, str]:
     text = Sentence("Page {0} of the bill as it was sent", page)
     return picture_address(bill, page, address, ".png"), text, picture_address(bill, page, address)
 

@@ -6,13 +6,13 @@ from datetime import date, timedelta
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.open_finding import FindingEvent
 from data_quality.contracts.sentence import Sentence, Text
-from reports.figures.bill_figures import BillFigures, BillNumbers, BillState, StandingBill
+from reports.figures.bill_figures import AuditedBill, BillFigures, BillNumbers, BillState
 from reports.pages.address import Address, why_of
 from reports.pages.chart import Chart, ChartRow, ticks_of
 from reports.pages.findings import history_table
 from reports.pages.numbers import Number
 from reports.pages.page import REASON, Cards, Form, Input, Page, PageBlock, Part, Widget
-from reports.pages.widgets.tile import Given, nothing
+from reports.pages.widgets.tile import TileInput, nothing
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import MISSING, format_number, month_year, named, period_text, unit_text
 
@@ -49,12 +49,12 @@ def bill_address(bill_id: str, address: Address) -> str:
     return address.href(f"{PATH}/{bill_id}", scope=None, period=None)
 
 
-def picture_address(bill: StandingBill, page: int, address: Address, kind: str = "") -> str:
+def picture_address(bill: AuditedBill, page: int, address: Address, kind: str = "") -> str:
     """Address of one page of a bill that was sent as a picture. kind: .png of the picture alone."""
     return bill_address(f"{bill.bill_id}/pages/{page}{kind}", address)
 
 
-def dates_text(bill: StandingBill, locale: str) -> str:
+def dates_text(bill: AuditedBill, locale: str) -> str:
     """The dates of a bill in words."""
     if bill.bill.start is None or bill.bill.end is None:
         return Sentence("dates not read")
@@ -180,7 +180,7 @@ class _Shown:
         value = Number(label="Bills that differ", text=text, note=note, tone=tone)
         return Widget(key="bill_wrong", title="Bills that differ", state="value", value=value, span=3)
 
-    def _row(self, bill: StandingBill) -> tuple[Cell, ...]:
+    def _row(self, bill: AuditedBill) -> tuple[Cell, ...]:
         state, tone = STATES[bill.state]
         return (
             Cell(text=dates_text(bill, self.locale), href=bill_address(bill.bill_id, self.address)),
@@ -189,7 +189,7 @@ class _Shown:
             Cell(text=named(bill.name), tone="muted"),
         )
 
-    def _numbers(self, bill: StandingBill) -> tuple[Cell, ...]:
+    def _numbers(self, bill: AuditedBill) -> tuple[Cell, ...]:
         found, locale = self.all.of(bill), self.locale
         if found is None:
             text = format_number(bill.bill.amount_due, decimals=2, locale=locale)
@@ -219,8 +219,8 @@ class _Shown:
         self.whys[figure.figure_id] = why_of(figure, self.address, self.all.book.by_id)
         return figure.figure_id
 
-    def _given(self) -> Given:
-        return Given(address=self.address)
+    def _given(self) -> TileInput:
+        return TileInput(address=self.address)
 
 
 def _value(numbers: BillNumbers, at: int) -> float | None:
@@ -240,7 +240,7 @@ _EFFECT = {
 
 
 def acts_parts(
-    bill: StandingBill,
+    bill: AuditedBill,
     history: Sequence[tuple[str, FindingEvent, str]],
     *,
     seen: str,
@@ -263,7 +263,7 @@ def acts_parts(
     return tuple(parts)
 
 
-def title_of(act: str, bill: StandingBill, locale: str) -> str:
+def title_of(act: str, bill: AuditedBill, locale: str) -> str:
     """The verb and its object: Dispute 1,089.27 €."""
     if act == "dispute" and bill.audit is not None:
         if not bill.audit.delta_total:
@@ -275,7 +275,7 @@ def title_of(act: str, bill: StandingBill, locale: str) -> str:
     return "Accept as billed"
 
 
-def _form(act: str, bill: StandingBill, seen: str, site_id: str, locale: str) -> Form:
+def _form(act: str, bill: AuditedBill, seen: str, site_id: str, locale: str) -> Form:
     action = f"{PATH}/{bill.bill_id}/{act}?site={site_id}"
     fields = (Input(name="seen", kind="hidden", value=seen), REASON)
     return Form(title=title_of(act, bill, locale), action=action, fields=fields, note=_EFFECT[act])

@@ -12,7 +12,7 @@ PATH = "/check"
 LARGEST_MB = 16
 
 
-class Standing(Model):
+class RevisionStatus(Model):
     """Public status of a revision. by: the revision that took its place. is_synthetic: no figure of it was
     measured.
     """
@@ -27,11 +27,11 @@ class Checked(Model):
     """Verdict on a file. draft: it was written before the publication of its report. places: where it is altered."""
 
     verdict: Literal["genuine", "draft", "altered", "unknown"]
-    standing: Standing = Standing(state="unknown")
+    standing: RevisionStatus = RevisionStatus(state="unknown")
     places: tuple[str, ...] = ()
 
 
-def check_page(address: Address, standing: Standing | None = None, checked: Checked | None = None) -> Page:
+def check_page(address: Address, standing: RevisionStatus | None = None, checked: Checked | None = None) -> Page:
     """The question, and above it the answer to the one before."""
     blocks: list[PageBlock] = []
     if checked is not None:
@@ -55,7 +55,7 @@ def check_page(address: Address, standing: Standing | None = None, checked: Chec
     return Page(title="Check a report", address=address, parts=tuple(parts))
 
 
-def _standing(standing: Standing, *, is_quiet: bool) -> Paragraph:
+def _standing(standing: RevisionStatus, *, is_quiet: bool) -> Paragraph:
     texts: dict[str, tuple[str, Tone]] = {
         "published": (Sentence("{0} is published and is the newest.", standing.name), "good"),
         "superseded": (Sentence("{0} is superseded by {1}.", standing.name, standing.by), "caution"),

@@ -57,8 +57,8 @@ def site_acts(
         if mode.site_fault:
             found += _acknowledge("site", Sentence("Acknowledge fault of the whole site"), actor, address)
     else:
-        found += [_said("{0} asks for full control: {1}", named(each.who), named(each.reason)) for each in requests]
-        found.append(_said("Engineers change the mode.", tone="muted"))
+        found += [_note("{0} asks for full control: {1}", named(each.who), named(each.reason)) for each in requests]
+        found.append(_note("Engineers change the mode.", tone="muted"))
     return found
 
 
@@ -75,14 +75,14 @@ def _request_acts(request: OpenRequest, actor: Actor, address: Address) -> list[
     where = Sentence("for {0}", named(request.scope)) if request.scope else Sentence("for the whole site")
     pattern = "Request {0}: full control {1} until {2}, by {3}: {4}"
     found: list[PageBlock] = [
-        _said(pattern, request.request_id, where, request.until, named(request.who), named(request.reason))
+        _note(pattern, request.request_id, where, request.until, named(request.who), named(request.reason))
     ]
     place = f"requests/{request.request_id}"
     title = Sentence("Approve request {0}", request.request_id)
     if request.person_id == actor.person_id:
-        found.append(_said("You requested it: a second engineer must approve full control.", tone="caution"))
+        found.append(_note("You requested it: a second engineer must approve full control.", tone="caution"))
         if actor.is_alone:
-            found.append(_said("No second engineer is known. Add one in the people file.", tone="bad"))
+            found.append(_note("No second engineer is known. Add one in the people file.", tone="bad"))
     else:
         note = "The mode changes at once and is recorded with both names."
         form = act_form(f"{place}/approve", title, address, actor.seen, note=note)
@@ -101,11 +101,11 @@ def device_acts(device: ListedDevice, actor: Actor, address: Address) -> list[Pa
     if device.fault and actor.may_mode:
         found += _acknowledge(device.device_id, "Acknowledge fault", actor, address)
     if not actor.may_override:
-        return [*found, _said("Operators and engineers override devices.")]
+        return [*found, _note("Operators and engineers override devices.")]
     if device.override is not None and device.override.is_of_site:
-        return [*found, _said("The plan of the whole site is paused: resume it on Home or on Plan and devices.")]
+        return [*found, _note("The plan of the whole site is paused: resume it on Home or on Plan and devices.")]
     if device.override is not None:
-        # What is sent by hand is given back by its own act (hand_acts).
+        # What is sent by hand is given back by its own act (manual_acts).
         return [*found, *([] if device.override.command else _to_plan(device, actor, address))]
     return [*found, *_overrides(device, actor, address)]
 
@@ -150,7 +150,7 @@ def _acknowledge(device_id: str, title: str, actor: Actor, address: Address) -> 
     return [signed(form, f"dispatch ack {device_id} --site {address.site}", actor)]
 
 
-def _said(pattern: str, *given: object, tone: Tone = "plain") -> Paragraph:
+def _note(pattern: str, *given: object, tone: Tone = "plain") -> Paragraph:
     return Paragraph(text=Sentence(pattern, *given), tone=tone)
 
 
@@ -174,7 +174,7 @@ _ENDS = "By itself at its end, at a limit of the device, or with Back to plan."
 Facts = list[tuple[Text, Text]]
 
 
-def hand_acts(
+def manual_acts(
     device: ListedDevice, mode: ModeNow, actor: Actor, address: Address, *, place: str = ""
 ) -> tuple[Act, ...]:
     """One act at most: to set the device, or to give it back. place: where the form leads back to; empty: the device.
@@ -247,7 +247,7 @@ def _back(device: ListedDevice, actor: Actor, address: Address, place: str) -> A
     reason = Input(name="reason", label="Reason", value="back to plan", is_required=True)
     form = act_form(f"{device.device_id}/release", "Back to plan", address, actor.seen, reason, board=place)
     if device.override.fresh_of == actor.person_id and device.override.value is not None:
-        value = device.override.value.told(address.locale)
+        value = device.override.value.formatted(address.locale)
         form = form.model_copy(update={"undoes": Sentence("Set to {0} until {1}.", value, device.override.until)})
     return Act(
         label="Back to plan", question=Sentence("Give {0} back to the plan?", device.called), about=device.called,
@@ -258,4 +258,4 @@ def _back(device: ListedDevice, actor: Actor, address: Address, place: str) -> A
 
 def _most(device: ListedDevice, locale: str) -> str:
     assert device.power is not None, "asked before"  # noqa: S101 - narrows the type
-    return Quantity(capability="", value=device.power.most, unit=device.power.unit).told(locale)
+    return Quantity(capability="", value=device.power.most, unit=device.power.unit).formatted(locale)

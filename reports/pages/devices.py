@@ -67,7 +67,7 @@ class Quantity(Model):
     value: float
     unit: str
 
-    def told(self, locale: str) -> Text:
+    def formatted(self, locale: str) -> Text:
         """2.2 kW; of a switch on or off, while other states are numbers that a template means something by."""
         is_switch = self.unit == "state" and self.capability.startswith("set_") and "sg_ready" not in self.capability
         if is_switch and self.value in SWITCHED:
@@ -316,11 +316,13 @@ def override_text(override: Override, locale: str) -> str:
     if override.command is not None:
         pattern = "Set to {0} by {1} until {2}: {3}. Command: {4}, {5}"
         state, proof = state_text(override.command), Sentence(override.command.proof)
-        value = override.command.told(locale)
+        value = override.command.formatted(locale)
         return Sentence(pattern, value, who, override.until, reason, state, proof)
     if override.value is None:
         return Sentence("Override by {0} until {1}: {2}", who, override.until, reason)
-    return Sentence("Override by {0} until {1} at {2}: {3}", who, override.until, override.value.told(locale), reason)
+    return Sentence(
+        "Override by {0} until {1} at {2}: {3}", who, override.until, override.value.formatted(locale), reason
+    )
 
 
 def state_text(command: SentCommand) -> Text:
@@ -335,7 +337,7 @@ def state_cell(device: ListedDevice, locale: str) -> Cell:
     if not device.points:
         return Cell(text=NONE, tone="muted")
     now = device.points[0]
-    value = now.told(locale)
+    value = now.formatted(locale)
     if now.capability.endswith("_limit_kw"):
         value = Sentence("{0} {1}", Sentence(now.of), value)
     text = Sentence("{0}, {1} old", value, Sentence(age_words(now.age_s)))
@@ -391,14 +393,14 @@ def _last(device: ListedDevice, locale: str) -> Cell:
         return Cell(text=NONE if device.commands is None else "none in 24 h", tone="muted")
     # Hundreds are planned beforehand: what was decided on says more.
     last = next((each for each in device.commands if each.state != "PROPOSED"), device.commands[0])
-    text = Sentence("{0} at {1}: {2}", last.told(locale), last.at, state_text(last))
+    text = Sentence("{0} at {1}: {2}", last.formatted(locale), last.at, state_text(last))
     return Cell(text=text, tone=STATES[last.state][1])
 
 
 def _points(device: ListedDevice, address: Address) -> Table:
     rows = [
         (
-            each.of, Cell(text=each.told(address.locale), tone="plain" if each.band == "fresh" else "muted"),
+            each.of, Cell(text=each.formatted(address.locale), tone="plain" if each.band == "fresh" else "muted"),
             Cell(text=age_words(each.age_s), tone="caution" if each.band == "gone" else "plain"), each.source,
         )
         for each in device.points
@@ -412,7 +414,7 @@ def _commands(commands: Sequence[SentCommand], locale: str) -> Table:
     columns = ("From", "Until", "What", Column(title="Value", is_number=True), "State", "Evidence", "Reason")
     rows = [
         (
-            each.at, each.until, each.of, each.told(locale),
+            each.at, each.until, each.of, each.formatted(locale),
             Cell(text=STATES[each.state][0], tone=STATES[each.state][1]), each.proof,
             Cell(text=_because(each.because) if each.because else NONE, tone="muted"),
         )

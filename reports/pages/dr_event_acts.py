@@ -60,7 +60,7 @@ def acts_on(event: DrEvent, actor: EventActor, address: Address, now_utc: dateti
     elif event.state == "proposed" and is_before:
         yield _approval(event, actor, address)
     elif event.state == "approved" and is_before and actor.fault:
-        yield _said("The approval does not hold any more: {0}. Propose the plan again.", actor.fault)
+        yield _note("The approval does not hold any more: {0}. Propose the plan again.", actor.fault)
         yield _operators("propose", event, actor, address, "Propose plan", "Another person approves it again.")
     elif event.state == "approved":
         note = "At its start its commands go to the devices, in your name."
@@ -72,12 +72,12 @@ def acts_on(event: DrEvent, actor: EventActor, address: Address, now_utc: dateti
         )
         yield _operators("settle", event, actor, address, "Settle event", note)
     if event.is_open:
-        yield _end(event, address) if actor.may_stop else _said("Operators and engineers stop events.")
+        yield _end(event, address) if actor.may_stop else _note("Operators and engineers stop events.")
 
 
 def _operators(name: str, event: DrEvent, actor: EventActor, address: Address, title: str, note: str) -> PageBlock:
     if not actor.may_run:
-        return _said("Operators propose, arm and settle events.")
+        return _note("Operators propose, arm and settle events.")
     form = _form(name, event, address, title, note)
     if name == "settle":
         return form.model_copy(update={"fields": ()})
@@ -87,11 +87,11 @@ def _operators(name: str, event: DrEvent, actor: EventActor, address: Address, t
 def _approval(event: DrEvent, actor: EventActor, address: Address) -> PageBlock:
     """The form of the yes; to whom it is not for, who gives it."""
     if event.proposed_by == actor.person_id:
-        return _said("You proposed this plan, and do not approve it yourself. {0}", actor.others)
+        return _note("You proposed this plan, and do not approve it yourself. {0}", actor.others)
     if any(each.person_id == actor.person_id for each in event.approvals):
-        return _said("You approved this plan already: a second person does too. {0}", actor.others)
+        return _note("You approved this plan already: a second person does too. {0}", actor.others)
     if not actor.may_approve:
-        return _said("This plan waits for an approver. {0}", actor.others)
+        return _note("This plan waits for an approver. {0}", actor.others)
     note = "Your approval covers exactly the steps of this plan, and ends after 24 hours. Digest: {0}"
     form = _form("approve", event, address, "Approve plan", Sentence(note, event.digest[:12]))
     digest = Input(name="digest", kind="hidden", value=event.digest)
@@ -111,5 +111,5 @@ def _form(name: str, event: DrEvent, address: Address, title: str, note: str) ->
     return Form(title=title, action=action, fields=(seen, REASON), note=note)
 
 
-def _said(pattern: str, *given: object) -> Paragraph:
+def _note(pattern: str, *given: object) -> Paragraph:
     return Paragraph(text=Sentence(pattern, *given), tone="muted")

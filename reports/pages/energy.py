@@ -144,7 +144,7 @@ class Use(NamedTuple):
 
 
 @dataclass(frozen=True)
-class EnergyGiven:
+class EnergyInput:
     """Input of the page. totals: figures of the whole period by what they are; heat: kWh by local day and slot.
 
     against: the days that `points[].before` is of. uses: parts that add up to the points, the remainder last, which has
@@ -176,7 +176,7 @@ class EnergyGiven:
     is_synthetic: bool = False
 
 
-def energy_page(given: EnergyGiven) -> Page:
+def energy_page(given: EnergyInput) -> Page:
     """The page. What cannot be shown is said in its place."""
     parts = [Part(key="asked", blocks=given.header)]
     if given.problem:
@@ -206,7 +206,7 @@ def energy_page(given: EnergyGiven) -> Page:
     )
 
 
-def energy_csv(given: EnergyGiven) -> str:
+def energy_csv(given: EnergyInput) -> str:
     """The points as a table of unrounded values, one line each, under a line of names; uses of a site stand last."""
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\r\n")
@@ -231,13 +231,13 @@ def _exact(value: Decimal | float | None) -> str:
     return "" if value is None else f"{value:f}" if isinstance(value, Decimal) else repr(value)
 
 
-def _own(given: EnergyGiven) -> dict[str, str | None]:
+def _own(given: EnergyInput) -> dict[str, str | None]:
     """Address of the CSV of this very page, whatever the page took for granted."""
     more = dict(given.address.more)
     return {"site": given.site_id, "scope": given.scope, "period": given.period.label, "grain": given.grain, **more}
 
 
-def _figures(given: EnergyGiven) -> Cards:
+def _figures(given: EnergyInput) -> Cards:
     """A card a figure of the whole period, with what it is compared with."""
     found = []
     for key, title in LABELS.items():
@@ -259,12 +259,12 @@ def _more(change: Number, compared: Number) -> Text:
     return "" if change.note and str(change.note) in str(compared.note) else change.note
 
 
-def _number(given: EnergyGiven, key: str, label: Text) -> Number:
+def _number(given: EnergyInput, key: str, label: Text) -> Number:
     figure, locale = given.totals[key], given.address.locale
     [text] = format_alike([figure.value], figure.unit, locale=locale, signed=key.startswith("change/"))
     return Number(
         label=label, text=text, unit=unit_text(figure.unit), figure_id=figure.figure_id,
-        note=sentences([given.notes.get(key, ""), *_said(figure)]),
+        note=sentences([given.notes.get(key, ""), *_notes(figure)]),
         why=why_of(figure, given.address, given.lookup.get),
     )  # fmt: skip
 
@@ -279,7 +279,7 @@ LABELS = {
 BESIDE = {"compared": "Compared with", "change": "Change"}
 
 
-def _said(figure: Figure) -> list[str]:
+def _notes(figure: Figure) -> list[str]:
     """Note beside a number: why there is none, or how much of it was read."""
     if figure.value is None:
         return [words(figure.status)]
@@ -288,7 +288,7 @@ def _said(figure: Figure) -> list[str]:
     return [*read, *(Sentence(words(code)) for code in figure.findings if code != "gap" or not is_partial)]
 
 
-def _chart(given: EnergyGiven) -> Chart:
+def _chart(given: EnergyInput) -> Chart:
     """Use by interval: as one row, or where the parts of a site are known by its uses."""
     points = given.points
     used = ChartRow(
@@ -325,7 +325,7 @@ def _chart(given: EnergyGiven) -> Chart:
     )
 
 
-def _uses(given: EnergyGiven) -> list[ChartRow]:
+def _uses(given: EnergyInput) -> list[ChartRow]:
     """A row a use, each in a colour of its own, and the remainder in that of what is not metered."""
     return [
         ChartRow(label=each.name, role=PARTS[each.place % len(PARTS)], energy=None if each.scope else "other",
@@ -338,7 +338,7 @@ def _floats(values: Sequence[Decimal | None]) -> tuple[float | None, ...]:
     return tuple(None if each is None else float(each) for each in values)
 
 
-def _note(given: EnergyGiven) -> str:
+def _note(given: EnergyInput) -> str:
     of_quarters = "Days of {0}. Gaps: no readings. A quarter hour is explained by its hour."
     note = of_quarters if given.grain == "quarter" else "Days of {0}. Gaps: no readings."
     return Sentence(note, given.period.time_zone)
@@ -352,7 +352,7 @@ def _reading_state(each: Point) -> str:
     return sentences((read, estimated, *codes), ", ")
 
 
-def _heat(given: EnergyGiven) -> Chart:
+def _heat(given: EnergyInput) -> Chart:
     days, locale = sorted(given.heat), given.address.locale
     return Chart(
         kind="heat",
@@ -369,11 +369,11 @@ def _heat(given: EnergyGiven) -> Chart:
     )  # fmt: skip
 
 
-def _slots(given: EnergyGiven) -> list[str]:
+def _slots(given: EnergyInput) -> list[str]:
     return slots_in_order({slot for day in given.heat.values() for slot in day})
 
 
-def _typical(given: EnergyGiven) -> Chart:
+def _typical(given: EnergyInput) -> Chart:
     """The mean of each hour of the clock, of days of work and of days at the end of the week."""
     slots = _slots(given)
     rows = tuple(

@@ -24,7 +24,7 @@ from reports.pages.anomaly import AnomalyDetail, anomaly_part, label_form
 from reports.pages.numbers import Number, State
 from reports.pages.page import Cards, Choice, Form, Input, Item, Option, Page, PageBlock, Part, Widget
 from reports.pages.tasks import Task, in_letters, task_form, tasks_table, title_of
-from reports.pages.widgets.tile import Given
+from reports.pages.widgets.tile import TileInput
 from reports.report_content import Paragraph, Table, Tone, table
 from reports.texts.locales import format_alike, long_date, named, unit_text
 
@@ -48,7 +48,7 @@ _MENDED = ("EnPI", "unusual use")
 MOST_ROWS, MOST_ACTS = 5, 2
 
 
-class OpenFindings(Given):
+class OpenFindings(TileInput):
     """asked: sources that were looked at; silent: those that could not be, with why. links: the page of each finding by
     its id, subjects: that of what it is about; may_act: whether the person may act on findings. told: of a list, the
     state of each by its id, in words; verbs: all that can be done with each, where two are not enough.

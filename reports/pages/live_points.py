@@ -104,13 +104,13 @@ def point_page(
     value: LiveValue,
     *,
     site: Site,
-    told_by: Sequence[tuple[str, str]],
+    origin_rows: Sequence[tuple[str, str]],
     now_utc: datetime,
     every_s: Mapping[str, float],
 ) -> Page:
     """Explanation of a live number: its source, its age, and the quarter hour that will replace it.
 
-    told_by: where the source has it, and by which register and scale it is this number.
+    origin_rows: where the source has it, and by which register and scale it is this number.
     """
     local = zone(site.time_zone)
     step = timedelta(minutes=CANONICAL_MINUTES)
@@ -122,7 +122,7 @@ def point_page(
         else f"the quarter hour {start:%H:%M} to {start + step:%H:%M} of {value.stream}.{value.register_id or 'mean'}"
     )
     steps = [
-        *told_by,
+        *origin_rows,
         ("Stream", f"{value.stream} {value.register_id} ({value.what}, {value.unit})"),
         ("Measured", _to_the_second(value.at_utc.astimezone(local), address.locale)),
         ("Received", _to_the_second(value.received_utc.astimezone(local), address.locale)),

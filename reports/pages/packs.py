@@ -55,7 +55,7 @@ class Ranked(NamedTuple):
     peers: int
 
 
-class PackAbout(NamedTuple):
+class PackPage(NamedTuple):
     """Of what packs are shown: name and year, whoever else they may be of by id, and years that are over."""
 
     subject_id: str
@@ -85,7 +85,7 @@ class PackData(NamedTuple):
 
 
 def packs_page(
-    lines: Sequence[PackLine], about: PackAbout, address: Address, *, ranks: Sequence[Ranked], ranked_at: str
+    lines: Sequence[PackLine], about: PackPage, address: Address, *, ranks: Sequence[Ranked], ranked_at: str
 ) -> Page:
     """A card a pack, those without a report in one card, and the sites beside their peers. ranked_at: when the ranks
     were made; empty: they are not.
@@ -102,7 +102,7 @@ def packs_page(
     return Page(title=title, address=address, parts=tuple(parts), is_synthetic=about.is_simulated)
 
 
-def pack_page(pack: PackData, about: PackAbout, address: Address) -> Page:
+def pack_page(pack: PackData, about: PackPage, address: Address) -> Page:
     """One pack: how complete it is, what is missing, what was answered, and a form for the chosen data point."""
     parts = [Part(key="complete", blocks=(_headline(pack.counts, about.year),))]
     if pack.point:
@@ -126,7 +126,7 @@ def pack_page(pack: PackData, about: PackAbout, address: Address) -> Page:
     )  # fmt: skip
 
 
-def _choices(about: PackAbout, address: Address) -> list[Choice]:
+def _choices(about: PackPage, address: Address) -> list[Choice]:
     found = [
         Choice(label="Year", options=tuple(
             Option(text=str(each), href=address.href(period=str(each)), is_chosen=each == about.year)
@@ -221,7 +221,7 @@ def _answers(pack: PackData, locale: str) -> Table:
     return table("answers", "Answers", heads, rows)
 
 
-def _answering(pack: PackData, about: PackAbout, address: Address) -> Iterable[PageBlock]:
+def _answering(pack: PackData, about: PackPage, address: Address) -> Iterable[PageBlock]:
     """Label of the data point, and the form: a number in its unit, one of its choices, or words."""
     key, point, locale = pack.point, pack.points[pack.point], address.locale
     yield Paragraph(text=named(f"{key}: {chosen(point.labels, locale)}"))

@@ -425,8 +425,9 @@ class Page(Model):
     whys: by figure_id, where the cells of figures lead.
     first: the act that leads; links: text and address of what else is done with the page (CSV, the same as of now, the
     report). hints: of names in tables and over tiles the id, told to whom points at one. chips: of tables by key the
-    column of states. sparks: as of Widget. state: how what it shows stands, as a chip. told_in: of a page that quotes
-    (a report as it was published) the locale of what it quotes, which stays as it is. awaits: the site of which nothing
+    column of states. sparks: as of Widget. state: how what it shows stands, as a chip. quoted_locale: of a page that
+    quotes (a report as it was published) the locale of what it quotes, which stays as it is. awaits: the site of which
+    nothing
     is told yet: its first live value has the browser load the page again. lacks: of a page that shows nothing yet, what
     the next act adds.
     """
@@ -444,7 +445,7 @@ class Page(Model):
     hints: dict[str, str] = {}
     chips: dict[str, int] = {}
     sparks: dict[str, str] = {}
-    told_in: str = ""
+    quoted_locale: str = ""
     awaits: str = ""
     lacks: Lack = ""
     is_synthetic: bool = False

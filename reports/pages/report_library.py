@@ -14,7 +14,7 @@ from reports.pages.chart import chart_of
 from reports.pages.numbers import Number, Numbers
 from reports.pages.page import Act, Entry, Form, Input, Library, LifeMark, Look, Option, Page, PageBlock, Part, Sheet
 from reports.render.heading import facts_text, title_text
-from reports.report_content import Block, Chart, LifeStep, Paragraph, Register, ReportContent, ReportLife, Tiles
+from reports.report_content import Block, Chart, LifeStep, Paragraph, Register, ReportContent, ReportState, Tiles
 from reports.texts.locales import moment, named, short_date
 
 PATH, NEW = "/reports", "/reports/new"
@@ -27,7 +27,7 @@ _NAMED_CHANGES = 3
 _SHOWN_PARTS = 3
 
 
-class Wanted(NamedTuple):
+class ReportRequest(NamedTuple):
     """A report that is asked for: name of its template, id of the site or organisation, period as it was written."""
 
     report: str = ""
@@ -49,10 +49,10 @@ class ReportLine(NamedTuple):
     site_id: str
     span: str
     revision: Revision | None = None
-    life: ReportLife = ReportLife()
+    life: ReportState = ReportState()
     changes: Sequence[VersionChange] = ()
     is_newest: bool = True
-    asks: Wanted = Wanted()
+    asks: ReportRequest = ReportRequest()
 
     @property
     def needs_someone(self) -> bool:
@@ -116,7 +116,7 @@ def library_page(
     )
     blocks: list[PageBlock] = [library, *([_sheet(chosen, address)] if chosen else [])]
     part = Part(key="reports", blocks=tuple(blocks))
-    new = Wanted(subject=address.site).href(address)
+    new = ReportRequest(subject=address.site).href(address)
     return Page(
         title="Reports", address=address, age=_summary(newest), parts=(part,), is_synthetic=is_synthetic,
         first=(NEW_REPORT, new) if may_make else None, lacks="" if lines or may_make else "readings",
@@ -124,7 +124,7 @@ def library_page(
 
 
 def new_report_page(
-    wanted: Wanted,
+    wanted: ReportRequest,
     reports: Mapping[str, tuple[Text, Sequence[str]]],
     subjects: Mapping[str, str],
     address: Address,
@@ -177,7 +177,7 @@ def _entry(
     line: ReportLine, chosen: Chosen | None, address: Address, sites: Mapping[str, str], *, may_make: bool
 ) -> Entry:
     place = named(sites.get(line.site_id, line.site_id))
-    done, state, look = standing(line)
+    done, state, look = revision_progress(line)
     about = Sentence("{0} · {1}", place, line.span)
     if line.revision is not None:
         about = Sentence("{0} · {1} · r{2}", place, line.span, line.revision.revision)
@@ -189,7 +189,7 @@ def _entry(
     )  # fmt: skip
 
 
-def standing(line: ReportLine) -> tuple[int, str, Look]:
+def revision_progress(line: ReportLine) -> tuple[int, str, Look]:
     """Steps that are behind it, its state in a word, and how that looks."""
     life = line.life
     if line.revision is None:
@@ -222,7 +222,7 @@ def _last(line: ReportLine, locale: str) -> str:
     return Sentence("{0}, {1}", _maker(life), made)
 
 
-def _maker(life: ReportLife) -> str:
+def _maker(life: ReportState) -> str:
     """Person who made it; a run, and what asked for one, is nobody's name."""
     who = life.prepared
     if who is None or who.person_id == "run" or ":" in who.person_id:
@@ -305,7 +305,7 @@ def report_twin_page(content: ReportContent, address: Address, links: tuple[tupl
         parts=(head, *parts),
         links=links,
         whys=whys,
-        told_in=content.locale,
+        quoted_locale=content.locale,
         is_synthetic=content.is_synthetic,
     )
 

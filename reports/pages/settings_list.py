@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from data_quality.contracts.effective_settings import EffectiveSetting
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, Severity
 from data_quality.contracts.sentence import Sentence, Text
-from data_quality.contracts.settings_shown import ShownSetting
 from data_quality.contracts.yaml_file import Problem
 from reports.pages.address import Address
 from reports.pages.page import Form, Input, Page, PageBlock, Part
@@ -21,7 +21,7 @@ NOT_ALL = "Settings are shown to administrators of all sites."
 
 
 def settings_page(
-    settings: Sequence[ShownSetting] | None, address: Address, *, is_changed: bool, sites: Sequence[tuple[str, str]]
+    settings: Sequence[EffectiveSetting] | None, address: Address, *, is_changed: bool, sites: Sequence[tuple[str, str]]
 ) -> Page:
     """Settings as set, and defaults. settings: None for who is not shown them; sites: id and name of those whose file
     the person may edit. is_changed: the file says something else than what this process works with.
@@ -50,7 +50,7 @@ def _page(parts: Sequence[Part], address: Address) -> Page:
     return Page(title="Settings", address=address, parts=tuple(parts))
 
 
-def _table(key: str, title: str, settings: Sequence[ShownSetting]) -> PageBlock:
+def _table(key: str, title: str, settings: Sequence[EffectiveSetting]) -> PageBlock:
     unset = Cell(text=Sentence("not set"), tone="muted")
     rows = [(named(each.name), named(each.value) if each.value else unset, _FROM[each.origin]) for each in settings]
     return table(key, title, ("Setting", "Value", "From"), rows)

@@ -30,7 +30,7 @@ _HELD = (
 )
 
 
-class Found(NamedTuple):
+class DraftSeries(NamedTuple):
     """A meter or driver of the draft. columns: of the files; hours: means of the last week, of energy in kW, a gap
     where none was read; rows: readings of it.
     """
@@ -56,7 +56,7 @@ def start_page(
     files: Sequence[str] = (),
     refused: Mapping[str, str] | None = None,
     bills: Mapping[str, SupplierBill] | None = None,
-    found: Sequence[Found] = (),
+    found: Sequence[DraftSeries] = (),
     hours: Sequence[datetime] = (),
     questions: Sequence[Open] = (),
     mappable: Sequence[MappableTable] = (),
@@ -136,7 +136,7 @@ def _bill(bill: SupplierBill, locale: str) -> FileLine:
     return FileLine(name=named(bill.file), about=about, state="Bill", look="warn" if bill.unread else "good")
 
 
-def _proposal(found: Sequence[Found], questions: Sequence[Open], locale: str) -> Proposal:
+def _proposal(found: Sequence[DraftSeries], questions: Sequence[Open], locale: str) -> Proposal:
     rows = tuple(
         ProposedMeter(
             name=named(each.name), columns=named(", ".join(each.columns)), quantity=named(unit_text(each.unit)),
@@ -150,7 +150,7 @@ def _proposal(found: Sequence[Found], questions: Sequence[Open], locale: str) ->
     return Proposal(title="Proposed meters", hint=hint, rows=rows)
 
 
-def _week(found: Found) -> Picture | None:
+def _week(found: DraftSeries) -> Picture | None:
     if sum(each is not None for each in found.hours) < 2:
         return None
     title = Sentence("One week of {0}", named(found.name))
@@ -158,7 +158,7 @@ def _week(found: Found) -> Picture | None:
     return Picture(key="week", title=title, svg=spark_svg(found.name, found.hours, text=text), caption=title)
 
 
-def _preview(found: Sequence[Found], hours: Sequence[datetime], locale: str) -> list[Chart]:
+def _preview(found: Sequence[DraftSeries], hours: Sequence[datetime], locale: str) -> list[Chart]:
     """One week of the meters that count energy, in kW."""
     meters = [each for each in found if each.unit == "kwh" and each.rows][: len(PARTS)]
     if not meters:
@@ -174,7 +174,7 @@ def _preview(found: Sequence[Found], hours: Sequence[datetime], locale: str) -> 
 
 
 def _site(
-    found: Sequence[Found], questions: Iterable[Open], address: Address, kept: str, time_zone: str, currency: str
+    found: Sequence[DraftSeries], questions: Iterable[Open], address: Address, kept: str, time_zone: str, currency: str
 ) -> Form:
     asks = tuple(
         Input(

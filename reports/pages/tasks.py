@@ -14,7 +14,7 @@ from reports.pages.address import Address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part
 from reports.pages.numbers import Number
 from reports.pages.page import REASON, Choice, Form, Input, Item, Option, Page, PageBlock, Part, Widget
-from reports.pages.widgets.tile import Given
+from reports.pages.widgets.tile import TileInput
 from reports.report_content import Cell, Paragraph, Table, Tone, table
 from reports.texts.locales import languages, named, page_word, short_date
 
@@ -40,7 +40,7 @@ class WaitingApproval(Model):
     instance_id: str
     site_id: str
     title: str
-    told: Text
+    summary: Text
     roles: Text
     refusal: Text = ""
 
@@ -51,7 +51,7 @@ def approval_blocks(approvals: Sequence[WaitingApproval], address: Address) -> t
 
 
 def _blocks(approval: WaitingApproval, address: Address) -> tuple[PageBlock, ...]:
-    summary = Paragraph(text=Sentence("{0}: {1}", Sentence(approval.title), approval.told))
+    summary = Paragraph(text=Sentence("{0}: {1}", Sentence(approval.title), approval.summary))
     if approval.refusal:
         return summary, Paragraph(text=approval.refusal, tone="muted")
     answers = (("approve", "Approve"), ("refuse", "Refuse"))
@@ -224,7 +224,7 @@ def _person(people: Mapping[str, str], value: str, *, is_required: bool = True) 
 MOST_ROWS = 4
 
 
-class Tasks(Given):
+class Tasks(TileInput):
     """open: tasks that wait for somebody, the most urgent first; ended: how many do not; asked: approvals that wait;
     digests: the newest of each site, and where its energy is explained.
     """

@@ -15,16 +15,16 @@ from assets.kpi.from_readings import EXPECTED
 from assets.kpi.propagation import MODEL, Spread, band_of, combined, of_half, scaled
 from assets.sites.scopes import Member
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.figure import REGISTER_KPI, Band, Figure, Left
+from data_quality.contracts.reporting.figure import REGISTER_KPI, Band, BandExclusion, Figure
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
-from reports.recompute import footprint_again
-from reports.recompute.bill_again import bill_spread
+from reports.recompute import footprint
+from reports.recompute.bill import bill_spread
 from reports.recompute.computations import COMBINATIONS, LEAVES, version_named
-from reports.recompute.figure_again import Lookup, pinned
+from reports.recompute.figure import Lookup, pinned
 from reports.recompute.figure_leaf import CARBON, COST, ENERGY, PEAK, Leaf, Share
 from reports.recompute.figure_sources import Sources, parse_dates, seu_of
-from reports.recompute.hours_again import QUARTER
+from reports.recompute.hours import QUARTER
 from reports.recompute.peak_shares import peak_shares, running_shares
 
 # KPIs that are an amount over something else, which is taken as exact.
@@ -91,9 +91,9 @@ def _of_leaf(figure: Figure, sources: Sources) -> Spread:
     if computation in _EXACT:
         return Spread(float(figure.value), {})
     if computation in _TAKEN_AS_EXACT:
-        return Spread(float(figure.value), {}, frozenset({Left("denominator_exact", figure.kpi)}))
+        return Spread(float(figure.value), {}, frozenset({BandExclusion("denominator_exact", figure.kpi)}))
     if computation not in _BY_COMPUTATION:
-        return Spread(float(figure.value), {}, frozenset({Left("not_propagated", computation)}))
+        return Spread(float(figure.value), {}, frozenset({BandExclusion("not_propagated", computation)}))
     return _BY_COMPUTATION[computation](Leaf(figure, pinned(figure, sources)))
 
 
@@ -104,12 +104,12 @@ def _kpi(leaf: Leaf) -> Spread:
         return _assessed(leaf, scope.removeprefix("seu:"), EnpiRule(), kpi)
     base = PER.get(kpi, kpi)
     if base not in (ENERGY, COST, CARBON, PEAK, REGISTER_KPI):
-        return Spread(leaf.value, {}, frozenset({Left("not_propagated", kpi)}))
+        return Spread(leaf.value, {}, frozenset({BandExclusion("not_propagated", kpi)}))
     shares = peak_shares(leaf, scope, start, end) if base == PEAK else leaf.of_scope(base, scope, start, end)
     if shares is None:
-        return Spread(leaf.value, {}, frozenset({Left("not_propagated", kpi)}))
+        return Spread(leaf.value, {}, frozenset({BandExclusion("not_propagated", kpi)}))
     found = leaf.spread(leaf.value, shares)
-    return found._replace(left_out=found.left_out | {Left("denominator_exact", kpi)}) if kpi in PER else found
+    return found._replace(left_out=found.left_out | {BandExclusion("denominator_exact", kpi)}) if kpi in PER else found
 
 
 def _use(leaf: Leaf) -> Spread:
@@ -142,7 +142,7 @@ def _project(leaf: Leaf) -> Spread:
     actual, expected, half, confidence = (_field(leaf, each) for each in fields)
     pinned_version = version_named(leaf.trace)
     if pinned_version is None or actual is None or expected is None or confidence is None:
-        return Spread(leaf.value, {}, frozenset({Left("not_propagated", leaf.named["field"])}))
+        return Spread(leaf.value, {}, frozenset({BandExclusion("not_propagated", leaf.named["field"])}))
     use = project_use(leaf.site, project_of(leaf.site, leaf.named["project"]))
     sigma = None if half is None else of_half(float(half), float(confidence))
     trained = leaf.sources.baseline(*pinned_version).baseline.train_start
@@ -167,7 +167,9 @@ def _of_both(
     actual = leaf.spread(float(energies["actual"]), shares)
     expected = leaf.spread(float(energies["expected"]), shares, before=trained)
     if sigma is None:
-        expected = expected._replace(left_out=expected.left_out | {Left("model_error_unknown", key.partition("/")[0])})
+        expected = expected._replace(
+            left_out=expected.left_out | {BandExclusion("model_error_unknown", key.partition("/")[0])}
+        )
     else:
         expected = expected._replace(parts={**expected.parts, f"{MODEL}{leaf.site.site_id}/{key}": sigma})
     if field in ("actual_kwh", "metered_kwh"):
@@ -175,7 +177,7 @@ def _of_both(
     if field == "expected_kwh":
         return expected
     if field not in _COMPARED:
-        return Spread(leaf.value, {}, frozenset({Left("not_propagated", field)}))
+        return Spread(leaf.value, {}, frozenset({BandExclusion("not_propagated", field)}))
     computation, names = _COMPARED[field]
     both = {"actual": actual, "expected": expected}
     return combined(computation, leaf.figure.value, [both[name] for name in names])
@@ -189,17 +191,17 @@ def _inventory(leaf: Leaf) -> Spread:
     account = Period(label="", start=first, end=after, time_zone=site.time_zone)
     by_factor: dict[tuple[str, str], float] = {}
     if field == "energy_kwh":
-        for each in footprint_again.energies(leaf.sources, site, account, leaf.trace.as_of_utc, left):
+        for each in footprint.energies(leaf.sources, site, account, leaf.trace.as_of_utc, left):
             if each.role == "purchased" and period.start <= each.start < period.end and each.kwh is not None:
                 key = (each.carrier.value, "")
                 by_factor[key] = by_factor.get(key, 0.0) + float(each.kwh)
-    elif field in footprint_again.LINES:
-        for line in footprint_again.lines_of(leaf.sources, site, period, account, leaf.trace.as_of_utc, left):
-            if (line.scope, line.method) == footprint_again.LINES[field] and line.kgco2e is not None:
+    elif field in footprint.LINES:
+        for line in footprint.lines_of(leaf.sources, site, period, account, leaf.trace.as_of_utc, left):
+            if (line.scope, line.method) == footprint.LINES[field] and line.kgco2e is not None:
                 key = (line.carrier.value, line.factor_id or "")
                 by_factor[key] = by_factor.get(key, 0.0) + float(line.kgco2e)
     else:
-        return Spread(leaf.value, {}, frozenset({Left("not_propagated", field)}))
+        return Spread(leaf.value, {}, frozenset({BandExclusion("not_propagated", field)}))
     versions = {each.factor_id: each for each in leaf.sources.factors(site, leaf.trace.as_of_utc).entries}
     shares = [
         Share(each.meter_id, each.weight * amount, versions.get(factor_id))
@@ -224,16 +226,18 @@ def _running(leaf: Leaf) -> Spread:
     base = {"import_kwh": ENERGY, "cost": COST, "energy_cost": COST, "emission_kgco2e": CARBON}.get(field)
     is_peak = field in ("peak_kw", "block_demand_kw")
     if base is None and not is_peak:
-        return Spread(leaf.value, {}, frozenset({Left("not_propagated", field)}))
+        return Spread(leaf.value, {}, frozenset({BandExclusion("not_propagated", field)}))
     # Until now: the month's end is yet to come.
     scope, days = f"site:{leaf.site.site_id}", (leaf.figure.start, leaf.figure.end)
     shares = running_shares(leaf, scope, *days) if base is None else leaf.of_scope(base, scope, *days)
     if shares is None:
-        return Spread(leaf.value, {}, frozenset({Left("not_propagated", field)}))
+        return Spread(leaf.value, {}, frozenset({BandExclusion("not_propagated", field)}))
     # Of a cost, what the meter counts; charges by the month are as they are, whatever it counts.
     metered = _field(leaf, "energy_cost") if field == "cost" and field == leaf.named["field"] else leaf.figure.value
     found = leaf.spread(float(metered or 0), shares)._replace(value=leaf.value)
-    extra = {Left("projection_error_unknown", field)} if leaf.named["field"].startswith("projected_") else set()
+    extra = (
+        {BandExclusion("projection_error_unknown", field)} if leaf.named["field"].startswith("projected_") else set()
+    )
     return found._replace(left_out=found.left_out | extra)
 
 
@@ -273,13 +277,13 @@ LEFT_OUT: Mapping[str, str] = {
 def band_findings(band: Band, *, names: bool = True) -> tuple[Finding, ...]:
     """Findings of what is in no band. names: whether meters, factors and uses may be named to who asks."""
     found = [
-        Finding(code=each.code, message=_said(each, names=names), severity="info", scope=each.of if names else "")
+        Finding(code=each.code, message=_exclusion(each, names=names), severity="info", scope=each.of if names else "")
         for each in band.left_out
     ]
     return tuple(each for at, each in enumerate(found) if each not in found[:at])
 
 
-def _said(left: Left, *, names: bool) -> Sentence:
+def _exclusion(left: BandExclusion, *, names: bool) -> Sentence:
     pattern = LEFT_OUT[left.code]
     return Sentence(pattern, left.of if names else "–") if "{0}" in pattern else Sentence(pattern)
 

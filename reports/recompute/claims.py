@@ -17,10 +17,10 @@ from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from data_quality.contracts.units import ARITHMETIC
 from reports.recompute.figure_sources import Sources
-from reports.recompute.project_again import known_pairs
+from reports.recompute.project import boundary_pairs
 
 
-def against_use(
+def use_saving_blocker(
     sources: Sources,
     site: Site,
     seu: Seu,
@@ -67,7 +67,7 @@ class Claim(Model):
 
 
 def claim_of(site: Site, seu: Seu, result: EnpiResult, caveats: Sequence[Finding]) -> Claim:
-    """The claim that an assessed span allows. caveats: of against_use, up to the span's end."""
+    """The claim that an assessed span allows. caveats: of use_saving_blocker, up to the span's end."""
     bars = [each.code for each in caveats if each.is_blocking]
     barred = bars[0] if bars else claim_refusal(result)
     saved, claimed = (None, None) if barred else (result.savings_kwh, result.claimed_kwh)
@@ -94,14 +94,14 @@ def _declared(site: Site, seu: Seu) -> list[date]:
     ]
 
 
-def against_project_at(
+def project_saving_blocker(
     sources: Sources, site: Site, project: MvProject, version: BaselineVersion, *, end: date, as_of_utc: datetime
 ) -> tuple[Finding, ...]:
     """The same for what is inside of a project's boundary; the days of its installation are the declared change."""
     pinned, year = (version.baseline_id, version.version), horizon(version.baseline.train_end, end)
 
     def found() -> tuple[Finding, ...]:
-        pairs = known_pairs(sources, site, project, version, as_of_utc)
+        pairs = boundary_pairs(sources, site, project, version, as_of_utc)
         return project_claim_findings(project, version, pairs, end=year)
 
     made: tuple[Finding, ...] = sources.keep(

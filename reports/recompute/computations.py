@@ -20,12 +20,12 @@ from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
 from data_quality.contracts.units import ARITHMETIC
-from reports.recompute import advice_again, bill_again, claims, event_again, footprint_again, hours_again, project_again
-from reports.recompute import dr_event_again as dr_again
-from reports.recompute.experiment_again import BY_ACTS
+from reports.recompute import advice, bill, claims, event, footprint, hours, project
+from reports.recompute import dr_event as dr_again
+from reports.recompute.covered_area import BY_AREA
+from reports.recompute.experiment import BY_ACTS
 from reports.recompute.figure_sources import Sources, parse_dates
-from reports.recompute.known_area import BY_AREA
-from reports.recompute.recomputed_kpis import KpiBasis, definition_named, kpi_row, running_rows, want_kpis
+from reports.recompute.recomputed_kpis import KpiBasis, definition_named, kpi_row, prefetch_kpis, running_rows
 from reports.recompute.stated import stated_number
 
 Operand = tuple[str, Decimal | None]
@@ -117,7 +117,7 @@ COMBINATIONS: dict[str, Callable[[Sequence[Operand]], Decimal | None]] = {
     "deviation_percent": deviation_of,
     "percent_of": percent_of,
     "root_sum_of_squares": root_sum_of_squares,
-    "net_present_value": advice_again.net_present_value,
+    "net_present_value": advice.net_present_value,
     "in_gj": in_gj,
     "in_thousands": in_thousands,
 }
@@ -200,7 +200,7 @@ def savings_value(trace: Trace, sources: Sources) -> Decimal | None:
     # Parameters are texts of repr(): the very same float comes back.
     days = claims.days_compared(pairs, period, EnpiRule(min_day_coverage=float(named["min_day_coverage"])))
     basis = KpiBasis(site.site_id, trace.as_of_utc, definition_named(trace))
-    want_kpis(sources, basis, [each for day in days for each in claims.prices_of_day(scope, day.local_date)])
+    prefetch_kpis(sources, basis, [each for day in days for each in claims.prices_of_day(scope, day.local_date)])
     return claims.worth(days, scope, lambda each: kpi_row(sources, basis, each))
 
 
@@ -288,20 +288,20 @@ def detectable(baseline: Baseline, name: str, confidence: float) -> Decimal | No
 def bill_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of a stored bill or of the same bill recomputed. parameters: site, bill, field, line."""
     named, site = trace.parameters, sources.site(trace.parameters["site"])
-    return bill_again.number(sources, site, named["bill"], trace.as_of_utc, field=named["field"], line=named["line"])
+    return bill.number(sources, site, named["bill"], trace.as_of_utc, field=named["field"], line=named["line"])
 
 
 def event_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of a stored anomaly event. parameters: site, event, field."""
     named = trace.parameters
-    return event_again.number(sources, named["site"], named["event"], trace.as_of_utc, named["field"])
+    return event.number(sources, named["site"], named["event"], trace.as_of_utc, named["field"])
 
 
 def event_count(trace: Trace, sources: Sources) -> Decimal | None:
     """Number of stored anomaly events that begin in a span. parameters: site, start, end."""
     site = sources.site(trace.parameters["site"])
-    events = event_again.events_of(sources, site.site_id, trace.as_of_utc)
-    return Decimal(len(event_again.events_in(events, _period(trace, site.time_zone))))
+    events = event.events_of(sources, site.site_id, trace.as_of_utc)
+    return Decimal(len(event.events_in(events, _period(trace, site.time_zone))))
 
 
 def dr_event_number(trace: Trace, sources: Sources) -> Decimal | None:
@@ -320,14 +320,14 @@ def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:
     named, site = trace.parameters, sources.site(trace.parameters["site"])
     period, account = _period(trace, site.time_zone), _account(trace, site.time_zone)
     place = {"field": named["field"], "carrier": named["carrier"], "left_out": named.get("left_out", "")}
-    return footprint_again.number(sources, site, period, account, trace.as_of_utc, **place)
+    return footprint.number(sources, site, period, account, trace.as_of_utc, **place)
 
 
 def hours_number(trace: Trace, sources: Sources) -> Decimal | None:
     """Electricity by the hour. parameters: site, start, end, account_start, account_end, field."""
     site = sources.site(trace.parameters["site"])
     period, account = _period(trace, site.time_zone), _account(trace, site.time_zone)
-    return hours_again.number(sources, site, period, account, trace.as_of_utc, trace.parameters["field"])
+    return hours.number(sources, site, period, account, trace.as_of_utc, trace.parameters["field"])
 
 
 def project_number(trace: Trace, sources: Sources) -> Decimal | None:
@@ -339,7 +339,7 @@ def project_number(trace: Trace, sources: Sources) -> Decimal | None:
     site = sources.site(named["site"])
     # As it was: a baseline that somebody approves later claims nothing in a report that was made before.
     version = sources.baseline(*pinned).model_copy(update={"status": BaselineStatus(named["status"])})
-    return project_again.number(
+    return project.number(
         sources,
         site,
         named["project"],
@@ -388,7 +388,7 @@ def running_figure(trace: Trace, sources: Sources) -> Decimal | None:
 
 LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "scope_kpi": scope_kpi,
-    hours_again.QUARTER: hours_again.scope_quarter,
+    hours.QUARTER: hours.scope_quarter,
     "scope_coverage": scope_coverage,
     "seu_assessment": seu_assessment,
     "savings_value": savings_value,
@@ -401,8 +401,8 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "event_count": event_count,
     "dr_event_number": dr_event_number,
     **BY_ACTS,
-    "advice_number": advice_again.advice_number,
-    "measure_number": advice_again.measure_number,
+    "advice_number": advice.advice_number,
+    "measure_number": advice.measure_number,
     "footprint_number": footprint_number,
     "group_share": lambda trace, _: share_of(trace.parameters["share"], trace.parameters["rate"]),
     "hours_number": hours_number,

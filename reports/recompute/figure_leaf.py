@@ -11,14 +11,14 @@ from assets.kpi.propagation import FACTOR, METER, Spread, of_half_95, of_limit
 from assets.sites.scopes import Member, known_spans
 from assets.sites.virtual import inputs_of
 from data_quality.contracts.emissions.footprint import DayFactor
-from data_quality.contracts.reporting.figure import Figure, Left, Trace
+from data_quality.contracts.reporting.figure import BandExclusion, Figure, Trace
 from data_quality.contracts.site_file.accuracy import factor_limit, limit_of
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.meter_event import EventKind
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from reports.recompute.figure_sources import Sources
-from reports.recompute.recomputed_kpis import KpiBasis, definition_named, kpi_row, want_kpis
+from reports.recompute.recomputed_kpis import KpiBasis, definition_named, kpi_row, prefetch_kpis
 
 ENERGY, COST, CARBON, PEAK = "consumption_kwh", "cost", "emission_kgco2e", "peak_15min_kw"
 
@@ -82,7 +82,7 @@ class Leaf:
             # One meter, one factor: it is all of the amount, and nothing need be read.
             return [Share(questions[0][2].scope.removeprefix("meter:"), 1.0, questions[0][1])]
         basis = KpiBasis(self.site.site_id, self.trace.as_of_utc, definition_named(self.trace))
-        want_kpis(self.sources, basis, [each for _, _, each in questions])
+        prefetch_kpis(self.sources, basis, [each for _, _, each in questions])
         rows = [(by, factor, each, kpi_row(self.sources, basis, each)) for by, factor, each in questions]
         return [
             Share(each.scope.removeprefix("meter:"), by * float(row.value), factor)
@@ -104,7 +104,7 @@ class Leaf:
         """The spread of a value that is made of these amounts; before: of a model that was fitted until then."""
         total = sum(each.weight for each in shares)
         parts: dict[str, float] = {}
-        left_out = set[Left]()
+        left_out = set[BandExclusion]()
         for each in shares if total else ():
             amount = value * each.weight / total
             for source, relative in self.of_meter(each.meter_id, left_out, before).items():
@@ -112,38 +112,38 @@ class Leaf:
             if each.factor is not None:
                 limit = factor_limit(each.factor.carrier.value, each.factor)
                 if limit is None:
-                    left_out.add(Left("factor_uncertainty_unknown", each.factor.factor_id))
+                    left_out.add(BandExclusion("factor_uncertainty_unknown", each.factor.factor_id))
                 else:
                     source = f"{FACTOR}{each.factor.factor_id}"
                     parts[source] = parts.get(source, 0.0) + amount * of_half_95(limit.percent)
         return Spread(value, parts, frozenset(left_out))
 
-    def of_meter(self, meter_id: str, left_out: set[Left], before: date | None) -> dict[str, float]:
+    def of_meter(self, meter_id: str, left_out: set[BandExclusion], before: date | None) -> dict[str, float]:
         """Source -> relative standard uncertainty of a meter's amounts; of a virtual one those of its inputs."""
         meter = self.site.meter(meter_id)
         assert meter is not None  # noqa: S101 - scopes are made of the site's meters
         if meter.is_virtual:
             return self._of_virtual(meter_id, left_out, before)
         if any(each.multiplier != 1 for each in meter.registers):
-            left_out.add(Left("transformer_unknown", meter_id))
+            left_out.add(BandExclusion("transformer_unknown", meter_id))
         if meter.gas_factors:
-            left_out.add(Left("calorific_value_unknown", meter_id))
+            left_out.add(BandExclusion("calorific_value_unknown", meter_id))
         if not meter.accuracy_class:
-            left_out.add(Left("meter_class_unknown", meter_id))
+            left_out.add(BandExclusion("meter_class_unknown", meter_id))
             return {}
         is_other = before is not None and _exchanged(meter, self.site.time_zone, before, self.figure.end)
         name = f"{METER}{self.site.site_id}/{meter_id}{'@before' if is_other else ''}"
         return {name: of_limit(limit_of(meter.carrier.value, meter.accuracy_class).percent)}
 
-    def _of_virtual(self, meter_id: str, left_out: set[Left], before: date | None) -> dict[str, float]:
+    def _of_virtual(self, meter_id: str, left_out: set[BandExclusion], before: date | None) -> dict[str, float]:
         terms = inputs_of(self.site, meter_id)
         if any(each.register_id not in (None, "import") for each in terms):
-            left_out.add(Left("meter_class_unknown", meter_id))
+            left_out.add(BandExclusion("meter_class_unknown", meter_id))
             return {}
         basis = KpiBasis(self.site.site_id, self.trace.as_of_utc, definition_named(self.trace))
         names = [meter_id, *(each.meter_id for each in terms)]
         questions = [KpiQuery(ENERGY, f"meter:{name}", self.figure.start, self.figure.end) for name in names]
-        want_kpis(self.sources, basis, questions)
+        prefetch_kpis(self.sources, basis, questions)
         rows = [kpi_row(self.sources, basis, each) for each in questions]
         own, *inputs = [None if row is None or row.value is None else float(row.value) for row in rows]
         found: dict[str, float] = {}

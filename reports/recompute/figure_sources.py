@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from assets.carbon.factor_choice.factor_view import FactorView, known_factors, version_text, versions_behind
+from assets.carbon.factor_choice.factor_view import FactorView, applicable_factors, known_factors, version_text
 from assets.kpi.enpi.daily import (
     SiteDays,
     adjusted_days,
@@ -406,7 +406,7 @@ class Sources:
         """The emission factors that hold for a scope's meters on local days of [start, end), as of then."""
         key = ("factor versions", site.site_id, scope, start, end, as_of_utc)
         meters = self.meters(site, scope)
-        return self.keep(key, lambda: versions_behind(site, self.factors(site, as_of_utc), meters, start, end))
+        return self.keep(key, lambda: applicable_factors(site, self.factors(site, as_of_utc), meters, start, end))
 
     def site_input(self, site: Site) -> TraceInput:
         """The site file as an input: meters, calendar, tariff and factors stand in it."""

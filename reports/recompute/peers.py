@@ -24,7 +24,7 @@ _ENDS = {"rank_low": ("rank_interval", 0), "rank_high": ("rank_interval", 1),
 _DECIMALS = 6
 
 
-def among_peers(
+def peer_benchmark(
     sources: Sources, peers: Mapping[str, str], period: Period, as_of_utc: datetime,
     hours: Mapping[str, float] | None = None,
 ) -> Benchmark:  # fmt: skip
@@ -88,5 +88,5 @@ def peer_place(trace: Trace, sources: Sources) -> Decimal | None:
     start, end = parse_dates(named)
     period = Period(label="", start=start, end=end, time_zone=sources.site(named["site"]).time_zone)
     hours = json.loads(named.get("hours", "{}"))
-    found = among_peers(sources, json.loads(named["peers"]), period, trace.as_of_utc, hours)
+    found = peer_benchmark(sources, json.loads(named["peers"]), period, trace.as_of_utc, hours)
     return place(row_of(found, named["site"]), named["field"])

@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.kpi import from_readings
 from assets.kpi.enpi.daily import adjusted_days, expected_days
-from assets.kpi.from_readings import KpiQuery, KpiQuestions, KpiRow, kpi_rows, scope_meters, streams_behind
+from assets.kpi.from_readings import KpiQuery, KpiQuestions, KpiRow, kpi_rows, scope_meters, source_streams
 from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost.interval_costs import interval_costs, supply_streams
 from data_quality.contracts.errors import WorldFault
@@ -39,7 +39,7 @@ class KpiBasis(NamedTuple):
     baseline: tuple[str, int] | None = None
 
 
-def want_kpis(sources: Sources, basis: KpiBasis, questions: Iterable[KpiQuery]) -> None:
+def prefetch_kpis(sources: Sources, basis: KpiBasis, questions: Iterable[KpiQuery]) -> None:
     """Announce what `kpi_row` will look up: questions of one basis and year are answered by one run of the SQL."""
     _wanted(sources).setdefault(basis, set()).update(questions)
 
@@ -91,7 +91,7 @@ def _questions(sources: Sources, basis: KpiBasis, questions: Collection[KpiQuery
     site = sources.site(basis.site_id)
     start, end = min(each.start for each in questions), max(each.end for each in questions)
     named = dict.fromkeys((each.kpi, each.scope) for each in questions)
-    streams = list(dict.fromkeys(name for kpi, scope in named for name in streams_behind(kpi, site=site, scope=scope)))
+    streams = list(dict.fromkeys(name for kpi, scope in named for name in source_streams(kpi, site=site, scope=scope)))
     if any(each.kpi in OF_THE_SITE_FILE for each in questions):
         # An area is known of a scope without readings too, as long as the site has some.
         streams += scope_meters(site, f"site:{site.site_id}")

@@ -10,14 +10,14 @@ from urllib.parse import quote
 from data_quality.contracts.sentence import Sentence
 from reports.content.register import KEY as REGISTER
 from reports.content.register import register_table
-from reports.render.chart_words import chart_words
+from reports.render.chart_description import chart_description
 from reports.render.heading import facts_text, span_text, title_text
 from reports.render.render_pdf_charts import draw_chart
 from reports.render.render_pdf_fonts import FONT, FONT_BOLD
 from reports.render.render_pdf_picture import figure_of
 from reports.render.render_pdf_style import ACCENT, MARGIN_PT, MUTED, RULE, TONES, paragraph_style
 from reports.render.render_pdf_tables import LONG_TABLE_ROWS, draw_table, draw_tiles
-from reports.render.render_pdf_tags import About, Element, Tags, furnished, tagged, text_of
+from reports.render.render_pdf_tags import DocumentProperties, Element, Tags, furnished, tagged, text_of
 from reports.render.render_pdf_text import clean, draw_text, fitted, lines_markup, printable, text_width
 from reports.report_content import Block, Chart, Paragraph, Register, ReportContent, Section, Table, Tiles
 from reports.texts.locales import language_of, page_word, word
@@ -80,7 +80,7 @@ def render_pdf(content: ReportContent, *, is_tagged: bool = True) -> bytes:
     spare |= _spare(content, story)
     document = _document(buffer, content)
     document.build([each for _, drawn in story for each in drawn], canvasmaker=canvas)
-    about = About(_name(content), document.subject, clean(content.site_name), language_of(content.spoken))
+    about = DocumentProperties(_name(content), document.subject, clean(content.site_name), language_of(content.spoken))
     return tagged(buffer.getvalue(), tags, about) if is_tagged else buffer.getvalue()
 
 
@@ -248,7 +248,7 @@ def _block(
         # Under its own table a chart shows the shape; two such pairs stand on one page.
         height = min(_CHART_PT[block.shape], _BESIDE_PT) if is_beside_table else _CHART_PT[block.shape]
         style = paragraph_style("note", size=6.8, color=MUTED, spaceBefore=3)
-        figure = part.add("Figure", alt=chart_words(block, part.spoken))
+        figure = part.add("Figure", alt=chart_description(block, part.spoken))
         note = (
             [text_of(part.add("P", block.note), lines_markup(block.note, FONT, 6.8, width), style)]
             if block.note

@@ -23,7 +23,7 @@ from reports.render.render_pdf_fonts import FONT, FONT_BOLD
 from reports.render.render_pdf_picture import BOTTOM, LEFT, RIGHT, TOP, Picture, chart_flowable
 from reports.render.render_pdf_style import ACCENT, HATCHES, HEAT, INK, LESS, MORE, MUTED, RULE, SERIES, TINTS
 from reports.render.render_pdf_tags import Element
-from reports.render.render_pdf_text import fitted, folded_apart, text_width
+from reports.render.render_pdf_text import fitted, folded_distinctly, text_width
 from reports.report_content import Chart, Series
 from reports.texts.locales import place_text
 
@@ -235,7 +235,7 @@ def _names(picture: Picture, frame: _Frame, places: Sequence[int], room: float) 
     names = [chart.places[index] for index in places]
     is_narrow = any(text_width(name, FONT, 7) > room for name in names)
     size = 5.6 if is_narrow else 7.0
-    for index, lines in zip(places, folded_apart(names, FONT, size, room), strict=True):
+    for index, lines in zip(places, folded_distinctly(names, FONT, size, room), strict=True):
         for row, line in enumerate(lines):
             y = frame.bottom - (8.0 + 7.0 * row if is_narrow else 11.0)
             picture.text(frame.x(index, len(chart.categories)), y, line, size=size, anchor="middle")

@@ -189,7 +189,7 @@ class CellMarks:
             self._row, self._is_first = self._row + 1, False
 
 
-class About(NamedTuple):
+class DocumentProperties(NamedTuple):
     """A document in a few words, in its own language."""
 
     title: str
@@ -198,7 +198,7 @@ class About(NamedTuple):
     language: str
 
 
-def tagged(data: bytes, tags: Tags, about: About) -> bytes:
+def tagged(data: bytes, tags: Tags, about: DocumentProperties) -> bytes:
     """The library's finished file with the tree, bookmarks and metadata in it. Same tree and file, same bytes."""
     objects, info = read_objects(data)
     file = PdfFile(len(objects) + 1)
@@ -296,7 +296,7 @@ def bare_fonts(objects: Mapping[int, bytes]) -> list[str]:
     return sorted({found(rb"/BaseFont /([^\s/]+)", [each]).decode() for each in fonts if not is_embedded(each)})
 
 
-def _metadata(about: About, bare: Sequence[str]) -> bytes:
+def _metadata(about: DocumentProperties, bare: Sequence[str]) -> bytes:
     """The XMP packet. It calls the file accessible only where every letter is drawn by a font that it brings along."""
     description = about.subject
     if bare:

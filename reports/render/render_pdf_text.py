@@ -170,7 +170,7 @@ def folded(text: str, font: str, size: float, width: float, *, keeps_end: bool =
     return (*([printable(first)] if first else []), *last)
 
 
-def folded_apart(texts: Sequence[str], font: str, size: float, width: float) -> list[tuple[str, ...]]:
+def folded_distinctly(texts: Sequence[str], font: str, size: float, width: float) -> list[tuple[str, ...]]:
     """Each text as `folded`; those that would be cut alike keep their ends, which tell them apart."""
     made = [folded(each, font, size, width) for each in texts]
     return [

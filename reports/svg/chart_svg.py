@@ -14,7 +14,7 @@ from reports.chart_geometry import (
     stretches,
     tick_decimals,
 )
-from reports.render.chart_words import chart_words
+from reports.render.chart_description import chart_description
 from reports.render.render_pdf_style import HEAT, INK, MUTED, RULE, SERIES
 from reports.report_content import Chart
 from reports.svg.markup import element, fitted, picture
@@ -52,7 +52,7 @@ def chart_svg(chart: Chart) -> str:
     inside = [_text(4, 18, chart.title, size=14.0, fill=INK, font_weight="bold"), *_legend(chart)]
     inside += _heat(chart) if chart.shape == "heat" else _plot(chart)
     body = element("g", *inside, font_family="sans-serif")
-    description = chart_words(chart, chart.locale)
+    description = chart_description(chart, chart.locale)
     return picture(_WIDE, _HIGH, title=chart.title, description=description, kind="chart", inside=(paper, body))
 
 

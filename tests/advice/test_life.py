@@ -34,7 +34,7 @@ from orchestration.views.work_orders import move
 from reports.evidence.pack_inputs import gather
 from reports.figures.trace import trace_figure
 from reports.make_report import make_report
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure import recompute
 from reports.report_content import ReportContent
 from tests.orchestration.test_cli import run
 from tests.reports.peers_world import write_year
@@ -118,7 +118,7 @@ def project(made: Path, tmp_path: Path) -> Iterator[OpenProject]:
 
 
 def the_one(project: OpenProject) -> Recommendation:
-    [found] = Recommendations(project.store).standing("plant")
+    [found] = Recommendations(project.store).current("plant")
     assert (found.kind, found.scope, found.status) == ("start_stop", "meter:fans", "new")
     return found
 
@@ -388,7 +388,7 @@ def test_a_measure_is_worth_what_it_saves_over_its_life_less_its_cost_and_every_
     project: OpenProject,
 ) -> None:
     now, content = roi(project)
-    [of] = Recommendations(now.store).standing("plant")
+    [of] = Recommendations(now.store).current("plant")
     by_id, found = {each.figure_id: each for each in content.figures}, {each.key: each for each in content.data}
     assert of.savings_money is not None
     assert of.interval_money is not None

@@ -19,7 +19,7 @@ from data_quality.contracts.reporting.advice_trial import AdviceTrial
 from data_quality.contracts.reporting.recommendation import MeasuredSaving, Recommendation
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
-from orchestration.views.advice_order import draw, ordered, preferences, trial_told
+from orchestration.views.advice_order import draw, ordered, preferences, trial_summary
 from tests.advice.test_life import NOW, PEOPLE, SITE
 from tests.orchestration.test_cli import run
 from tests.stores.everything import change
@@ -96,16 +96,16 @@ def test_answers_are_counted_by_arm_and_the_better_one_is_named(project: OpenPro
     acts = AdviceActs(project.store)
     acts.start(TRIAL, NOW, person_id="dan", reason="better?")
     ones, arms = kept(project), AdviceActs(project.store).arms(TRIAL)
-    assert trial_told(project.store)["verdict"] == "insufficient"
+    assert trial_summary(project.store)["verdict"] == "insufficient"
     for n, each in enumerate(ones):
         answer(project, each, yes=arms["plant", each.kind] or n % 5 == 0, minute=n + 1)
-    trial = trial_told(project.store)
+    trial = trial_summary(project.store)
     assert [arm["name"] for arm in trial["arms"]] == ["rules", "learnt"]
     assert [arm["shown"] for arm in trial["arms"]] == [24, 24]
     assert trial["arms"][1]["accepted"] == 24 > trial["arms"][0]["accepted"]
     assert (trial["verdict"], trial["arms"][0]["realised_kwh"]) == ("learnt", None)
     # What was known before the last answers is told as of then.
-    assert trial_told(project.store, as_of_utc=at(5).now_utc())["verdict"] == "insufficient"
+    assert trial_summary(project.store, as_of_utc=at(5).now_utc())["verdict"] == "insufficient"
 
 
 def test_measured_savings_stand_with_their_arm(project: OpenProject) -> None:
@@ -119,7 +119,7 @@ def test_measured_savings_stand_with_their_arm(project: OpenProject) -> None:
             interval_kwh=(Decimal(7), Decimal(13)),
         )  # fmt: skip
         ledger.move(each, "measured", at(9), person_id="dan", reason="asked", measured=saved)
-    rules, learnt = trial_told(project.store)["arms"]
+    rules, learnt = trial_summary(project.store)["arms"]
     assert rules["realised_kwh"] is None
     assert learnt["realised_kwh"] == 20.0
     assert learnt["interval_kwh"] == pytest.approx((20 - 18**0.5, 20 + 18**0.5))
@@ -130,7 +130,7 @@ def test_while_it_runs_only_kinds_of_the_learnt_arm_move(project: OpenProject) -
     for n, each in enumerate(kept(project, 16)):
         if each.kind in KINDS[:2]:
             answer(project, each, yes=False, minute=n)
-    open_ones = [each for each in Recommendations(project.store).standing() if each.is_open]
+    open_ones = [each for each in Recommendations(project.store).current() if each.is_open]
     later = one("late1", KINDS[0], 100.0), one("late2", KINDS[1], 90.0)
     listed = [*later, *open_ones]
 
@@ -187,5 +187,5 @@ def test_a_second_trial_waits_and_bad_words_are_refused_in_one_sentence(project:
 
 def test_what_was_never_tried_is_said(project: OpenProject) -> None:
     with pytest.raises(BadInput) as fault:
-        trial_told(project.store)
+        trial_summary(project.store)
     assert fault.value.reason == "no_trial"

@@ -16,7 +16,7 @@ from data_quality.contracts.reporting.recommendation import AdvicePlace, AdviceS
 from data_quality.contracts.settings import AdviceSettings
 from orchestration.open_project import OpenProject
 from orchestration.views.advice_order import draw
-from orchestration.views.advice_wording import shown_wordings, told_sentences, word_new
+from orchestration.views.advice_wording import approved_wordings, recommendation_sentences, request_wordings
 from tests.advice.test_life import BAD_NAME, NOW
 from tests.advice.test_trial import made, one, project
 
@@ -93,8 +93,8 @@ def use(project: OpenProject, advice: AdviceSettings) -> None:
 
 
 def worded(project: OpenProject, of: Recommendation, **extra: Any) -> dict[str, str]:
-    word_new(project, project.site("plant"), [of], NOW, **extra)
-    return dict(shown_wordings(project, project.site("plant"), of, "en"))
+    request_wordings(project, project.site("plant"), [of], NOW, **extra)
+    return dict(approved_wordings(project, project.site("plant"), of, "en"))
 
 
 def test_a_right_wording_is_stored_beside_its_sentence_and_asked_for_once(set_up: Any) -> None:
@@ -106,7 +106,7 @@ def test_a_right_wording_is_stored_beside_its_sentence_and_asked_for_once(set_up
     assert (requested["path"], requested["model"], "tools" in requested) == ("/v1/chat/completions", "small", False)
     # The name is data of a JSON text, and the task does not change by it.
     assert BAD_NAME not in requested["messages"][0]["content"]
-    assert next(received.text for received, _ in told_sentences(project.site("plant"), of, "en")) == SENTENCE
+    assert next(received.text for received, _ in recommendation_sentences(project.site("plant"), of, "en")) == SENTENCE
 
 
 def test_a_wording_that_obeys_the_name_is_kept_as_refused_and_never_shown(set_up: Any) -> None:

@@ -18,7 +18,7 @@ from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.open_project import OpenProject
 from orchestration.operations.operation import Call
 from orchestration.operations.project.backup import retention_apply
-from orchestration.web.api.health import tell_project
+from orchestration.web.api.health import add_project_metrics
 from tests.backup.test_metrics import samples_of
 from tests.e2e.conftest import call_here
 from tests.old.make import END, LAST, SITE, write_csv
@@ -90,7 +90,7 @@ def test_retention_and_metrics_ask_the_server_as_they_ask_a_file(works: Path) ->
     with closing(call.project) as opened:
         result: Any = retention_apply(call, dry_run=True).result
         page = Metrics("meterloom_")
-        tell_project(page, opened, SystemClock().now_utc())
+        add_project_metrics(page, opened, SystemClock().now_utc())
     landing = next(each for each in result["classes"] if each["name"] == "landing")
     assert (landing["rows"], landing["held"]) == (0, 1)
     assert landing["held_by"] == ("data_quality/works/2025-03@1",)

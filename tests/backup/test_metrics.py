@@ -24,7 +24,7 @@ from orchestration.doctor.kept_checks import _BACKUP_DUE_S
 from orchestration.doctor.role_files import started, write_role
 from orchestration.doctor.role_health import LEAST_FREE
 from orchestration.open_project import OpenProject
-from orchestration.web.api.health import LAKE_EVERY_S, by_site, tell_project
+from orchestration.web.api.health import LAKE_EVERY_S, add_project_metrics, by_site
 from orchestration.web.app import make_app
 from tests.controls.agent.plant import World
 from tests.web.asking import Browser
@@ -94,7 +94,7 @@ def opened(works: Path) -> Iterator[OpenProject]:
 
 def page_of(project: OpenProject, now_utc: datetime = NOW) -> str:
     page = Metrics("meterloom_")
-    tell_project(page, project, now_utc)
+    add_project_metrics(page, project, now_utc)
     return page.text()
 
 

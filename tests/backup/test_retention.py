@@ -27,7 +27,7 @@ from orchestration.instance.start_lock import taken
 from orchestration.open_project import OpenProject
 from orchestration.operations.operation import Call
 from orchestration.operations.project.backup import retention_apply
-from orchestration.views.restored_proof import figures_again
+from orchestration.views.restored_proof import recompute_figures
 from tests.backup.test_backup import refused
 from tests.e2e.conftest import call_here
 from tests.old.make import END, write_csv
@@ -108,7 +108,7 @@ def test_what_goes_is_gone_and_every_ledger_and_figure_stands(aged: Path) -> Non
     assert after["removals"] == 4
     with closing(OpenProject(str(aged))) as opened:
         ids = opened.reports.figure_ids()
-        equal, differing = figures_again(opened, ids, lambda text, done, of: None)
+        equal, differing = recompute_figures(opened, ids, lambda text, done, of: None)
     assert (equal, differing) == (len(ids), [])
     assert all(each["rows"] == 0 for each in later(aged, dry_run=True).values())
 

@@ -16,7 +16,7 @@ import polars as pl
 
 from assets.sites.load_sites import load_site
 from controls.simulator.worlds.generate import generate_site
-from data_quality.contracts.reporting.notice import Notice, NoticeChoices, Way
+from data_quality.contracts.reporting.notice import Contact, Notice, NoticeChoices
 from data_quality.contracts.reporting.open_finding import Severity
 from data_quality.contracts.site_file.site import Site
 from ml.anomalies.events import AnomalyEvent
@@ -55,7 +55,7 @@ class Alarm(NamedTuple):
     @property
     def reaches(self) -> bool:
         """Whether a person who chose nothing else gets a notice of it."""
-        return bool(self.severity <= Way.model_fields["from_severity"].default)
+        return bool(self.severity <= Contact.model_fields["from_severity"].default)
 
 
 def events_of_site(site: Site, place: int) -> Iterator[Alarm]:

@@ -29,7 +29,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.work.offload import offload_to
 from orchestration.web import middleware
 from orchestration.web.cache import answers_of
-from orchestration.web.serve import keep_loaded
+from orchestration.web.serve import freeze_loaded_objects
 from tests.web_browser.conftest import Site, chromium_path, serving
 from tests.web_browser.emptiness import SCREEN_SIZES, SCREENS
 from tests.web_browser.looked_at import PAGES, Watched
@@ -198,7 +198,7 @@ def bench(root: str = "", rounds: str = "20") -> None:
         middleware.REQUEST_S = PATIENCE_S
         with _small(), serving(folder, now, WHO) as site, chromium() as browser:
             site.project.offload_to(apart)
-            keep_loaded()
+            freeze_loaded_objects()
             month = f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"
             paths = {name: path.format(month=month) for name, path in SCREENS.items()} if root else SMALL
             for line in chain(_seconds(browser, site, paths, int(rounds)), _weights(browser, site, paths)):

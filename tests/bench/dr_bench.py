@@ -233,7 +233,7 @@ def _proposed_after(vtn: LocalVtn, store: Store, start: datetime, count: int) ->
     period = {"start": start.isoformat(), "duration": "PT1H"}
     began = time.perf_counter()
     vtn.publish({"intervalPeriod": period, "intervals": [{"id": 0, "payloads": [{"type": "SIMPLE", "values": [1]}]}]})
-    while sum(each.state == "proposed" for each in DrEvents(store).standing("plant")) < count:
+    while sum(each.state == "proposed" for each in DrEvents(store).current("plant")) < count:
         if time.perf_counter() - began > 120:
             raise OurFault("no event was proposed within two minutes")
         time.sleep(0.05)

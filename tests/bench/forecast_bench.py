@@ -25,7 +25,7 @@ from ml.features.civil import civil_on
 from ml.features.forecast_case import Case
 from ml.features.matrix import FEATURES, feature_matrix
 from ml.features.series import QUARTER, Series, Vector
-from ml.features.weather_known import GivenWeather
+from ml.features.weather_as_of import FixedWeather
 from ml.forecasts.backtest import Forecasts, forecast_origins, joined, month_folds, run_folds, with_actual
 from ml.forecasts.file_case import day_types_of
 from ml.forecasts.forecast_model import Quantiles
@@ -63,7 +63,7 @@ def meter(seed: int, days: int = 365) -> Case:
     load = np.maximum(load * (1 + rng.normal(0, 0.05, length)), 0.1)
     civil = civil_on(day_types_of("DE", None), "Europe/Berlin", START, length)
     return Case(
-        Series(START, load[: days * 24]), civil, GivenWeather(("temperature_degc",), degc[:, None]), horizon_steps=24
+        Series(START, load[: days * 24]), civil, FixedWeather(("temperature_degc",), degc[:, None]), horizon_steps=24
     )
 
 
@@ -165,7 +165,7 @@ def liander(series: str) -> Case:
     values: Vector = whole["load"].cast(pl.Float64).to_numpy()
     civil = civil_on(day_types_of("NL", None), "Europe/Amsterdam", start, len(values), QUARTER)
     weather = whole.select(**named).cast(pl.Float64).to_numpy()
-    return Case(Series(start, values, QUARTER, "mw"), civil, GivenWeather(tuple(named), weather), horizon_steps=96)
+    return Case(Series(start, values, QUARTER, "mw"), civil, FixedWeather(tuple(named), weather), horizon_steps=96)
 
 
 def weeks(case: Case) -> list[list[int]]:

@@ -20,7 +20,7 @@ from assets.sites.calendar import usual_holidays
 from ml.features.civil import civil_on
 from ml.features.forecast_case import Case
 from ml.features.series import Series, Vector
-from ml.features.weather_known import NO_WEATHER, GivenWeather
+from ml.features.weather_as_of import NO_WEATHER, FixedWeather
 from ml.forecasts.backtest import month_folds, run_folds, score_together
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
@@ -89,7 +89,7 @@ def case_of(rows: pl.DataFrame, weather: pl.DataFrame | None, zone: str, country
     if weather is not None:
         names = [name for name in (*CAMBRIDGE.values(), *BDG2.values()) if name in weather.columns]
         names = list(dict.fromkeys(names))
-        given = GivenWeather(tuple(names), np.column_stack([_on_grid(weather, name, start, length) for name in names]))
+        given = FixedWeather(tuple(names), np.column_stack([_on_grid(weather, name, start, length) for name in names]))
     return Case(Series(start, values), civil_on(types, zone, start, length + 25), given, horizon_steps=24)
 
 

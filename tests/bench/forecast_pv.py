@@ -11,7 +11,7 @@ from ml.features.series import HOUR, QUARTER
 from ml.features.sun import sky_over
 from ml.forecasts.backtest import forecast_origins
 from ml.forecasts.forecast_model import Fitter
-from ml.forecasts.models.pv_plant import PlantGiven
+from ml.forecasts.models.pv_plant import StatedPlant
 from ml.forecasts.models.pv_residual import pv_fitters
 from tests.ml.forecasts.system50 import END, PLACE, TEST, midnights, system50
 
@@ -21,7 +21,7 @@ def pv_figures(folder: Path) -> dict[str, dict[str, float]]:
     found = {}
     for name, step in (("hourly", HOUR), ("quarter-hourly", QUARTER)):
         case = system50(folder, step)
-        for fitter in pv_fitters(PlantGiven()):
+        for fitter in pv_fitters(StatedPlant()):
             found[f"{name} {fitter.algorithm}"] = pv_scores(case, fitter, TEST, END)
     return found
 

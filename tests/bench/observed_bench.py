@@ -28,7 +28,7 @@ from controls.gateways.ports import free_port
 from data_quality.contracts.log import FORMAT_VARIABLE, start_log
 from orchestration.environment import environment
 from orchestration.open_project import OpenProject
-from orchestration.web.api.health import tell_project
+from orchestration.web.api.health import add_project_metrics
 from tests.bench import ingest_bench
 from tests.bench.live_bench import measure
 from tests.bench.measure import measured
@@ -84,7 +84,7 @@ def open_project(folder: str) -> Iterator[OpenProject]:
 def page_of(project: OpenProject) -> str:
     """Metrics page of a scrape of the project."""
     page = Metrics("meterloom_")
-    tell_project(page, project, datetime.now(tz=UTC))
+    add_project_metrics(page, project, datetime.now(tz=UTC))
     return page.text()
 
 

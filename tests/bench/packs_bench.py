@@ -19,7 +19,7 @@ from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.site_file.site import Site
 from reports.content.template_report import template_report
 from reports.content.templates import load_template, packs_of
-from reports.make_group_report import group_given, group_report, make_group_report
+from reports.make_group_report import group_report, group_report_input, make_group_report
 from reports.make_report import RENDERERS, make_report
 from tests.reports import year_world
 from tests.reports.group_world import SALE, YEAR, TwoSites, make_two_sites
@@ -61,7 +61,7 @@ def one_by_one(two: TwoSites, organisation: Organisation) -> None:
         site, site_s = clocked(lambda: template_report(template, given))  # noqa: B023
 
         def grouped() -> Any:
-            made = group_given(template, organisation, YEAR, sources=two.sources(), known_at_utc=known_at)  # noqa: B023
+            made = group_report_input(template, organisation, YEAR, sources=two.sources(), known_at_utc=known_at)  # noqa: B023
             return group_report(template, *made)  # noqa: B023
 
         group, group_s = clocked(grouped)

@@ -33,7 +33,7 @@ from data_quality.contracts.time import FixedClock, local_midnight_utc, parse_pe
 from reports.assess import baselines_in_force
 from reports.content.template_report import datasets_of, template_report
 from reports.content.templates import load_template
-from reports.datasets.base import Given
+from reports.datasets.base import ReportInput
 from reports.datasets.dataset_registry import make_datasets
 from reports.recompute.figure_sources import Sources
 from reports.render.render_json import render_json
@@ -169,7 +169,7 @@ def content_of(
     versions, span = baselines_in_force(site, baselines), parse_period(period, plant.ZONE)
     template = load_template(name)
     seu = site.seus[0] if template.subject == "seu" else None
-    report_input = Given(
+    report_input = ReportInput(
         site=site, period=span, as_of_utc=AS_OF, sources=sources, seu=seu,
         marts_dir=marts,
         versions={key: each for key, each in versions.items() if seu is None or key == seu.seu_id},

@@ -19,7 +19,7 @@ import assets.sites
 from assets.advice.preferences import Answered, Preference, preferences_of, ranked
 from assets.experiments.experiment_days import draw_experiment
 from assets.experiments.saving import Saving, SpanOutcome, saving_of
-from assets.experiments.two_arms import Comparison, Shown, compared, draw_arms
+from assets.experiments.two_arms import AnsweredAdvice, Comparison, compared, draw_arms
 from assets.sites.load_sites import load_site
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.battery import Battery
@@ -243,16 +243,16 @@ def switchback(folder: Path, houses: int) -> list[str]:
     return lines
 
 
-def answers(seed: int, shares: tuple[float, float], *, kinds_matter: bool = False) -> list[Shown]:
+def answers(seed: int, shares: tuple[float, float], *, kinds_matter: bool = False) -> list[AnsweredAdvice]:
     """200 recommendations to twenty sites of ten kinds. kinds_matter: four in five for two kinds of each site."""
     chance = np.random.default_rng([seed, 11])
     pairs = [(f"site{n}", f"kind{k}") for n in range(20) for k in range(10)]
-    drawn, found = draw_arms(pairs, {}, seed=seed), list[Shown]()
+    drawn, found = draw_arms(pairs, {}, seed=seed), list[AnsweredAdvice]()
     liked = {f"site{n}": {f"kind{k}" for k in chance.choice(10, 2, replace=False)} for n in range(20)}
     for place in chance.permutation(len(pairs)):
         site, kind = pairs[place]
         share = (0.8 if kind in liked[site] else 0.2) if kinds_matter else shares[drawn[site, kind]]
-        found.append(Shown(site, kind, of_other=drawn[site, kind], is_accepted=bool(chance.random() < share)))
+        found.append(AnsweredAdvice(site, kind, of_other=drawn[site, kind], is_accepted=bool(chance.random() < share)))
     return found
 
 

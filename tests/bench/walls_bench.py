@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from data_quality.contracts.finding import Finding
-from ml.rooms.coupled_rooms import House, day_ahead_errors_k, identify_rooms
+from ml.rooms.coupled_rooms import CoupledRooms, day_ahead_errors_k, identify_rooms
 from tests.ml.rooms_of_a_house import house
 
 HOMES, FIRST_SEED, DAYS = 20, 2000, 14
@@ -46,13 +46,13 @@ def main() -> int:
     return failed
 
 
-def _alone(reported: House, data: dict[str, object], cut: int) -> dict[str, float]:
+def _alone(reported: CoupledRooms, data: dict[str, object], cut: int) -> dict[str, float]:
     from ml.rooms.identify_room import RoomModel, identify
 
     if not reported.walls:
         return day_ahead_errors_k(reported, data, first=cut)
     rooms = {name: identify(each.between(0, cut)) for name, each in data.items()}
-    alone = House(rooms={name: each for name, each in rooms.items() if isinstance(each, RoomModel)})
+    alone = CoupledRooms(rooms={name: each for name, each in rooms.items() if isinstance(each, RoomModel)})
     return day_ahead_errors_k(alone, data, first=cut)
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from assets.bills.dispute.applies import TariffOverride, tariffs_in_force
 from assets.bills.dispute.pairing import pair_lines
 from assets.bills.dispute.reconcile import Reconciliation, make_case, reconcile
-from assets.bills.dispute.scenario import bill_again
+from assets.bills.dispute.scenario import scenario_bill
 from assets.bills.dispute.suspect_terms import suspect_terms
 from assets.bills.dispute.suspicion import PAPER
 from assets.bills.documents.read_bill import read_bill
@@ -86,7 +86,7 @@ def test_a_printed_tax_rate_below_one_may_be_a_share_or_per_cent(tmp_path: Path)
     # 0.5 % of 141.00
     assert audit(tmp_path, lines=(*LINES[:4], "VAT,,,0.5,0.71", "Total,,,,141.71")).cause == "tax"
     case = make_case(read_bill(tmp_path / "bill.csv"), TARIFFS, reads=READS)
-    tried = suspect_terms(case, pair_lines(case.bill.lines, bill_again(case.truth)))
+    tried = suspect_terms(case, pair_lines(case.bill.lines, scenario_bill(case.truth)))
     printed = [each.sentence for each in tried if (each.cause, each.rank) == ("tax", PAPER)]
     assert [text.partition(" is billed")[0] for text in printed] == ["vat: 0.5 %", "vat: 50 %"]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assets.carbon.inventory.consolidate import Accounted, base_year_change, group_footprint
 from assets.carbon.inventory.energies import without_deliveries
-from assets.sites.organisation import OwnDelivery, like_for_like, load_organisation, parts_of, share_of
+from assets.sites.organisation import InternalDelivery, like_for_like, load_organisation, parts_of, share_of
 from data_quality.contracts.emissions.footprint import SiteEnergy
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.organisation import Organisation
@@ -134,7 +134,7 @@ def test_a_base_year_is_restated_by_the_structure_of_a_later_day(tmp_path: Path)
 def test_deliveries_between_own_sites_are_left_out_at_the_sellers_share(tmp_path: Path) -> None:
     found = organisation(tmp_path, TEXT + "deliveries: [{seller: a, buyer: b, meter: from_a, carrier: heat}]\n")
     _, part, _ = parts_of(found, YEAR)
-    assert part.left_out == (OwnDelivery("from_a", Carrier.HEAT, Decimal("0.7")),)
+    assert part.left_out == (InternalDelivery("from_a", Carrier.HEAT, Decimal("0.7")),)
     day = date(2024, 1, 1)
     bought = [
         SiteEnergy(carrier=carrier, start=day, end=date(2024, 1, 2), kwh=Decimal(100), role=role)

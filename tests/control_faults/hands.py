@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from assets.stores.transactions import Store, site_transaction
-from controls.ledger.by_hand import give_back, set_by_hand
+from controls.ledger.by_hand import give_back, set_manually
 from controls.ledger.device_holds import open_holds
 from controls.ledger.rows import read_commands
 from data_quality.contracts.errors import BadInput, Unreachable
@@ -21,7 +21,7 @@ def set_device(site: VirtualSite, device: str, value: float, *, window_s: float,
     fields |= {"at_utc": now_utc, "check": site.check if is_checked else no_check}
     place = ("home", device, CAPABILITIES[device])
     with suppress(BadInput, Unreachable, Crash), site_transaction(site.store, "home") as connection:
-        set_by_hand(site.store, connection, place, value, "kw", **fields)
+        set_manually(site.store, connection, place, value, "kw", **fields)
     _look(site)
 
 

@@ -72,7 +72,7 @@ def _without_recovery(patch: pytest.MonkeyPatch) -> None:
 
 
 def _without_hands(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(loop, "sent_by_hand", lambda *_: "")
+    patch.setattr(loop, "manual_command_id", lambda *_: "")
     patch.setattr(live_values, "_hold", lambda *_: "")
 
 

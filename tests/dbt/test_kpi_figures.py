@@ -15,7 +15,7 @@ from data_quality.contracts.time import parse_period
 from reports.figures.kpi_list import Grain, kpi_list
 from reports.figures.portfolio import kpi_portfolio
 from reports.figures.running import running_list
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure import recompute
 from reports.recompute.figure_sources import Sources
 from tests.dbt.conftest import World
 from tests.definitions import DEFINITIONS

@@ -11,9 +11,9 @@ from orchestration.resources import ProjectResource
 from reports.content.template_report import datasets_of, template_report
 from reports.content.templates import load_template, template_files
 from reports.datasets.dataset_registry import make_datasets
-from reports.given import given_of
 from reports.render.render_pdf import render_pdf, render_print
 from reports.report_content import Chart, ReportContent
+from reports.report_input import report_input_of
 from tests.reports.pages import charts_on, pages_of, problems
 
 Demo = tuple[Path, dict[str, Any]]
@@ -45,7 +45,7 @@ def contents(project: ProjectResource) -> dict[tuple[str, str], ReportContent]:
     made = {}
     for site_id, name, label in EVERY:
         site, template = project.site(site_id), load_template(name)
-        given = given_of(
+        given = report_input_of(
             template,
             site,
             parse_period(label, site.time_zone),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assets.experiments.sequential import LOOKS, effect_of, first_beyond, limits, widened
+from assets.experiments.sequential import LOOKS, effect_of, first_exceedance, limits, widened
 
 
 def test_the_limits_are_those_of_the_tables_of_lan_and_demets() -> None:
@@ -34,8 +34,8 @@ def test_a_limit_is_wider_where_its_error_is_estimated_from_few() -> None:
 
 
 def test_the_first_look_that_leaves_its_limit_is_told() -> None:
-    assert first_beyond([1.0, -3.0, 5.0], [1.0, 1.0, 1.0], [2.0, 2.0, 2.0]) == 1
-    assert first_beyond([1.0], [1.0], [2.0]) is None
+    assert first_exceedance([1.0, -3.0, 5.0], [1.0, 1.0, 1.0], [2.0, 2.0, 2.0]) == 1
+    assert first_exceedance([1.0], [1.0], [2.0]) is None
 
 
 def test_what_is_drawn_together_is_one_piece_of_evidence() -> None:

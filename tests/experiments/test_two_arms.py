@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from assets.experiments.two_arms import Comparison, Shown, compared, draw_arms
+from assets.experiments.two_arms import AnsweredAdvice, Comparison, compared, draw_arms
 from data_quality.contracts.finding import Finding
 
 PAIRS = [(f"site{n}", f"kind{k}") for n in range(20) for k in range(10)]
@@ -21,7 +21,7 @@ def test_arms_are_drawn_from_the_seed_balanced_by_kind_and_site_and_what_is_know
     assert some.items() <= draw_arms(PAIRS, some, seed=9).items()
 
 
-def answers(seed: int, rules: float, model: float, *, kinds_matter: bool = False) -> list[Shown]:
+def answers(seed: int, rules: float, model: float, *, kinds_matter: bool = False) -> list[AnsweredAdvice]:
     """One a pair, in random order. kinds_matter: two kinds are accepted by four in five, the others by one in five."""
     chance = np.random.default_rng(seed)
     drawn = draw_arms(PAIRS, {}, seed=seed)
@@ -31,7 +31,7 @@ def answers(seed: int, rules: float, model: float, *, kinds_matter: bool = False
         share = (rules, model)[drawn[site, kind]]
         if kinds_matter:
             share = 0.8 if kind in ("kind1", "kind2") else 0.2
-        found.append(Shown(site, kind, of_other=drawn[site, kind], is_accepted=bool(chance.random() < share)))
+        found.append(AnsweredAdvice(site, kind, of_other=drawn[site, kind], is_accepted=bool(chance.random() < share)))
     return found
 
 
@@ -60,7 +60,7 @@ def test_before_the_first_look_nothing_is_told() -> None:
     found = compared(answers(1, 0.2, 0.8)[:49])
     assert isinstance(found, Finding)
     assert found.code == "insufficient"
-    one_sided = compared([Shown("a", "b", of_other=False, is_accepted=True)] * 60)
+    one_sided = compared([AnsweredAdvice("a", "b", of_other=False, is_accepted=True)] * 60)
     assert isinstance(one_sided, Comparison)
     assert one_sided.winner is None
     assert one_sided.interval == pytest.approx((-4.33, 4.33), abs=0.01)

@@ -28,7 +28,7 @@ from data_quality.contracts.yaml_file import BadConfiguration
 from ml.registered_baselines import log_baseline
 from ml.tracking import ModelRecord
 from reports.assess import UseRequest
-from reports.figures.trace import readings_behind, stale_revisions, trace_figure, versions_today
+from reports.figures.trace import current_changes, source_readings, stale_revisions, trace_figure
 from reports.gates import publishable
 from reports.lifecycle.revise import store_revision, stored_content
 from reports.make_report import RENDERERS
@@ -117,7 +117,7 @@ def test_fault_f24_the_trace_lists_the_synthetic_rows(world: MakeWorld) -> None:
         lambda revision: enpi_quarter(used.inputs_now(), revision=revision), used.reports, used.clock
     )
     figure = by_path(content, "seu/moulding/metered_kwh")
-    rows = readings_behind(figure, reports=used.reports, sources=used.sources()).filter("is_synthetic")
+    rows = source_readings(figure, reports=used.reports, sources=used.sources()).filter("is_synthetic")
     assert rows.select("batch_id", "source_name").unique().rows() == [(batch, "made_up.csv")]
     assert rows["source_line"].n_unique() == 7
 
@@ -321,7 +321,7 @@ def test_fault_f26_another_version_is_another_revision_and_the_old_one_stays(
         traced = trace_figure(figure.figure_id, reports=used.reports, sources=used.sources())
         assert (traced.is_equal, traced.figure) == (not is_moved, figure)
         assert (by_path(new.content, path).value != figure.value) is is_moved
-        changed = versions_today(figure, reports=used.reports, sources=used.sources())
+        changed = current_changes(figure, reports=used.reports, sources=used.sources())
         assert [change.name for change in changed] == ["calendar plant/2025"]
 
 

@@ -15,9 +15,9 @@ import polars as pl
 import pytest
 
 from assets.feeds.fetch import Patience
+from assets.feeds.fetch_sources import is_due
 from assets.feeds.influx_csv import read_tables, values_of
 from assets.feeds.influx_pull import Pulled, means, pull, rows_query, states
-from assets.feeds.take_sources import is_due
 from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import load_project

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from assets.feeds.day_ahead import read_awattar, read_entsoe
 from assets.feeds.defs import raw_landing__pulled_files
 from assets.feeds.fetch import Patience
-from assets.feeds.take_sources import TakenPrices, take_prices
+from assets.feeds.fetch_sources import FetchedPrices, fetch_prices
 from assets.readings.sniff_files import sniff_file
 from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import BadInput, Unreachable
@@ -84,12 +84,12 @@ def point(place: int, price: float) -> str:
     return f"<Point><position>{place}</position><price.amount>{price}</price.amount></Point>"
 
 
-def take(folder: Path, service: Service, provider: str = "awattar", now: datetime = NOW) -> TakenPrices:
+def take(folder: Path, service: Service, provider: str = "awattar", now: datetime = NOW) -> FetchedPrices:
     (folder / "works.yaml").write_text(SITE.format(provider=provider, url=service.url))
     site = load_site(folder / "works.yaml")
     (source,) = site.sources
     assert isinstance(source, PricesSource)
-    return take_prices(
+    return fetch_prices(
         site, source, landing=folder / "landing", notes=folder / "notes", now_utc=now, patience=QUICK,
         sleep=lambda _: None,
     )  # fmt: skip

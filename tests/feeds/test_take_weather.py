@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from assets.feeds.fetch import Patience
-from assets.feeds.take_weather import take_weather
+from assets.feeds.fetch_weather import fetch_weather
 from assets.sites.load_sites import load_site
 from assets.stores.ledgers.forecasts import WeatherStore
 from assets.stores.transactions import Store
@@ -41,9 +41,9 @@ def test_what_a_service_forecasts_stands_in_the_store_once(service: Service, sto
     weather, clock = WeatherStore(store), FixedClock(NOW)
     fed = site(kind="open_meteo", url=service.url)
     service.say(Reply(body=content(open_meteo())))
-    assert take_weather(fed, store=weather, clock=clock, root=tmp_path, patience=ONCE).new == 1
+    assert fetch_weather(fed, store=weather, clock=clock, root=tmp_path, patience=ONCE).new == 1
     clock.advance(HOUR)
-    assert take_weather(fed, store=weather, clock=clock, root=tmp_path, patience=ONCE).new == 0
+    assert fetch_weather(fed, store=weather, clock=clock, root=tmp_path, patience=ONCE).new == 0
     (issue,) = weather.known("home", start_utc=FIRST, end_utc=FIRST + HOUR)
     assert (issue.source, issue.available_at_utc, issue.labels) == ("open_meteo", NOW, ("issued_as_fetched",))
     url = parse_qs(urlsplit(service.asked[0]).query)
@@ -53,7 +53,7 @@ def test_what_a_service_forecasts_stands_in_the_store_once(service: Service, sto
 def test_bright_sky_is_asked_in_the_units_that_are_read(service: Service, store: Store, tmp_path: Path) -> None:
     service.say(Reply(body=content(bright_sky())))
     fed = site(kind="bright_sky", url=f"{service.url}/", is_synthetic=True)
-    taken = take_weather(fed, store=WeatherStore(store), clock=FixedClock(NOW), root=tmp_path, patience=ONCE)
+    taken = fetch_weather(fed, store=WeatherStore(store), clock=FixedClock(NOW), root=tmp_path, patience=ONCE)
     assert [each.source for each in taken.issues] == ["bright_sky", "bright_sky_measured"]
     assert all(each.is_synthetic for each in taken.issues)
     url = urlsplit(service.asked[0])
@@ -65,7 +65,7 @@ def test_garbage_leaves_nothing_in_the_store(service: Service, store: Store, tmp
     service.say(Reply(body=body))
     fed = site(kind="open_meteo", url=service.url)
     with pytest.raises(BadInput, match=f"{service.url}: .*expected an Open-Meteo forecast"):
-        take_weather(fed, store=WeatherStore(store), clock=FixedClock(NOW), root=tmp_path, patience=ONCE)
+        fetch_weather(fed, store=WeatherStore(store), clock=FixedClock(NOW), root=tmp_path, patience=ONCE)
     assert WeatherStore(store).heads("home") == []
 
 
@@ -73,7 +73,7 @@ def test_a_service_that_is_down_leaves_nothing_in_the_store(service: Service, st
     service.say(Reply(500))
     fed = site(kind="bright_sky", url=service.url)
     with pytest.raises(Unreachable, match="does not answer"):
-        take_weather(fed, store=WeatherStore(store), clock=FixedClock(NOW), root=tmp_path, patience=ONCE)
+        fetch_weather(fed, store=WeatherStore(store), clock=FixedClock(NOW), root=tmp_path, patience=ONCE)
 
 
 def test_files_that_arrive_are_known_from_when_they_were_written(store: Store, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_files_that_arrive_are_known_from_when_they_were_written(store: Store, t
         written = datetime(2025, 6, 1, 6 * place, tzinfo=UTC).timestamp()
         os.utime(path, (written, written))
     fed = site(kind="file", path="weather/*.json")
-    taken = [take_weather(fed, store=weather, clock=FixedClock(NOW), root=tmp_path) for _ in range(2)]
+    taken = [fetch_weather(fed, store=weather, clock=FixedClock(NOW), root=tmp_path) for _ in range(2)]
     assert [(each.found, each.new) for each in taken] == [(2, 2), (2, 0)]
     assert [row["available_at_utc"].hour for row in weather.heads("home")] == [0, 6]
 
@@ -93,9 +93,9 @@ def test_files_that_arrive_are_known_from_when_they_were_written(store: Store, t
 def test_without_feed_or_file_the_sentence_says_what_to_do(store: Store, tmp_path: Path) -> None:
     weather = WeatherStore(store)
     with pytest.raises(BadInput, match="site home has no weather_feed"):
-        take_weather(HOME, store=weather, clock=FixedClock(NOW), root=tmp_path)
+        fetch_weather(HOME, store=weather, clock=FixedClock(NOW), root=tmp_path)
     with pytest.raises(BadInput, match=r"no file fits weather_feed\.path 'w/\*' in"):
-        take_weather(site(kind="file", path="w/*"), store=weather, clock=FixedClock(NOW), root=tmp_path)
+        fetch_weather(site(kind="file", path="w/*"), store=weather, clock=FixedClock(NOW), root=tmp_path)
 
 
 def test_a_look_is_due_when_the_last_is_as_old_as_the_site_wants() -> None:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.feeds.defs import core_site__weather_forecast
-from assets.feeds.take_weather import take_weather
+from assets.feeds.fetch_weather import fetch_weather
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
 from orchestration.partitions import SITES
@@ -125,6 +125,6 @@ def test_the_schedule_asks_a_feed_as_often_as_its_site_wants(project: Path, serv
         assert requested(instance, 0) == []
         feed(project, service)
         assert requested(instance, 0) == ["works"]
-        take_weather(resource.site("works"), store=resource.weather, clock=FixedClock(NOW), root=project)
+        fetch_weather(resource.site("works"), store=resource.weather, clock=FixedClock(NOW), root=project)
         resource.close()
         assert [requested(instance, hours) for hours in (1, 2, 3)] == [[], [], ["works"]]

@@ -32,7 +32,7 @@ from orchestration.open_project import OpenProject
 from orchestration.runner import open_runner
 from orchestration.sensors.lake_changes import touched_months
 from orchestration.supervised.deliveries import deliver_home
-from orchestration.warehouse.local_build import make_marts
+from orchestration.warehouse.local_build import build_site_marts
 from orchestration.web.app import make_app
 from orchestration.web.own_origin import own_hosts
 from orchestration.web.people.sign_in import SignIn
@@ -471,7 +471,7 @@ def test_a_build_that_makes_the_marts_anew_brings_the_views_back_and_says_which_
     project = OpenProject(str(world.project.project.root))
     for stage in ("kpi", "enpi"):
         months = ("2024-01-01|factory", "2025-11-01|factory")
-        assert list(make_marts(project, stage, [months], clock=SystemClock()))
+        assert list(build_site_marts(project, stage, [months], clock=SystemClock()))
         with psycopg.connect(world.owner) as connection:
             stands = connection.execute("select count(*) from pg_views where schemaname = 'boards'").fetchall()
         assert stands == [(17,)]
@@ -481,7 +481,7 @@ def test_a_build_that_makes_the_marts_anew_brings_the_views_back_and_says_which_
     assert other.panel("Own generation by day") == []
     assert other.panel("Standing of the figures") == [{"Figures of months": UNBUILT.format("kpi", "home")}]
     months = [each for each in month_ranges(touched_months(project, after_id=0)[0]) if each[0].endswith("|home")]
-    assert list(make_marts(project, "kpi", months, clock=SystemClock()))
+    assert list(build_site_marts(project, "kpi", months, clock=SystemClock()))
     project.close()
     assert other.panel("Own generation by day") == energy
     assert other.panel("Standing of the figures") == [{"Figures of months": BUILT}]

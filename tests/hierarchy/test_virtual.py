@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.enpi.daily import seu_days
-from assets.kpi.from_readings import streams_behind
+from assets.kpi.from_readings import source_streams
 from assets.kpi.incremental.mart_sources import KEPT_FILES, keep_derived, meter_rows, source_tables
 from assets.sites.view import site_readings
 from assets.sites.virtual import derive, inputs_of, streams_for, virtual_findings, with_virtual
@@ -166,7 +166,7 @@ def test_the_warehouse_the_recomputation_and_the_daily_table_see_the_same_virtua
             kpi_value("consumption_kwh", site=place, scope=scope, period=span, readings=raw, factors=factor_view(place))
             == exact
         )
-    assert streams_behind("consumption_kwh", site=place, scope="seu:unmetered") == ("rest", "main", "press", "pump")
+    assert source_streams("consumption_kwh", site=place, scope="seu:unmetered") == ("rest", "main", "press", "pump")
     days = seu_days(seen, site=place, seu=place.seus[-1], start=start, end=end)
     assert Decimal(str(round(days["energy_kwh"].sum(), 9))) == exact
     # A slot that one of three meters misses is missed: coverage falls below that of any input.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from assets.kpi.propagation import Spread, band_of, combined, of_half, of_half_95, of_limit, scaled
-from data_quality.contracts.reporting.figure import Left
+from data_quality.contracts.reporting.figure import BandExclusion
 
 DRAWS = 40_000
 # Rates of a band of 90 % over the draws: three standard errors, and what the shapes leave.
@@ -107,13 +107,13 @@ def test_one_meter_twice_adds_up_and_two_meters_add_by_squares() -> None:
 
 
 def test_what_is_not_known_has_no_band_and_says_so() -> None:
-    nothing = band_of(Spread(5.0, {}, frozenset({Left("meter_class_unknown", "main")})))
+    nothing = band_of(Spread(5.0, {}, frozenset({BandExclusion("meter_class_unknown", "main")})))
     assert (nothing.low, nothing.high, nothing.half) == (None, None, None)
-    assert nothing.left_out == (Left("meter_class_unknown", "main"),)
+    assert nothing.left_out == (BandExclusion("meter_class_unknown", "main"),)
     unknown = combined("sum", None, [Spread(None, {}), spread(A, {"meter:a": 2.0}, "meter:a")])
     assert unknown.value is None
     other = combined("root_sum_of_squares", Decimal(3), [Spread(3.0, {"meter:a": 1.0})])
-    assert other.left_out == {Left("not_propagated", "root_sum_of_squares")}
+    assert other.left_out == {BandExclusion("not_propagated", "root_sum_of_squares")}
     # A part without a band leaves none for the sum: that of the rest would look like it.
     mixed = combined("sum", Decimal(8), [other, Spread(5.0, {"meter:a": 1.0})])
     assert (mixed.parts, mixed.left_out) == ({}, other.left_out)

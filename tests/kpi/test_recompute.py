@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from assets.carbon.factor_choice.factor_view import factor_view
-from assets.kpi.from_readings import scope_meters, streams_behind
+from assets.kpi.from_readings import scope_meters, source_streams
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Period, local_midnight_utc, parse_period
@@ -125,8 +125,8 @@ def test_delta_and_savings_have_opposite_signs_and_skip_days_with_holes() -> Non
 
 def test_streams_behind_a_cost_include_the_price_stream() -> None:
     spot = plant(drivers=[{"driver_id": "spot", "unit": "per_kwh", "aggregation": "mean"}], price_stream="spot")
-    assert streams_behind("cost", site=spot, scope="site:plant") == ("main", "annex", "spot")
-    assert streams_behind("consumption_kwh", site=spot, scope="site:plant") == ("main", "annex")
+    assert source_streams("cost", site=spot, scope="site:plant") == ("main", "annex", "spot")
+    assert source_streams("consumption_kwh", site=spot, scope="site:plant") == ("main", "annex")
 
 
 @pytest.mark.parametrize("scope", ["meter:nope", "seu:nope", "site:other", "everything"])

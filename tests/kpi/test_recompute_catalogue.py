@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from assets.carbon.factor_choice.factor_view import factor_view
-from assets.kpi.from_readings import streams_behind
+from assets.kpi.from_readings import source_streams
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, local_midnight_utc
@@ -145,4 +145,4 @@ def test_the_slope_leaves_out_the_base_load_that_the_ratio_holds() -> None:
     ],
 )
 def test_the_streams_behind_a_kpi_are_named(kpi: str, scope: str, streams: tuple[str, ...]) -> None:
-    assert streams_behind(kpi, site=rich_plant(), scope=scope) == streams
+    assert source_streams(kpi, site=rich_plant(), scope=scope) == streams

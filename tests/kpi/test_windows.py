@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.kpi.mart_windows import Window, after_publication, known_up_to, span_after, stale_months, window_for
+from assets.kpi.mart_windows import Window, after_publication, complete_up_to, span_after, stale_months, window_for
 from assets.stores.warehouse.marts import BuildNote, Built, BuiltSite
 
 SITE = BuiltSite(sha256="a", project="p")
@@ -73,7 +73,7 @@ def test_a_changed_file_or_query_makes_everything_of_the_site_stale() -> None:
     built = Built(floor=9, months={"s|2025-01": 12}, sites={"s": SITE})
     for change in ({"sha256": "b"}, {"project": "q"}, {"baselines": "x@2"}):
         now = {"s": SITE.model_copy(update=change)}
-        assert known_up_to(built, "s", now["s"]) == 0
+        assert complete_up_to(built, "s", now["s"]) == 0
         assert stale_months(built, {"s|2025-01": 3}, now) == {"s|2025-01": 3}
 
 

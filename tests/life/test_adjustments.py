@@ -26,7 +26,7 @@ from data_quality.contracts.people import Person
 from data_quality.contracts.time import parse_period
 from data_quality.contracts.work.work_port import Result, task_finding
 from ml.baselines.lifecycle.fit_site import expected_of_site
-from reports.figures.trace import today_sha256
+from reports.figures.trace import current_sha256
 from tests.life.world import ANNA, BEN, CARL, Works
 
 LINE = "works/line/enb"
@@ -72,8 +72,8 @@ def test_only_an_approved_adjustment_enters_expected_energy_and_only_from_then_o
     after = april(works)
     assert after.expected_kwh - before.expected_kwh == Decimal(300)
     assert after.adjustment_kwh == Decimal(300)
-    known_then = replace(works.request("line"), as_of_utc=then).assess(APRIL)
-    assert known_then.expected_kwh == before.expected_kwh
+    sites_as_of = replace(works.request("line"), as_of_utc=then).assess(APRIL)
+    assert sites_as_of.expected_kwh == before.expected_kwh
     works.clock.advance(timedelta(minutes=1))
     ledger.withdraw(record.adjustment_id, CARL, "the shift never came", works.clock)
     assert april(works).expected_kwh == before.expected_kwh
@@ -89,7 +89,7 @@ def test_marts_and_traces_take_the_same_adjustment_and_become_stale_by_it(works:
     approve(works, adjustment(kwh_per_day=None, percent=Decimal("2.5")))
     assert versions_texts([works.site], works.store)[works.site.site_id] != text
     second = works.sources()
-    assert today_sha256(then, second) != then.sha256
+    assert current_sha256(then, second) != then.sha256
     marts = expected_of_site(works.site, lake=works.lake, store=works.store).filter(
         (pl.col("seu_id") == "line") & pl.col("local_date").is_between(APRIL.start, APRIL.end, closed="left")
     )

@@ -29,7 +29,7 @@ from ml.baselines.savings.project_baseline import fit_project
 from ml.tracking import MlflowTracker
 from orchestration.web.warm import read_project_days
 from reports.assess import baselines_in_force
-from reports.recompute.project_again import result
+from reports.recompute.project import result
 from tests.life.world import ANNA, NOW, SPLIT, ZONE, Works, works_site
 
 DRIVE = "works/drive/mv_project"

@@ -11,7 +11,7 @@ import pytest
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from ml.rooms.coupled_rooms import House, day_ahead_errors_k, identify_rooms, rooms_ahead, states_of
+from ml.rooms.coupled_rooms import CoupledRooms, day_ahead_errors_k, identify_rooms, rooms_ahead, states_of
 from ml.rooms.identify_room import RoomData, RoomModel, ahead, identify, state_of
 from tests.ml.rooms_of_a_house import house
 from tests.orchestration.test_cli import run
@@ -21,19 +21,23 @@ Rooms = dict[str, RoomData]
 
 
 @pytest.fixture(scope="module")
-def walled() -> tuple[float, House, Rooms]:
+def walled() -> tuple[float, CoupledRooms, Rooms]:
     """A home with a wall, told by two weeks of three."""
     true, data = house(1, wall=0.5)
     found = identify_rooms({name: each.between(0, LEARNT) for name, each in data.items()})
-    assert isinstance(found, House)
+    assert isinstance(found, CoupledRooms)
     return true, found, data
 
 
-def alone(data: Rooms) -> House:
-    return House.model_validate({"rooms": {name: identify(each.between(0, LEARNT)) for name, each in data.items()}})
+def alone(data: Rooms) -> CoupledRooms:
+    return CoupledRooms.model_validate(
+        {"rooms": {name: identify(each.between(0, LEARNT)) for name, each in data.items()}}
+    )
 
 
-def test_a_wall_is_found_and_a_week_that_was_not_seen_is_foreseen_better(walled: tuple[float, House, Rooms]) -> None:
+def test_a_wall_is_found_and_a_week_that_was_not_seen_is_foreseen_better(
+    walled: tuple[float, CoupledRooms, Rooms],
+) -> None:
     true, found, data = walled
     (wall,) = found.walls
     assert wall.rooms == ("room0", "room1")
@@ -47,7 +51,7 @@ def test_a_wall_is_found_and_a_week_that_was_not_seen_is_foreseen_better(walled:
 def test_a_home_without_walls_is_what_its_rooms_are_alone() -> None:
     _, data = house(2, wall=0.0, days=14)
     found = identify_rooms(data)
-    assert isinstance(found, House)
+    assert isinstance(found, CoupledRooms)
     assert found.walls == ()
     assert found.errors_k == found.alone_errors_k
     for name, each in data.items():
@@ -61,14 +65,16 @@ def test_one_room_is_told_as_ever() -> None:
     _, data = house(2, wall=0.5, days=14)
     one = {"room0": data["room0"]}
     found = identify_rooms(one)
-    assert isinstance(found, House)
+    assert isinstance(found, CoupledRooms)
     assert found.rooms["room0"] == identify(one["room0"])
     start = {"room0": (20.0, 0.1)}
     own = ahead(found.rooms["room0"], start["room0"], one["room0"])
     assert np.array_equal(rooms_ahead(found, start, one)["room0"].degc, own.degc)
 
 
-def test_a_room_without_readings_is_followed_by_what_its_neighbour_says(walled: tuple[float, House, Rooms]) -> None:
+def test_a_room_without_readings_is_followed_by_what_its_neighbour_says(
+    walled: tuple[float, CoupledRooms, Rooms],
+) -> None:
     _, found, data = walled
     day = slice(LEARNT, LEARNT + 96)
     silent = data["room1"].indoor_degc.copy()
@@ -84,7 +90,7 @@ def test_a_room_without_readings_is_followed_by_what_its_neighbour_says(walled: 
     assert (away < 3 * np.hypot(blind.sd_k[day], found.rooms["room1"].sensor_k)).mean() > 0.95
 
 
-def test_heat_that_one_room_gains_is_lost_by_the_other(walled: tuple[float, House, Rooms]) -> None:
+def test_heat_that_one_room_gains_is_lost_by_the_other(walled: tuple[float, CoupledRooms, Rooms]) -> None:
     _, found, data = walled
     some = {name: each.between(0, 96) for name, each in data.items()}
     start = dict.fromkeys(data, (18.0, 0.0))

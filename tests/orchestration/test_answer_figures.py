@@ -200,11 +200,11 @@ def test_a_number_is_traced_wherever_its_command_stood_in_an_earlier_release(pro
 def test_a_long_answer_is_read_once_for_the_ids_that_it_prints(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"figure_id": f"{row:016x}", "kwh": row} for row in range(60_000)]
     lines = "\n".join(f"{row} kWh of the line main" for row in range(60_000))
-    for text, is_told in ((lines, True), (f"{lines}\nof [{59_999:016x}]", False)):
+    for text, is_stopping in ((lines, True), (f"{lines}\nof [{59_999:016x}]", False)):
         begin = time.process_time()
         show(Answer({"rows": rows}, text=text), is_json=False)
         assert time.process_time() - begin < 5
-        assert (TRACED in capsys.readouterr().out) == is_told
+        assert (TRACED in capsys.readouterr().out) == is_stopping
 
 
 def test_a_trace_has_no_numbers_of_its_own_and_tells_no_number_before_it_was_made(project: Path) -> None:

@@ -25,7 +25,7 @@ from data_quality.contracts.time import SystemClock
 from orchestration import partitions
 from orchestration.cli.main import build_app
 from orchestration.instance.by_bucket import decide, is_by_bucket
-from orchestration.instance.repartition import tell_what_stands
+from orchestration.instance.repartition import record_materialisations
 from orchestration.instance.write import instance_environment
 from orchestration.month_keys import BUCKETS, bucket_of
 from orchestration.open_project import OpenProject
@@ -122,7 +122,7 @@ def grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenProject:
 def test_stale_months_of_a_bucket_are_one_run_that_names_its_sites(grown: OpenProject) -> None:
     place, other = bucket_of(TRIO[0]), bucket_of(ALONE)
     stale = [f"{TRIO[0]}|2025-01", f"{TRIO[2]}|2025-02", f"{TRIO[2]}|2025-05", f"{ALONE}|2025-02"]
-    asked = partitions.asked_months(stale)
+    asked = partitions.month_spans(stale)
     assert sorted(asked) == sorted(
         [
             (f"2025-01-01|{place}", f"2025-02-01|{place}", (TRIO[0], TRIO[2])),
@@ -188,10 +188,12 @@ def test_what_was_made_by_site_shows_as_made_by_bucket_after_the_turn(
     whole = {f"2025-01-01|{shared}", f"2025-01-01|{own}", f"2025-02-01|{own}"}
     told: list[int] = []
     for _ in range(2):
-        assert decide(project, 4, now_utc=NOW, most=3, at_turn=lambda: told.append(tell_what_stands(project, SITES)))
+        assert decide(
+            project, 4, now_utc=NOW, most=3, at_turn=lambda: told.append(record_materialisations(project, SITES))
+        )
     assert told == [3]
     # Cut off before the file was left: the next start tells what is missing, here nothing.
-    assert tell_what_stands(project, SITES) == 0
+    assert record_materialisations(project, SITES) == 0
 
     months = dg.MonthlyPartitionsDefinition("2025-01-01", end_date="2025-04-01")
     graph = dg.MultiPartitionsDefinition({"month": months, "site_bucket": dg.StaticPartitionsDefinition(BUCKETS)})

@@ -30,7 +30,7 @@ from orchestration.cli.main import build_app
 from orchestration.resources import ProjectResource
 from orchestration.sensors.lake_changes import baseline_changes, enpi_changes, lake_changes, report_changes
 from orchestration.sensors.landing import landing
-from orchestration.sensors.sensor_standing import RESTS_ON, expecting, standing
+from orchestration.sensors.sensor_inputs import RESTS_ON, expecting, inputs_digest
 from orchestration.warehouse.dbt import PROJECT_DIR
 from tests.bench.scale_world import site_text
 from tests.bench.ticks_bench import world, write
@@ -190,11 +190,11 @@ def test_staleness_is_asked_for_only_where_something_moved(folder: Path, sensor:
 
 def test_every_table_that_a_mart_baseline_or_report_rests_on_moves_the_question(folder: Path) -> None:
     project = ProjectResource(root=str(folder))
-    seen = [standing(project)]
+    seen = [inputs_digest(project)]
     for table in RESTS_ON:
         with project.store.begin() as connection:
             seal(connection, table, [])
-        seen.append(standing(project))
+        seen.append(inputs_digest(project))
     assert len(set(seen)) == len(RESTS_ON) + 1
     unwatched = {table.name for table in PROTECTED} - {table.name for table in RESTS_ON}
     assert unwatched == {
@@ -205,15 +205,15 @@ def test_every_table_that_a_mart_baseline_or_report_rests_on_moves_the_question(
          "disaggregations",
     }  # fmt: skip
     (folder / "people.yaml").write_text(json.dumps({"people": [CARLA.model_dump(mode="json")]}))
-    seen.append(standing(project))
+    seen.append(inputs_digest(project))
     assert len(set(seen)) == len(seen)
     clock = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
     set_mode(project.store, "my_site", mode=Mode.ADVISORY, person=CARLA, reason="test", clock=clock)
-    assert standing(project) == seen[-1]
+    assert inputs_digest(project) == seen[-1]
     for path in (project.project.marts_dir / "built_kpi.json", project.project.warehouse_file):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
-        seen.append(standing(project))
+        seen.append(inputs_digest(project))
     assert len(set(seen)) == len(seen)
     project.close()
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.sites.load_sites import load_site
-from controls.simulator.worlds.anchor import ANCHOR, anchored, check_until, today_of
+from controls.simulator.worlds.anchor import ANCHOR, anchored, check_until, demo_day
 from controls.simulator.worlds.factory import truth_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
@@ -96,7 +96,7 @@ def test_the_spans_of_the_shipped_day_are_those_that_tests_and_figures_stand_on(
 def test_an_end_that_is_still_to_come_somewhere_is_refused() -> None:
     # Half past midnight in Berlin, the evening before in New York.
     now_utc = datetime(2028, 2, 29, 23, 30, tzinfo=UTC)
-    assert today_of(now_utc) == date(2028, 2, 29)
+    assert demo_day(now_utc) == date(2028, 2, 29)
     check_until(date(2028, 2, 29), now_utc)
     for day in (date(2028, 3, 1), date(2009, 12, 31)):
         with pytest.raises(BadInput, match="expected a day from 2010-01-01 to 2028-02-29"):

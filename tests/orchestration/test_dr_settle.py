@@ -25,11 +25,11 @@ from orchestration.demand_response.settle import behind
 from orchestration.open_project import OpenProject
 from orchestration.resources import ProjectResource
 from orchestration.warehouse.dbt import kpi_definition
-from reports.datasets.dr_events import day_of, shed_told
+from reports.datasets.dr_events import day_of, shed_clause
 from reports.evidence.pack import PackMaker
 from reports.evidence.verify_pack import verify_pack
 from reports.figures.trace import stale_revisions, trace_figure
-from reports.make_report import MadeReport, make_report
+from reports.make_report import StoredReport, make_report
 from reports.render.heading import facts_text
 from reports.texts.locales import long_date
 from tests.orchestration import test_dr_events as events
@@ -94,7 +94,7 @@ def corrected(project: OpenProject, folder: Path) -> None:
     assert code == 0, error
 
 
-def report_of(project: OpenProject, event: DrEvent, folder: Path, **said: Any) -> MadeReport:
+def report_of(project: OpenProject, event: DrEvent, folder: Path, **said: Any) -> StoredReport:
     site = said.pop("site", project.site("plant"))
     return make_report(
         "dr_event", site, day_of(event, site.time_zone), sources=project.sources(), baselines=project.baselines,
@@ -188,7 +188,7 @@ def test_the_report_of_an_event_says_what_the_command_shows_and_each_figure_is_m
 
 @pytest.mark.parametrize("locale", ["en", "de", "ar"])
 def test_a_shed_below_zero_is_told_as_more_use_than_the_baseline(locale: str) -> None:
-    shed, more = shed_told(7.5, locale), shed_told(-7.5, locale)
+    shed, more = shed_clause(7.5, locale), shed_clause(-7.5, locale)
     assert "{shed}" in shed
     assert "{shed}" in more
     assert shed != more

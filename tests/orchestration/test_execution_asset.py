@@ -89,7 +89,7 @@ def test_what_was_blocked_is_told_drawn_and_warned_of(project: ProjectResource, 
 
 
 def test_a_device_that_lags_asks_for_a_new_plan_by_the_ledger_of_its_own_project(project: ProjectResource) -> None:
-    desk = project.desk(project.site("home"), FixedClock(LATER))
+    desk = project.planning_context(project.site("home"), FixedClock(LATER))
     last = project.plans.latest("home")
     assert last is not None
     assert set(desk.read_since(last, LATER).off_plan_kwh) == {"battery"}

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.reporting.notice import NoticeChoices, Way
+from data_quality.contracts.reporting.notice import Contact, NoticeChoices
 from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.time import FixedClock
 from orchestration.notices.choices import choose
 from orchestration.notices.rounds import look
 from orchestration.open_project import OpenProject
-from orchestration.views.open_findings import Look, open_findings
-from orchestration.views.pack_subjects import as_known, groups_of, make_pack
+from orchestration.views.open_findings import FindingsQuery, open_findings
+from orchestration.views.pack_subjects import groups_of, make_pack, pack_sources
 from reports.texts.locales import page_word
 from tests.orchestration.test_yearly_packs import ORGANISATION, PACK
 from tests.web.marts_world import make_project, plant_of_the_web
@@ -32,7 +32,7 @@ def made(tmp_path: Path) -> Iterator[OpenProject]:
     (folder / "organisation.yaml").write_text(ORGANISATION)
     project = OpenProject(str(folder))
     make_pack(
-        project, groups_of(project)["group"], PACK, 2025, CLOCK, known=as_known(project, CLOCK), maker="ben",
+        project, groups_of(project)["group"], PACK, 2025, CLOCK, known=pack_sources(project, CLOCK), maker="ben",
         answers=(), formats=("json",),
     )  # fmt: skip
     yield project
@@ -40,7 +40,7 @@ def made(tmp_path: Path) -> Iterator[OpenProject]:
 
 
 def of_group(project: OpenProject, *, sees_all: bool = True) -> list[OpenFinding]:
-    asked = Look(project, project.site("plant"), CLOCK.now_utc(), with_every_site=sees_all)
+    asked = FindingsQuery(project, project.site("plant"), CLOCK.now_utc(), with_every_site=sees_all)
     found = open_findings(asked)
     assert "alert rules" not in dict(found.silent)
     return [each.finding for each in found.standing if each.finding.rule_kind == "stale_report"]
@@ -56,7 +56,7 @@ def test_a_changed_file_of_the_organisation_is_a_finding_for_who_sees_every_site
     assert of_group(made, sees_all=False) == []
     # Recomputed it holds again.
     make_pack(
-        made, groups_of(made)["group"], PACK, 2025, CLOCK, known=as_known(made, CLOCK), maker="ben", answers=(),
+        made, groups_of(made)["group"], PACK, 2025, CLOCK, known=pack_sources(made, CLOCK), maker="ben", answers=(),
         formats=("json",),
     )  # fmt: skip
     assert of_group(made) == []
@@ -80,7 +80,7 @@ def test_it_is_a_notice_to_who_chose_one_and_sees_every_site(made: OpenProject) 
     made.project.people_file.write_text(json.dumps({"people": people}))
     project = OpenProject(str(made.project.root))
     for each in people:
-        ways = (Way(channel="folder", address=str(each["person_id"])),)
+        ways = (Contact(channel="folder", address=str(each["person_id"])),)
         choose(project.store, Person.model_validate(each), NoticeChoices(ways=ways), project.project.settings)
     look(project, CLOCK)
     project.project.organisation_file.write_text(ORGANISATION.replace("Gruppe", "Konzern"))

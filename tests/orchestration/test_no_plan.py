@@ -315,7 +315,9 @@ def test_a_local_day_of_another_length_is_planned_whole(house: House, day: str, 
     assert text in out
     start = local_midnight_utc(date.fromisoformat(day), "Europe/Prague")
     end = start + timedelta(hours=hours)
-    made = day_plan(house.project.desk(house.project.site("home"), FixedClock(house.now)), date.fromisoformat(day))
+    made = day_plan(
+        house.project.planning_context(house.project.site("home"), FixedClock(house.now)), date.fromisoformat(day)
+    )
     assert isinstance(made, DayPlan), made
     steps = made.plan.steps
     assert (steps[0].start_utc, steps[-1].end_utc, len(steps)) == (start, end, 4 * hours)
@@ -325,7 +327,7 @@ def test_a_local_day_of_another_length_is_planned_whole(house: House, day: str, 
 
 
 def test_a_plan_that_is_dearer_than_no_control_says_so(house: House) -> None:
-    desk = house.project.desk(house.project.site("home"), FixedClock(house.now))
+    desk = house.project.planning_context(house.project.site("home"), FixedClock(house.now))
     made = day_plan(desk, None)
     assert isinstance(made, DayPlan), made
     assert made.findings == ()

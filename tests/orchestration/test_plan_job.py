@@ -12,7 +12,7 @@ import pytest
 from assets.stores.lake.lake import BatchInfo, Lake
 from controls.defs import core_site__plan
 from controls.optimiser.case import case_of
-from controls.planning.closed_loop.promise import kept_hours, promised_cost
+from controls.planning.closed_loop.promise import covered_hours, promised_cost
 from controls.planning.frozen_plan import series_of
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import Unreachable
@@ -103,7 +103,7 @@ def test_a_plan_over_scenarios_tells_its_promise_its_worth_and_how_the_ones_befo
     read_back = set[int]()
     for off_kwh, passed in ((-0.05, 0), (0.05, 1)):
         read(bed, most_kwh + off_kwh)
-        (hour,), found = kept_hours(project.site("home"), project.lake, project.plans, now_utc=later_utc)
+        (hour,), found = covered_hours(project.site("home"), project.lake, project.plans, now_utc=later_utc)
         assert (found.hours, found.passed, hour.is_passed) == (1, passed, bool(passed))
         assert (hour.plan_id, hour.promised) == (first.plan_id, made.cost)
         read_back.add(project.store.cache.place("promises").made)

@@ -70,7 +70,7 @@ class Bed:
         for target, kwh in (("house", 1.0), ("pv", pv_kwh)):
             self.project.forecasts.add(forecast(target, kwh), FixedClock(NOW - timedelta(minutes=1)))
         set_mode(self.project.store, "home", mode=mode, person=CARLA, reason="test", clock=clock)
-        plan = make_plan_now(replace(self.project.desk(site, clock), explained_within_s=0.0))
+        plan = make_plan_now(replace(self.project.planning_context(site, clock), explained_within_s=0.0))
         assert not isinstance(plan, Finding), plan
 
     def tick(self, at_utc: datetime) -> list[dg.RunRequest | dg.SkipReason]:
@@ -204,7 +204,9 @@ def test_a_sun_a_quarter_off_the_plan_asks_once_and_one_of_fifteen_percent_does_
     assert answer.run_config == {"ops": {"core_site__plan": {"config": {"because": reason}}}}
     # Planned since: the next half hour is quiet, whatever the sun does.
     later = NOW + timedelta(minutes=31)
-    desk = replace(sunny.project.desk(sunny.project.site("home"), FixedClock(later)), explained_within_s=0.0)
+    desk = replace(
+        sunny.project.planning_context(sunny.project.site("home"), FixedClock(later)), explained_within_s=0.0
+    )
     made = make_plan_now(desk, because=reason)
     assert isinstance(made, Plan), made
     stored = sunny.project.plans.latest("home")
@@ -252,7 +254,7 @@ def test_a_device_that_somebody_took_by_hand_asks_for_a_plan_once(bed: Bed) -> N
     assert isinstance(asked, dg.RunRequest)
     assert asked.run_config["ops"]["core_site__plan"]["config"]["because"] == "battery was taken by hand"
     later = FixedClock(NOW + timedelta(minutes=20))
-    made = make_plan_now(replace(bed.project.desk(bed.project.site("home"), later), explained_within_s=0.0))
+    made = make_plan_now(replace(bed.project.planning_context(bed.project.site("home"), later), explained_within_s=0.0))
     assert isinstance(made, Plan), made
     (held,) = bed.tick(NOW + timedelta(minutes=26))
     assert isinstance(held, dg.SkipReason)

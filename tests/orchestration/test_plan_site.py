@@ -15,7 +15,7 @@ import pytest
 from assets.stores.lake.lake import BatchInfo
 from assets.stores.ledgers.job_outcomes import failed_jobs
 from controls.ledger.modes import set_mode
-from controls.planning.desk import Desk
+from controls.planning.context import PlanningContext
 from controls.planning.frozen_plan import commands_of
 from controls.planning.make import make_plan_now
 from controls.planning.plan_inputs import left_out, not_measured
@@ -72,7 +72,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPro
     """The home with forecasts, at 11:07 of its clock, in SIMULATION as every new site."""
     monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: FixedClock(NOW))
     # Why a plan is so takes as long as it may: another file's tests ask it.
-    monkeypatch.setattr("orchestration.views.planning_desk.Desk", partial(Desk, explained_within_s=0.3))
+    monkeypatch.setattr("orchestration.views.planning_context.Desk", partial(PlanningContext, explained_within_s=0.3))
     (tmp_path / "sites").mkdir()
     (tmp_path / "meterloom.yaml").write_text("{}")
     (tmp_path / "people.yaml").write_text(json.dumps({"people": [CARLA.model_dump(mode="json")]}))
@@ -161,7 +161,7 @@ def test_the_same_inputs_twice_are_the_stored_plan_and_a_stored_reading_is_told_
     assert plan_json(project) == answer
     assert project.plans.latest("home") == first
     # A day later the same reading says nothing any more.
-    read = make_plan_now(project.desk(project.site("home"), FixedClock(NOW + timedelta(hours=25))))
+    read = make_plan_now(project.planning_context(project.site("home"), FixedClock(NOW + timedelta(hours=25))))
     assert isinstance(read, Finding), "its forecasts are older than a day"
 
 
@@ -211,7 +211,7 @@ def with_templates(project: OpenProject, mode: Mode) -> Plan | Finding:
     class Silent(dict[str, Any]):
         faults = {"car": "Modbus device 127.0.0.1:1 unit 3 does not answer"}
 
-    desk = project.desk(project.site("home"), clock)
+    desk = project.planning_context(project.site("home"), clock)
     return make_plan_now(replace(desk, read_states=lambda: Silent(battery=(5.0, 1.0))))
 
 
@@ -285,7 +285,7 @@ def test_next_leads_to_the_plan_and_from_there_to_the_devices(
     assert steps() == ["meterloom devices test battery --site home"]
     later = FixedClock(NOW + timedelta(minutes=20))
     monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: later)
-    desk = project.desk(project.site("home"), later)
+    desk = project.planning_context(project.site("home"), later)
     measured = make_plan_now(replace(desk, read_states=lambda: {"battery": (5.0, 1.0)}))
     assert isinstance(measured, Plan), measured
     assert steps()[0].startswith("meterloom dispatch mode ADVISORY --site home --as carla")

@@ -15,9 +15,9 @@ from orchestration.operations.operation import Call
 from orchestration.operations.project.check import configuration_problems
 from orchestration.resources import ProjectResource
 from orchestration.schedules import yearly_benchmarks, yearly_disclosures
-from orchestration.views.benchmarks import kept_benchmark
-from orchestration.views.pack_subjects import as_known, make_pack, subjects_of, yearly_packs
-from reports.evidence.lifecycle import life_at
+from orchestration.views.benchmarks import stored_benchmark
+from orchestration.views.pack_subjects import make_pack, pack_sources, subjects_of, yearly_packs
+from reports.evidence.lifecycle import revision_state_at
 from tests.web.marts_world import make_project, plant_of_the_web
 
 ORGANISATION = """organisation: group
@@ -95,7 +95,7 @@ def test_the_job_makes_drafts_of_sites_and_organisations_and_asks_for_nothing_mo
     # All of a run tell what was known at one instant, and so their readings are read once.
     assert len({each.content["as_of_utc"] for each in project.reports.revisions()}) == 1
     store = PublicationStore(project.store)
-    assert {life_at(store, each, 1, {}).status for each in made} == {"draft"}
+    assert {revision_state_at(store, each, 1, {}).status for each in made} == {"draft"}
     assert store.maker(f"{PACK}/group/2025", 1) == "run"
     assert tick_requests(project, instance, DUE.replace(month=9), yearly_disclosures) == []
     # Once more on the day itself, in case that readings came late.
@@ -106,14 +106,14 @@ def test_the_job_makes_drafts_of_sites_and_organisations_and_asks_for_nothing_mo
 @pytest.mark.slow
 def test_the_benchmark_of_a_year_is_kept(project: OpenProject, instance: dg.DagsterInstance) -> None:
     assert run(project, instance, "benchmark").success
-    kept = kept_benchmark(project, "group", 2025)
+    kept = stored_benchmark(project, "group", 2025)
     assert kept is not None
     [row] = kept.found.rows
     assert (row.site, row.reason) == ("plant", "too_few_peers")
     # The pack of the site says the same number.
     clock = FixedClock(DUE)
     made = make_pack(
-        project, subjects_of(project)["plant"], "energy_summary", 2025, clock, known=as_known(project, clock),
+        project, subjects_of(project)["plant"], "energy_summary", 2025, clock, known=pack_sources(project, clock),
         maker="ben", answers=(), formats=("json",),
     )  # fmt: skip
     said = {each.key: each.value for each in made.content.data}

@@ -9,7 +9,7 @@ import openpyxl
 import polars as pl
 import pytest
 
-from assets.readings.drafts.table_found import TableReader
+from assets.readings.drafts.table_facts import TableReader
 from assets.readings.parsed import Reader
 from assets.readings.readers.reader_list import READERS, reader_for
 from tests.readings.history_files import HISTORY

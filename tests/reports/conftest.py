@@ -19,7 +19,7 @@ from assets.stores.transactions import open_store
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
-from reports.datasets.base import Given
+from reports.datasets.base import ReportInput
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
@@ -40,18 +40,18 @@ class World:
     as_of_utc: datetime
 
     @cached_property
-    def given(self) -> Given:
+    def given(self) -> ReportInput:
         """The inputs as they were known when the world was made: what was written since is not in them.
 
         What is read for one report is kept for the next: it is a second of work.
         """
         return self.inputs_with()
 
-    def inputs_with(self, site: Site | None = None, **changes: Any) -> Given:
+    def inputs_with(self, site: Site | None = None, **changes: Any) -> ReportInput:
         """Those inputs with changes, and nothing kept from before."""
         used = site or self.site
         fields = {"period": plant.quarter(), "as_of_utc": self.as_of_utc, "versions": self.versions}
-        return Given(**{"site": used, "sources": self.sources(used), **fields, **changes})
+        return ReportInput(**{"site": used, "sources": self.sources(used), **fields, **changes})
 
     def _repr_pretty_(self, printer: Any, _is_cycle: bool) -> None:
         """Short: hypothesis prints what a test is given, and warns of what is long."""
@@ -62,7 +62,7 @@ class World:
         used = site or self.site
         return Sources(lake=self.lake, sites={used.site_id: used}, definitions=DEFINITIONS)
 
-    def inputs_now(self) -> Given:
+    def inputs_now(self) -> ReportInput:
         """The inputs as they are known now."""
         versions = {
             seu_id: self.baselines.get(version.baseline_id, version.version)

@@ -17,7 +17,7 @@ from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import EmissionFactorEntry, Site
 from data_quality.contracts.time import local_midnight_utc, parse_period
 from reports.content.template_report import template_report
-from reports.make_group_report import group_given, group_report
+from reports.make_group_report import group_report, group_report_input
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
@@ -100,7 +100,7 @@ class TwoSites:
             given = self.year.given("2025", sources=used)
             return template_report(template, replace(given, site=used.site("plant")), revision=revision)
         known_at = self.year.world.reports.store.known_at(self.year.world.clock)
-        given, members = group_given(template, GROUPS[group], YEAR, sources=used, known_at_utc=known_at)
+        given, members = group_report_input(template, GROUPS[group], YEAR, sources=used, known_at_utc=known_at)
         return group_report(template, given, members, revision=revision)
 
     def read_kwh(self, meter: str, start: date, end: date) -> Decimal:

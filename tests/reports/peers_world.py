@@ -15,7 +15,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, parse_period
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
-from reports.datasets.base import Given
+from reports.datasets.base import ReportInput
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
@@ -51,7 +51,7 @@ class Peers:
         return Sources(lake=self.lake, sites=known, definitions=DEFINITIONS, organisation_file=file)
 
     def content(self, site_id: str, sources: Sources, pack: str = PACK) -> ReportContent:
-        given = Given(
+        given = ReportInput(
             site=sources.site(site_id), period=YEAR, as_of_utc=self.as_of_utc, sources=sources, versions={},
         )  # fmt: skip
         return template_report(load_template(pack), given)

@@ -22,7 +22,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, parse_period
 from reports.content.templates import load_template, read_template
 from reports.datasets.enpi_findings import SYNTHETIC
-from reports.make_group_report import group_given, group_report
+from reports.make_group_report import group_report, group_report_input
 from reports.render.render_pdf import render_pdf
 from reports.report_content import ReportContent
 from tests.reports import plant
@@ -56,7 +56,7 @@ class Pair:
             site_of("here", [Meter(meter_id="power")], tariffs=tariffs),
             site_of("there", [Meter(meter_id="power")], tariffs=tariffs, **(there or {})),
         ]
-        given, members = group_given(
+        given, members = group_report_input(
             template, Organisation.model_validate(FIELDS | fields), YEAR, sources=sources_of(self.lake, *known),
             known_at_utc=self.store.known_at(self.clock), answers=answers, language=language,
         )  # fmt: skip

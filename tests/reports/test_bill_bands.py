@@ -20,9 +20,9 @@ from data_quality.contracts.site_file.accuracy import limit_of
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
-from reports.figures.bill_figures import BillFigures, BillNumbers, StandingBill
+from reports.figures.bill_figures import AuditedBill, BillFigures, BillNumbers
 from reports.recompute.bands import band_data, figure_band
-from reports.recompute.bill_again import reconciled
+from reports.recompute.bill import reconciled
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.test_bands import classed, confirm
 from tests.reports.test_peak_bands import FEBRUARY, MAINS, matrix, shaped, without_main
@@ -66,7 +66,7 @@ def drawn(kwh: np.ndarray, names: list[str]) -> np.ndarray:
     return found
 
 
-def stored(used: World, folder: Path, extra: Decimal = Decimal(0)) -> StandingBill:
+def stored(used: World, folder: Path, extra: Decimal = Decimal(0)) -> AuditedBill:
     """February's bill as the supplier makes it, `extra` on its first line."""
     site, (start, end) = used.site, FEBRUARY
     since, until = (local_midnight_utc(day, site.time_zone) for day in FEBRUARY)
@@ -94,13 +94,13 @@ def stored(used: World, folder: Path, extra: Decimal = Decimal(0)) -> StandingBi
     bill_id = books.keep_bill(path, bill, site_id="plant", clock=used.clock)
     audit = reconciled(used.sources(site), site, bill_id, used.reports.store.known_at(used.clock))
     assert not isinstance(audit, Exception), audit
-    return StandingBill(bill_id=bill_id, bill=bill, state="matches", audit=audit)
+    return AuditedBill(bill_id=bill_id, bill=bill, state="matches", audit=audit)
 
 
 class Asked:
     """Numbers of one bill with their bands."""
 
-    def __init__(self, used: World, bill: StandingBill) -> None:
+    def __init__(self, used: World, bill: AuditedBill) -> None:
         self.bill, self.sources = bill, used.sources(used.site)
         self.figures = BillFigures(used.site, [bill], as_of_utc=used.reports.store.known_at(used.clock))
 
@@ -239,7 +239,7 @@ def test_a_bill_by_registers_moves_with_its_one_meter_and_not_at_all_with_severa
         bill_id = books.keep_bill(path, bill, site_id="plant", clock=used.clock)
         audit = reconciled(used.sources(used.site), used.site, bill_id, used.reports.store.known_at(used.clock))
         assert not isinstance(audit, Exception), audit
-        found[meter] = Asked(used, StandingBill(bill_id=bill_id, bill=bill, state="matches", audit=audit)).band()
+        found[meter] = Asked(used, AuditedBill(bill_id=bill_id, bill=bill, state="matches", audit=audit)).band()
     # 100 kWh at 0.30 and 50 at 0.20, class A.
     assert found["hvac"].half == pytest.approx(0.9 * 0.035 * 40)
     assert (found[""].half, [each.code for each in found[""].left_out]) == (None, ["not_propagated"])

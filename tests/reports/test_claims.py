@@ -17,7 +17,7 @@ from data_quality.contracts.time import local_midnight_utc, months_of, parse_per
 from reports.content.templates import load_template, template_files
 from reports.datasets import enpi, experiments, performance, project
 from reports.datasets.base import Claims, Measure
-from reports.recompute.claims import Claim, against_use, claim_of
+from reports.recompute.claims import Claim, claim_of, use_saving_blocker
 from reports.recompute.figure_sources import seu_of
 from reports.report_content import Paragraph, ReportContent
 from tests.reports import plant, year_world
@@ -112,7 +112,9 @@ def claim(year: Year, period: str) -> Claim:
     pinned = (version.baseline_id, version.version)
     pairs = given.sources.pairs(year.site, "hvac", pinned, given.period, given.as_of_utc)
     result = enpi_for(pairs, seu_id="hvac", version=version, period=given.period)
-    against = against_use(given.sources, year.site, use, version, end=given.period.end, as_of_utc=given.as_of_utc)
+    against = use_saving_blocker(
+        given.sources, year.site, use, version, end=given.period.end, as_of_utc=given.as_of_utc
+    )
     return claim_of(year.site, use, result, against)
 
 
@@ -222,7 +224,7 @@ def test_who_prints_a_saving_on_the_command_line_or_in_a_report_asks_the_gate() 
         # A group's: share × what the datasets of each site let pass.
         "own = ask.measure(",
         # Expected savings of recommendations, which are called so.
-        "reports.recompute.advice_again",
+        "reports.recompute.advice",
     )
     printing = [
         path

@@ -18,9 +18,9 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from ml.baselines.models.ols import fit_daily
 from reports.figures.unnamed import PEERS, unnamed
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure import recompute
 from reports.recompute.figure_sources import Sources
-from reports.recompute.group_again import _counts
+from reports.recompute.group import _counts
 from reports.report_content import Chart, ReportContent
 from tests.definitions import DEFINITIONS
 from tests.life.test_commands import call, project_folder

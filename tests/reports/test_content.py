@@ -10,7 +10,7 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import parse_period
 from reports.content.register import register_table
-from reports.datasets.base import Given
+from reports.datasets.base import ReportInput
 from reports.datasets.enpi import EnpiData
 from reports.figure_book import FigureBook
 from reports.gates import publishable, refuse_future
@@ -231,7 +231,7 @@ def test_two_versions_of_a_baseline_are_assessed_each_by_itself(good: World) -> 
     second = first.model_copy(update={"version": 2, "baseline": baseline})
 
     def expected_kwh(version: BaselineVersion) -> float:
-        given = Given(
+        given = ReportInput(
             site=good.site,
             period=plant.quarter(),
             as_of_utc=good.given.as_of_utc,

@@ -26,7 +26,7 @@ from reports.content.disclosure_answers import DISCLOSURE_FILE, read_answers, wi
 from reports.content.register import register_text
 from reports.content.template_report import template_report
 from reports.content.templates import load_edition, load_template, packs_of, read_template
-from reports.recompute.figure_again import announce, recompute
+from reports.recompute.figure import prefetch, recompute
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf
 from reports.render.render_xlsx import render_xlsx
@@ -89,7 +89,7 @@ def test_every_figure_of_a_pack_is_made_again_from_its_trace(year: Year, name: s
     fresh = year.sources()
     mine = [each for each in content.data if each.source == "figure"]
     assert mine
-    announce((by_id[each.figure_id] for each in mine), sources=fresh, lookup=by_id.get)
+    prefetch((by_id[each.figure_id] for each in mine), sources=fresh, lookup=by_id.get)
     for each in mine:
         figure = by_id[each.figure_id]
         assert recompute(figure, sources=fresh, lookup=by_id.get, kept=kept) == figure.value, each.key

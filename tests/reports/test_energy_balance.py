@@ -11,9 +11,9 @@ import pytest
 from data_quality.contracts.time import local_midnight_utc
 from reports.datasets.base import Item
 from reports.datasets.dataset_registry import make_datasets
-from reports.datasets.template_ask import Asker
+from reports.datasets.template_queries import TemplateQueries
 from reports.figure_book import FigureBook
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure import recompute
 from tests.reports import plant, year_world
 from tests.reports.year_world import Year
 
@@ -37,7 +37,7 @@ def measures(year: Year, names: Sequence[str], **premises: Any) -> list[Decimal 
     here = replace(year, site=year_world.year_site(premises={**year.site.premises.model_dump(), **premises}))
     given = here.given("2025")
     book = FigureBook(report_id="t", revision=0, as_of_utc=given.as_of_utc, is_synthetic=False)
-    ask = Asker(given, make_datasets(given, ["energy_balance"]), book)
+    ask = TemplateQueries(given, make_datasets(given, ["energy_balance"]), book)
     item = Item("", "", f"site:{here.site.site_id}", given.period)
     found = [ask.measure("energy_balance", name, item) for name in names]
     by_id = {each.figure_id: each for each in book.figures()}

@@ -24,7 +24,7 @@ from reports.datasets.experiments import days_of
 from reports.evidence import manifest as names
 from reports.evidence.pack import PackMaker
 from reports.figures.trace import trace_figure
-from reports.make_report import MadeReport, make_report
+from reports.make_report import StoredReport, make_report
 from reports.report_content import Table
 from tests.controls.planning.examples import HOME, plan
 from tests.definitions import DEFINITIONS, verify_pack
@@ -83,7 +83,7 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenProject]:
     opened.close()
 
 
-def report(opened: OpenProject, out: Path, **asked: str) -> MadeReport:
+def report(opened: OpenProject, out: Path, **asked: str) -> StoredReport:
     site = opened.site("house")
     made = ExperimentStore(opened.store).named("house")
     period = days_of(made, site.time_zone)

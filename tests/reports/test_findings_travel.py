@@ -10,7 +10,7 @@ import pypdf
 import pytest
 
 from data_quality.contracts.reporting.figure import Figure
-from reports.content.caveats import TOLD_AS, printed_ids
+from reports.content.caveats import REPORTED_AS, printed_ids
 from reports.render.render_json import figure_rows, render_json
 from reports.render.render_pdf import render_pdf
 from reports.render.render_xlsx import REGISTER, render_xlsx
@@ -30,7 +30,7 @@ def assert_findings_are_told(content: ReportContent) -> None:
     by_id = {figure.figure_id: figure for figure in content.figures}
     told = {finding.code for finding in content.findings}
     codes = {code for each in printed_ids(content.sections) for code in by_id[each].findings}
-    assert {code for code in codes if not {code, TOLD_AS.get(code, code)} & told} == set(), content.name
+    assert {code for code in codes if not {code, REPORTED_AS.get(code, code)} & told} == set(), content.name
     cells = [cell.text for table in content.tables() for row in table.rows for cell in row.cells]
     assert not (codes and NOTHING in cells), content.name
     for figure in content.figures:

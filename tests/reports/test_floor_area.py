@@ -9,7 +9,7 @@ from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.time import Period, parse_period
 from reports.datasets.base import Item
 from reports.datasets.floor_area import FloorAreaData
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure import recompute
 from tests.reports import plant, year_world
 from tests.reports.test_group_report import FIELDS, GROUP, content_of
 from tests.reports.year_world import Year

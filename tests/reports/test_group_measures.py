@@ -15,8 +15,8 @@ from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.time import parse_period
 from reports.content.templates import load_template
 from reports.figure_book import FigureBook
-from reports.make_group_report import group_given, group_report
-from reports.recompute.figure_again import recompute
+from reports.make_group_report import group_report, group_report_input
+from reports.recompute.figure import recompute
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
 from tests.reports.monthly_world import open_lake, site_of, sources_of, write_months
@@ -89,7 +89,9 @@ def group_of(*sites: str | dict[str, Any]) -> Organisation:
 def group_content(
     pack: str, organisation: Organisation, sources: Sources, known_at: Any, period: Any = YEAR
 ) -> ReportContent:
-    given, members = group_given(load_template(pack), organisation, period, sources=sources, known_at_utc=known_at)
+    given, members = group_report_input(
+        load_template(pack), organisation, period, sources=sources, known_at_utc=known_at
+    )
     return group_report(load_template(pack), given, members)
 
 

@@ -14,9 +14,9 @@ from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.time import local_midnight_utc, parse_period
 from reports.content.template_report import template_report
 from reports.content.templates import load_template, packs_of
-from reports.make_group_report import group_given, group_report, make_group_report
+from reports.make_group_report import group_report, group_report_input, make_group_report
 from reports.make_report import RENDERERS
-from reports.recompute.figure_again import announce, recompute
+from reports.recompute.figure import prefetch, recompute
 from reports.report_content import ReportContent
 from tests.reports import plant, year_world
 from tests.reports.test_tagged_pdf import assert_is_tagged
@@ -46,7 +46,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
 def content_of(year: Year, organisation: Organisation, name: str = "gri_2016") -> ReportContent:
     template, period = load_template(name), parse_period("2025", plant.ZONE)
     known_at = year.world.reports.store.known_at(year.world.clock)
-    given, members = group_given(template, organisation, period, sources=year.sources(), known_at_utc=known_at)
+    given, members = group_report_input(template, organisation, period, sources=year.sources(), known_at_utc=known_at)
     return group_report(template, given, members)
 
 
@@ -79,7 +79,7 @@ def test_every_datum_of_a_group_comes_again_from_its_trace(year: Year, content: 
     data = [each for each in content.data if each.source == "figure"]
     assert len(data) >= 8
     sources, kept = year.sources(), dict[str, Decimal | None]()
-    announce((by_id[each.figure_id] for each in data), sources=sources, lookup=by_id.get)
+    prefetch((by_id[each.figure_id] for each in data), sources=sources, lookup=by_id.get)
     for each in data:
         figure = by_id[each.figure_id]
         assert recompute(figure, sources=sources, lookup=by_id.get, kept=kept) == figure.value, each.id

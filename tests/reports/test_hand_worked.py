@@ -12,7 +12,7 @@ from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_period
 from reports.content.templates import load_template
-from reports.make_group_report import group_given, group_report
+from reports.make_group_report import group_report, group_report_input
 from tests.reports.monthly_world import factor, open_lake, site_of, sources_of, write_months
 
 YEAR = parse_period("2024", "UTC")
@@ -173,7 +173,7 @@ def test_a_hand_worked_organisation_is_met_to_a_thousandth(
     found: dict[str, Datum] = {}
     for name in dict.fromkeys(each.split(" ", 1)[0] for each in worked):
         template = load_template(name)
-        given, members = group_given(template, organisation, YEAR, sources=sources, known_at_utc=known_at)
+        given, members = group_report_input(template, organisation, YEAR, sources=sources, known_at_utc=known_at)
         found |= {f"{name} {each.key}": each for each in group_report(template, given, members).data}
     for key, wanted in worked.items():
         assert found[key].source == "figure", key

@@ -16,7 +16,7 @@ from data_quality.contracts.factor import Basis, Factor, FactorSet
 from data_quality.contracts.site_file.meter import HourlyInstrument
 from data_quality.contracts.site_file.site import Driver, Site
 from data_quality.contracts.time import Period, local_midnight_utc
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure import recompute
 from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.year_world import Year, close, make_year, year_rows, year_site

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from reports.recompute.advice_again import net_present_value
+from reports.recompute.advice import net_present_value
 
 
 def npv(cost: str, saving: str, percent: str, years: str) -> Decimal | None:

@@ -18,9 +18,9 @@ from data_quality.contracts.time import Period
 from orchestration.warehouse.dbt import build, warehouse_plan
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
-from reports.datasets.base import Given, Item
+from reports.datasets.base import Item, ReportInput
 from reports.datasets.enpi import EnpiData
-from reports.recompute.figure_again import announce, recompute
+from reports.recompute.figure import prefetch, recompute
 from tests.reports import plant
 from tests.reports.conftest import World, make_world
 from tests.reports.quarter import enpi_quarter
@@ -70,12 +70,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
     return world, folder / "published"
 
 
-def from_marts(world: World, marts_dir: Path | None, versions: dict[str, BaselineVersion] | None = None) -> Given:
+def from_marts(world: World, marts_dir: Path | None, versions: dict[str, BaselineVersion] | None = None) -> ReportInput:
     as_of = world.reports.store.known_at(world.clock)
     return world.inputs_with(versions=versions or dict(world.versions), as_of_utc=as_of, marts_dir=marts_dir)
 
 
-def pairs_of(given: Given) -> dict[str, list[DayPair]]:
+def pairs_of(given: ReportInput) -> dict[str, list[DayPair]]:
     """The days of every use, with their features and whether the baseline never saw their drivers."""
     days = EnpiData(given).use_days
     return {seu.seu_id: days.pairs(seu, given.period) for seu in given.site.seus}
@@ -116,7 +116,7 @@ def test_templates_say_the_same_over_the_marts(built: tuple[World, Path], name: 
     by_id = {figure.figure_id: figure for figure in fed.figures}
     kept: dict[str, Decimal | None] = {}
     sources = year.sources()
-    announce(fed.figures, sources=sources, lookup=by_id.get)
+    prefetch(fed.figures, sources=sources, lookup=by_id.get)
     for figure in fed.figures:
         assert recompute(figure, sources=sources, lookup=by_id.get, kept=kept) == figure.value, figure.path
 

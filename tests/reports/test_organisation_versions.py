@@ -16,8 +16,8 @@ from orchestration.cli.main import build_app
 from orchestration.open_project import OpenProject
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
-from reports.datasets.base import Given
-from reports.recompute.figure_again import recompute
+from reports.datasets.base import ReportInput
+from reports.recompute.figure import recompute
 from tests.orchestration.test_yearly_packs import ORGANISATION, PACK
 from tests.reports.peers_world import ORGANISATION as PEERS
 from tests.reports.peers_world import PACK as RANKED
@@ -125,7 +125,7 @@ def test_a_sites_report_of_an_instant_before_the_file_was_kept_says_so_too(tmp_p
 
     def finding_codes() -> list[str]:
         site = sources.site("west")
-        given = Given(site=site, period=YEAR, as_of_utc=before, sources=sources, versions={})
+        given = ReportInput(site=site, period=YEAR, as_of_utc=before, sources=sources, versions={})
         return [each.code for each in template_report(load_template(RANKED), given).findings]
 
     assert "organisation_not_kept" not in finding_codes()

@@ -24,9 +24,9 @@ from data_quality.contracts.reporting.figure import Figure, KpiDefinition
 from reports.content.templates import load_template, packs_of
 from reports.datasets.dataset_registry import MEASURES
 from reports.recompute import recomputed_kpis
-from reports.recompute.figure_again import announce, recompute
+from reports.recompute.figure import prefetch, recompute
 from reports.recompute.figure_sources import Sources
-from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, want_kpis
+from reports.recompute.recomputed_kpis import KpiBasis, kpi_row, prefetch_kpis
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
 from tests.reports import year_world
@@ -95,7 +95,7 @@ def test_every_figure_of_a_pack_comes_again_from_its_trace_to_the_last_digit(
     by_id = {each.figure_id: each for each in content.figures}
     data = figure_data(content)
     assert data
-    announce((figure for _, figure in data), sources=afresh, lookup=by_id.get)
+    prefetch((figure for _, figure in data), sources=afresh, lookup=by_id.get)
     for datum, figure in data:
         again = recompute(figure, sources=afresh, lookup=by_id.get, kept=kept)
         assert str(again) == str(figure.value), datum.key
@@ -204,7 +204,7 @@ def test_a_site_is_answered_whatever_is_wrong_with_another(two: TwoSites) -> Non
     sources, runs = counted(two)
     plant, tower = (KpiBasis(name, two.year.world.reports.store.known_at(two.year.world.clock)) for name in two.sites)
     bad = KpiQuery("kwh_per_smile", "site:tower", START, END)
-    want_kpis(sources, tower, [bad])
+    prefetch_kpis(sources, tower, [bad])
     assert kpi_row(sources, plant, KpiQuery("consumption_kwh", "site:plant", START, END)) is not None
     assert runs == [{"plant"}]
     with pytest.raises(BadInput, match="kwh_per_smile"):

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.kpi.running_cost.month_to_date import span_behind
+from assets.kpi.running_cost.month_to_date import source_span
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.accuracy import limit_of
@@ -66,7 +66,7 @@ def peaks(kwh: np.ndarray, names: list[str], window: int = 1) -> np.ndarray:
 def running(used: World, field: str, at_utc: datetime) -> Figure:
     """A running figure as the page keeps it."""
     sources = used.sources(used.site)
-    start, end = span_behind(used.site, at_utc)
+    start, end = source_span(used.site, at_utc)
     book = FigureBook(report_id="test", revision=1, as_of_utc=used.as_of_utc, is_synthetic=False)
     named = {"site": "plant", "at_utc": at_utc.isoformat(), "field": field, "start": str(start), "end": str(end)}
     draft = book.add(

@@ -18,10 +18,10 @@ from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.reporting.disclosure import Datum
 from orchestration.operations.reports.benchmark import BenchmarkOptions
 from reports.content.templates import load_template
-from reports.figures.trace import today_sha256
+from reports.figures.trace import current_sha256
 from reports.figures.unnamed import unnamed
-from reports.make_group_report import group_given, group_report
-from reports.recompute.figure_again import recompute
+from reports.make_group_report import group_report, group_report_input
+from reports.recompute.figure import recompute
 from reports.recompute.peers import CONFIDENCE, SEED
 from reports.report_content import ReportContent
 from tests.kpi.test_benchmark import year_of
@@ -91,7 +91,7 @@ def test_a_group_s_pack_has_the_place_of_each_of_its_sites(peers: Peers) -> None
     organisation = sources.organisation()
     assert organisation is not None
     template = load_template("executive_roi")
-    given, members = group_given(template, organisation, YEAR, sources=sources, known_at_utc=peers.as_of_utc)
+    given, members = group_report_input(template, organisation, YEAR, sources=sources, known_at_utc=peers.as_of_utc)
     content = group_report(template, given, members)
     data = by_key(content)
     ranks = {name: data[f"RI-5.2 {name}"].value for name in LEVELS}
@@ -107,7 +107,7 @@ def test_a_changed_organisation_or_reading_of_a_peer_is_told_by_the_trace(peers:
     other.write_text(yaml.safe_dump(ORGANISATION | {"name": "H"}))
     for file, wanted in ((peers.file, []), (other, ["organisation"])):
         sources = peers.sources(file)
-        moved = [each.role for each in figure.trace.inputs if today_sha256(each, sources) != each.sha256]
+        moved = [each.role for each in figure.trace.inputs if current_sha256(each, sources) != each.sha256]
         assert moved == wanted
     # What was stored then is recomputed with the floor areas of then, which an evidence pack holds too.
     assert {each.id for each in figure.trace.inputs if each.role == "site"} == set(LEVELS)
@@ -190,7 +190,7 @@ def test_a_floor_area_of_another_kind_than_the_organisation_s_is_told_where_numb
     sources, template = peers.sources(peers.file, odd), load_template(pack)
     organisation = sources.organisation()
     assert organisation is not None
-    given, members = group_given(
+    given, members = group_report_input(
         template, organisation.model_copy(update={"floor_area": "GIA"}), YEAR, sources=sources,
         known_at_utc=peers.as_of_utc,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reports.chart_geometry import step_ticks
 from reports.render.render_pdf import render_pdf
 from reports.render.render_pdf_fonts import FONT
-from reports.render.render_pdf_text import folded_apart, text_width
+from reports.render.render_pdf_text import folded_distinctly, text_width
 from reports.report_content import Chart, Paragraph, ReportContent, Series, Table
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
@@ -133,7 +133,7 @@ def test_names_that_begin_alike_can_be_told_apart_under_a_chart(width: float) ->
     names = ["Compressed-air leaks: Compressor 1", "Compressed-air leaks: Compressor 2", "Fans: Hall", "Fans: Hall"]
     names += ["Compressed-air leaks of a hall: Compressor of the north 1", "Leaks", "Elektrizitätswerksabrechnung"]
     names += ["Compressed-air leaks of a hall: Compressor of the north 2"]
-    made = folded_apart(names, FONT, 5.6, width)
+    made = folded_distinctly(names, FONT, 5.6, width)
     assert len({*made}) == len({*names})
     assert all(text_width(line, FONT, 5.6) <= width for lines in made for line in lines)
     assert all(1 <= len(lines) <= 2 for lines in made)

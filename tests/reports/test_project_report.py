@@ -20,7 +20,7 @@ from data_quality.contracts.time import Period, parse_period
 from ml.baselines.savings.project_baseline import fit_project
 from ml.tracking import LoggedModel
 from reports.make_report import make_report
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure import recompute
 from reports.report_content import ReportContent, Table
 from tests.life.world import ANNA, BEN, END, NOW, SPLIT, ZONE, Works, make_works
 from tests.reports.pseudo_language import CODE, names_in, pseudo_reports, shown_in, unwrapped

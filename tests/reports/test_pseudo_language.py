@@ -22,7 +22,7 @@ from reports.content.findings_table import finding_sentence
 from reports.content.template_report import template_report
 from reports.content.templates import load_template, packs_of, read_template
 from reports.datasets.dataset_registry import MEASURES
-from reports.make_group_report import group_given, group_report
+from reports.make_group_report import group_report, group_report_input
 from reports.pages.page import Item
 from reports.recompute.figure_sources import Sources
 from reports.render.render_pdf import render_pdf
@@ -105,7 +105,7 @@ def test_no_word_of_a_pack_of_a_group_is_outside_the_catalogues(
 ) -> None:
     template, period = read_template(templates[name]), parse_period("2025", plant.ZONE)
     known_at = year.world.reports.store.known_at(year.world.clock)
-    given, members = group_given(template, GROUP, period, sources=sources, known_at_utc=known_at, language=CODE)
+    given, members = group_report_input(template, GROUP, period, sources=sources, known_at_utc=known_at, language=CODE)
     content = group_report(template, given, members)
     assert unwrapped(shown_in(content), names_of(content, GROUP)) == {}
 

@@ -22,7 +22,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_period
 from reports.content.template_report import template_report
 from reports.content.templates import read_template
-from reports.datasets.base import Given
+from reports.datasets.base import ReportInput
 from tests.carbon.cases import written
 from tests.carbon.test_reference_footprints import UK_NAMES
 from tests.reports.monthly_world import open_lake, site_of, sources_of, write_months
@@ -75,7 +75,7 @@ def pack_of(
     FactorStore(store).add(
         FactorSet(path="set.csv", sha256="0" * 64, factors=tuple(factors)), clock=clock, tenant=site.site_id
     )
-    given = Given(
+    given = ReportInput(
         site=site, period=parse_period(str(year), "UTC"), as_of_utc=store.known_at(clock),
         sources=sources_of(lake, site), versions={}, answers=answers,
     )  # fmt: skip

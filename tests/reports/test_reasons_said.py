@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from data_quality.contracts.sentence import Stored
-from ml.features.weather_known import NO_WEATHER, GivenWeather
-from ml.forecasts.lifecycle.moved_words import FELT, Words
+from ml.features.weather_as_of import NO_WEATHER, FixedWeather
+from ml.forecasts.lifecycle.change_sentences import FELT, ChangeFacts
+from ml.forecasts.lifecycle.forecast_change import ForecastChange, Moved
 from ml.forecasts.lifecycle.promotion import PairedTest, _verdict, decide
-from ml.forecasts.lifecycle.what_moved import Moved, Why
 from reports.texts.locales import page_word, rules_of
 from tests.house.measures import ROOT
 from tests.ml.forecasts.known_cases import case_like, factory
@@ -29,7 +29,7 @@ def heads() -> set[str]:
     """First sentences: whole days and others, of sums and levels, held against last week and a usual day."""
     flags = product((True, False), repeat=4)
     return {
-        Why(
+        ForecastChange(
             day=DAY, is_whole=whole, is_holiday=holiday, is_level=level, unit="kw" if level else "kwh", total=total,
             reference=100.0, is_last_week=last_week, parts=(Moved("rest", total - 100.0, "all else"),),
         ).sentences()[0]
@@ -45,14 +45,14 @@ def facts() -> set[str]:
     at = (DAYS - 2) * 24
     steps = np.arange(at, at + 24)
     for values in (rising, -rising, None):
-        weather = NO_WEATHER if values is None else GivenWeather(names, np.stack([values, values], axis=1))
+        weather = NO_WEATHER if values is None else FixedWeather(names, np.stack([values, values], axis=1))
         civil = case_like(factory(1), days=DAYS, weather=weather).civil
         day = civil.first_day + timedelta(days=int(civil.day[at]))
         for shift in (-8, -7, -1, 0, 1):
             holidays = frozenset({day + timedelta(days=shift)})
             case = case_like(factory(1), days=DAYS, weather=weather, holidays=holidays)
             for begun in (at, 0):
-                words = Words(case, begun, max(begun - 168, 0), steps, steps - 168)
+                words = ChangeFacts(case, begun, max(begun - 168, 0), steps, steps - 168)
                 found |= {words.of(each) for each in ("temperature", "sun", "calendar", "recent", "weather", "other")}
                 found |= {words.last_week(each) for each in (-1.0, 1.0)}
     return found | {"all else", "bounds and corrections that the model puts on its answer"}

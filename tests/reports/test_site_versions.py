@@ -3,7 +3,7 @@
 import dataclasses
 
 from reports.lifecycle.revise import store_revision
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure import recompute
 from tests.reports.conftest import MakeWorld, World
 
 

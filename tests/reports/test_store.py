@@ -15,7 +15,7 @@ from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
 from reports.assess import UseRequest, baselines_in_force
 from reports.lifecycle.revise import content_sha256, store_revision, stored_content
-from reports.make_report import MadeReport, make_report, render
+from reports.make_report import StoredReport, make_report, render
 from reports.recompute.figure_sources import seu_of
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
@@ -23,7 +23,7 @@ from tests.reports.quarter import enpi_quarter
 from tests.reports.test_trace import late_row
 
 
-def report(used: World, **options: object) -> MadeReport:
+def report(used: World, **options: object) -> StoredReport:
     return make_report(
         "enpi_quarter",
         used.site,

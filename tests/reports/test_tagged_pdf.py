@@ -22,11 +22,11 @@ from pypdf.generic import (
 from reportlab.pdfgen.canvas import Canvas
 
 from reports.content.register import register_table
-from reports.render.chart_words import chart_words
+from reports.render.chart_description import chart_description
 from reports.render.heading import facts_text, title_text
 from reports.render.render_pdf import reference, render_pdf
 from reports.render.render_pdf_fonts import FONT, letters
-from reports.render.render_pdf_tags import About, Tags, marked, tagged
+from reports.render.render_pdf_tags import DocumentProperties, Tags, marked, tagged
 from reports.render.render_pdf_text import clean, draw_text, is_east_asian
 from reports.report_content import Chart, Paragraph, Register, ReportContent, Section, Series, Table, Tiles
 from tests.reports.pdf_ua_profile import failed
@@ -64,7 +64,7 @@ def _block(block: Any, content: ReportContent) -> Iterator[tuple[str, str]]:
     if isinstance(block, Paragraph):
         yield "P", block.text
     elif isinstance(block, Chart):
-        yield "Figure", chart_words(block, content.spoken)
+        yield "Figure", chart_description(block, content.spoken)
     elif isinstance(block, Tiles):
         for tile in block.tiles:
             yield from (("P", tile.label), ("P", f"{tile.text} {tile.unit} {tile.note}"))
@@ -141,10 +141,10 @@ def drawn(*values: float | None, shape: str = "bars", count: int = 0) -> Chart:
 
 
 def test_a_chart_says_its_figures_or_that_it_has_none(content: ReportContent) -> None:
-    assert chart_words(drawn(1.0, None, 3.25), "en") == "Energy, kWh. Actual: d0 1.00; d1 not known; d2 3.25"
-    assert chart_words(drawn(None, None), "en") == "Energy, kWh: no data for this period"
-    assert chart_words(drawn(None), "de").endswith("keine Daten für diesen Zeitraum")
-    many = chart_words(drawn(count=400, shape="lines"), "de")
+    assert chart_description(drawn(1.0, None, 3.25), "en") == "Energy, kWh. Actual: d0 1.00; d1 not known; d2 3.25"
+    assert chart_description(drawn(None, None), "en") == "Energy, kWh: no data for this period"
+    assert chart_description(drawn(None), "de").endswith("keine Daten für diesen Zeitraum")
+    many = chart_description(drawn(count=400, shape="lines"), "de")
     assert many == "Energy, kWh, d0 – d399. Actual: d0 0; d399 399. Niedrigste: d0 0. Höchste: d399 399"
     assert_is_tagged(small(drawn(None, None), drawn(1.0, 2.0), content=content))
 
@@ -217,7 +217,7 @@ def embedded() -> bytes:
     tags.next_page(canvas._code)
     canvas.showPage()
     canvas.save()
-    return tagged(buffer.getvalue(), tags, About("A report", "of a test", "nobody", "en"))
+    return tagged(buffer.getvalue(), tags, DocumentProperties("A report", "of a test", "nobody", "en"))
 
 
 def test_a_file_with_all_its_fonts_fails_nothing_and_says_so() -> None:

@@ -12,7 +12,7 @@ from data_quality.contracts.reporting.disclosure import Datum
 from data_quality.contracts.site_file.budgets import EmissionTarget
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
-from reports.recompute.figure_again import recompute
+from reports.recompute.figure import recompute
 from reports.report_content import ReportContent
 from tests.reports import year_world
 from tests.reports.test_group_report import FIELDS, content_of

@@ -15,11 +15,11 @@ import pytest
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import span
 from reports.content.register import register_table
-from reports.datasets.base import Given, shifted
+from reports.datasets.base import ReportInput, shifted
 from reports.figures.trace import stale_revisions, trace_figure
 from reports.make_report import make_report
 from reports.recompute.computations import COMBINATIONS
-from reports.recompute.figure_again import announce, recompute
+from reports.recompute.figure import prefetch, recompute
 from reports.recompute.figure_sources import Sources
 from reports.render.render_json import render_json
 from reports.render.render_pdf import reference, render_pdf
@@ -87,7 +87,7 @@ def test_fifty_random_cells_of_all_reports_recompute_from_their_traces(
     fresh = year.sources()
     kept: dict[str, Decimal | None] = {}
     by_id = {figure.figure_id: figure for content in contents.values() for figure in content.figures}
-    announce((by_id[figure_id] for _, figure_id in chosen), sources=fresh, lookup=by_id.get)
+    prefetch((by_id[figure_id] for _, figure_id in chosen), sources=fresh, lookup=by_id.get)
     for name, figure_id in chosen:
         again = recompute(by_id[figure_id], sources=fresh, lookup=by_id.get, kept=kept)
         assert again == by_id[figure_id].value, (name, by_id[figure_id].path)
@@ -296,7 +296,7 @@ def test_a_stored_report_is_one_revision_until_something_changes(year: Year, tmp
 
 
 def test_a_given_names_its_subject(year: Year) -> None:
-    given: Given = year.given("2025-Q1", seu="hvac")
+    given: ReportInput = year.given("2025-Q1", seu="hvac")
     assert given.scope == "seu:hvac"
     assert set(given.versions) == {"hvac"}
 

@@ -15,13 +15,13 @@ from data_quality.contracts.time import FixedClock
 from reports.figures.trace import (
     ROW_COLUMNS,
     as_read,
-    readings_behind,
+    current_changes,
+    source_readings,
     stale_revisions,
     trace_figure,
-    versions_today,
 )
 from reports.lifecycle.revise import store_revision
-from reports.recompute.figure_again import announce, recompute
+from reports.recompute.figure import prefetch, recompute
 from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
@@ -34,7 +34,7 @@ def wrong(content: ReportContent, world: World) -> list[str]:
     lookup = {figure.figure_id: figure for figure in content.figures}.get
     kept: dict[str, Decimal | None] = {}
     sources = world.sources()
-    announce(content.figures, sources=sources, lookup=lookup)
+    prefetch(content.figures, sources=sources, lookup=lookup)
     return [
         figure.path
         for figure in content.figures
@@ -114,17 +114,17 @@ def test_late_data_make_a_revision_stale_and_say_which_partition(world: MakeWorl
     (changes,) = stale_revisions(used.reports, used.sources()).values()
     assert {change.kind for change in changes} == {"lake"}
     figure = by_path(content, "seu/moulding/2025-02/actual_kwh")
-    (change,) = versions_today(figure, reports=used.reports, sources=used.sources())
+    (change,) = current_changes(figure, reports=used.reports, sources=used.sources())
     assert change.id == "plant/2025-01-31T23:00Z/2025-02-28T23:00Z"
     january = by_path(content, "site/2025-01/cost")
-    assert versions_today(january, reports=used.reports, sources=used.sources()) == []
+    assert current_changes(january, reports=used.reports, sources=used.sources()) == []
 
 
 def test_a_changed_site_file_is_named(world: MakeWorld) -> None:
     used = world()
     content, _ = store_revision(used.build, used.reports, used.clock)
     used.site = plant.plant_site(floor_area_m2=5000.0)
-    changes = versions_today(by_path(content, "site/cost"), reports=used.reports, sources=used.sources())
+    changes = current_changes(by_path(content, "site/cost"), reports=used.reports, sources=used.sources())
     assert [(change.kind, change.id) for change in changes] == [("version", "plant")]
 
 
@@ -136,7 +136,7 @@ def test_changed_code_is_named(world: MakeWorld, monkeypatch: pytest.MonkeyPatch
         return "f" * 64
 
     monkeypatch.setattr("reports.figures.trace.code_sha256", other)
-    changes = versions_today(by_path(content, "site/cost"), reports=used.reports, sources=used.sources())
+    changes = current_changes(by_path(content, "site/cost"), reports=used.reports, sources=used.sources())
     assert {change.id for change in changes} == {"sum", "scope_kpi"}
 
 
@@ -145,7 +145,7 @@ def test_rows_name_their_source_file_and_line(world: MakeWorld) -> None:
     content, _ = store_revision(used.build, used.reports, used.clock)
     late_row(used, name="correction.csv")
     figure = by_path(content, "site/2025-02/cost")
-    rows = readings_behind(figure, reports=used.reports, sources=used.sources())
+    rows = source_readings(figure, reports=used.reports, sources=used.sources())
     assert set(rows["meter_id"].unique()) == {"main"}
     assert rows.height == 28 * 96
     assert set(rows["source_name"].unique()) == {"plant.csv"}
@@ -186,11 +186,11 @@ def test_rows_of_an_expectation_hold_its_driver(world: MakeWorld) -> None:
     used = world()
     content, _ = store_revision(used.build, used.reports, used.clock)
     figure = by_path(content, "seu/moulding/expected_kwh")
-    rows = readings_behind(figure, reports=used.reports, sources=used.sources())
+    rows = source_readings(figure, reports=used.reports, sources=used.sources())
     assert set(rows["meter_id"].unique()) == {"moulding", "pieces"}
     assert rows.height == 2 * (90 * 96 - 4)
     figure = by_path(content, "seu/moulding/metered_kwh")
-    metered = readings_behind(figure, reports=used.reports, sources=used.sources())
+    metered = source_readings(figure, reports=used.reports, sources=used.sources())
     assert set(metered["meter_id"].unique()) == {"moulding"}
 
 
@@ -199,7 +199,7 @@ def test_a_coefficient_rests_on_no_reading(world: MakeWorld) -> None:
     content, _ = store_revision(used.build, used.reports, used.clock)
     figure = by_path(content, "baseline/moulding/pieces/value")
     assert figure.value == Decimal("0.11")
-    assert readings_behind(figure, reports=used.reports, sources=used.sources()).is_empty()
+    assert source_readings(figure, reports=used.reports, sources=used.sources()).is_empty()
 
 
 def test_an_unknown_figure_is_a_bad_request(good: World) -> None:

@@ -13,10 +13,10 @@ from data_quality.contracts.reporting.disclosure import Datum
 from data_quality.contracts.site_file.meter import Meter
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
-from reports.datasets.base import Given
-from reports.figures.trace import InHand, readings_behind
-from reports.make_group_report import group_given, group_report
-from reports.recompute.figure_again import recompute
+from reports.datasets.base import ReportInput
+from reports.figures.trace import WalkedFigures, source_readings
+from reports.make_group_report import group_report, group_report_input
+from reports.recompute.figure import recompute
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
 from reports.texts.locales import page_word
@@ -66,10 +66,10 @@ class Three:
         template = load_template(pack)
         if subject in self.sites:
             site = self.sites[subject]
-            given = Given(site=site, period=YEAR, as_of_utc=as_of_utc, sources=sources, versions={})
+            given = ReportInput(site=site, period=YEAR, as_of_utc=as_of_utc, sources=sources, versions={})
             return template_report(template, given)
         organisation = Organisation.model_validate(ORGANISATION)
-        group, members = group_given(template, organisation, YEAR, sources=sources, known_at_utc=as_of_utc)
+        group, members = group_report_input(template, organisation, YEAR, sources=sources, known_at_utc=as_of_utc)
         return group_report(template, group, members)
 
 
@@ -132,11 +132,11 @@ def test_packs_say_the_same_water_and_its_trace_leads_to_the_meter(three: Three)
     total = by_key(content)[TOTAL]
     assert by_key(three.content("wet", "tcfd"))["MT-a 32/water"].value == total.value
     assert by_key(three.content("wet", "vision_2050plus"))["V-2.1/water"].value == total.value
-    held = InHand(ReportStore(three.store), {each.figure_id: each for each in content.figures})
+    held = WalkedFigures(ReportStore(three.store), {each.figure_id: each for each in content.figures})
     for key in (TOTAL, KNOWN):
         figure = held.figure(by_key(content)[key].figure_id)
         assert figure is not None
-        rows = readings_behind(figure, reports=held, sources=three.sources())
+        rows = source_readings(figure, reports=held, sources=three.sources())
         assert "city" in set(rows["meter_id"])
 
 
@@ -144,8 +144,8 @@ def test_readings_of_sites_whose_meters_are_called_alike_are_all_behind_their_su
     counts = {}
     for subject in ("wet", "half", "dry", "g"):
         content = three.content(subject)
-        held = InHand(ReportStore(three.store), {each.figure_id: each for each in content.figures})
+        held = WalkedFigures(ReportStore(three.store), {each.figure_id: each for each in content.figures})
         figure = held.figure(by_key(content)[KNOWN].figure_id)
         assert figure is not None
-        counts[subject] = readings_behind(figure, reports=held, sources=three.sources()).height
+        counts[subject] = source_readings(figure, reports=held, sources=three.sources()).height
     assert counts["g"] == counts["wet"] + counts["half"] + counts["dry"] > 0

@@ -24,7 +24,7 @@ from data_quality.contracts.time import Period, local_midnight_utc, parse_period
 from reports.assess import baselines_in_force
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
-from reports.datasets.base import Given
+from reports.datasets.base import ReportInput
 from reports.recompute.figure_sources import Sources, seu_of
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
@@ -58,11 +58,11 @@ class Year:
 
     def given(
         self, period: str, *, seu: str | None = None, sources: Sources | None = None, marts_dir: Path | None = None
-    ) -> Given:
+    ) -> ReportInput:
         """Inputs of a report of that period."""
         as_of = self.world.reports.store.known_at(self.world.clock)
         versions = baselines_in_force(self.site, self.world.baselines, as_of_utc=as_of)
-        return Given(
+        return ReportInput(
             site=self.site,
             period=parse_period(period, self.site.time_zone),
             as_of_utc=as_of,

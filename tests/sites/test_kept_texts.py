@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from assets.sites.edit_site import keep_text, kept_texts
+from assets.sites.edit_site import store_text, text_versions
 from tests.reports import plant
 
 
@@ -14,7 +14,7 @@ def test_texts_of_one_second_are_listed_in_the_order_of_their_acts(tmp_path: Pat
     texts = [f"name: {number}\n" for number in range(12)]
     for text in texts:
         path.write_text(text)
-        keep_text(path, folder, "carla", plant.NOON)
-    kept = kept_texts(folder)
+        store_text(path, folder, "carla", plant.NOON)
+    kept = text_versions(folder)
     assert [(folder / each.name).read_text() for each in kept] == [*reversed(texts), "first"]
     assert {(each.at_utc, each.person_id) for each in kept} == {(plant.NOON, "carla")}

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from assets.stores.file_hashes import file_sha256
 from assets.stores.published.rendered_files import RenderedFiles
-from assets.stores.revisions import standing
+from assets.stores.revisions import store_revision_of
 from assets.stores.schema.tables_control import command_events, commands
 from assets.stores.schema.tables_seals import recorded_clock, row_seals
 from assets.stores.seals import key_of, raw_select
@@ -54,7 +54,7 @@ class Campaign:
 
     def doctor(self) -> list[str]:
         """Findings of the doctor."""
-        found = standing(self.store.engine)
+        found = store_revision_of(self.store.engine)
         refusals = [found.refusal] if found.refusal else []
         return [*refusals, *distrusted(self.store), *(f"file {path}" for path in self.files.compare().edited)]
 

@@ -8,7 +8,7 @@ from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.reporting.open_finding import FindingAct, OpenFinding, standing
+from data_quality.contracts.reporting.open_finding import FindingAct, OpenFinding, state_after
 from data_quality.contracts.time import FixedClock
 
 OTTO = Person(person_id="otto", name="Otto", roles=(Role.OPERATOR,))
@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 def state(store: Store, now_utc: datetime, at_utc: datetime | None = None) -> str:
     events = AlertEvents(store).of_site("works").get(FINDING.finding_id, [])
-    return standing(events, at_utc=at_utc, now_utc=now_utc)[0]
+    return state_after(events, at_utc=at_utc, now_utc=now_utc)[0]
 
 
 def act(store: Store, clock: FixedClock, what: FindingAct, until_utc: datetime | None = None) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.anchors import ACTS, ANCHORED, FILE, Anchors, AnchorsApart, Place
+from assets.stores.anchors import ACTS, ANCHORED, FILE, Anchors, Place, ThreadedAnchors
 from assets.stores.audit import bad_rows
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_ledger import adopt
@@ -251,7 +251,7 @@ def test_an_agent_is_held_up_by_no_place_and_learns_of_a_store_that_was_put_back
     mode(first, clock, Mode.PARTIAL)
     copied(tmp_path / "store.db", tmp_path / "older.db")
     agents = open_store(f"sqlite:///{tmp_path / 'older'}.db")
-    agents.anchors = AnchorsApart(agents, [tmp_path / "anchors"], every_s=0.05)
+    agents.anchors = ThreadedAnchors(agents, [tmp_path / "anchors"], every_s=0.05)
     assert current_mode(agents, "home") is Mode.PARTIAL
     mode(first, clock, Mode.SIMULATION)
     ends = time.monotonic() + 10
@@ -264,7 +264,7 @@ def test_an_agent_is_held_up_by_no_place_and_learns_of_a_store_that_was_put_back
     monkeypatch.setattr(Place, "last", lambda place: (hangs.wait(20), gone(place))[1])
     agents = open_store(f"sqlite:///{tmp_path / 'store'}.db")
     began = time.monotonic()
-    agents.anchors = AnchorsApart(agents, [tmp_path / "anchors"], every_s=0.05)
+    agents.anchors = ThreadedAnchors(agents, [tmp_path / "anchors"], every_s=0.05)
     with site_transaction(agents, "home"):
         pass
     mode(agents, clock, Mode.SIMULATION)

@@ -54,25 +54,25 @@ def test_an_event_that_grows_is_a_new_row_under_its_id(store: Store, clock: Fixe
     then = clock.now_utc()
     # Judged with another past, it may begin an hour earlier.
     assert publish(store, clock, event(MARCH + 47 * HOUR, hours=30, kwh=40.0)) == (0, 1, 0)
-    [known] = AnomalyLedger(store).standing("works")
+    [known] = AnomalyLedger(store).current("works")
     assert (known.event_id, known.kwh) == (event().event_id, 40.0)
-    assert AnomalyLedger(store).standing("works", as_of_utc=then) == [event()]
+    assert AnomalyLedger(store).current("works", as_of_utc=then) == [event()]
 
 
 def test_what_is_found_no_more_is_withdrawn_and_can_come_back(store: Store, clock: FixedClock) -> None:
     publish(store, clock, event())
     assert publish(store, clock) == (0, 0, 1)
-    assert AnomalyLedger(store).standing("works") == []
+    assert AnomalyLedger(store).current("works") == []
     assert publish(store, clock) == (0, 0, 0)
     assert publish(store, clock, event()) == (1, 0, 0)
-    assert [each.event_id for each in AnomalyLedger(store).standing("works")] == [event().event_id]
+    assert [each.event_id for each in AnomalyLedger(store).current("works")] == [event().event_id]
 
 
 def test_what_was_not_judged_stays_as_it_is(store: Store, clock: FixedClock) -> None:
     publish(store, clock, event())
     assert publish(store, clock, judged={("oven", "import")}) == (0, 0, 0)
     assert publish(store, clock, start_utc=APRIL, end_utc=APRIL + 700 * HOUR) == (0, 0, 0)
-    assert AnomalyLedger(store).standing("works") == [event()]
+    assert AnomalyLedger(store).current("works") == [event()]
 
 
 def test_an_event_at_the_end_of_what_was_read_is_not_cut(store: Store, clock: FixedClock) -> None:
@@ -88,7 +88,7 @@ def test_an_event_that_goes_on_in_the_next_month_keeps_its_id(store: Store, cloc
     publish(store, clock, event(APRIL - 24 * HOUR, hours=24))
     grown = event(APRIL - 25 * HOUR, hours=60)
     assert publish(store, clock, grown, start_utc=APRIL, end_utc=APRIL + 700 * HOUR) == (0, 1, 0)
-    [known] = AnomalyLedger(store).standing("works")
+    [known] = AnomalyLedger(store).current("works")
     assert known.event_id == event(APRIL - 24 * HOUR).event_id
 
 

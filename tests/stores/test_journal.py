@@ -15,7 +15,7 @@ from assets.stores.schema.tables_bills import tariff_overrides
 from assets.stores.schema.tables_findings import anomaly_labels, job_outcomes
 from assets.stores.schema.tables_reports import site_versions
 from assets.stores.seals import append, bound_facts, give_numbers_back, head_of
-from assets.stores.transactions import Store, open_store, recorded_at_now
+from assets.stores.transactions import Store, next_known_at, open_store
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.anomaly_event import AnomalyLabel
@@ -106,9 +106,9 @@ def test_a_thing_is_added_once_and_a_second_time_moves_no_clock(store: Store) ->
         "site": {"account": "a", "tariff_id": "t", "valid_from": "2026-01-01"},
     }
     assert kept.add_once(store, CLOCK, row)
-    later = recorded_at_now(store, NOW)
+    later = next_known_at(store, NOW)
     assert not kept.add_once(store, CLOCK, {**row, "site_id": "other"})
-    assert recorded_at_now(store, NOW) == later
+    assert next_known_at(store, NOW) == later
     assert kept.history(store) == [Override(account="a", tariff_id="t", valid_from=date(2026, 1, 1))]
 
 
@@ -163,7 +163,7 @@ def test_what_fails_together_leaves_nothing(store: Store) -> None:
 
     with pytest.raises(RuntimeError, match="stop"):
         stopped()
-    assert (DECIDED.history(store), recorded_at_now(store, NOW)) == ([], NOW)
+    assert (DECIDED.history(store), next_known_at(store, NOW)) == ([], NOW)
 
 
 def test_an_act_that_is_rolled_back_for_its_signature_has_the_same_numbers_when_it_is_done(any_store: Store) -> None:

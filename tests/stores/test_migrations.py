@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from assets.stores import revisions
 from assets.stores.api_keys import ApiKeyStore
 from assets.stores.audit import bad_rows
-from assets.stores.revisions import FOLDER, copy_path, standing
+from assets.stores.revisions import FOLDER, copy_path, store_revision_of
 from assets.stores.schema import tables_seals
 from assets.stores.schema.tables_metadata import metadata
 from assets.stores.schema.tables_web import logins
@@ -159,7 +159,7 @@ def test_an_old_store_on_postgresql_refuses_truncate_too(
     shutil.copytree(FOLDER, older, ignore=shutil.ignore_patterns("000[3-9]_*", "001*", "00[2-9]*", "__pycache__"))
     monkeypatch.setattr(revisions, "FOLDER", older)
     store = open_store(postgres_url.replace("postgresql://", "postgresql+psycopg://", 1))
-    assert standing(store.engine).present == "0002"
+    assert store_revision_of(store.engine).present == "0002"
     monkeypatch.undo()
     revisions.migrate(store.engine)
     for name, words in (("figures", "figures is append-only"), ("commands", "a command is never deleted")):
@@ -199,7 +199,7 @@ def test_no_copy_no_migration(old_store: Path, tmp_path: Path, monkeypatch: pyte
     with pytest.raises(Unreachable, match=r"no copy of the store can be kept at .*store\.db\.0001\.bak, so it is not"):
         open_store(f"sqlite:///{path}")
     store = connect_store(f"sqlite:///{path}")
-    assert standing(store.engine).present == "0001"
+    assert store_revision_of(store.engine).present == "0001"
     store.close()
 
 
@@ -245,7 +245,7 @@ def test_after_kill_9_the_store_is_the_old_one_or_the_new_one(old_store: Path, t
 def test_two_processes_that_open_an_old_store_together_migrate_it_once(
     any_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    present = standing(any_store.engine).present
+    present = store_revision_of(any_store.engine).present
     slow = f"import time\ntime.sleep(0.3)\n{WHOLE}"
     monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations", slow))
     faults: list[BaseException] = []

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from assets.stores import revisions
 from assets.stores.postgres import ensure_schema
-from assets.stores.revisions import FOLDER, standing
+from assets.stores.revisions import FOLDER, store_revision_of
 from assets.stores.transactions import connect_store, open_store
 from data_quality.contracts.settings import Project, load_project
 from orchestration.cli.main import build_app
@@ -100,7 +100,7 @@ def test_a_migration_that_was_killed_is_taken_up_by_the_next(old: Project) -> No
     code, found = json_of(old, "migrate")
     assert (code, found["to"]) == (0, NEWEST)
     store = connect_store(old.store_url)
-    assert standing(store.engine).steps == ()
+    assert store_revision_of(store.engine).steps == ()
     store.close()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.stores.revisions import SCRATCH, file_revisions, standing
+from assets.stores.revisions import SCRATCH, file_revisions, store_revision_of
 from assets.stores.transactions import connect_store
 from data_quality.contracts.settings import Project, load_project
 from orchestration.instance.schema_steps import library_steps
@@ -70,7 +70,7 @@ def expect_ended(project: Project) -> None:
     assert {each["status"] for each in found["smoke"]} == {"ok"}
     assert library_steps(project) == []
     store = connect_store(project.store_url)
-    assert standing(store.engine).steps == ()
+    assert store_revision_of(store.engine).steps == ()
     store.close()
 
 
@@ -85,7 +85,7 @@ def test_the_store_is_old_or_new_at_seven_moments(unpacked: Path, tmp_path: Path
         is_new.append(content(project) != before)
         if is_new[-1]:
             store = connect_store(project.store_url)
-            assert standing(store.engine).steps == ()
+            assert store_revision_of(store.engine).steps == ()
             store.close()
         expect_ended(project)
     # At the commit it is not said yet; behind it, it is.

@@ -6,13 +6,13 @@ from decimal import Decimal
 import pytest
 
 from assets.carbon.factor_choice.factor_view import (
+    applicable_factors,
     electricity_factors,
     exact_factor,
     factor_view,
     known_factors,
     meter_factors,
     version_text,
-    versions_behind,
 )
 from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store
@@ -138,7 +138,7 @@ def test_a_recorded_factor_fills_the_days_that_the_file_leaves_and_one_for_the_s
     )
     then = known_factors(site, store, as_of_utc=datetime(2026, 1, 1, 12, tzinfo=UTC))
     assert then == view
-    [version] = versions_behind(site, known_factors(site, store), ["main"], *days)
+    [version] = applicable_factors(site, known_factors(site, store), ["main"], *days)
     assert version_text(version) == "electricity 2025-06-30/2025-07-02 0.2 electricity 0.2"
     assert (version.origin, version.recorded_at_utc) == ("tenant", datetime(2026, 1, 2, tzinfo=UTC))
 

@@ -7,8 +7,8 @@ import pytest
 
 from assets.stores.api_keys import ApiKeyStore
 from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.effective_settings import MASKED
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.settings_shown import MASKED
 from data_quality.contracts.time import FixedClock
 from tests.reports import plant
 from tests.web.marts_world import VERA, Asking, make_project, plant_of_the_web

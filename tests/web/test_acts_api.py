@@ -30,11 +30,11 @@ from data_quality.contracts.yaml_file import load_yaml
 from orchestration.open_project import OpenProject
 from orchestration.operations.commands import command
 from orchestration.operations.operation import Operation
-from orchestration.web import once
+from orchestration.web import idempotency
 from orchestration.web.api.acts_api import ACTS, body_of, sent_parameters, words_of
 from orchestration.web.api.openapi import gate_of, routes_of
 from orchestration.web.app import make_app
-from reports.datasets.base import Given
+from reports.datasets.base import ReportInput
 from reports.datasets.bills import BillData
 from tests.bills.test_scans import SEEN
 from tests.conftest import ROOT
@@ -120,7 +120,7 @@ def test_a_text_that_no_command_takes_or_a_use_that_there_is_not_is_refused(acte
 
 
 def test_the_keys_of_one_person_outlast_those_of_another(acted: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(once, "MOST_KEPT", 2)
+    monkeypatch.setattr(idempotency, "MOST_KEPT", 2)
     written_by_hand(acted)
     path, body = f"{EMS}/meters/hall_2?site=plant", {"reason": "new hall"}
     made = posted(acted, path, body, idempotency_key="one")
@@ -249,7 +249,7 @@ def test_a_bill_of_a_picture_is_confirmed_over_the_api_and_once(acted: Asking, t
     def in_reports() -> list[str]:
         month = parse_period("2025-02", site.time_zone)
         now_utc = acted.project.reports.store.known_at(acted.clock)
-        given = Given(site=site, period=month, as_of_utc=now_utc, sources=sources, versions={})
+        given = ReportInput(site=site, period=month, as_of_utc=now_utc, sources=sources, versions={})
         return [str(each["total"]) for each in BillData(given).of_period(month)]
 
     assert in_reports() == []

@@ -15,7 +15,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.queries import stamp_of_uses
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.pages.address import Address
 from tests.reports.publish.conftest import MakeDesk, desk
 from tests.web.asking import PAGE, Answer
@@ -52,8 +52,8 @@ def refitted(asking: Asking, by: str = "ben", *findings: Finding) -> BaselineVer
 
 def stamp(asking: Asking) -> str:
     """Stamp under which the tiles about energy uses are kept."""
-    ask = Ask(asking.project, asking.person, Address(path="/board/exec"), asking.clock)
-    return stamp_of_uses(ask, asking.project.sites.values())
+    ctx = Context(asking.project, asking.person, Address(path="/board/exec"), asking.clock)
+    return stamp_of_uses(ctx, asking.project.sites.values())
 
 
 def place(version: BaselineVersion) -> str:

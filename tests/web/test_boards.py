@@ -31,7 +31,7 @@ from orchestration.web.boards.findings_tiles import findings_of
 from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import known_years, newest_month, newest_year, saved_by_month, where_it_goes
 from orchestration.web.boards.tiles import TILES, tiles_of
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.figures.running import running_now
 from reports.pages.address import Address
 from reports.pages.board import boards
@@ -58,8 +58,8 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
 
 def tiles(asking: Asking, board: str, person: Person = ALL, scope: str = "site:plant") -> dict[str, Widget]:
     """The tiles of a board, by key."""
-    ask = Ask(asking.project, person, Address(path=f"/board/{board}", site="plant", scope=scope), asking.clock)
-    show = Show(ask, asking.project.site("plant"), asking.project.sources())
+    ctx = Context(asking.project, person, Address(path=f"/board/{board}", site="plant", scope=scope), asking.clock)
+    show = Show(ctx, asking.project.site("plant"), asking.project.sources())
     now = SiteNow(show)
     found = tiles_of(board, BoardQuery([now], scope, newest_month(now), "previous"))
     for widget in found:
@@ -84,7 +84,7 @@ def test_the_numbers_of_the_month_are_those_of_the_running_command(asking: Askin
     site = asking.project.site("plant")
     from orchestration.web.queries import marts_of
 
-    read = marts_of(Ask(asking.project, ALL, Address(path="/"), asking.clock), site)
+    read = marts_of(Context(asking.project, ALL, Address(path="/"), asking.clock), site)
     running = running_now(read, "plant", None)
     expected = {
         "cost": (running.cost, site.currency),
@@ -103,7 +103,7 @@ def test_the_numbers_of_the_month_are_those_of_the_running_command(asking: Askin
 def test_the_day_is_held_against_the_newest_forecast_that_knew_nothing_of_it(tmp_path: Path) -> None:
     project = make_project(tmp_path, plant_of_the_web(forecast_targets=("main",)))
     show = Asking(project, FixedClock(plant.NOON), ALL)
-    last_day = SiteNow(Show(Ask(project, ALL, Address(path="/board/ops", site="plant"), show.clock),
+    last_day = SiteNow(Show(Context(project, ALL, Address(path="/board/ops", site="plant"), show.clock),
                             project.site("plant"), project.sources())).day  # fmt: skip
     midnight = local_midnight_utc(last_day, "Europe/Berlin")
     for name, issued_utc, kwh, labels in (
@@ -180,8 +180,8 @@ def test_a_use_without_energy_or_saving_gives_no_other_one_its_colour(asking: As
     site = asking.project.site("plant")
     unread = site.seus[0].model_copy(update={"seu_id": "unread", "name": "Unread", "meters": ()})
     site = site.model_copy(update={"seus": (unread, *site.seus)})
-    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
-    now = SiteNow(Show(ask, site, asking.project.sources()))
+    ctx = Context(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    now = SiteNow(Show(ctx, site, asking.project.sources()))
     names = [each.name for each in site.seus if not each.is_aggregate]
     months = saved_by_month([now], Period(label="", start=date(2024, 1, 1), end=date(2026, 1, 1), time_zone=plant.ZONE))
     assert months.uses
@@ -211,18 +211,18 @@ def test_what_comes_into_a_use_goes_out_of_it(asking: Asking) -> None:
     site = asking.project.site("plant")
     air, heat, *rest = site.seus
     shared = heat.model_copy(update={"meters": (*heat.meters, air.meters[0])})
-    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    ctx = Context(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
     changed = site.model_copy(update={"seus": (air, shared, *rest)})
-    found = submeters.view(where_it_goes(SiteNow(Show(ask, changed, asking.project.sources()))))
+    found = submeters.view(where_it_goes(SiteNow(Show(ctx, changed, asking.project.sources()))))
     assert found.chart is not None
     assert found.chart.kind == "ranked"
 
 
 def test_results_lead_to_each_year_that_is_published(asking: Asking) -> None:
-    ask = Ask(asking.project, ALL, Address(path="/board/exec", site="plant"), asking.clock)
-    now = SiteNow(Show(ask, asking.project.site("plant"), asking.project.sources()))
+    ctx = Context(asking.project, ALL, Address(path="/board/exec", site="plant"), asking.clock)
+    now = SiteNow(Show(ctx, asking.project.site("plant"), asking.project.sources()))
     assert known_years(now) == [2025]
-    picked = year_choice(ask.address, [2024, 2025], newest_year(now)).options
+    picked = year_choice(ctx.address, [2024, 2025], newest_year(now)).options
     assert [(each.text, each.href, each.is_chosen) for each in picked] == [
         ("2024", "/board/exec?site=plant&period=2024", False),
         ("2025", "/board/exec?site=plant&period=2025", True),
@@ -320,8 +320,8 @@ def test_a_live_power_is_shown_with_its_age_and_none_after_a_minute(asking: Aski
 
 
 def test_a_tile_shows_what_is_found_of_its_own_figures_alone(asking: Asking) -> None:
-    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
-    now = SiteNow(Show(ask, asking.project.site("plant"), asking.project.sources()))
+    ctx = Context(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    now = SiteNow(Show(ctx, asking.project.site("plant"), asking.project.sources()))
     # As the marts have it where a factor ends and a price lacks.
     now.quarters = now.quarters.with_columns(month_unfactored_minutes=pl.lit(15), cost_finding=pl.lit("price_gap"))
     found = {each.key: each for each in tiles_of("ops", BoardQuery([now], now.scope, newest_month(now), "previous"))}
@@ -342,10 +342,10 @@ def test_a_tile_shows_what_is_found_of_its_own_figures_alone(asking: Asking) -> 
 )
 def test_where_no_tariff_holds_a_tile_names_the_next_step(asking: Asking, role: Role, step: tuple[str, str]) -> None:
     person = Person(person_id="nina", name="Nina", roles=(role,))
-    ask = Ask(asking.project, person, Address(path="/board/ops", site="plant"), asking.clock)
+    ctx = Context(asking.project, person, Address(path="/board/ops", site="plant"), asking.clock)
     site = asking.project.site("plant")
     ended = tuple(each.model_copy(update={"valid_to": date(2024, 1, 1)}) for each in site.tariffs)
-    now = SiteNow(Show(ask, site.model_copy(update={"tariffs": ended}), asking.project.sources()))
+    now = SiteNow(Show(ctx, site.model_copy(update={"tariffs": ended}), asking.project.sources()))
     asked = BoardQuery([now], now.scope, newest_month(now), "previous")
     found = {each.key: each for board in ("ops", "exec") for each in tiles_of(board, asked)}
     assert str(found["tariff_block"].reason).startswith("no tariff for ")
@@ -354,10 +354,10 @@ def test_where_no_tariff_holds_a_tile_names_the_next_step(asking: Asking, role: 
 
 
 def test_a_budget_of_the_site_file_stands_on_the_bullet_of_the_month(asking: Asking) -> None:
-    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    ctx = Context(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
     site = asking.project.site("plant")
     budgets = Budgets(cost_per_month={"EUR": Decimal(1), "USD": Decimal(7)}, kgco2e_per_month=Decimal(10**9))
-    now = SiteNow(Show(ask, site.model_copy(update={"budgets": budgets}), asking.project.sources()))
+    now = SiteNow(Show(ctx, site.model_copy(update={"budgets": budgets}), asking.project.sources()))
     found = {each.key: each for each in tiles_of("ops", BoardQuery([now], now.scope, newest_month(now), "previous"))}
     for key, said in (("cost", "1"), ("emission_kgco2e", "1,000,000,000")):
         [number] = [each for each in found[key].numbers if each.label == "Budget"]
@@ -378,7 +378,7 @@ def test_a_budget_of_the_site_file_stands_on_the_bullet_of_the_month(asking: Ask
 def test_the_peak_is_held_against_the_lowest_limit_named_by_its_source(
     asking: Asking, capacity_kw: int | None, rule_kw: int | None, said: tuple[str, str] | None
 ) -> None:
-    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    ctx = Context(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
     site = asking.project.site("plant")
     charges = [CapacityCharge(charge_id=unit, unit=unit, contracted=Decimal(kw), price_per_unit=Decimal(1))
                for unit, kw in (("kw", capacity_kw), ("kva", 5)) if kw is not None]  # fmt: skip
@@ -386,7 +386,7 @@ def test_the_peak_is_held_against_the_lowest_limit_named_by_its_source(
              for kw in (rule_kw, 5) if kw is not None]  # fmt: skip
     tariffs = tuple(each.model_copy(update={"capacity": tuple(charges), "demand": ()}) for each in site.tariffs)
     held = site.model_copy(update={"tariffs": tariffs, "alert_rules": tuple(rules)})
-    now = SiteNow(Show(ask, held, asking.project.sources()))
+    now = SiteNow(Show(ctx, held, asking.project.sources()))
     found = {each.key: each for each in tiles_of("ops", BoardQuery([now], now.scope, newest_month(now), "previous"))}
     peak, today = found["peak_demand"], found["today"]
     limits = [each for each in peak.numbers if each.label == "Limit"]
@@ -403,13 +403,13 @@ def test_the_peak_is_held_against_the_lowest_limit_named_by_its_source(
 
 
 def test_meters_below_the_main_one_that_were_not_read_are_not_said_to_be_missing(asking: Asking) -> None:
-    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
-    now = SiteNow(Show(ask, asking.project.site("plant"), asking.project.sources()))
+    ctx = Context(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    now = SiteNow(Show(ctx, asking.project.site("plant"), asking.project.sources()))
     before = Period(label="", start=date(2023, 1, 2), end=date(2023, 1, 9), time_zone=plant.ZONE)
     reason = submeters.view(where_it_goes(now, before)).reason
     assert page_word(reason, "en") == "no data of the meters below the main one, 2–\u20608\xa0Jan\xa02023"
     alone = plant.plant_site(meters=(Meter(meter_id="main"),), seus=())
-    now = SiteNow(Show(ask, alone, asking.project.sources()))
+    now = SiteNow(Show(ctx, alone, asking.project.sources()))
     assert submeters.view(where_it_goes(now, before)).reason == "the site has no meter below its main one"
 
 
@@ -484,7 +484,9 @@ def test_a_failed_job_of_no_site_is_told_to_who_sees_every_site(asking: Asking) 
 def test_a_forecast_that_the_meters_cannot_give_is_an_open_finding(asking: Asking, tmp_path: Path) -> None:
     demo = load_site(Path(__file__).resolve().parents[2] / "assets/sites/demo/home.yaml")
     wanted = demo.model_copy(update={"forecasts": (ForecastTarget(what="base_load"),)})
-    show = Show(Ask(asking.project, ALL, Address(path="/board/energy"), asking.clock), wanted, asking.project.sources())
+    show = Show(
+        Context(asking.project, ALL, Address(path="/board/energy"), asking.clock), wanted, asking.project.sources()
+    )
     widget = findings_of([show])
     rows = [(each.detail, each.text) for each in widget.items]
     message = "The base load cannot be computed from the meters: tank 'hot_water' has no meter."

@@ -16,7 +16,7 @@ from data_quality.contracts.people import Person, Role
 from orchestration.web import app as web_app
 from orchestration.web import middleware
 from orchestration.web.app import make_app
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from tests.web.asking import HOST, PAGE, Answer, Browser, send
 from tests.web.served import Served
 
@@ -38,17 +38,17 @@ class Sent(Model):
 
 
 @router.post("/api/v1/ems/test/body")
-def take(sent: Sent, ask: Ask = requires(Permission.WRITE)) -> dict[str, Any]:
+def take(sent: Sent, ctx: Context = requires(Permission.WRITE)) -> dict[str, Any]:
     """Take it."""
-    return {"name": sent.name, "value": sent.value, "person": ask.person.person_id}
+    return {"name": sent.name, "value": sent.value, "person": ctx.person.person_id}
 
 
 @router.get("/test/fault", response_model=None)
-def fail(ask: Ask = requires(Permission.READ, takes=("which",))) -> None:
+def fail(ctx: Context = requires(Permission.READ, takes=("which",))) -> None:
     """Fail in the way that the request names."""
-    if ask.address.part("which") == "slow":
+    if ctx.address.part("which") == "slow":
         time.sleep(0.5)
-    raise FAULTS[ask.address.part("which")]
+    raise FAULTS[ctx.address.part("which")]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from orchestration.warehouse.fresh import freshen_marts
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.cost_change import why_it_changed
 from orchestration.web.boards.site_now import SiteNow
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.pages.address import Address
 from reports.pages.widgets import cost_bridge
 from reports.pages.widgets.cost_bridge import CostBridge
@@ -44,9 +44,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenProject]:
 
 
 def bridge_of(project: OpenProject, period: Period, **changes: object) -> CostBridge:
-    ask = Ask(project, OLGA, Address(path="/board/exec", site="plant"), FixedClock(plant.NOON))
+    ctx = Context(project, OLGA, Address(path="/board/exec", site="plant"), FixedClock(plant.NOON))
     site = project.site("plant").model_copy(update=changes)
-    return why_it_changed([SiteNow(Show(ask, site, project.sources()))], period)
+    return why_it_changed([SiteNow(Show(ctx, site, project.sources()))], period)
 
 
 def test_the_steps_add_up_to_the_change_and_start_at_the_cost_before(project: OpenProject) -> None:

@@ -126,7 +126,7 @@ def test_a_switch_is_on_or_off_and_other_states_are_numbers() -> None:
         ("set_relay_01_state", 1.0, "on"), ("set_switch_state", 0.0, "off"),
         ("set_sg_ready_state", 1.0, "1"), ("read_inverter_state", 1.0, "1"),
     ):  # fmt: skip
-        assert Quantity(capability=name, value=value, unit="state").told("en") == said
+        assert Quantity(capability=name, value=value, unit="state").formatted("en") == said
 
 
 def test_a_site_without_devices_offers_nothing_to_stop() -> None:

@@ -35,20 +35,20 @@ def sent(here: Here, person: Person, path: str, **body: Any) -> Answer:
 
 def clicked(here: Here, person: Person, act: str, **form: str) -> Answer:
     """The form of the page as it stands, sent by its button."""
-    event = DrEvents(here.project.store).standing()[0]
+    event = DrEvents(here.project.store).current()[0]
     stamp = f"{event.state}:{event.digest[:12]}:{len(event.approvals)}"
     given = {"seen": stamp, "reason": "because"} | form
     return posted(asks(here, person), f"/demand-response/{event.event_id}/{act}?site=plant", form=given)
 
 
 def shown(here: Here, person: Person) -> str:
-    event = DrEvents(here.project.store).standing()[0]
+    event = DrEvents(here.project.store).current()[0]
     path = f"/demand-response/{event.event_id}"
     return html.unescape(asks(here, person).get(path, headers=[PAGE], site="plant").text)
 
 
 def now(here: Here) -> DrEvent:
-    return DrEvents(here.project.store).standing()[0]
+    return DrEvents(here.project.store).current()[0]
 
 
 def test_two_people_take_an_event_from_its_call_to_its_settlement_over_the_api(here: Here) -> None:
@@ -181,7 +181,7 @@ def test_a_source_that_is_sent_again_with_other_terms_names_its_event_and_the_te
         f"source mail 17 has event {event.event_id} already, with other terms: "
         "until 2026-06-30 15:00 UTC, not 2026-06-30 16:00 UTC; target 7 kW, not 9.5 kW"
     )
-    assert DrEvents(here.project.store).standing() == [event]
+    assert DrEvents(here.project.store).current() == [event]
 
 
 def test_an_event_is_recorded_by_the_form_of_its_list_once(here: Here) -> None:
@@ -191,7 +191,7 @@ def test_an_event_is_recorded_by_the_form_of_its_list_once(here: Here) -> None:
     assert "Record event" not in asks(here, DAN).get("/demand-response", headers=[PAGE], site="plant").text
     ways = [posted(asks(here, ANN), "/demand-response?site=plant", form=FORM) for _ in range(2)]
     assert [each.status for each in ways] == [303, 303]
-    [event] = DrEvents(here.project.store).standing()
+    [event] = DrEvents(here.project.store).current()
     assert (event.programme, event.target_kw, event.person_id, event.reason) == ("own_peak", 7.0, "ann", "by phone")
     assert f"{event.end_utc - event.start_utc}" == "1:00:00"
     assert "Record" not in shown(here, ANN)
@@ -200,10 +200,10 @@ def test_an_event_is_recorded_by_the_form_of_its_list_once(here: Here) -> None:
     assert (other.status, "is open at that time" in other.text) == (409, True), other.text
     later = FORM | {"from": "19:00", "to": "20:00", "source": " mail 18 "}
     assert [posted(asks(here, ANN), "/demand-response?site=plant", form=later).status for _ in range(2)] == [303, 303]
-    assert [each.source for each in DrEvents(here.project.store).standing()] == ["", "mail 18"]
+    assert [each.source for each in DrEvents(here.project.store).current()] == ["", "mail 18"]
     altered = posted(asks(here, ANN), "/demand-response?site=plant", form=later | {"target_kw": "9"})
     assert (altered.status, "with other terms: target 7 kW, not 9 kW" in html.unescape(altered.text)) == (409, True)
-    assert len(DrEvents(here.project.store).standing()) == 2
+    assert len(DrEvents(here.project.store).current()) == 2
     assert posted(asks(here, DAN), "/demand-response?site=plant", form=FORM).status == 403
 
 
@@ -218,4 +218,4 @@ def test_a_field_of_the_record_that_cannot_be_read_is_named_and_nothing_recorded
     refused = posted(asks(here, ANN), "/demand-response?site=plant", form=FORM | {field: value})
     assert refused.status in (400, 404, 409, 422)
     assert sentence in html.unescape(refused.text), refused.text
-    assert not DrEvents(here.project.store).standing()
+    assert not DrEvents(here.project.store).current()

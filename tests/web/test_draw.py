@@ -14,7 +14,7 @@ from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import NAV
 from orchestration.web.draw import BASE, CHARTS, FOLDER, draw_problem, html_of, static_address, static_files
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.pages.address import Address
 from reports.pages.board import BOARDS
 from reports.pages.chart import Chart, ChartRow, Limit, chart_data
@@ -197,8 +197,8 @@ def test_only_a_page_with_a_chart_is_sent_the_library_and_the_script_of_all_kind
 
 
 def test_an_act_carries_the_token_and_a_question_does_not() -> None:
-    ask = Ask(OpenProject("."), ANNA, Address(path="/energy"), FixedClock(NOW), csrf="secret-token")
-    main = html_of(ask, page("plain")).partition("<main")[2].partition("</main>")[0]
+    ctx = Context(OpenProject("."), ANNA, Address(path="/energy"), FixedClock(NOW), csrf="secret-token")
+    main = html_of(ctx, page("plain")).partition("<main")[2].partition("</main>")[0]
     assert main.count('name="csrf" value="secret-token"') == 1
     act = main.index('id="form-f"')
     assert act < main.index("secret-token") < main.index("</form>", act)

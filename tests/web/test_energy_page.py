@@ -17,15 +17,15 @@ from assets.stores.warehouse.marts import read_mart, write_mart
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.open_project import OpenProject
-from orchestration.web.pages.energy_pages import TAKES, energy_given
-from orchestration.web.request_context import Ask
+from orchestration.web.pages.energy_pages import TAKES, energy_input
+from orchestration.web.request_context import Context
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import OF_DAYS, add_rows, kpi_rows, span_rows
 from reports.pages.address import read_address
 from reports.pages.chart import Chart, chart_data, chart_table
-from reports.pages.energy import EnergyGiven, defused, energy_csv, energy_page
+from reports.pages.energy import EnergyInput, defused, energy_csv, energy_page
 from reports.recompute.computations import kpi_of_trace
-from reports.recompute.recomputed_kpis import kpi_row, want_kpis
+from reports.recompute.recomputed_kpis import kpi_row, prefetch_kpis
 from reports.texts.locales import page_word
 from tests.reports import plant
 from tests.web.marts_world import THEO, VERA, Asking, copy_of, make_project, plant_of_the_web
@@ -46,22 +46,22 @@ def vera(project: OpenProject) -> Asking:
     return Asking(project, FixedClock(plant.NOON), VERA)
 
 
-def given(project: OpenProject, person: Person = VERA, now_utc: datetime = plant.NOON, **query: str) -> EnergyGiven:
+def given(project: OpenProject, person: Person = VERA, now_utc: datetime = plant.NOON, **query: str) -> EnergyInput:
     address = read_address("/energy", list(query.items()), takes=TAKES)
-    return energy_given(Ask(project=project, person=person, address=address, clock=FixedClock(now_utc)))
+    return energy_input(Context(project=project, person=person, address=address, clock=FixedClock(now_utc)))
 
 
-def charts_of(found: EnergyGiven) -> list[Chart]:
+def charts_of(found: EnergyInput) -> list[Chart]:
     blocks = [block for part in energy_page(found).parts for block in part.blocks]
     cards = [each.chart for block in blocks if block.kind == "cards" for each in block.widgets]
     return [each for each in (*blocks, *cards) if isinstance(each, Chart)]
 
 
-def chart_of(found: EnergyGiven) -> Chart:
+def chart_of(found: EnergyInput) -> Chart:
     return charts_of(found)[0]
 
 
-def problem_text(found: EnergyGiven) -> str:
+def problem_text(found: EnergyInput) -> str:
     return " ".join(each.text for each in found.problem)
 
 
@@ -105,7 +105,7 @@ def test_the_whole_period_is_made_again_from_the_readings_whatever_its_days(proj
     assert len(book.figures()) > 40
     asked = [kpi_of_trace(figure.trace) for figure in book.figures()]
     for basis, each in asked:
-        want_kpis(sources, basis, [each])
+        prefetch_kpis(sources, basis, [each])
     for figure, question in zip(book.figures(), asked, strict=True):
         again = kpi_row(sources, *question)
         assert again is not None

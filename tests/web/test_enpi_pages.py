@@ -18,7 +18,7 @@ from assets.stores.lake.lake_files import LakeFile, history_in
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_period
 from orchestration.web.queries import asking
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.figures.use_data import UseData, UseDays, use_data
 from reports.pages.address import Address
 from reports.pages.energy_uses import day_charts
@@ -35,8 +35,8 @@ HERE = Address(path="/enpi/plant/hvac", site="plant")
 
 
 def use_of(seen: Asking, seu: str = "hvac", baseline: str = "") -> UseData:
-    ask = Ask(project=seen.project, person=seen.person, address=HERE, clock=seen.clock)
-    given = asking(ask)
+    ctx = Context(project=seen.project, person=seen.person, address=HERE, clock=seen.clock)
+    given = asking(ctx)
     return use_data(given, seu, parse_period("2025", given.site.time_zone), baseline=baseline)
 
 
@@ -66,8 +66,8 @@ def test_the_page_of_a_use_reads_it_from_the_disk_once(seen: Asking, monkeypatch
 
 
 def test_days_of_a_project_that_is_called_as_a_use_are_of_its_own_meters(seen: Asking) -> None:
-    ask = Ask(project=seen.project, person=seen.person, address=HERE, clock=seen.clock)
-    given, span = asking(ask), parse_period("2025-Q1", "Europe/Berlin")
+    ctx = Context(project=seen.project, person=seen.person, address=HERE, clock=seen.clock)
+    given, span = asking(ctx), parse_period("2025-Q1", "Europe/Berlin")
     use = seu_of(given.site, "hvac")
     other = next(each for each in given.site.meters if each.meter_id not in use.meters)
     alike = use.model_copy(update={"meters": (other.meter_id,)})

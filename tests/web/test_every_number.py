@@ -16,7 +16,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.pages import board_pages
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.pages.page import Cards, Page, Widget
 from tests.e2e.conftest import call_here
 from tests.reports import plant
@@ -166,7 +166,7 @@ def widgets_of(asking: OneApp, href: str) -> list[Widget]:
     """The tiles of a board, as they are before they are drawn."""
     found: list[Widget] = []
 
-    def take(_: Ask, page: Page) -> PlainTextResponse:
+    def take(_: Context, page: Page) -> PlainTextResponse:
         found.extend(_widgets(page))
         return PlainTextResponse("")
 

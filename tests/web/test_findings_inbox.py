@@ -17,10 +17,10 @@ from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
-from orchestration.views.open_findings import Look
+from orchestration.views.open_findings import FindingsQuery
 from orchestration.web.draw import html_of
 from orchestration.web.frame import _counts, open_counts
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.pages.address import Address
 from reports.pages.devices import ListedDevice, ModeNow, Override, SentCommand, device_page, override_text, state_text
 from reports.pages.findings import subject_of, total_of
@@ -143,7 +143,7 @@ def test_who_only_reads_has_the_states_and_no_acts_and_a_tenant_no_count(acted: 
 def test_a_task_of_a_moment_ago_is_taken_back_by_who_made_it_and_stays_in_its_history(acted: Asking) -> None:
     event = unusual_night(acted)
     assert act(acted, event.event_id, "task", **FORM) == 303
-    [order] = WorkOrders(acted.project.store).standing("plant")
+    [order] = WorkOrders(acted.project.store).current("plant")
     soon, late = (acted.clock.now_utc() + timedelta(seconds=each) for each in (5, 120))
     acted = Asking(acted.project, FixedClock(soon), acted.person)
     shown = page(acted, f"/tasks/{order.order_id}")
@@ -168,14 +168,14 @@ def test_a_task_of_a_moment_ago_is_taken_back_by_who_made_it_and_stays_in_its_hi
 
 def test_the_counts_of_the_side_bar_cost_a_page_no_more_than_five_milliseconds(acted: Asking) -> None:
     site = acted.project.site("plant")
-    ask = Ask(project=acted.project, person=acted.person, address=Address(path="/findings"), clock=acted.clock)
-    look = Look(acted.project, site, acted.clock.now_utc(), with_every_site=True)
+    ctx = Context(project=acted.project, person=acted.person, address=Address(path="/findings"), clock=acted.clock)
+    look = FindingsQuery(acted.project, site, acted.clock.now_utc(), with_every_site=True)
     wanted = open_counts(look)
-    assert _counts(ask, site) == wanted
+    assert _counts(ctx, site) == wanted
     taken_ms = []
     for _ in range(20):
         begun = perf_counter()
-        assert _counts(ask, site) == wanted
+        assert _counts(ctx, site) == wanted
         taken_ms.append((perf_counter() - begun) * 1000)
     sys.stdout.write(f"counts of the side bar, warm: {sorted(taken_ms)[10]:.2f} ms (median of 20), at most 5\n")
     assert sorted(taken_ms)[10] <= 5

@@ -15,7 +15,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, event_id_of
 from data_quality.contracts.time import FixedClock
 from orchestration.cli.main import build_app
-from orchestration.views.open_findings import Look, open_findings
+from orchestration.views.open_findings import FindingsQuery, open_findings
 from tests.reports import plant
 from tests.web.asking import PAGE, Answer
 from tests.web.marts_world import Asking
@@ -134,8 +134,8 @@ def test_who_only_reads_is_offered_no_act_and_may_do_none(acted: Asking) -> None
 
 def test_each_finding_has_an_id_of_its_own_that_no_look_changes(acted: Asking) -> None:
     site = acted.project.site("plant")
-    look = Look(acted.project, site, acted.clock.now_utc())
-    german = Look(acted.project, site, acted.clock.now_utc(), locale="de")
+    look = FindingsQuery(acted.project, site, acted.clock.now_utc())
+    german = FindingsQuery(acted.project, site, acted.clock.now_utc(), locale="de")
     ids = [each.finding.finding_id for each in open_findings(look).standing]
     assert len(ids) == len(set(ids))
     assert [each.finding.finding_id for each in open_findings(german).standing] == ids

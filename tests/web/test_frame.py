@@ -12,7 +12,7 @@ from orchestration.open_project import OpenProject
 from orchestration.web.app import NAV
 from orchestration.web.draw import html_of
 from orchestration.web.frame import Frame, frame_of
-from orchestration.web.request_context import MORE, Ask
+from orchestration.web.request_context import MORE, Context
 from reports.pages.address import Address
 from reports.pages.board import COLUMNS, boards, placed
 from reports.pages.page import Page
@@ -31,14 +31,14 @@ PLACES = {
 }
 
 
-def ask_of(*roles: Role, path: str = "/energy", looks: dict[str, str] | None = None, **more) -> Ask:
+def ask_of(*roles: Role, path: str = "/energy", looks: dict[str, str] | None = None, **more) -> Context:
     person = Person(person_id="anna", name="Anna <b>Approver", roles=roles, tenants=("law",), **more)
-    return Ask(OpenProject("."), person, Address(path=path), FixedClock(NOW), csrf="t", nav=NAV, looks=looks or {})
+    return Context(OpenProject("."), person, Address(path=path), FixedClock(NOW), csrf="t", nav=NAV, looks=looks or {})
 
 
 def frame(*roles: Role, path: str = "/energy", **more) -> Frame:
-    ask = ask_of(*roles, path=path, **more)
-    return frame_of(ask, ask.address)
+    ctx = ask_of(*roles, path=path, **more)
+    return frame_of(ctx, ctx.address)
 
 
 @pytest.mark.parametrize("roles", PLACES, ids=str)
@@ -47,8 +47,8 @@ def test_a_person_has_the_places_of_their_roles_their_own_board_first(roles: tup
 
 
 def test_places_that_are_of_no_site_take_none_along() -> None:
-    ask = ask_of(Role.ADMIN)
-    places = frame_of(ask, Address(path="/energy", site="plant", scope="site:plant")).places
+    ctx = ask_of(Role.ADMIN)
+    places = frame_of(ctx, Address(path="/energy", site="plant", scope="site:plant")).places
     assert [each.href for each in places] == ["/people", "/settings"]
 
 
@@ -75,8 +75,8 @@ def test_the_place_where_one_is_is_marked(path: str, here: str) -> None:
 
 
 def test_looks_say_which_is_chosen_and_each_is_a_button_of_its_own() -> None:
-    ask = ask_of(Role.OPERATOR, looks={"theme": "dark", "text": "", "locale": ""})
-    html = html_of(ask, Page(title="x", address=Address(path="/energy", locale="ar"), parts=()))
+    ctx = ask_of(Role.OPERATOR, looks={"theme": "dark", "text": "", "locale": ""})
+    html = html_of(ctx, Page(title="x", address=Address(path="/energy", locale="ar"), parts=()))
     assert Seen(html).faults() == []
     pressed = re.findall(r'name="(\w+)" value="(\w*)" aria-pressed="true"', html)
     # Once in the side bar and once under the menu of a phone.
@@ -86,9 +86,9 @@ def test_looks_say_which_is_chosen_and_each_is_a_button_of_its_own() -> None:
 
 
 def test_one_page_is_one_place_whatever_it_is_called() -> None:
-    ask = ask_of(Role.OPERATOR)
-    home = ask.person.model_copy(update={"home_board": "home"})
-    both = frame_of(replace(ask, person=home), Address(path="/bills"))
+    ctx = ask_of(Role.OPERATOR)
+    home = ctx.person.model_copy(update={"home_board": "home"})
+    both = frame_of(replace(ctx, person=home), Address(path="/bills"))
     paths = [each.href.partition("?")[0] for each in both.places]
     assert "/bills" in paths
     assert len(paths) == len({*paths})

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
-from orchestration.views.pack_subjects import as_known, make_pack, subjects_of
+from orchestration.views.pack_subjects import make_pack, pack_sources, subjects_of
 from reports.figures.trace import graph, stale_revisions, trace_figure
 from tests.orchestration.test_yearly_packs import ORGANISATION
 from tests.reports import small_packs
@@ -74,7 +74,7 @@ def made(asking: Asking, clock: FixedClock) -> str:
 
     content = make_pack(
         asking.project, subjects_of(asking.project)["group"], "house", 2025, clock, maker="run",
-        known=as_known(asking.project, clock), answers=answers_of(asking.project), formats=("pdf", "json"),
+        known=pack_sources(asking.project, clock), answers=answers_of(asking.project), formats=("pdf", "json"),
     ).content  # fmt: skip
     return f"{content.report_id}@{content.revision}"
 

@@ -21,7 +21,7 @@ from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.now_tiles import against_expected, by_source, peak_limit
 from orchestration.web.boards.plan_tiles import ahead, of_car
 from orchestration.web.boards.site_now import SiteNow
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.pages.address import Address
 from reports.pages.chart import Energy, chart_data, chart_table
 from reports.pages.widgets import day_and_month, home_power, plan_ahead
@@ -121,10 +121,10 @@ def test_the_house_uses_what_grid_sun_and_battery_give_together() -> None:
 
 
 def test_the_first_hour_of_a_day_shows_the_day_before(asking: Asking) -> None:
-    ask = Ask(asking.project, OWNER, Address(path="/board/home", site="plant"), FixedClock(plant.NOON))
+    ctx = Context(asking.project, OWNER, Address(path="/board/home", site="plant"), FixedClock(plant.NOON))
     midnight = datetime(2025, 3, 31, 22, tzinfo=UTC)
     for minutes, day in ((45, date(2025, 3, 31)), (60, date(2025, 4, 1))):
-        now = SiteNow(Show(ask, house(), asking.project.sources()))
+        now = SiteNow(Show(ctx, house(), asking.project.sources()))
         assert now.running is not None
         now.__dict__["running"] = now.running.model_copy(update={"at_utc": midnight + timedelta(minutes=minutes)})
         assert now.day == day
@@ -132,10 +132,10 @@ def test_the_first_hour_of_a_day_shows_the_day_before(asking: Asking) -> None:
 
 def test_hours_of_a_home_are_stacked_by_their_source_and_what_is_taken_lies_below_zero(asking: Asking) -> None:
     project, hours = asking.project, [datetime(2025, 3, 27, hour, tzinfo=UTC) for hour in range(24)]
-    ask = Ask(project, OWNER, Address(path="/board/home", site="plant"), FixedClock(plant.NOON))
+    ctx = Context(project, OWNER, Address(path="/board/home", site="plant"), FixedClock(plant.NOON))
 
     def found(site: Site) -> dict[str, tuple[str, tuple[float | None, ...]]]:
-        now = SiteNow(Show(ask, site, project.sources()))
+        now = SiteNow(Show(ctx, site, project.sources()))
         return {each.label: (each.energy, each.values) for each in by_source(now, hours)}
 
     read = project.lake.current("plant", start_utc=hours[0], end_utc=hours[-1] + timedelta(hours=1))
@@ -153,14 +153,14 @@ def test_hours_of_a_home_are_stacked_by_their_source_and_what_is_taken_lies_belo
     assert battery["To the battery"][0] == "charging"
     assert battery["To the battery"][1] == pytest.approx([-each for each in sums])
     assert (
-        by_source(SiteNow(Show(ask, house().model_copy(update={"assets": (CHARGER,)}), project.sources())), hours) == ()
+        by_source(SiteNow(Show(ctx, house().model_copy(update={"assets": (CHARGER,)}), project.sources())), hours) == ()
     )
     rule = PeakRule(kind="peak", rule_id="peak", limit=3)
-    limited = SiteNow(Show(ask, house().model_copy(update={"alert_rules": (rule,)}), project.sources()))
+    limited = SiteNow(Show(ctx, house().model_copy(update={"alert_rules": (rule,)}), project.sources()))
     assert (peak_limit(limited) is None, against_expected(limited).limit) == (False, None), "use is not what is drawn"
     tile = day_and_month.today(
-        day_and_month.Today(day="Today", to="01:00", hours=(("00:00", None, None),),
-                            address=ask.address,
+        day_and_month.DayEnergy(day="Today", to="01:00", hours=(("00:00", None, None),),
+                            address=ctx.address,
                             sources=(day_and_month.Source(label="Solar", energy="solar", values=(1.5,)),))
     )  # fmt: skip
     assert tile.chart is not None
@@ -213,8 +213,8 @@ def test_the_newest_plan_is_told_as_lanes_and_reasons(tmp_path: Path) -> None:
     )  # fmt: skip
     clock = FixedClock(made.steps[2].start_utc)
     project.plans.add_with_commands(made, [], clock)
-    ask = Ask(project, OWNER, Address(path="/board/home", site="plant"), clock)
-    now = SiteNow(Show(ask, project.site("plant"), project.sources()))
+    ctx = Context(project, OWNER, Address(path="/board/home", site="plant"), clock)
+    now = SiteNow(Show(ctx, project.site("plant"), project.sources()))
     given = ahead(now)
     assert (given.now_at, len(given.edges), given.cost) == (2, len(made.steps) + 1, made.paid)
     assert [each.kind for each in given.lanes].count("level") == 1

@@ -14,7 +14,7 @@ from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import newest_month
 from orchestration.web.boards.tiles import OF_MARTS, OF_USES, TILES, tiles_of
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.pages.address import Address
 from reports.pages.page import Widget
 from tests.reports import plant
@@ -33,8 +33,8 @@ def project(tmp_path: Path) -> Iterator[OpenProject]:
 
 def tiles(project: OpenProject, person: Person = OLGA, board: str = "exec") -> dict[str, Widget]:
     """The tiles of a board, by key."""
-    ask = Ask(project, person, Address(path=f"/board/{board}", site="plant"), FixedClock(plant.NOON))
-    now = SiteNow(Show(ask, project.site("plant"), project.sources(keeps=False)))
+    ctx = Context(project, person, Address(path=f"/board/{board}", site="plant"), FixedClock(plant.NOON))
+    now = SiteNow(Show(ctx, project.site("plant"), project.sources(keeps=False)))
     return {each.key: each for each in tiles_of(board, BoardQuery([now], "site:plant", newest_month(now), "previous"))}
 
 

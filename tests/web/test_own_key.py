@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from assets.sites.edit_site import kept_texts
+from assets.sites.edit_site import text_versions
 from assets.stores.audit import bad_rows
 from assets.stores.published.publications import PublicationStore
 from assets.stores.sign import KEY_DOMAIN, REPLACE, Signer, is_signed, key_statement, load_key, new_key
@@ -50,7 +50,7 @@ def anna(tmp_path: Path) -> Iterator[Asking]:
     project.close()
 
 
-def key_here(asking: Asking, name: str = "") -> Signer:
+def graph_key(asking: Asking, name: str = "") -> Signer:
     return load_key(asking.project.project.root / "keys", name or asking.person.person_id)
 
 
@@ -79,7 +79,7 @@ def people_text(asking: Asking) -> str:
 
 
 def test_the_new_key_stands_in_the_file_as_it_was_written_and_both_signed_for_it(anna: Asking) -> None:
-    before, old, new = people_text(anna), key_here(anna), next_key(anna)
+    before, old, new = people_text(anna), graph_key(anna), next_key(anna)
     assert f'value="{old.public_key}"' in anna.get("/profile", [PAGE]).text
     replace(anna, new)
     assert people_text(anna) == before.replace(old.public_key, new.public_key)
@@ -93,7 +93,7 @@ def test_the_new_key_stands_in_the_file_as_it_was_written_and_both_signed_for_it
 
 
 def test_a_change_that_was_killed_before_the_file_held_it_is_finished_by_the_next(anna: Asking) -> None:
-    before, old, new = people_text(anna), key_here(anna), next_key(anna)
+    before, old, new = people_text(anna), graph_key(anna), next_key(anna)
     words = ["keys", "replace", "--new", str(anna.project.project.root / "next"), "--as", "anna"]
     dead = shell(anna, *words, program=killed("people") + SHELL)
     assert dead.returncode == -signal.SIGKILL, dead.stderr
@@ -104,12 +104,12 @@ def test_a_change_that_was_killed_before_the_file_held_it_is_finished_by_the_nex
         "keys replace of anna, signed by anna, was cut off before people.yaml held it; it holds it now" in told.stderr
     )
     assert people_text(anna) == before.replace(old.public_key, new.public_key)
-    [kept] = kept_texts(anna.project.project.data_dir / "people_texts")
+    [kept] = text_versions(anna.project.project.data_dir / "people_texts")
     assert kept.person_id == "anna"
 
 
 def test_the_old_key_signs_nothing_any_more_and_does_not_come_back(anna: Asking) -> None:
-    old, new = key_here(anna), next_key(anna)
+    old, new = graph_key(anna), next_key(anna)
     sent = replace(anna, new)
     # A second click, another window, a message that is played again.
     assert code(posted(anna, AT, form=sent)) == (412, "changed_since")
@@ -203,7 +203,7 @@ def keys(folder: Path, *words: str) -> tuple[int, str]:
 
 def test_the_shell_makes_the_next_key_beside_the_present_one_and_replaces_it(anna: Asking) -> None:
     root, out = anna.project.project.root, anna.project.project.root / "next"
-    old = key_here(anna)
+    old = graph_key(anna)
     code_, said = keys(root, "new", "anna", "--out", str(out))
     assert (code_, "keys replace --new" in said) == (0, True)
     assert people_text(anna).count(old.public_key) == 1, "the file has the present one until it is replaced"

@@ -10,7 +10,7 @@ from assets.kpi.benchmark.compare import Benchmark, BenchmarkRow
 from assets.sites.load_sites import load_people
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
-from orchestration.views.benchmarks import keep_benchmark
+from orchestration.views.benchmarks import store_benchmark
 from orchestration.views.pack_subjects import answers_of
 from reports.content.templates import FOLDER
 from reports.evidence.people_keys import give_keys
@@ -122,7 +122,7 @@ def test_ranks_are_shown_to_who_sees_the_organisation(asking: Asking) -> None:
         for site, value, rank in (("plant", 120.0, 1), ("elsewhere", 240.0, 2))
     )
     found = Benchmark(rows=rows, findings=(), confidence=0.9, assumed_drift=0.08)
-    keep_benchmark(asking.project, "group", 2025, found, FixedClock(NOW))
+    store_benchmark(asking.project, "group", 2025, found, FixedClock(NOW))
     for query in (AT, {**AT, "site": "plant"}):
         page = shown(asking, "/packs", **query)
         assert "Sites compared with their peers" in page

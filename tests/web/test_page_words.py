@@ -15,14 +15,14 @@ from data_quality.contracts.sentence import Numeral, Sentence, parts_of, sentenc
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from orchestration.notices.rounds import _worded
-from orchestration.views.open_findings import Look, open_findings
+from orchestration.views.open_findings import FindingsQuery, open_findings
 from orchestration.web.app import NAV
 from orchestration.web.boards.audit_tiles import below
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import newest_month
 from orchestration.web.boards.tiles import tiles_of
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from orchestration.workflows.run import workflows_of
 from reports.pages.address import Address
 from reports.pages.board import boards
@@ -93,7 +93,7 @@ def on_boards(asking: Asking, locale: str = "en") -> Iterator[Widget | Part]:
     for board in boards():
         address = Address(path=f"/board/{board}", site="plant", scope="site:plant", locale=locale)
         show = Show(
-            Ask(asking.project, ALL, address, asking.clock), asking.project.site("plant"), asking.project.sources()
+            Context(asking.project, ALL, address, asking.clock), asking.project.site("plant"), asking.project.sources()
         )
         now = SiteNow(show)
         yield from tiles_of(board, BoardQuery([now], "site:plant", newest_month(now), "previous"))
@@ -119,7 +119,7 @@ def test_no_word_of_boards_notices_and_workflows_is_outside_the_catalogues(askin
     with pseudo_language(tmp_path / "languages") as code:
         for shown in on_boards(asking, code):
             words += [page_word(each, code) for each in (*words_of(shown), *sentences_of(shown))]
-        look = Look(asking.project, site, asking.clock.now_utc(), locale=code, with_every_site=True)
+        look = FindingsQuery(asking.project, site, asking.clock.now_utc(), locale=code, with_every_site=True)
         notices = [_worded(site, each.finding, code) for each in open_findings(look).standing]
         assert notices
         words += [page_word(each.title, code) for each in workflows_of(asking.project).values()]

@@ -10,7 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from assets.sites.edit_people import with_person
-from assets.sites.edit_site import kept_texts, text_tag
+from assets.sites.edit_site import text_tag, text_versions
 from assets.stores.api_keys import ApiKeyStore
 from assets.stores.web.audit_events import newest_events
 from assets.stores.web.credentials import CredentialStore
@@ -75,7 +75,7 @@ def test_a_person_is_added_invited_once_and_signs_in_with_a_password_of_their_ow
     assert eva.act(link, password=PASSWORD, again=PASSWORD).status == 303
     assert "Roles: analyst. Sites: works." in eva.ask("/profile", headers=[PAGE]).text
     assert served.browser().act(link, password=PASSWORD, again=PASSWORD).status == 404
-    [kept] = kept_texts(served.project.project.data_dir / "people_texts")
+    [kept] = text_versions(served.project.project.data_dir / "people_texts")
     assert kept.person_id == "admin"
     event = next(each for each in newest_events(served.project.store) if each["route"] == "/people/add")
     assert (event["person_id"], event["subject"], event["outcome"]) == ("admin", "eva", "200")

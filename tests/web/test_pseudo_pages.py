@@ -75,7 +75,7 @@ def test_tasks_of_a_finding_a_workflow_and_a_person_and_those_from_before(waitin
     finding = event(waiting, 60.0)
     for minutes in (0, 31):
         done_at(waiting, LATER + minutes * MINUTE)
-    [order] = WorkOrders(waiting.project.store).standing("plant")
+    [order] = WorkOrders(waiting.project.store).current("plant")
     # In the store the title is text of the site's language, and a sentence beside it.
     assert order.title.endswith("mehr als üblich") == waiting.project.site("plant").locale.startswith("de")
     person = Person(person_id="anne", name="Anne", roles=(Role.ENGINEER,))

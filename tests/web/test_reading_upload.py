@@ -16,7 +16,7 @@ from assets.stores.lake.merges import batches_of_source
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from orchestration.web.app import make_app
-from orchestration.web.kept_uploads import KEPT_FOR
+from orchestration.web.upload_store import KEPT_FOR
 from orchestration.web.work import work_of
 from tests.reports import plant
 from tests.web.asking import PAGE, send

@@ -15,11 +15,11 @@ from data_quality.contracts.site_file.meter import Meter, Register
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc, zone
 from orchestration.open_project import OpenProject
-from orchestration.web.pages.energy_pages import TAKES, energy_given
-from orchestration.web.request_context import Ask
+from orchestration.web.pages.energy_pages import TAKES, energy_input
+from orchestration.web.request_context import Context
 from reports.pages.address import read_address
 from reports.pages.chart import Chart, chart_table
-from reports.pages.energy import EnergyGiven, energy_page
+from reports.pages.energy import EnergyInput, energy_page
 from tests.reports import plant
 from tests.web.marts_world import THEO, VERA, Asking, make_project, plant_of_the_web
 
@@ -78,9 +78,9 @@ def vera(project: OpenProject) -> Asking:
     return Asking(project, NOW, VERA)
 
 
-def given(project: OpenProject, **query: str) -> EnergyGiven:
+def given(project: OpenProject, **query: str) -> EnergyInput:
     address = read_address("/energy", list(query.items()), takes=TAKES)
-    return energy_given(Ask(project=project, person=VERA, address=address, clock=NOW))
+    return energy_input(Context(project=project, person=VERA, address=address, clock=NOW))
 
 
 def by_hand(scope: str, grain: str) -> dict[str, Decimal]:
@@ -95,7 +95,7 @@ def by_hand(scope: str, grain: str) -> dict[str, Decimal]:
     return found
 
 
-def charts_of(found: EnergyGiven) -> list[Chart]:
+def charts_of(found: EnergyInput) -> list[Chart]:
     blocks = [block for part in energy_page(found).parts for block in part.blocks]
     cards = [each.chart for block in blocks if block.kind == "cards" for each in block.widgets]
     return [each for each in (*blocks, *cards) if isinstance(each, Chart)]

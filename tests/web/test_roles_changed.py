@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from assets.sites.edit_people import expect_admin, with_words
-from assets.sites.edit_site import kept_texts, text_tag
+from assets.sites.edit_site import text_tag, text_versions
 from assets.stores.web.audit_events import newest_events
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Person, Role
@@ -57,7 +57,7 @@ def test_a_role_is_given_and_taken_away_and_the_rest_of_the_file_stays(asking: A
     assert change(asking, "vera", "take", "viewer").status == 303
     assert file.read_text() == PEOPLE.replace("roles:\n      - viewer\n      - analyst\n", "roles: [analyst]\n")
     # The text with which it began is kept once, since all this is of one instant.
-    assert len(kept_texts(asking.project.project.data_dir / "people_texts")) == 3
+    assert len(text_versions(asking.project.project.data_dir / "people_texts")) == 3
     said = [each["subject"] for each in newest_events(asking.project.store) if each["route"] == "/people/roles"]
     both = ["otto −engineer −reviewer", "otto +engineer +reviewer"]
     assert said == ["vera −viewer", *both, "otto −engineer", "otto +engineer"]

@@ -211,12 +211,12 @@ def test_up_says_where_the_pages_are_and_invites_once(folder: Path, port: int) -
     said: list[str] = []
     with closing(opened), Children(folder / "logs") as children:
         log = supervised.start_pages(project, port, children, environment={}).log
-        supervised.say_pages(project, port, log, said.append)
+        supervised.report_address(project, port, log, said.append)
         assert said[0] == f"Pages    http://127.0.0.1:{port}"
         assert re.fullmatch(rf"  Admin sets .*: http://127\.0\.0\.1:{port}/invitation/\S+", said[1])
         CredentialStore(opened.store).set_password("viewer", "x", FixedClock(NOW))
         said.clear()
-        supervised.say_pages(project, port, log, said.append)
+        supervised.report_address(project, port, log, said.append)
         assert len(said) == 1
 
 
@@ -225,7 +225,7 @@ def test_pages_that_do_not_come_up_are_said_and_nothing_ends(
 ) -> None:
     monkeypatch.setattr(supervised, "PAGES_S", 0.2)
     said: list[str] = []
-    supervised.say_pages(OpenProject(str(folder)).project, port, folder / "web.log", said.append)
+    supervised.report_address(OpenProject(str(folder)).project, port, folder / "web.log", said.append)
     assert said == [f"the pages do not answer yet, they are tried again; see {folder / 'web.log'}"]
 
 
@@ -237,7 +237,7 @@ def test_without_people_the_pages_start_and_say_so_until_the_file_is_there(folde
     with closing(OpenProject(str(folder))) as opened, Children(folder / "logs") as children:
         child = supervised.start_pages(opened.project, port, children, environment={})
         answering(port)
-        supervised.say_pages(opened.project, port, child.log, said.append)
+        supervised.report_address(opened.project, port, child.log, said.append)
         assert said[0] == f"Pages    {url}"
         assert ("people.yaml, line 1" in said[1]) if text else (said[1] == f"  {NOBODY}")
         first = child.process.pid

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from data_quality.contracts.effective_settings import MASKED, effective_settings
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.settings_shown import MASKED, shown_settings
 from data_quality.contracts.time import FixedClock
 from tests.reports import plant
 from tests.web.asking import PAGE
@@ -32,7 +32,7 @@ def written(folder: Path) -> Path:
 
 
 def test_each_setting_says_where_it_comes_from_and_no_secret_is_told(tmp_path: Path) -> None:
-    shown = shown_settings(written(tmp_path), {"METERLOOM_MQTT__HOST": "other", "METERLOOM_MQTT__TLS": "true"})
+    shown = effective_settings(written(tmp_path), {"METERLOOM_MQTT__HOST": "other", "METERLOOM_MQTT__TLS": "true"})
     found = {each.name: (each.value, each.origin) for each in shown}
     assert found["mqtt.host"] == ("other", "environment")
     assert found["mqtt.tls"] == ("true", "environment")

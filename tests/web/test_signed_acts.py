@@ -96,10 +96,10 @@ def test_to_ask_for_the_text_does_nothing_and_leaves_no_line(keyed: Asking) -> N
 
 
 def test_who_may_not_act_is_given_no_text(keyed: Asking) -> None:
-    dirk, ask = as_of(keyed, "dirk"), {**FORM, "ask_to_sign": "1"}
-    assert code(posted(dirk, f"{AT}/review", form=ask)) == (403, "missing_role")
-    assert code(posted(dirk, f"{AT}/publish", form=ask | {"seen": "reviewed"}))[0] == 412
-    assert code(posted(dirk, f"{AT}/publish", form=ask)) == (422, "not_reviewed")
+    dirk, ctx = as_of(keyed, "dirk"), {**FORM, "ask_to_sign": "1"}
+    assert code(posted(dirk, f"{AT}/review", form=ctx)) == (403, "missing_role")
+    assert code(posted(dirk, f"{AT}/publish", form=ctx | {"seen": "reviewed"}))[0] == 412
+    assert code(posted(dirk, f"{AT}/publish", form=ctx)) == (422, "not_reviewed")
 
 
 @pytest.mark.parametrize("by", ["dirk", "stranger"])

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from assets.sites.edit_site import kept_texts
+from assets.sites.edit_site import text_versions
 from assets.stores.web.audit_events import newest_events
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
@@ -73,7 +73,7 @@ def test_a_text_is_saved_as_it_was_written_and_the_one_before_is_kept(asking: As
     assert (answer.status, answer.headers["location"]) == (303, f"{AT}?saved=1")
     assert path_of(asking).read_bytes() == after.encode()
     assert asking.project.site("plant").name == "Plant 2"
-    [kept] = kept_texts(asking.project.project.site_texts_dir / "plant")
+    [kept] = text_versions(asking.project.project.site_texts_dir / "plant")
     assert (kept.person_id, kept.at_utc) == ("ed", plant.NOON)
     older = asking.get(AT, [PAGE], version=kept.name)
     assert text_in(older) == SITE
@@ -105,7 +105,7 @@ def test_a_fault_is_shown_with_its_place_and_nothing_is_saved(
     line, column = place
     assert re.search(rf'<th scope="row">{line}</th>\s*<td>{column}</td>', answer.text), answer.text
     assert path_of(asking).read_text() == SITE
-    assert kept_texts(asking.project.project.site_texts_dir / "plant") == []
+    assert text_versions(asking.project.project.site_texts_dir / "plant") == []
     # The lock of the folder's one writer stays in it: NFS has no other way.
     assert sorted(each.name for each in path_of(asking).parent.iterdir()) == [".lock", "plant.yaml"]
 
@@ -133,7 +133,7 @@ def test_of_two_editors_the_later_is_told_and_neither_text_is_lost(asking: Askin
     # Having seen both, they may save over it.
     assert save(asking, mine, seen_in(answer)).status == 303
     assert path_of(asking).read_text() == mine
-    assert len(kept_texts(asking.project.project.site_texts_dir / "plant")) == 2
+    assert len(text_versions(asking.project.project.site_texts_dir / "plant")) == 2
     assert code(posted(asking, AT, form={"text": SITE})) == (428, "no_if_match")
 
 
@@ -185,7 +185,7 @@ def test_a_file_that_is_broken_already_is_shown_with_its_faults_and_mended(
     assert "site_id stays" in save(asking, SITE.replace("plant", "other"), seen_in(opened)).text
     assert save(asking, SITE, seen_in(opened)).status == 303
     assert (path_of(asking).read_text(), asking.project.site("plant").name) == (SITE, "Plant")
-    assert len(kept_texts(asking.project.project.site_texts_dir / "plant")) == 1
+    assert len(text_versions(asking.project.project.site_texts_dir / "plant")) == 1
     assert save(asking, SITE, seen_in(opened)).status == 412
 
 
@@ -209,7 +209,7 @@ def test_a_broken_file_is_mended_by_who_sees_all_sites_and_no_other_is_reached(a
 def test_the_text_before_of_a_broken_file_can_be_opened_and_saved(asking: Asking) -> None:
     assert save(asking, SITE.replace("name: Plant", "name: P"), seen_in(asking.get(AT, [PAGE]))).status == 303
     path_of(asking).write_text(BROKEN)
-    [kept] = kept_texts(asking.project.project.site_texts_dir / "plant")
+    [kept] = text_versions(asking.project.project.site_texts_dir / "plant")
     older = asking.get(AT, [PAGE], version=kept.name)
     assert (older.status, text_in(older)) == (200, SITE)
     assert save(asking, SITE, seen_in(older)).status == 303
@@ -236,7 +236,7 @@ def test_a_program_replaces_the_text_that_it_read_and_no_other(asking: Asking) -
     assert code(put(asking, SITE, tag)) == (412, "changed_since")
     assert path_of(asking).read_text() == after
     assert put(asking, SITE, saved.headers["etag"]).status == 200
-    assert len(kept_texts(asking.project.project.site_texts_dir / "plant")) == 2
+    assert len(text_versions(asking.project.project.site_texts_dir / "plant")) == 2
 
 
 def test_a_text_with_faults_is_refused_whole_with_each_by_its_line(asking: Asking) -> None:

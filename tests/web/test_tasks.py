@@ -38,7 +38,7 @@ def page(asking: Asking, path: str, **query: str) -> str:
 def made(asking: Asking, finding_id: str, **form: str) -> str:
     """The id of an order that the form of a finding made."""
     assert act(asking, finding_id, "task", **FORM | form) == 303
-    [*_, last] = sorted(WorkOrders(asking.project.store).standing("plant"), key=lambda each: str(each.recorded_at_utc))
+    [*_, last] = sorted(WorkOrders(asking.project.store).current("plant"), key=lambda each: str(each.recorded_at_utc))
     return last.order_id
 
 
@@ -70,7 +70,7 @@ def test_a_form_sent_twice_makes_one_task_and_after_its_end_another(acted: Askin
     assert run(acted, "close", first, "--as", "anne", "--reason", "done")[0] == 0
     second = made(acted, found)
     assert second != first
-    assert {each.order_id: each.state for each in WorkOrders(acted.project.store).standing("plant")} == {
+    assert {each.order_id: each.state for each in WorkOrders(acted.project.store).current("plant")} == {
         first: "done", second: "open",
     }  # fmt: skip
 
@@ -122,7 +122,7 @@ def test_csv_has_every_order_and_no_cell_that_a_spreadsheet_computes(acted: Aski
 def test_a_wrong_task_is_refused_and_nothing_is_written(acted: Asking, form: dict[str, str], status: int) -> None:
     found = listed(acted)[0]["finding_id"]
     assert act(acted, found, "task", **FORM | form) == status
-    assert WorkOrders(acted.project.store).standing() == []
+    assert WorkOrders(acted.project.store).current() == []
 
 
 def test_who_only_reads_makes_no_task_and_sees_them_and_a_tenant_sees_none(acted: Asking) -> None:

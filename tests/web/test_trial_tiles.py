@@ -15,7 +15,12 @@ from controls.planning.closed_loop.promise import promised_cost
 from controls.planning.frozen_plan import series_of
 from data_quality.contracts.control.what_if import Price, WhatIfMonth, WhatIfResult, WhatIfVariant
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.reporting.disaggregation import ClassEnergy, Disaggregation, KeptClass, StoredDisaggregation
+from data_quality.contracts.reporting.disaggregation import (
+    ClassEnergy,
+    Disaggregation,
+    StoredClass,
+    StoredDisaggregation,
+)
 from data_quality.contracts.time import FixedClock
 from reports.pages.address import Address
 from reports.pages.widgets import trials
@@ -70,7 +75,7 @@ def circuit() -> StoredDisaggregation:
         weeks=(), rows=(), digest="0" * 64, findings=(),
     )  # fmt: skip
     return StoredDisaggregation(site_id="plant", circuit="main", train="2025-01", step_minutes=15, found=found,
-                                kept=(KeptClass(name="lights", wh=(1,), on="1"),), is_synthetic=True)  # fmt: skip
+                                kept=(StoredClass(name="lights", wh=(1,), on="1"),), is_synthetic=True)  # fmt: skip
 
 
 def test_where_nothing_is_stored_none_of_the_cards_is_on_the_board(asking: Asking) -> None:

@@ -22,9 +22,9 @@ from reports.assess import Asking as Given
 from reports.figure_book import FigureBook
 from reports.figures.answer import figures_of
 from reports.figures.kpi_list import Grain, add_rows, kpi_rows
-from reports.figures.trace import InHand
+from reports.figures.trace import WalkedFigures
 from reports.pages.address import TAKES, Address, read_address, read_why, why_of
-from reports.recompute.figure_again import announce, recompute
+from reports.recompute.figure import prefetch, recompute
 from tests.e2e.conftest import call_here
 from tests.test_layers import ROOT
 from tests.web.marts_world import Asking
@@ -54,14 +54,14 @@ def rows_as_figures(known: Given, period: Period, grain: Grain) -> FigureBook:
     return book
 
 
-def answered(href: str, known: Given) -> tuple[Figure, InHand]:
+def answered(href: str, known: Given) -> tuple[Figure, WalkedFigures]:
     path, query = urlsplit(href).path, parse_qsl(urlsplit(href).query)
     assert path == "/why"
     address = read_address(path, query, takes=TAKES)
     assert address.locale == "de"
     figure, book = figures_of(read_why(address, site=address.site, scope=address.scope), known)
     reports = ReportStore(known.sources.lake.store)
-    return figure, InHand(reports, {each.figure_id: each for each in book.figures()})
+    return figure, WalkedFigures(reports, {each.figure_id: each for each in book.figures()})
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_every_number_of_the_marts_is_explained_by_its_address(seen: Asking, per
     book = rows_as_figures(known, parse_period(period, known.site.time_zone), grain)
     assert len(book.figures()) > 100
     asked = [(shown, answered(why_of(shown, HERE), known)[0]) for shown in book.figures()]
-    announce([found for _, found in asked], sources=known.sources, lookup=lambda _: None)
+    prefetch([found for _, found in asked], sources=known.sources, lookup=lambda _: None)
     kept: dict[str, object] = {}
     wrong = [
         (shown.path, shown.value, found.value)

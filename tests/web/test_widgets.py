@@ -8,7 +8,7 @@ from orchestration.web.boards.portfolio_tiles import areas_of
 from reports.pages.address import Address
 from reports.pages.page import Widget
 from reports.pages.widgets import compared_span, live_kw, report_status, sites_table
-from reports.pages.widgets.tile import Shown
+from reports.pages.widgets.tile import TileFigure
 from reports.texts.locales import MISSING, page_word
 from tests.web.widgets_golden import AT, GOLDEN, NOW, all_, document, live_value, shown
 
@@ -70,7 +70,7 @@ def test_the_one_site_whose_energy_by_area_is_known_leads_and_of_two_none_does()
 def test_a_change_has_a_sign_and_a_share_has_none() -> None:
     share, use = shown("consumption_kwh", "6.2", "percent"), shown("consumption_kwh", "252")
     trace = share.figure.trace.model_copy(update={"computation": "deviation_percent"})
-    change = Shown(figure=share.figure.model_copy(update={"trace": trace}), why="/why")
+    change = TileFigure(figure=share.figure.model_copy(update={"trace": trace}), why="/why")
     more = (("Share", share, ""), ("Change", change, ""))
     tile = compared_span.view(compared_span.Compared(**AT, key="use", title="Used", label="Used", now=use, more=more))
     assert [each.text for each in tile.numbers] == ["6.2", "+6.2"]

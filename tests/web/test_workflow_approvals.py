@@ -41,7 +41,7 @@ def test_an_approval_is_answered_under_tasks_by_whoever_has_the_role_and_once(wa
     refused = posted(dirk, path, form=form | {"reason": " "})
     assert (refused.said["code"], refused.said["mend"]) == ("no_reason", "Go back and write a reason.")
     assert [posted(dirk, path, form=form).status for _ in range(2)] == [303, 303]
-    [one] = WorkflowInstances(waiting.project.store).standing(workflow="guarded")
+    [one] = WorkflowInstances(waiting.project.store).current(workflow="guarded")
     assert (one.state, one.person_id, bool(one.order_id)) == ("done", "dirk", True)
     assert "No answer counts as a refusal" not in page(dirk, "/tasks")
     assert anne.get("/tasks/none", headers=[PAGE], site="plant").status == 404

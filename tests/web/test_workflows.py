@@ -55,7 +55,7 @@ def done_at(asking: Asking, at_utc: datetime, name: str = "anomaly_response") ->
     clock = FixedClock(at_utc)
     for at, instance in list(due(asking.project, clock)):
         advance(at, instance)
-    return WorkflowInstances(asking.project.store).standing(workflow=name)
+    return WorkflowInstances(asking.project.store).current(workflow=name)
 
 
 def own(asking: Asking, name: str, text: str) -> None:
@@ -76,7 +76,7 @@ def test_an_anomaly_that_is_open_for_half_an_hour_is_an_order_and_a_notice_once(
     for minutes in (31, 32, 60 * 30):
         [one] = done_at(waiting, LATER + minutes * MINUTE)
         assert (one.state, [each.state for each in one.steps]) == ("done", ["done", "done"])
-    [order] = WorkOrders(waiting.project.store).standing("plant")
+    [order] = WorkOrders(waiting.project.store).current("plant")
     assert (order.order_id, order.priority, order.source_id, order.state) == (one.order_id, "P3", found, "open")
     assert order.title.startswith(("Verschwendung abstellen: ", "Stop the waste: "))
     [notice] = [each for each in workflow_notices(waiting) if "anomaly_response" in each.cause]
@@ -89,7 +89,7 @@ def test_an_anomaly_that_somebody_took_in_time_sets_nothing_off(waiting: Asking)
     done_at(waiting, LATER)
     assert act(waiting, found, "acknowledge", reason="on my way") == 303
     assert [each.state for each in done_at(waiting, LATER + 40 * MINUTE)] == ["lapsed"]
-    assert WorkOrders(waiting.project.store).standing() == []
+    assert WorkOrders(waiting.project.store).current() == []
 
 
 def test_an_anomaly_of_weeks_ago_sets_nothing_off_unless_somebody_runs_it(waiting: Asking) -> None:
@@ -136,7 +136,7 @@ def test_a_kill_at_any_moment_neither_loses_nor_doubles(waiting: Asking) -> None
     instances = done_at(waiting, at_utc)
     assert {each.subject for each in instances} == found
     assert {each.state for each in instances} == {"done"}
-    orders = WorkOrders(waiting.project.store).standing("plant")
+    orders = WorkOrders(waiting.project.store).current("plant")
     assert sorted(each.source_id for each in orders) == sorted(found)
     sent = [each.finding_id for each in workflow_notices(waiting) if "anomaly_response" in each.cause]
     assert sorted(sent) == sorted(each.instance_id for each in instances)
@@ -364,7 +364,7 @@ def test_the_sensor_asks_for_a_run_and_the_run_does_the_steps(waiting: Asking) -
             assert workflows.execute_in_process(instance=instance, resources=resources).success
             again = workflow_triggers.evaluate_tick(context)
             assert (asked.run_key[:10], again.run_requests) == ("workflows:", [])
-    assert len(WorkOrders(waiting.project.store).standing("plant")) == 1
+    assert len(WorkOrders(waiting.project.store).current("plant")) == 1
 
 
 def test_what_is_shipped_is_sound(acted: Asking) -> None:

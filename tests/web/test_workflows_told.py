@@ -172,7 +172,7 @@ def test_a_workflow_is_at_mail_webhook_and_broker_two_minutes_after_its_trigger(
     while time.monotonic() < deadline and not any(each[0] == "mqtt" for each in new(served, title, before)):
         time.sleep(0.02)
     assert [channel for channel, _ in new(served, title, before)] == ["mail", "mqtt", "webhook"]
-    [instance] = WorkflowInstances(served.asking.project.store).standing(workflow=name)[-1:]
+    [instance] = WorkflowInstances(served.asking.project.store).current(workflow=name)[-1:]
     if name == "recommendation_accepted":
         assert [each.state for each in instance.steps] == ["done", "done", "waiting"]
         [draft] = (served.asking.project.project.root / "workflows" / "drafts").iterdir()
@@ -181,10 +181,10 @@ def test_a_workflow_is_at_mail_webhook_and_broker_two_minutes_after_its_trigger(
         assert instance.state == "done", instance
     if name == "peak_prediction":
         assert "curtailment plan c20250403T1000-" in instance.steps[0].told, instance
-        [made] = DrEvents(served.asking.project.store).standing("plant")
+        [made] = DrEvents(served.asking.project.store).current("plant")
         assert (made.state, made.approvals, made.source) == ("proposed", (), f"workflow:{name}:{instance.subject}")
         assert f"event {made.event_id} waits for the approval of two people" in instance.steps[0].told
-        [order] = [each for each in WorkOrders(served.asking.project.store).standing() if each.priority == "P2"]
+        [order] = [each for each in WorkOrders(served.asking.project.store).current() if each.priority == "P2"]
         assert (order.source_kind, order.source_id) == ("workflow", instance.instance_id)
     if name == "monthly_esg":
         made = served.asking.project.reports.revisions("plant", with_content=False)
@@ -241,8 +241,8 @@ def test_a_daemon_killed_at_twenty_moments_loses_no_notice_and_each_is_seen_once
             process.wait(60)
     steps(served, at_utc)
     drain_of(asking.project, FixedClock(at_utc + timedelta(hours=2))).run()
-    instances = WorkflowInstances(asking.project.store).standing(workflow="watched")
-    orders = [each for each in WorkOrders(asking.project.store).standing() if each.source_kind == "recommendation"]
+    instances = WorkflowInstances(asking.project.store).current(workflow="watched")
+    orders = [each for each in WorkOrders(asking.project.store).current() if each.source_kind == "recommendation"]
     assert (len(instances), {each.state for each in instances}) == (len(orders), {"done"})
     letters = {headers["Idempotency-Key"]: json.loads(body) for headers, body in served.hook.posts}
     seen = Counter(each["id"] for body in letters.values() for each in body["notices"] if "Watched" in each["text"])

@@ -33,7 +33,7 @@ from reports.pages.widgets import (
     submeters,
     trials,
 )  # fmt: skip
-from reports.pages.widgets.tile import Shown
+from reports.pages.widgets.tile import TileFigure
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "widgets.json"
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -42,7 +42,9 @@ AT: dict[str, Any] = {"address": Address(path="/board/ops", site="plant"), "age"
 DOUBT = (Finding(code="gap", message="a day of the supply is missing", scope="site:plant"),)
 
 
-def shown(kpi: str, value: str | None, unit: str = "kwh", *, status: str = "", findings: tuple[str, ...] = ()) -> Shown:
+def shown(
+    kpi: str, value: str | None, unit: str = "kwh", *, status: str = "", findings: tuple[str, ...] = ()
+) -> TileFigure:
     """A figure of the plant, or one that is not known."""
     book = FigureBook(report_id="golden", revision=0, as_of_utc=NOW, is_synthetic=True)
     figure = book.add(
@@ -50,7 +52,7 @@ def shown(kpi: str, value: str | None, unit: str = "kwh", *, status: str = "", f
         end=DAY + timedelta(days=1), unit=unit, computation="nothing", parameters={}, inputs=[], status=status,
         findings=findings,
     )  # fmt: skip
-    return Shown(figure=figure, why=f"/why?kpi={kpi}")
+    return TileFigure(figure=figure, why=f"/why?kpi={kpi}")
 
 
 def live_value(seconds: float, quality: str = "measured") -> LiveValue:
@@ -85,7 +87,7 @@ def states() -> Iterator[tuple[str, Widget]]:
                                    limit=(450.0, "contracted demand") if found else None)
         )  # fmt: skip
         yield f"today {name}", day_and_month.today(
-            day_and_month.Today(**AT, day="Today", so_far=energy if month is cost else gone, findings=found,
+            day_and_month.DayEnergy(**AT, day="Today", so_far=energy if month is cost else gone, findings=found,
                         expected=(900.0, 1000.0, 1100.0) if found else None,
                         hours=(("00:00", energy, (1.0, 2.0, 3.0)), ("01:00", gone, None)))
         )  # fmt: skip
@@ -207,29 +209,29 @@ def homes() -> Iterator[tuple[str, Widget]]:
         yield f"plan_ahead {name}", plan_ahead.view(each)
         yield f"plan_why {name}", plan_ahead.why(each)
     for name, has_devices in (("none", True), ("not set up", False)):
-        nothing_ = plan_ahead.PlanAhead(**AT, has_devices=has_devices)
+        nothing_ = plan_ahead.PlanTimeline(**AT, has_devices=has_devices)
         yield f"plan_ahead {name}", plan_ahead.view(nothing_)
         yield f"plan_why {name}", plan_ahead.why(nothing_)
 
 
-def planned() -> plan_ahead.PlanAhead:
+def planned() -> plan_ahead.PlanTimeline:
     """A plan of three steps: the car charges while it is cheap."""
     lanes = (
-        plan_ahead.Lane(kind="sun", label="PV inverter", energy="solar", values=(0.0, 1.5, 3.0)),
-        plan_ahead.Lane(kind="use", label="Household", energy="other", values=(0.5, 0.5, 0.4)),
-        plan_ahead.Lane(kind="use", label="Car charger", energy="car", values=(7.4, 0.0, 0.0)),
-        plan_ahead.Lane(kind="level", label="Home battery", energy="battery", values=(50.0, 60.0, 75.0)),
+        plan_ahead.PlanRow(kind="sun", label="PV inverter", energy="solar", values=(0.0, 1.5, 3.0)),
+        plan_ahead.PlanRow(kind="use", label="Household", energy="other", values=(0.5, 0.5, 0.4)),
+        plan_ahead.PlanRow(kind="use", label="Car charger", energy="car", values=(7.4, 0.0, 0.0)),
+        plan_ahead.PlanRow(kind="level", label="Home battery", energy="battery", values=(50.0, 60.0, 75.0)),
     )
     measured = (
-        plan_ahead.Lane(kind="use", label="Use", energy="other", values=(1.2, 0.9, None, None)),
-        plan_ahead.Lane(kind="sun", label="Solar", energy="solar", values=(0.3, 0.0, None, None)),
-        plan_ahead.Lane(kind="level", label="Home battery", energy="battery", values=(48.0, 50.0, None, None)),
+        plan_ahead.PlanRow(kind="use", label="Use", energy="other", values=(1.2, 0.9, None, None)),
+        plan_ahead.PlanRow(kind="sun", label="Solar", energy="solar", values=(0.3, 0.0, None, None)),
+        plan_ahead.PlanRow(kind="level", label="Home battery", energy="battery", values=(48.0, 50.0, None, None)),
     )
     spell = plan_ahead.Spell(
         device="Car charger", energy="car", start="13:00", end="13:15", verb="charges the car with", kwh=1.85,
         prices=(2.1, 2.1), why="not charging on Mon 13:00 would cost 0.4 CZK more",
     )  # fmt: skip
-    return plan_ahead.PlanAhead(
+    return plan_ahead.PlanTimeline(
         **AT, currency="CZK", cost=82.1, cost_without=110.4, made="5 January 2026, 13:00",
         edges=tuple(NOW + timedelta(minutes=15 * at) for at in range(4)), now_at=1, past=(NOW - timedelta(minutes=15),),
         prices=(None, 2.1, 3.2, 5.0), bands=("mid", "cheap", "mid", "dear"), lanes=lanes, spells=(spell,),

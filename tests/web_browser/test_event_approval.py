@@ -33,7 +33,7 @@ def acts(chromium: Browser, folder: Path, person: Person, act: str) -> str:
     # With their key, as whoever signs in is known.
     known = load_people(folder / "people.yaml").known(person.person_id)
     with serving(folder, NOW, person=known) as site:
-        event = DrEvents(site.project.store).standing()[0]
+        event = DrEvents(site.project.store).current()[0]
         context = chromium.new_context(base_url=site.url, viewport={"width": WIDTH, "height": HEIGHT})
         context.set_default_timeout(20_000)
         watched = Watched(context)
@@ -46,7 +46,7 @@ def acts(chromium: Browser, folder: Path, person: Person, act: str) -> str:
         form.get_by_label("Your key file").set_input_files(folder / "keys" / f"{person.person_id}.key")
         form.get_by_role("button").last.click()
         until = time.monotonic() + 60
-        while (state := DrEvents(site.project.store).standing()[0].state) == event.state and time.monotonic() < until:
+        while (state := DrEvents(site.project.store).current()[0].state) == event.state and time.monotonic() < until:
             page.wait_for_timeout(200)
         context.close()
         return state

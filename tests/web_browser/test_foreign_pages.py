@@ -25,15 +25,15 @@ LAUNCH = (
 )
 # All ways in which a page can send something elsewhere; what of it could be read, and whether a socket opened.
 ATTACK = """async ([address, body]) => {
-  const told = [], told_by = (how) => (value) => told.push(`${how}: ${value}`), nothing = () => {};
+  const told = [], origin_rows = (how) => (value) => told.push(`${how}: ${value}`), nothing = () => {};
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
   const text = (answer) => answer.type === "opaque" ? Promise.reject() : answer.text();
   const both = {credentials: "include", mode: "cors"};
   await Promise.all([
-    fetch(address, both).then(text).then(told_by("GET"), nothing),
+    fetch(address, both).then(text).then(origin_rows("GET"), nothing),
     ...["text/plain", "application/json"].map((type) =>
       fetch(address, {...both, method: "POST", body, headers: {"content-type": type}}).then(text)
-        .then(told_by(`POST ${type}`), nothing)),
+        .then(origin_rows(`POST ${type}`), nothing)),
     fetch(address, {method: "POST", mode: "no-cors", credentials: "include", body}).catch(nothing),
     fetch(address, {method: "POST", mode: "no-cors", credentials: "include"}).catch(nothing),
     new Promise((done) => {

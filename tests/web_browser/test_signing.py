@@ -101,9 +101,9 @@ def test_two_people_review_publish_and_download_and_no_key_leaves_the_browser(op
 
 
 def _signed(site: Site) -> list[object]:
-    from reports.evidence.lifecycle import life_at
+    from reports.evidence.lifecycle import revision_state_at
 
-    life = life_at(PublicationStore(site.project.store), REVISION[:-2], 1, {})
+    life = revision_state_at(PublicationStore(site.project.store), REVISION[:-2], 1, {})
     return [life.reviewed, life.published]
 
 

@@ -9,13 +9,13 @@ from decimal import Decimal
 from itertools import combinations, islice
 
 from assets.bills.dispute.pairing import Pair, pair_lines
-from assets.bills.dispute.scenario import Scenario, bill_again
+from assets.bills.dispute.scenario import Scenario, scenario_bill
 from assets.bills.dispute.suspect_load import suspect_load
 from assets.bills.dispute.suspect_reads import suspect_reads
 from assets.bills.dispute.suspect_terms import is_tax, suspect_terms
 from assets.bills.dispute.suspicion import SEARCH, SLIP, Case, Cause, Suspicion, plain
 from assets.bills.engine.settle import write_riders, write_taxes
-from assets.tariffs.charge_lines import Line, Pen
+from assets.tariffs.charge_lines import Line, RoundingWriter
 from data_quality.contracts.billing.bill import BillPeriod
 from data_quality.contracts.billing.tariff import minor_digits
 from data_quality.contracts.errors import BadInput
@@ -83,7 +83,7 @@ def _try(scenario: Scenario | None) -> BillPeriod | None:
     if scenario is None:
         return None
     try:
-        return bill_again(scenario)
+        return scenario_bill(scenario)
     except BadInput:
         return None  # what cannot be billed was not billed
 
@@ -130,7 +130,7 @@ def own_following(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> list[P
     if any("@" in pair.line_id for pair in pairs if _follows(case, pair)):
         return [pair for pair in pairs if _follows(case, pair) and abs(pair.delta) > case.unit]
     kinds = {line.line_id.partition("@")[0]: line for line in ours.lines}
-    pen = Pen(case.truth.currency, minor_digits(case.truth.currency))
+    pen = RoundingWriter(case.truth.currency, minor_digits(case.truth.currency))
     for pair in pairs:
         known = kinds.get(pair.line_id.partition("@")[0])
         if not _follows(case, pair) and pair.billed is not None:

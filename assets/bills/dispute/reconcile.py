@@ -9,7 +9,7 @@ from typing import Literal
 from assets.bills.dispute.applies import TariffOverride, is_named, tariffs_in_force
 from assets.bills.dispute.classify import agrees, classify
 from assets.bills.dispute.pairing import pair_lines
-from assets.bills.dispute.scenario import Scenario, bill_again
+from assets.bills.dispute.scenario import Scenario, scenario_bill
 from assets.bills.dispute.suspect_reads import dates_of
 from assets.bills.dispute.suspicion import Case, Cause, printed_uses
 from assets.bills.documents.reads import MeterReads, RegisteredMeter, Unit, uses_of
@@ -246,7 +246,7 @@ def reconcile(
         bill, tariffs, load=load, reads=reads, register=register, overrides=overrides, prices=prices,
         time_zone=time_zone, day_types=day_types,
     )  # fmt: skip
-    ours = bill_again(case.truth)
+    ours = scenario_bill(case.truth)
     pairs = pair_lines(bill.lines, ours)
     # Lines that agree on dates which the bill does not print are right by chance: the dates themselves are wrong.
     is_right = agrees(case, pairs, ours) and (case.truth.start, case.truth.end) == bill.period

@@ -46,7 +46,7 @@ class Scenario:
 Change = Callable[[Scenario], Scenario | None]
 
 
-def bill_again(scenario: Scenario) -> BillPeriod:
+def scenario_bill(scenario: Scenario) -> BillPeriod:
     """The bill of the scenario. Raises BadInput where its parts do not suffice."""
     if scenario.uses is not None:
         bill = make_bill_from_reads(

@@ -27,7 +27,7 @@ from assets.bills.engine.settle import (
 from assets.tariffs.bill_part import Hours, Usage
 from assets.tariffs.calendar_layout import FREE
 from assets.tariffs.charge_lines import (
-    Pen,
+    RoundingWriter,
     Writer,
     billed_demand,
     write_capacity,
@@ -230,7 +230,7 @@ def one_bill(
         for tariff, usage in parts:
             account.remember(tariff, usage)
         return None
-    pen = Pen(book.currency, book.digits)
+    pen = RoundingWriter(book.currency, book.digits)
     findings = write_bill(pen, parts, account)
     slots, present = sum(u.slots for u in usages), sum(u.present for u in usages)
     if present < slots:
@@ -290,7 +290,7 @@ def _work(
     pen: Writer[N], tariff: Tariff, usage: Usage[N], account: Account[N], *, is_split: bool
 ) -> tuple[_Work[N], list[Finding]]:
     # Looked back before it is remembered: this month counts in a ratchet only where the tariff includes it.
-    history, lacking = account.looked_back(tariff, usage.start)
+    history, lacking = account.ratchet_demands(tariff, usage.start)
     demands = {
         charge.charge_id: billed_demand(pen, charge, usage, history.get(charge.charge_id, {}))
         for charge in tariff.demand

@@ -49,7 +49,7 @@ class Account(Generic[N]):
                     # Two parts of one month, or two tariffs of it, leave the higher peak.
                     seen[period.period_id] = max(demand, seen.get(period.period_id, _ZERO))
 
-    def looked_back(self, tariff: Tariff, start: date) -> tuple[dict[str, dict[str, list[Decimal]]], list[Finding]]:
+    def ratchet_demands(self, tariff: Tariff, start: date) -> tuple[dict[str, dict[str, list[Decimal]]], list[Finding]]:
         """Charge -> period -> demands of the months that its ratchet looks back on from that date, each times its
         share; findings where months lack.
         """

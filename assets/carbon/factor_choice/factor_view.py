@@ -308,7 +308,7 @@ def electricity_factors(view: FactorView, start: date, end: date) -> pl.DataFram
     return days.with_columns(electricity_kgco2e_per_kwh=value)
 
 
-def versions_behind(
+def applicable_factors(
     site: Site, view: FactorView, meters: Collection[str], start: date, end: date
 ) -> tuple[DayFactor, ...]:
     """The factors that hold for one of the meters on a day of [start, end), each once, cut to those days."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.sites.generation import generation
 from assets.sites.meter_tree import ENERGY_UNIT, has_import, primary_meters, total_meters, tree_spans
-from assets.sites.organisation import OwnDelivery
+from assets.sites.organisation import InternalDelivery
 from data_quality.contracts.emissions.footprint import Role, SiteEnergy
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import ESTIMATED_CODES
@@ -65,7 +65,7 @@ def site_energies(readings: pl.DataFrame, *, site: Site, period: Period) -> tupl
 
 
 def without_deliveries(
-    energies: Iterable[SiteEnergy], readings: pl.DataFrame, *, site: Site, left_out: Sequence[OwnDelivery]
+    energies: Iterable[SiteEnergy], readings: pl.DataFrame, *, site: Site, left_out: Sequence[InternalDelivery]
 ) -> tuple[tuple[SiteEnergy, ...], Decimal]:
     """Energies by day without what sites of the same organisation delivered, and how many kWh that was.
 

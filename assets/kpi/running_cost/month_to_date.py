@@ -84,7 +84,7 @@ class RunningFigures(Model):
         return self.model_copy(update={"findings": (*self.findings, finding)})
 
 
-def span_behind(site: Site, at_utc: datetime) -> tuple[date, date]:
+def source_span(site: Site, at_utc: datetime) -> tuple[date, date]:
     """The whole local months [first, after) that the figures at an instant rest on."""
     # The quarter hour that has just ended: at local midnight it is the day before's.
     day = (at_utc - _STEP).astimezone(ZoneInfo(site.time_zone)).date()

@@ -10,7 +10,7 @@ import polars as pl
 from assets.readings.drafts.column_kinds import price_column
 from assets.readings.drafts.map_draft import NO_FACTS, Fact, FileFacts, MapDraft, Question, glob_of, identifier, text_of
 from assets.readings.drafts.name_match import SURE, Match, match, only_meter
-from assets.readings.drafts.table_found import TableFound, look
+from assets.readings.drafts.table_facts import TableFacts, look
 from assets.readings.drafts.time_column import ends_its_day, label_seen
 from assets.readings.drafts.value_columns import ValueColumn, load_question, unit_of_name
 from assets.readings.streams import canonical_of
@@ -36,7 +36,7 @@ def draft_map(path: Path, *, site: Site | None = None, facts: FileFacts = NO_FAC
 
 
 def draft_of(
-    found: TableFound,
+    found: TableFacts,
     file_name: str,
     *,
     site: Site | None = None,
@@ -70,7 +70,7 @@ def draft_of(
 class _Drafting:
     """Collects the keys of one draft."""
 
-    def __init__(self, found: TableFound, site: Site | None, facts: FileFacts) -> None:
+    def __init__(self, found: TableFacts, site: Site | None, facts: FileFacts) -> None:
         self.found, self.site, self.unit, self.meter = found, site, facts.unit, facts.meter
         self.keys: dict[str, Any] = {}
         # Whose readings they are was said of this very file: one of another date may hold another meter's.
@@ -451,7 +451,7 @@ class _Drafting:
         self.facts.append(Fact(text=text, sure=sure))
 
 
-def _names(found: TableFound) -> list[str]:
+def _names(found: TableFacts) -> list[str]:
     names = found.meters
     return [] if names is None else [str(name) for name in names.drop_nulls().unique().sort().to_list()[:MAX_COLUMNS]]
 
@@ -472,7 +472,7 @@ def _bare(name: str) -> str:
     return re.sub(r"[\W_]+", " ", plain).strip().lower()
 
 
-def _summer_time(found: TableFound, name: str) -> tuple[int, int, int]:
+def _summer_time(found: TableFacts, name: str) -> tuple[int, int, int]:
     """Times that the zone skips, changes of its clock that the file shows as the zone has them, and times of a
     repeated hour that stand there once.
     """

@@ -38,7 +38,7 @@ from assets.readings.drafts.map_draft import (
 )
 from assets.readings.drafts.name_match import bare, is_common, is_main, tokens
 from assets.readings.drafts.site_head import PLACEHOLDER, SiteFacts, head_lines
-from assets.readings.drafts.table_found import TableFound, look
+from assets.readings.drafts.table_facts import TableFacts, look
 from assets.readings.drafts.time_column import check_offsets
 from assets.readings.drafts.value_columns import ValueColumn, as_numbers, load_question, only_price
 from assets.readings.parsed import Channel
@@ -209,13 +209,13 @@ class SiteDraft:
             units[channel.meter] = unit
             self._prices.add(None)
 
-    def _add_table(self, path: Path, found: TableFound) -> None:
+    def _add_table(self, path: Path, found: TableFacts) -> None:
         draft = draft_of(found, path.name, facts=FileFacts(tz=self._zone or None))
         keys: dict[str, Any] = {"match": glob_of(path.name), **draft.keys}
         questions, notes = list(draft.questions), dict(draft.notes)
         for each in (one for one in draft.questions if one.key in ("zone", "date_format") and one.answers):
-            if said := self._answer(path, each.key, each.text, each.answers):
-                keys[each.key] = said
+            if answered := self._answer(path, each.key, each.text, each.answers):
+                keys[each.key] = answered
                 questions.remove(each)
         if found.meter is not None:
             unit = next((each.unit for each in found.values if each.unit), None) or found.unit_of_rows
@@ -247,7 +247,7 @@ class SiteDraft:
             self.maps.append(draft)
 
     def _values(
-        self, path: Path, found: TableFound, questions: list[Question]
+        self, path: Path, found: TableFacts, questions: list[Question]
     ) -> tuple[dict[str, str], dict[str, str], dict[str, float]]:
         """Stream, unit and multiplier by column; a column of which something is open waits as a question."""
         values: dict[str, str] = {}
@@ -272,7 +272,7 @@ class SiteDraft:
         return values, units, multipliers
 
     def _unit(
-        self, path: Path, found: TableFound, column: ValueColumn, constant: str, questions: list[Question]
+        self, path: Path, found: TableFacts, column: ValueColumn, constant: str, questions: list[Question]
     ) -> str | None:
         """The unit of a column, by its name or as it was answered; None where it waits, or is left out."""
         name, unit = column.name, column.unit or found.unit_of_rows
@@ -292,11 +292,11 @@ class SiteDraft:
         if unit is not None:
             return unit
         text = f"{what}? Take the sign away, and give its unit under units{column.counter_hint}"
-        said = self._answer(path, name, text, allowed)
-        if said == "":
+        answered = self._answer(path, name, text, allowed)
+        if answered == "":
             own = PRICE if price else f"{device}_soc" if device else self.stream(name, path, column.unit, constant)
             questions.append(Question(key="values", column=name, text=text, answers=(own,)))
-        return said if said not in ("", "skip") else None
+        return answered if answered not in ("", "skip") else None
 
     def _answer(self, path: Path, name: str, text: str, allowed: tuple[str, ...]) -> str:
         """Answer to a question about a column; empty where nothing that is allowed was answered."""
@@ -306,8 +306,8 @@ class SiteDraft:
         if self.open_questions.get(asked, ColumnQuestion(asked, text, allowed)).text != text:
             asked += ".direction"
         self.open_questions[asked] = ColumnQuestion(asked, text, allowed)
-        said = str(self._answers.get(asked, ""))
-        return said if said in allowed else ""
+        answered = str(self._answers.get(asked, ""))
+        return answered if answered in allowed else ""
 
     def _directed(self, path: Path, name: str, unit: str, questions: list[Question]) -> str:
         """The stream of a price, of a device's state, and of energy whose name says its direction; else empty."""
@@ -372,8 +372,8 @@ class SiteDraft:
         other, text = either(f"{name} {path.stem}") if canonical_of(unit) == "kwh" else ("", "")
         carrier, asked = ("electricity", text) if text else (carrier, asked)
         allowed = ("electricity", other) if text else ("natural_gas", "water")
-        said = self._answer(path, name, asked, allowed) if asked else ""
-        return (said, "") if said else (carrier, asked)
+        answered = self._answer(path, name, asked, allowed) if asked else ""
+        return (answered, "") if answered else (carrier, asked)
 
     def _label_of(self, path: Path) -> str:
         """Name of a file's only meter; nothing where its name is any file's, or the whole site's."""

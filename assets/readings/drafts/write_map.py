@@ -6,7 +6,7 @@ from pathlib import Path
 
 from assets.readings.drafts.map_draft import MapDraft
 from assets.readings.sniff_files import read_file
-from assets.sites.edit_site import Desk, rewritten, text_tag
+from assets.sites.edit_site import EditRecord, rewritten, text_tag
 from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
@@ -18,7 +18,7 @@ def write_maps(
     drafts: Sequence[tuple[Path, MapDraft]],
     *,
     now_utc: datetime,
-    desk: Desk | None,
+    desk: EditRecord | None,
     keep: Callable[[Site], object] = lambda _: None,
 ) -> int:
     """Put the maps of these files into the site file, comments and all else kept; returns how many were not there.

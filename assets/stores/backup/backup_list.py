@@ -15,7 +15,7 @@ FORM = 1
 DOMAIN = "meterloom/backup/1"
 
 
-class KeptFile(Model):
+class BackupFile(Model):
     """One file of a backup.
 
     area: the folder of the project that it belongs to (`backup_areas.py`), `store`, `mlflow` or `lake`. path: below it,
@@ -54,7 +54,7 @@ class BackupBody(Model):
     seal: int
     seal_hash: str
     recipient: str
-    files: tuple[KeptFile, ...]
+    files: tuple[BackupFile, ...]
 
     @property
     def digest(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assets.stores.backup.backup_areas import PROJECT, areas, is_inside
-from assets.stores.backup.backup_list import BackupBody, KeptFile
+from assets.stores.backup.backup_list import BackupBody, BackupFile
 from assets.stores.backup.place import BackupPlace
 from assets.stores.backup.sealed import Opener
 from assets.stores.backup.store_copy import DUMP_FILE, restore_dump
@@ -94,7 +94,7 @@ class Restoring:
             self._dump(each)
         self._relocate_models()
 
-    def _target(self, each: KeptFile) -> Path:
+    def _target(self, each: BackupFile) -> Path:
         if each.area == _STORE:
             return Path(self.project.store_url.removeprefix("sqlite:///"))
         if each.area not in self.folders:
@@ -102,7 +102,7 @@ class Restoring:
             return self.project.root / each.area / each.path
         return self.folders[each.area] / each.path
 
-    def _dump(self, each: KeptFile) -> None:
+    def _dump(self, each: BackupFile) -> None:
         part = self.place.scratch / each.path
         if flaw := _fetch(self.place, each, part):
             raise BadInput(f"{each.name} in the backup {flaw}", reason="altered_backup", mend=_EARLIER)
@@ -160,7 +160,7 @@ def _data_dir_then(root: str, project: Project) -> Path:
     return Path(root) / data.relative_to(project.root) if data.is_relative_to(project.root) else data
 
 
-def _fetch(place: BackupPlace, each: KeptFile, target: Path) -> str:
+def _fetch(place: BackupPlace, each: BackupFile, target: Path) -> str:
     """Write one file; what is wrong with it in the backup, or nothing. A wrong one is not left."""
     # The mode that mkdir is given is that of the last folder alone.
     for folder in reversed([each for each in target.parents if not each.exists()]):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assets.stores.backup.backup_areas import ANCHORS, HASHES, KEYS, areas, files_of, is_secret, left_out_of
-from assets.stores.backup.backup_list import FORM, BackupBody, BackupList, KeptFile, signed
+from assets.stores.backup.backup_list import FORM, BackupBody, BackupFile, BackupList, signed
 from assets.stores.backup.last_backup import LastBackup, note_backup
 from assets.stores.backup.place import LISTS, OBJECTS, BackupPlace, list_in, list_name, object_key, place_to_write
 from assets.stores.backup.sealed import Recipient
@@ -42,7 +42,7 @@ from data_quality.contracts.settings import Project
 Progress = Callable[[str, int, int | None], object]
 
 
-class MadeBackup(NamedTuple):
+class CompletedBackup(NamedTuple):
     """A backup that was made. path: of its list. bytes_new: what was copied; size_bytes: of all its files."""
 
     path: str
@@ -72,7 +72,7 @@ class BackupSource:
         return self.project.settings.database.of("store")
 
 
-def make_backup(source: BackupSource, address: str, *, now_utc: datetime, progress: Progress) -> MadeBackup:
+def make_backup(source: BackupSource, address: str, *, now_utc: datetime, progress: Progress) -> CompletedBackup:
     """Back a project up into a folder or an s3 address, copying what is not there yet.
 
     progress: given a text, the parts done and the parts in all. Raises BadInput, Unreachable, OSError: former backups
@@ -91,7 +91,7 @@ def make_backup(source: BackupSource, address: str, *, now_utc: datetime, progre
         note_backup(source.project, last)
         counts = (place.files_new, place.files_known, place.bytes_new)
     left = 0 if source.recipient else len(backup.secrets)
-    return MadeBackup(path, last.digest, len(files), *counts, last.size_bytes, left)
+    return CompletedBackup(path, last.digest, len(files), *counts, last.size_bytes, left)
 
 
 class _Backup:
@@ -99,7 +99,7 @@ class _Backup:
 
     def __init__(self, source: BackupSource, place: BackupPlace, progress: Progress) -> None:
         self.source, self.place, self.progress = source, place, progress
-        self.files: list[KeptFile] = []
+        self.files: list[BackupFile] = []
         self.secrets: list[tuple[str, Path, str]] = []
         project = source.project
         self.folders = areas(project, source.keys_dir)
@@ -158,7 +158,7 @@ class _Backup:
             size = path.stat().st_size if path.exists() else None
             if not self.place.has(sha256, size):
                 self._lake_file(key, sha256)
-            self.files.append(KeptFile(area="lake", path=key, sha256=sha256, size_bytes=self.place.size_of(sha256)))
+            self.files.append(BackupFile(area="lake", path=key, sha256=sha256, size_bytes=self.place.size_of(sha256)))
 
     def _lake_file(self, key: str, sha256: str) -> None:
         path = self.source.lake.root / key
@@ -200,7 +200,7 @@ class _Backup:
         sha256, stat = self.hashes.sha256(path), path.stat()
         if self.place.has(sha256, stat.st_size):
             found: dict[str, Any] = {"sha256": sha256, "size_bytes": stat.st_size, "changed_ns": stat.st_mtime_ns}
-            self.files.append(KeptFile(area=area, path=name, **found))
+            self.files.append(BackupFile(area=area, path=name, **found))
         else:
             # By the copy's own hash: a file that is written meanwhile is kept as it was copied.
             self._keep(area, name, partial(shutil.copyfile, path), changed_ns=stat.st_mtime_ns)
@@ -216,7 +216,7 @@ class _Backup:
 
     def _keep(self, area: str, name: str, copy: Callable[[Path], object], **fields: Any) -> None:
         sha256, size = self.place.keep(copy)
-        self.files.append(KeptFile(area=area, path=name, sha256=sha256, size_bytes=size, **fields))
+        self.files.append(BackupFile(area=area, path=name, sha256=sha256, size_bytes=size, **fields))
 
 
 def _write(content: bytes, part: Path) -> None:

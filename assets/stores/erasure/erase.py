@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from assets.stores.erasure.files import NamedFile, clean, named_files, pushed_reports, rebuilt_paths, size_of
-from assets.stores.erasure.lake_rows import HeldFile, delete_files, held_files, written_without
+from assets.stores.erasure.lake_rows import FileWithReadings, delete_files, files_with_readings, written_without
 from assets.stores.erasure.people_rows import person_rows, revisions_of
 from assets.stores.erasure.record import ERASURES, known_erasures
 from assets.stores.erasure.rows import RowChange, apply, merged, meter_rows, pinned_rows
@@ -61,12 +61,12 @@ class ErasureClass(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Found:
+class SubjectRecords:
     """Everything of a subject that stands. stays: files that cannot lose the name by themselves."""
 
     subject: Subject
     rows: list[RowChange]
-    lake: list[HeldFile]
+    lake: list[FileWithReadings]
     sources: set[str]
     gone: dict[str, list[Path]]
     spooled: list[SpooledFile]
@@ -97,10 +97,10 @@ class Erasing:
     keys_dir: Path
     left_out: Collection[Path] = ()
 
-    def look(self) -> Found:
+    def look(self) -> SubjectRecords:
         """The subject's rows and files as they stand; nothing is changed. Raises Unreachable for a lake file."""
         subject = self.subject
-        held = list(held_files(self.lake, subject.site_id, subject.own_id)) if subject.site_id else []
+        held = list(files_with_readings(self.lake, subject.site_id, subject.own_id)) if subject.site_id else []
         batches = named_batches(self.store, {batch for each in held for batch in each.batches})
         sources, own = {str(row["source_sha256"]) for row in batches}, self._own(held)
         # Names of files: with an ending, which what was estimated or edited has not.
@@ -128,9 +128,9 @@ class Erasing:
         stays = [each for each in named if each.kind in STAYS_BY]
         cleaned = [each for each in named if each.kind not in STAYS_BY]
         live, pinned = [each for each in spooled if each.path not in going], pinned_rows(self.store, subject)
-        return Found(subject, rows, held, sources, gone, live, cleaned, stays, pinned)
+        return SubjectRecords(subject, rows, held, sources, gone, live, cleaned, stays, pinned)
 
-    def classes(self, found: Found, ground: Ground) -> list[ErasureClass]:
+    def classes(self, found: SubjectRecords, ground: Ground) -> list[ErasureClass]:
         """The same class by class, with what loses its ground."""
         site_id = self.subject.site_id
         rows, sizes = Counter(each.name for each in found.rows), Counter[str]()
@@ -156,7 +156,7 @@ class Erasing:
 
     def record(
         self,
-        found: Found,
+        found: SubjectRecords,
         erasure_id: str,
         sign: Sign,
         *,
@@ -227,7 +227,7 @@ class Erasing:
         """Whether a file says the name that all others are searched for: the people file, a site file."""
         return named.path == self.project.people_file or named.path.is_relative_to(self.project.sites_dir)
 
-    def _own(self, held: list[HeldFile]) -> set[str]:
+    def _own(self, held: list[FileWithReadings]) -> set[str]:
         """Batches that brought readings of nothing else."""
         found: Counter[str] = Counter()
         for each in (each for each in held if each.is_named):

@@ -19,7 +19,7 @@ from assets.stores.lake.set_aside import FOLDER
 _SUFFIX = ".parquet"
 
 
-class HeldFile(NamedTuple):
+class FileWithReadings(NamedTuple):
     """A file of the lake that holds readings of the meter. is_named: the manifest finds rows in it now; batches: id ->
     rows of the meter, and of all.
     """
@@ -31,7 +31,7 @@ class HeldFile(NamedTuple):
     batches: dict[str, tuple[int, int]]
 
 
-def held_files(lake: Lake, site_id: str, meter_id: str) -> Iterator[HeldFile]:
+def files_with_readings(lake: Lake, site_id: str, meter_id: str) -> Iterator[FileWithReadings]:
     """Files of the site, also those that were merged since or set aside, with readings of the meter."""
     named = {str(entry["path"]) for entry in lake.manifest(site_id)}
     for key in sorted(_keys(lake, site_id)):
@@ -45,7 +45,7 @@ def held_files(lake: Lake, site_id: str, meter_id: str) -> Iterator[HeldFile]:
         )
         found = {batch: (own, every) for batch, own, every in counts.iter_rows() if own}
         if found:
-            yield HeldFile(key, sum(own for own, _ in found.values()), path.stat().st_size, key in named, found)
+            yield FileWithReadings(key, sum(own for own, _ in found.values()), path.stat().st_size, key in named, found)
 
 
 def written_without(lake: Lake, site_id: str, meter_id: str, held: set[str]) -> list[dict[str, Any]]:

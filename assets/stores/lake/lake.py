@@ -46,7 +46,7 @@ from assets.stores.lake.set_aside import tidy
 from assets.stores.schema.tables_readings import batches as batch_table
 from assets.stores.schema.tables_readings import lake_manifest
 from assets.stores.seals import append, append_row
-from assets.stores.transactions import Store, next_recorded_at, recorded_at_now
+from assets.stores.transactions import Store, next_known_at, next_recorded_at
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
@@ -196,7 +196,7 @@ class Lake:
             for left in reversed(range(self.kept.rounds)):
                 # Before the plan reads the lake: whatever is recorded after this makes it be asked again.
                 seen = newest_entry(self.store, info.site_id)
-                stamp = Stamp(uuid.uuid4().hex, recorded_at_now(self.store, clock.now_utc()))
+                stamp = Stamp(uuid.uuid4().hex, next_known_at(self.store, clock.now_utc()))
                 self._write_files(info, stamp, plan, written)
                 with self.store.begin() as connection:
                     recorded_at = next_recorded_at(connection, stamp.recorded_at_utc)

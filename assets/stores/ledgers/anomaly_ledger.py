@@ -12,7 +12,7 @@ from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from data_quality.contracts.reporting.anomaly_event import OPEN_FOR, AnomalyEvent, AnomalyLabel, Cause
-from data_quality.contracts.reporting.open_finding import standing
+from data_quality.contracts.reporting.open_finding import state_after
 from data_quality.contracts.time import Clock
 
 _EVENTS = Ledger(anomaly_events, AnomalyEvent)
@@ -33,7 +33,7 @@ class Published(NamedTuple):
 class AnomalyLedger(Repository):
     """The events of one transactional store."""
 
-    def standing(
+    def current(
         self, site_id: str | None, *, since_utc: datetime | None = None, as_of_utc: datetime | None = None
     ) -> list[AnomalyEvent]:
         """The events of a site, or of all, that the detectors still find, by time. since_utc: that ended later."""
@@ -61,7 +61,7 @@ class AnomalyLedger(Repository):
         with self.store.together():
             known = [
                 each
-                for each in self.standing(site_id, since_utc=start_utc - timedelta(seconds=1))
+                for each in self.current(site_id, since_utc=start_utc - timedelta(seconds=1))
                 if each.start_utc < end_utc and (each.meter_id, each.register_id) in judged
             ]
             rows, kept, new = list[AnomalyEvent](), set[str](), 0
@@ -90,7 +90,7 @@ class AnomalyLedger(Repository):
         of events that live values alone had found. Returns how many events are new.
         """
         with self.store.together():
-            known, rows, kept = self.standing(site_id), list[AnomalyEvent](), set[str]()
+            known, rows, kept = self.current(site_id), list[AnomalyEvent](), set[str]()
             for each in found:
                 same = next((one for one in known if one.is_same_case(each)), None)
                 event = each if same is None else _grown(each, same)
@@ -152,5 +152,5 @@ def open_events(events: Sequence[AnomalyEvent], acts: AlertEvents, *, now_utc: d
     """The recent events of one site that nobody muted or explained."""
     found = recent(events)
     done = acts.of_site(found[0].site_id) if found else {}
-    states = {e.event_id: standing(done.get(e.event_id, []), at_utc=e.end_utc, now_utc=now_utc)[0] for e in found}
+    states = {e.event_id: state_after(done.get(e.event_id, []), at_utc=e.end_utc, now_utc=now_utc)[0] for e in found}
     return [each for each in found if states[each.event_id] in ("open", "acknowledged")]

@@ -5,7 +5,7 @@ tests of sheddable loads, which stand in place of what the site file says.
 from collections.abc import Callable
 from datetime import datetime
 
-from assets.stores.journal import Ledger, StandingLedger
+from assets.stores.journal import CurrentStateLedger, Ledger
 from assets.stores.schema.tables_demand_response import dr_accepted_loads, dr_class_votes, dr_events, dr_settlements
 from assets.stores.transactions import Repository
 from data_quality.contracts.control.dr_event import ClassVote, DrEvent, Settlement
@@ -18,7 +18,7 @@ _SETTLED = Ledger(dr_settlements, Settlement, "settlement", is_proven=True)
 _ACCEPTED = Ledger(dr_accepted_loads, AcceptedLoad, "accepted", is_proven=True)
 
 
-class DrEvents(StandingLedger[DrEvent]):
+class DrEvents(CurrentStateLedger[DrEvent]):
     """The events of one transactional store. A row that is not as it was sealed is refused, not read."""
 
     rows = Ledger(dr_events, DrEvent, "event", is_proven=True)
@@ -27,7 +27,7 @@ class DrEvents(StandingLedger[DrEvent]):
     def create(self, event: DrEvent, clock: Clock) -> tuple[DrEvent, bool]:
         """Record a new event and answer True; where one of its id or its source stands, that one and False."""
         with self.store.together():
-            for each in self.standing(event.site_id):
+            for each in self.current(event.site_id):
                 if each.event_id == event.event_id or (event.source and each.source == event.source):
                     return each, False
             return self._add(event, clock), True

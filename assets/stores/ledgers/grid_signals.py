@@ -28,7 +28,7 @@ _KEY = ("source_id", "event_id", "kind")
 class GridSignals(Repository):
     """The signals of one transactional store."""
 
-    def standing(self, site_id: str, *, as_of_utc: datetime | None = None, source_id: str | None = None
+    def current(self, site_id: str, *, as_of_utc: datetime | None = None, source_id: str | None = None
                  ) -> list[GridSignal]:  # fmt: skip
         """The newest modification of every signal of a site, as known at T."""
         return _SIGNALS.all_as_of(self.store, *_KEY, as_of_utc=as_of_utc, site_id=site_id, source_id=source_id)

@@ -91,7 +91,7 @@ def _is_new(made: JobOutcome, last: Mapping[_Key, JobOutcome]) -> bool:
     return made.ended_utc > newest.ended_utc and (made.outcome, made.sentence) != (newest.outcome, newest.sentence)
 
 
-def take_back(store: Store, job: str, site_id: str, clock: Clock) -> bool:
+def withdraw_obstacle(store: Store, job: str, site_id: str, clock: Clock) -> bool:
     """Record that the obstacle to a job is gone, where no run of it failed. Raises Unreachable."""
     last = _OUTCOMES.latest(store, site_id=site_id, job=job)
     if last is None or last.outcome == "succeeded" or last.run_id:
@@ -100,7 +100,7 @@ def take_back(store: Store, job: str, site_id: str, clock: Clock) -> bool:
     return record_outcomes(store, [over], clock) > 0
 
 
-def keep_standing(store: Store, job: str, site_id: str, sentence: str, clock: Clock) -> None:
+def record_obstacle(store: Store, job: str, site_id: str, sentence: str, clock: Clock) -> None:
     """Keep what stands in the way of something that no run does, or, with an empty sentence, that nothing does any
     more. job: a word of those above and an id. Raises Unreachable.
     """
@@ -108,7 +108,7 @@ def keep_standing(store: Store, job: str, site_id: str, sentence: str, clock: Cl
     if sentence:
         record_outcomes(store, [JobOutcome.of_no_run(name, site_id, sentence, clock.now_utc())], clock)
     else:
-        take_back(store, name, site_id, clock)
+        withdraw_obstacle(store, name, site_id, clock)
 
 
 def failed_jobs(store: Store, site_ids: Collection[str]) -> list[Finding]:

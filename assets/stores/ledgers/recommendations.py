@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from assets.stores.journal import Ledger, StandingLedger
+from assets.stores.journal import CurrentStateLedger, Ledger
 from assets.stores.schema.tables_advice import recommendations
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
@@ -20,16 +20,16 @@ from data_quality.contracts.time import Clock
 _ANSWERS = Ledger(recommendations, Answer, is_proven=True)
 
 
-class Recommendations(StandingLedger[Recommendation]):
+class Recommendations(CurrentStateLedger[Recommendation]):
     """The recommendations of one transactional store. A row that is not as it was sealed is refused, not read."""
 
     rows = Ledger(recommendations, Recommendation, "recommendation", is_proven=True)
     key, noun = ("site_id", "recommendation_id"), "recommendation"
     mend = "meterloom advise list shows them"
 
-    def standing(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[Recommendation]:
+    def current(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[Recommendation]:
         """Recommendations of a site, or of all, as known at T, the largest saving of money first."""
-        found = super().standing(site_id, as_of_utc=as_of_utc)
+        found = super().current(site_id, as_of_utc=as_of_utc)
         return sorted(found, key=lambda each: (-(each.savings_money or 0), -each.savings_kwh))
 
     def answers(self, *, person_id: str | None = None, as_of_utc: datetime | None = None) -> list[Answer]:
@@ -44,7 +44,7 @@ class Recommendations(StandingLedger[Recommendation]):
         """
         with self.store.together():
             known = {each.recommendation_id: each for site in {one.site_id for one in made}
-                     for each in self.standing(site)}  # fmt: skip
+                     for each in self.current(site)}  # fmt: skip
             new = [each for each in made if _is_news(each, known.get(each.recommendation_id))]
             self.rows.put(self.store, clock, *new)
             known = {name: each for name, each in known.items() if name not in {one.recommendation_id for one in new}}
@@ -73,7 +73,7 @@ class Recommendations(StandingLedger[Recommendation]):
     def figure(self, figure_id: str) -> Figure | None:
         """The figure of that id behind a recommendation, of its present or an earlier state, or None."""
         # Of all that was written only where what stands has it not.
-        for read in (self.standing, partial(self.rows.history, self.store)):
+        for read in (self.current, partial(self.rows.history, self.store)):
             for each in read():
                 for figure in each.figures:
                     if figure.figure_id == figure_id:

@@ -2,20 +2,20 @@
 
 from datetime import date, datetime
 
-from assets.stores.journal import Ledger, StandingLedger
+from assets.stores.journal import CurrentStateLedger, Ledger
 from assets.stores.schema.tables_findings import work_orders
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.work_order import OrderState, Priority, WorkOrder, order_id_of
 from data_quality.contracts.time import Clock
 
 
-class WorkOrders(StandingLedger[WorkOrder]):
+class WorkOrders(CurrentStateLedger[WorkOrder]):
     """The orders of one transactional store."""
 
     rows = Ledger(work_orders, WorkOrder, is_proven=True)
     key, noun, mend = ("site_id", "order_id"), "work order", "meterloom orders list --all shows them"
 
-    def standing(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[WorkOrder]:
+    def current(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[WorkOrder]:
         """Orders of a site, or of all, as known at T: the most urgent first, the older of two first."""
         found = self.rows.all_as_of(self.store, "order_id", as_of_utc=as_of_utc, site_id=site_id)
         return sorted(found, key=lambda each: (not each.is_open, each.priority))
@@ -25,7 +25,7 @@ class WorkOrders(StandingLedger[WorkOrder]):
         is open, or one has that id, that is the order: a form or a step that comes twice makes one.
         """
         with self.store.together():
-            known = self.standing(wanted.site_id)
+            known = self.current(wanted.site_id)
             for each in known:
                 is_named = bool(wanted.order_id) and each.order_id == wanted.order_id
                 if is_named or (each.is_open and not wanted.order_id and _about(each) == _about(wanted)):

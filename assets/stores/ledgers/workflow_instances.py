@@ -14,7 +14,7 @@ _ROWS = Ledger(workflow_instances, Instance, is_proven=True)
 class WorkflowInstances(Repository):
     """The instances of one transactional store."""
 
-    def standing(self, site_id: str | None = None, workflow: str | None = None) -> list[Instance]:
+    def current(self, site_id: str | None = None, workflow: str | None = None) -> list[Instance]:
         """Instances as they stand, the oldest first."""
         return _ROWS.all_as_of(self.store, "instance_id", site_id=site_id, workflow=workflow)
 
@@ -25,7 +25,7 @@ class WorkflowInstances(Repository):
     def named(self, start: str) -> Instance:
         """The instance whose id starts so. Raises BadInput (no_instance) for none, or several."""
         mend, nobody = "meterloom workflows show NAME lists them", "instance of a workflow"
-        return only_one(self.standing(), "instance_id", start, noun="instance", nobody=nobody, mend=mend)
+        return only_one(self.current(), "instance_id", start, noun="instance", nobody=nobody, mend=mend)
 
     def begin(self, seen: Sequence[Instance], clock: Clock) -> list[Instance]:
         """Record instances that are seen for the first time, each once. Returns all, in their present state."""
@@ -33,7 +33,7 @@ class WorkflowInstances(Repository):
             return []
         # Read and added in one write transaction: of two looks at once only one finds an instance missing.
         with self.store.together():
-            known = {each.instance_id: each for each in self.standing(seen[0].site_id)}
+            known = {each.instance_id: each for each in self.current(seen[0].site_id)}
             new = [each for each in seen if each.instance_id not in known]
             for each in new:
                 known[each.instance_id] = self.put(each, clock)

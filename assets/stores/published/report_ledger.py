@@ -276,14 +276,14 @@ def site_version(store: Store, sha256: str) -> Site | None:
     return _VERSIONS.latest(store, sha256=sha256)
 
 
-class KeptOrganisation(Model):
+class OrganisationVersion(Model):
     """Content of organisation.yaml from when it was seen so until the next that was kept."""
 
     document: Organisation
     recorded_at_utc: datetime
 
 
-_ORGANISATIONS = Ledger(organisation_versions, KeptOrganisation)
+_ORGANISATIONS = Ledger(organisation_versions, OrganisationVersion)
 
 
 def keep_organisation_version(store: Store, organisation: Organisation, clock: Clock) -> bool:
@@ -297,7 +297,7 @@ def keep_organisation_version(store: Store, organisation: Organisation, clock: C
     return True
 
 
-def organisation_version(store: Store, as_of_utc: datetime) -> KeptOrganisation | None:
+def organisation_version(store: Store, as_of_utc: datetime) -> OrganisationVersion | None:
     """The file as it was last kept by then, or as it was first kept where that is later; None where it never was."""
     found = _ORGANISATIONS.latest(store, as_of_utc=as_of_utc)
     return found or next(iter(_ORGANISATIONS.history(store)), None)

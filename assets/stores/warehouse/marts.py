@@ -108,7 +108,7 @@ def mart_file(folder: Path, site_id: str, year: int) -> Path:
     return folder / f"site={site_id}" / f"{year}.parquet"
 
 
-class Wanted(TypedDict, total=False):
+class MartFilter(TypedDict, total=False):
     """Which rows of a mart are wanted; what is left out, or None, is wanted whatever it is.
 
     years: those whose files are read. scope: one scope with its parts (`site:a` with `site:a/water`).
@@ -123,11 +123,11 @@ class Wanted(TypedDict, total=False):
 class ReadMart(Protocol):
     """Reads a published mart in key order. Raises BadInput where it is not published yet."""
 
-    def __call__(self, name: str, **wanted: Unpack[Wanted]) -> pl.DataFrame:
+    def __call__(self, name: str, **wanted: Unpack[MartFilter]) -> pl.DataFrame:
         """The rows."""
 
 
-def read_mart(marts_dir: Path, name: str, **wanted: Unpack[Wanted]) -> pl.DataFrame:
+def read_mart(marts_dir: Path, name: str, **wanted: Unpack[MartFilter]) -> pl.DataFrame:
     """As ReadMart says, from the files: of a large mart the rows that nobody wants are not even read."""
     files, scope, where = mart_files(marts_dir, name, **wanted), wanted.get("scope"), wanted.get("where")
     # Rows hold their site already; a column made of the folder's name would be a second one.
@@ -159,7 +159,7 @@ def undamaged(name: str) -> Iterator[None]:
         raise Unreachable(f"a file of mart {name} is damaged ({error}); build the marts of its site again") from error
 
 
-def mart_files(marts_dir: Path, name: str, **wanted: Unpack[Wanted]) -> list[Path]:
+def mart_files(marts_dir: Path, name: str, **wanted: Unpack[MartFilter]) -> list[Path]:
     """Files of the published mart in which wanted rows may stand. Raises BadInput where it is not published yet."""
     path = mart_path(marts_dir, name)
     if not (path / SCHEMA_FILE).exists():
@@ -233,7 +233,7 @@ class MartReader:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def __call__(self, name: str, **wanted: Unpack[Wanted]) -> pl.DataFrame:
+    def __call__(self, name: str, **wanted: Unpack[MartFilter]) -> pl.DataFrame:
         """As ReadMart says. Raises Unreachable where files go on vanishing while they are read."""
         schema, where = mart_path(self.marts_dir, name) / SCHEMA_FILE, wanted.get("where")
         for _ in range(_TRIES):

@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 from assets.tariffs.calendar_layout import QUARTERS, all_kinds, charge_layout
-from data_quality.contracts.billing.tariff import About, Tariff
+from data_quality.contracts.billing.tariff import Tariff, TariffSource
 from data_quality.contracts.billing.tariff_calendar import DAY_TYPES, Season, Window
 from data_quality.contracts.billing.tariff_charges import (
     Charge,
@@ -94,7 +94,7 @@ def tariff_text(tariff: Tariff) -> str:
     return "\n".join(_lines(tariff))
 
 
-def about_text(about: About) -> str:
+def about_text(about: TariffSource) -> str:
     """Title, sources and gaps of a shipped tariff, a line each."""
     head = f"{about.title} ({about.country}, {about.kind.replace('_', ' ')})"
     read = [f"  source     {each.publication} ({each.dated or 'not dated'}): {each.read}" for each in about.sources]

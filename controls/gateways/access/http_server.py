@@ -285,7 +285,7 @@ class HttpServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class PortTaken(Unreachable):
+class PortInUse(Unreachable):
     """Another program has the port. taken: that alone, without what to do."""
 
     def __init__(self, port: int, what: str, setting: str, who: str = "") -> None:
@@ -316,7 +316,7 @@ def bound(
         for each in made:
             each.close()
         if error.errno == errno.EADDRINUSE:
-            raise PortTaken(port, what, setting, who(port)) from error
+            raise PortInUse(port, what, setting, who(port)) from error
         if error.errno in (errno.EACCES, errno.EPERM):
             raise Unreachable(f"port {port}, for {what}, is not for this user to open; name one above 1023") from error
         raise BadInput(f"{host}, for {what}, is no address of this machine", reason="no_address") from error

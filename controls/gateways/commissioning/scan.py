@@ -7,7 +7,7 @@ from controls.templates.load_templates import load_template, template_names
 from data_quality.contracts.model import Model
 
 
-class FoundDevice(Model):
+class ScannedDevice(Model):
     """Device found at an address. address: host:port/unit, as a site file has it. detail: why there is nothing."""
 
     address: str
@@ -17,7 +17,7 @@ class FoundDevice(Model):
     detail: str = ""
 
 
-def scan(host: str, port: int, unit_id: int, *, timeout_s: float = TIMEOUT_S) -> FoundDevice:
+def scan(host: str, port: int, unit_id: int, *, timeout_s: float = TIMEOUT_S) -> ScannedDevice:
     """The device at an address that a person named; silence and refusal are answers, too."""
     address = f"{host}:{port}/{unit_id}"
     line = ModbusLine(host=host, port=port, unit_id=unit_id, timeout_s=timeout_s)
@@ -25,10 +25,10 @@ def scan(host: str, port: int, unit_id: int, *, timeout_s: float = TIMEOUT_S) ->
         models = walk_models(line.read)
         maker = maker_of(line.read, models)
     except (DeviceSilent, DeviceRefused) as fault:
-        return FoundDevice(address=address, detail=str(fault))
+        return ScannedDevice(address=address, detail=str(fault))
     finally:
         line.close()
-    return FoundDevice(address=address, maker=maker, models=tuple(models), templates=fitting(models))
+    return ScannedDevice(address=address, maker=maker, models=tuple(models), templates=fitting(models))
 
 
 def fitting(models: list[SunSpecModel]) -> tuple[str, ...]:

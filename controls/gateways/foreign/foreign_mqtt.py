@@ -22,7 +22,7 @@ from controls.templates.mqtt_topics import (
     WHOLE,
     Answer,
     MqttTopics,
-    Say,
+    PublishedMessage,
     SetTopic,
     StateTopic,
     as_number,
@@ -196,7 +196,7 @@ class TopicsReader(OnLine):
         return str(filled(topic, self._known))
 
     def _send(
-        self, line: MqttLine, publication: Say, more: dict[str, Any], *, expiry_s: int, payload: Any = None
+        self, line: MqttLine, publication: PublishedMessage, more: dict[str, Any], *, expiry_s: int, payload: Any = None
     ) -> None:
         body = message(publication.payload if payload is None else payload, self._known | more)
         self._publish(line, self._fill(publication.topic), body, expiry_s=expiry_s)

@@ -58,7 +58,7 @@ def run_cbc(program: Program, arrays: Arrays, *, gap: float, time_limit_s: float
     return solved_by_cbc(readable(program, arrays), program.column_names(), arrays, gap=gap, time_limit_s=time_limit_s)
 
 
-def written_apart(arrays: Arrays) -> tuple["pulp.LpProblem", list[str]]:
+def rewritten_problem(arrays: Arrays) -> tuple["pulp.LpProblem", list[str]]:
     """The problem written from its numbers alone, column by column, and the names of its columns in their order.
 
     It shares no line with `readable`: a row that one of the two drops or bends, the other has.

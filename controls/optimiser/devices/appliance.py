@@ -11,10 +11,10 @@ from pydantic import Field, model_validator
 from controls.optimiser.backends.expressions import INF, Floats, Linear, Places
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import (
-    Around,
+    AssetState,
+    CaseContext,
     Device,
     Forced,
-    Given,
     Measure,
     Numbers,
     Values,
@@ -119,7 +119,7 @@ class Appliance(Device):
         return 0.0, "not waiting for a start"
 
     @classmethod
-    def from_asset(cls, asset: Asset, given: Given) -> Self:
+    def from_asset(cls, asset: Asset, given: AssetState) -> Self:
         """As many runs as are waiting (given.state), each in the next window that holds one."""
         params: ApplianceParams = cls.figures(asset, given.site_id)
         name = asset.asset_id
@@ -142,7 +142,7 @@ class Appliance(Device):
         """Its highest power."""
         return (max(self.programme_kw) if self.windows else 0.0), 0.0
 
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """`appliance_kw` has one entry a step, `is_started` one for each start that a window allows."""
         _, at = self._starts(around.step_h)
         # Two windows may allow a start in the same step: their names follow the order, not the step.
@@ -151,7 +151,7 @@ class Appliance(Device):
             "is_started": self.new(program, "is_started", at.size, upper=1.0, is_integer=True, at=np.arange(at.size)),
         }
 
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """One start in each window, its power follows from it, and no two runs at the same time."""
         if not self.windows:
             yield Row("programme", "programme", x["appliance_kw"] == 0.0)
@@ -260,7 +260,7 @@ class Appliance(Device):
         return power
 
 
-def _next_windows(params: ApplianceParams, given: Given) -> list[tuple[int, int]]:
+def _next_windows(params: ApplianceParams, given: AssetState) -> list[tuple[int, int]]:
     """The windows of the next local days as steps of the plan, in the order in which they end."""
     start = given.start_utc or datetime(1970, 1, 1, tzinfo=UTC)
     today = start.astimezone(zone(given.time_zone)).date()
@@ -277,7 +277,7 @@ def _next_windows(params: ApplianceParams, given: Given) -> list[tuple[int, int]
     return sorted((each for each in found if each[1] > each[0]), key=lambda each: each[1])
 
 
-def _instant(day: Any, clock: str, given: Given) -> datetime:
+def _instant(day: Any, clock: str, given: AssetState) -> datetime:
     # 24:00 is the midnight after.
     midnight = clock == "24:00"
     local = datetime.fromisoformat(f"{day + timedelta(days=midnight)}T{'00:00' if midnight else clock}")

@@ -13,18 +13,18 @@ from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.components.battery_curves import (
     Bands,
     Cells,
+    ConversionCurve,
     Curve,
-    Way,
     at_cells,
     band_cost,
     band_rows,
     band_variables,
 )
 from controls.optimiser.devices.device import (
-    Around,
+    AssetState,
+    CaseContext,
     Converter,
     Forced,
-    Given,
     Measure,
     Numbers,
     ReplayState,
@@ -52,7 +52,7 @@ _MODE_WORDS = {
 }
 
 
-def _most_kw(params: BatteryParams, given: Given, charge_kw: float, discharge_kw: float) -> dict[str, Any]:
+def _most_kw(params: BatteryParams, given: AssetState, charge_kw: float, discharge_kw: float) -> dict[str, Any]:
     """The most of each step where temperature or mode allow less than the rating."""
     if params.derating is None and params.mode != "self":
         return {}
@@ -138,7 +138,7 @@ class Battery(Converter):
         return self
 
     @classmethod
-    def from_asset(cls, asset: Asset, given: Given) -> Self:
+    def from_asset(cls, asset: Asset, given: AssetState) -> Self:
         """It ends with at least the charge it begins with, so that a saving is never charge borrowed from tomorrow."""
         params: BatteryParams = cls.figures(asset, given.site_id)
         soc_kwh = given.state or 0.0
@@ -199,7 +199,7 @@ class Battery(Converter):
         """Its rating, either way."""
         return self.max_charge_kw, self.max_discharge_kw
 
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """Powers and the mode (1 = charging) have one entry a step, `soc_kwh` one more: the start."""
         new, steps = partial(self.new, program), around.steps
         found = {
@@ -213,7 +213,7 @@ class Battery(Converter):
         found |= band_variables(new, self.wear_bands, steps) if self.wear_bands else {}
         return found | ({"outside_kwh": new("outside_kwh", steps)} if self.return_price_per_kwh is not None else {})
 
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """Each power only in its own mode and up to its rating; the charge follows and stays in its window.
 
         The start is a measurement and may lie outside the window: then it returns as fast as the rest lets it, and
@@ -263,8 +263,8 @@ class Battery(Converter):
     @property
     def cells(self) -> Cells:
         """Its physics."""
-        into = Way("charge", self.charge_efficiency, self.charge_curve)
-        out = Way("discharge", self.discharge_efficiency, self.discharge_curve)
+        into = ConversionCurve("charge", self.charge_efficiency, self.charge_curve)
+        out = ConversionCurve("discharge", self.discharge_efficiency, self.discharge_curve)
         return Cells(self.soc_min_kwh, self.soc_max_kwh, into, out)
 
     def _moved_kwh(self, x: Values, step_h: Floats) -> tuple[Any, Any]:

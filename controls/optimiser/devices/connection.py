@@ -14,7 +14,7 @@ from assets.tariffs.linear_model import LinearTerms
 from controls.optimiser.backends.expressions import Floats, Linear, Places
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.bill_columns import BillColumns
-from controls.optimiser.devices.device import Around, Numbers, Part, Values, clean
+from controls.optimiser.devices.device import CaseContext, Numbers, Part, Values, clean
 from data_quality.contracts.control.plan import PhaseLimits
 from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import Site
@@ -79,7 +79,7 @@ class Connection(Part):
         peaks = {row: f"sets the peak of {charge}" for bill in self.priced for row, charge in bill.peaks.items()}
         return limits | {"peak": "sets the highest import"} | peaks
 
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """`is_importing` has an entry only for steps whose prices would pay for both at once, `peak_kw` at most one."""
         tempting = np.flatnonzero(self._both_pay)
         found = {
@@ -97,7 +97,7 @@ class Connection(Part):
             raise ValueError(f"a bill of {self.bills[0].step_minutes}-minute intervals does not fit the steps")
         return found
 
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """Up to what the connection carries; never both ways where prices tempt; the peak is at least every import.
 
         The factors of "never both" are as tight as physics allows: a connection "without limit" must not become a
@@ -155,7 +155,7 @@ class Connection(Part):
         yield "import and export at once", np.minimum(buy, sell)
         yield "a power below zero", -np.minimum(buy, sell)
 
-    def widened(self, around: Around) -> Self:
+    def widened(self, around: CaseContext) -> Self:
         """As wide as everything behind it may need at most."""
         return self.model_copy(
             update={

@@ -36,7 +36,7 @@ DECIMALS = 9
 
 
 @dataclass(frozen=True)
-class Around:
+class CaseContext:
     """The case as its parts need it: hours of each step, and the most that all devices and the load together may draw
     or feed in each, kW.
     """
@@ -95,11 +95,11 @@ class Part(Model, ABC):
         return self.model_copy(update={name: tuple(values) for name, values in every.items()})
 
     @abstractmethod
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """New variables; their limits are rows, so that a conflict can be named."""
 
     @abstractmethod
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """All constraints, family after family; tests/golden/lp pins them."""
 
     @abstractmethod
@@ -169,7 +169,7 @@ class Forced:
 
 
 @dataclass(frozen=True)
-class Given:
+class AssetState:
     """State of one asset when a plan is made.
 
     outdoor_degc: forecast, one value a step; empty where there is none.
@@ -267,7 +267,7 @@ class Device(Part, OnPhases):
 
     @classmethod
     @abstractmethod
-    def from_asset(cls, asset: Asset, given: Given) -> Self:
+    def from_asset(cls, asset: Asset, given: AssetState) -> Self:
         """The device as a plan needs it. Raises BadInput as `figures`."""
 
     @classmethod
@@ -287,7 +287,7 @@ class Device(Part, OnPhases):
         raise OurFault(f"site {site_id}, asset {asset.asset_id!r}: a {cls.kind} has no state to assume")
 
     @classmethod
-    def assumed_at(cls, asset: Asset, given: Given) -> tuple[float | None, str]:
+    def assumed_at(cls, asset: Asset, given: AssetState) -> tuple[float | None, str]:
         """The same of a plan that begins at given.start_utc; most kinds assume alike at all hours."""
         return cls.assumed(asset, given.site_id)
 

@@ -19,11 +19,11 @@ from controls.optimiser.devices.components.ev_params import (
 )
 from controls.optimiser.devices.device import (
     DECIMALS,
-    Around,
+    AssetState,
+    CaseContext,
     Columns,
     Converter,
     Forced,
-    Given,
     Measure,
     Numbers,
     ReplayState,
@@ -133,7 +133,7 @@ class EvCharger(Converter):
         return "capacity_kwh" in asset.params
 
     @classmethod
-    def from_asset(cls, asset: Asset, given: Given) -> Self:
+    def from_asset(cls, asset: Asset, given: AssetState) -> Self:
         """A stay from now to the next departure, where a car is plugged in; see ev_params."""
         params: EvParams = cls.figures(asset, given.site_id)
         sessions, notes = sessions_of(params, asset.asset_id, given)
@@ -154,10 +154,10 @@ class EvCharger(Converter):
     @classmethod
     def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:
         """Plugged in, and a day's trips short of what it leaves with."""
-        return cls.assumed_at(asset, Given(site_id))
+        return cls.assumed_at(asset, AssetState(site_id))
 
     @classmethod
-    def assumed_at(cls, asset: Asset, given: Given) -> tuple[float, str]:
+    def assumed_at(cls, asset: Asset, given: AssetState) -> tuple[float, str]:
         """The same, and no shorter than it can be charged before it leaves: an assumption leaves no home planless."""
         params: EvParams = cls.figures(asset, given.site_id)
         wanted_kwh = params.target_soc * params.capacity_kwh
@@ -208,7 +208,7 @@ class EvCharger(Converter):
         fed_kw = max((session.feed_in.max_kw for session in self.sessions if session.feed_in), default=0.0)
         return self.most_kw, fed_kw
 
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """Powers and modes have one entry a step; `stored_kwh` one for each step with a car, at its end."""
         if self.is_uncontrolled:
             return self._let_go(around.step_h).variables(program, around)
@@ -221,7 +221,7 @@ class EvCharger(Converter):
                 found[mode.on] = self.new(program, mode.on, at.size, upper=1.0, is_integer=True, at=at)
         return found | {"stored_kwh": self.new(program, "stored_kwh", at.size, lower=-INF, at=at)}
 
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """At most one mode at a time, each power in the range of its mode; energy follows, and is there in time."""
         if self.is_uncontrolled:
             yield from self._let_go(around.step_h).rows(x, around)
@@ -238,7 +238,7 @@ class EvCharger(Converter):
                 yield Row("ev_mode", "one_mode", sum((x[mode.on] for mode in modes[1:]), start=x[modes[0].on]) <= 1, at)
             yield from self._energy_rows(x, around)
 
-    def _energy_rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def _energy_rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """Energy of a car at the end of each step, kWh, from arrival to departure."""
         stored, at = x["stored_kwh"], self._steps
         last = np.cumsum([s.to_step - s.from_step for s in self.sessions]) - 1

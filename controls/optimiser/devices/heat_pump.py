@@ -16,7 +16,7 @@ from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.components.heat_store import HeatStore, StoreParams
 from controls.optimiser.devices.components.switching import Bank, is_short, recent, shortest
-from controls.optimiser.devices.device import DECIMALS, Around, Forced, Given, Measure, Numbers, Values
+from controls.optimiser.devices.device import DECIMALS, AssetState, CaseContext, Forced, Measure, Numbers, Values
 from data_quality.contracts.site_file.site import Asset
 
 STATES = ("blocked", "normal", "recommended", "forced")
@@ -113,7 +113,7 @@ class HeatPump(HeatStore):
         return self
 
     @classmethod
-    def from_asset(cls, asset: Asset, given: Given) -> Self:
+    def from_asset(cls, asset: Asset, given: AssetState) -> Self:
         """It ends with at least the heat it begins with, as far as its states can; it has been normal for long."""
         params: HeatPumpParams = cls.figures(asset, given.site_id)
         steps = len(given.import_price_per_kwh)
@@ -148,7 +148,7 @@ class HeatPump(HeatStore):
         """Its highest power; it never feeds in."""
         return max(self.normal_kw, self.recommended_kw, self.forced_kw), 0.0
 
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """One binary per state and step; what its own control draws, whether it calls for heat, and whether for all."""
         found = self.store(program, around)
         if not self.is_planned:
@@ -159,7 +159,7 @@ class HeatPump(HeatStore):
             found[f"starts_{state}"] = self.new(program, f"starts_{state}", around.steps)
         return found | {"own_kw": self.new(program, "own_kw", around.steps)}
 
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """The heat, one state at a time with its power, minimum times, hours blocked, and its own control."""
         if not self.is_planned:
             return
@@ -181,7 +181,7 @@ class HeatPump(HeatStore):
         )
         yield from self._own_control(x, around)
 
-    def _own_control(self, x: Values, around: Around) -> Iterator[Row]:
+    def _own_control(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """In the normal state the store ends at its set-point, or above with no heat, or below with all of it.
 
         Factors go as far as heat can fall or rise in the steps; rows of the window's family say what it leaves of that.

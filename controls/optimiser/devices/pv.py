@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import (
-    Around,
+    AssetState,
+    CaseContext,
     Device,
     Forced,
-    Given,
     Numbers,
     ReplayState,
     Values,
@@ -73,7 +73,7 @@ class Pv(Device):
         return params_of(cls.params, asset, site_id).rating_kw
 
     @classmethod
-    def from_asset(cls, asset: Asset, given: Given) -> Self:
+    def from_asset(cls, asset: Asset, given: AssetState) -> Self:
         """Systems behind one meter share its forecast by their ratings."""
         rating_kw = cls.figures(asset, given.site_id)
         others_kw = sum(cls.figures(one, given.site_id) for one in given.siblings if one != asset)
@@ -96,11 +96,11 @@ class Pv(Device):
         # An inverter's own consumption at night is metered as negative generation.
         return np.maximum(-np.array(self.pv_kw), 0.0), np.maximum(self.pv_kw, 0.0)
 
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """Curtailed power in each step, kW."""
         return {"curtailed_kw": self.new(program, "curtailed_kw", around.steps)}
 
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """No more than is generated above the lowest limit allowed."""
         yield Row("curtailment_limit", "curtail_max", x["curtailed_kw"] <= self.curtailment_max_kw)
 

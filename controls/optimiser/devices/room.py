@@ -17,10 +17,10 @@ from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.components.switching import InShares
 from controls.optimiser.devices.device import (
     DECIMALS,
-    Around,
+    AssetState,
+    CaseContext,
     Device,
     Forced,
-    Given,
     Measure,
     Numbers,
     ReplayState,
@@ -117,7 +117,7 @@ class Room(InShares, Device, _Figures):
         return self
 
     @classmethod
-    def from_asset(cls, asset: Asset, given: Given) -> Self:
+    def from_asset(cls, asset: Asset, given: AssetState) -> Self:
         """Its band by the local clock; where it may use but a share of its heater, its own thermostat heats."""
         params: RoomParams = cls.figures(asset, given.site_id)
         steps = len(given.import_price_per_kwh)
@@ -184,7 +184,7 @@ class Room(InShares, Device, _Figures):
             found[t] = now
         return found
 
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """A switching a step, the temperature (one more: the start), and kelvins outside the band."""
         fixed = None if self.is_planned else self.thermostat(around.step_h)
         low, high = (0.0, 1.0) if fixed is None else (fixed, fixed)
@@ -196,7 +196,7 @@ class Room(InShares, Device, _Figures):
             "above_k": self.new(program, "above_k", around.steps),
         }
 
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """The temperature follows; what is outside the band is at least so much."""
         degc, (off, heated) = x["degc"], self.pulls_degc(around.step_h)
         yield Row("room_start", "start", degc[0] == self.init_degc)

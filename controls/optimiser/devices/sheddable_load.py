@@ -10,7 +10,7 @@ from pydantic import Field
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.components.switching import Bank, recent
-from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, watts_up
+from controls.optimiser.devices.device import AssetState, CaseContext, Device, Forced, Numbers, Values, watts_up
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.site import Asset
@@ -79,7 +79,7 @@ class SheddableLoad(_Terms, Device):
         return "price_per_kwh" in asset.params
 
     @classmethod
-    def from_asset(cls, asset: Asset, given: Given) -> Self:
+    def from_asset(cls, asset: Asset, given: AssetState) -> Self:
         """Its power by the local clock, never more than the site's whole load is expected to be."""
         params: SheddableParams = cls.figures(asset, given.site_id)
         own_kw = given.by_hour(params.load_kw, len(given.load_kw))
@@ -123,7 +123,7 @@ class SheddableLoad(_Terms, Device):
         """Shedding is as feeding in."""
         return 0.0, self.most_kw
 
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """Whether it is shed matters only where hours are counted."""
         found = {"shed_kw": self.new(program, "shed_kw", around.steps)}
         if self._counts_hours:
@@ -132,7 +132,7 @@ class SheddableLoad(_Terms, Device):
             found["starts"] = self.new(program, "starts", around.steps, upper=1.0)
         return found
 
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """Up to its most; never longer than it may at a time, nor sooner again, nor longer in all."""
         if not self._counts_hours:
             yield Row("shed_power", "most", x["shed_kw"] <= self.most_kw)

@@ -14,9 +14,9 @@ from controls.optimiser.devices.components.heat_store import HeatStore, StorePar
 from controls.optimiser.devices.components.switching import Bank, InShares, is_short, shared_out, shortest
 from controls.optimiser.devices.device import (
     DECIMALS,
-    Around,
+    AssetState,
+    CaseContext,
     Forced,
-    Given,
     Measure,
     Numbers,
     ReplayState,
@@ -110,7 +110,7 @@ class Tank(_Relays, InShares, HeatStore):
         return self
 
     @classmethod
-    def from_asset(cls, asset: Asset, given: Given) -> Self:
+    def from_asset(cls, asset: Asset, given: AssetState) -> Self:
         """It ends with at least the heat it begins with, as far as whole relays can; its relays have rested.
 
         Where it may use but a share of its rating, that is so many of its first relays; where not even one, its own
@@ -134,7 +134,7 @@ class Tank(_Relays, InShares, HeatStore):
         """All relays together; it never feeds in."""
         return self.own_max_kw, 0.0
 
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """Beside those of every heat store: how many of each bank are on and go on, and whether it is reheating."""
         found = self.store(program, around)
         if not self.is_planned:
@@ -150,7 +150,7 @@ class Tank(_Relays, InShares, HeatStore):
             found["is_reheating"] = self.new(program, "is_reheating", around.steps, upper=1.0, is_integer=True)
         return found
 
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """The balance and bounds of the heat, what the relays draw, their minimum times, and the hysteresis."""
         if not self.is_planned:
             return
@@ -343,11 +343,11 @@ class FreeTank(Tank):
     # No kind that a plan holds.
     kind = ""
 
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """Power and heat."""
         return self.store(program, around)
 
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """The balance and bounds of the heat, and the power of all relays."""
         if self.is_planned:
             yield from self.store_rows(x, around)

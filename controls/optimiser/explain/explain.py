@@ -15,7 +15,7 @@ from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.backends.program import Outcome
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Device, Forced
-from controls.optimiser.explain.solved_case import NOISE, SolvedCase, Views, kept, views_of
+from controls.optimiser.explain.solved_case import NOISE, SolvedCase, Views, views_of, without_noise
 from controls.optimiser.explain.words import acting, sentence
 from controls.optimiser.lp_build import label_of
 from controls.optimiser.solution import Solution
@@ -155,9 +155,9 @@ def _bound_rows(views: Views) -> tuple[tuple[Binding, ...], list[list[Binding]]]
                     label=family.label,
                     device_id=part.device_id,
                     words=words,
-                    value=kept(value),
+                    value=without_noise(value),
                     unit=unit,
-                    saves_per_kwh=kept(price / hours) if unit in {"kw", "kwh"} else None,
+                    saves_per_kwh=without_noise(price / hours) if unit in {"kw", "kwh"} else None,
                 )
             )
     return tuple(whole), found
@@ -237,7 +237,7 @@ def _moved(solved: SolvedCase, values: Floats, t: int) -> Moved | None:
         {
             "time_utc": solved.case.windows_utc[place % step_h.size][0],
             "words": f"{'more' if energy_kwh > 0 else 'less'} {'sold' if is_sold[place] else 'bought'}",
-            "energy_kwh": kept(abs(energy_kwh)),
+            "energy_kwh": without_noise(abs(energy_kwh)),
             "price_per_kwh": float(prices[place]),
         }
     )

@@ -181,7 +181,7 @@ class SolvedCase:
         return {name: numbers(found) for name, found in self.solution.series.devices.items()}
 
 
-def kept(value: float) -> float:
+def without_noise(value: float) -> float:
     """Nine decimals: the rest is the solver's noise."""
     return round(value, 9) + 0.0
 
@@ -218,7 +218,7 @@ class Views:
         balances = [each for each in self.whole.problem.program.families if each.label == "power_balance"]
         rows = [each.first + t for each in balances if t in self.soon or each.prefix in self.whole.parts]
         # The row equates supply and load in kW: one kW more over the step is step_h kWh more.
-        return kept(sum(self.price(row, None, t) for row in rows) / self.shown.case.step_h[t])
+        return without_noise(sum(self.price(row, None, t) for row in rows) / self.shown.case.step_h[t])
 
 
 def views_of(case: DispatchCase, solution: Solution) -> Views:

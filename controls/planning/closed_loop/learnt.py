@@ -14,7 +14,7 @@ import numpy as np
 
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.moving_steps import PER_HOUR, STEP_H
-from data_quality.contracts.control.closed_loop import Outlook, SiteLook
+from data_quality.contracts.control.closed_loop import Outlook, SiteObservation
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 
@@ -77,7 +77,7 @@ class Learnt:
         locals_ = [at.astimezone(here) for at in starts]
         return [(each.weekday() >= 5, each.hour) for each in locals_]
 
-    def note(self, before: SiteLook, now: SiteLook, pv_kw: float | None) -> None:
+    def note(self, before: SiteObservation, now: SiteObservation, pv_kw: float | None) -> None:
         """A quarter hour more: powers of `now` are means since `before`. pv_kw: what the modules gave; None: cut."""
         key = self.keys([before.at_utc])[0]
         usual = self.load.of(key)

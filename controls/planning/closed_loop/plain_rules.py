@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from controls.optimiser.devices.device import Given
+from controls.optimiser.devices.device import AssetState
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.devices.room import RoomParams
 from controls.optimiser.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from controls.planning.closed_loop.learnt import Learnt
-from data_quality.contracts.control.closed_loop import Outlook, SetPoints, SiteLook
+from data_quality.contracts.control.closed_loop import Outlook, SetPoints, SiteObservation
 from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.site_file.site import Asset, Site
 
@@ -42,7 +42,7 @@ class Ruled:
             asset.asset_id: kind.figures(asset, self.site.site_id) for asset, kind in device_assets(self.site)
         }
 
-    def decide(self, seen: SiteLook, outlook: Callable[[int], Outlook] | None) -> SetPoints:
+    def decide(self, seen: SiteObservation, outlook: Callable[[int], Outlook] | None) -> SetPoints:
         """The command of every device for the next quarter hour; a device without a rule gets none."""
         rank = self._rank(seen, outlook) if self.by_price and outlook else 0.5
         found = {
@@ -64,7 +64,7 @@ class Ruled:
                 found[asset.asset_id] = {"set_charge_power_kw": self._battery(asset, spare_kw, rank)}
         return found
 
-    def _room(self, params: RoomParams, seen: SiteLook, rank: float) -> dict[str, float]:
+    def _room(self, params: RoomParams, seen: SiteObservation, rank: float) -> dict[str, float]:
         here = ZoneInfo(self.site.time_zone)
         hours = [(seen.at_utc + timedelta(hours=each)).astimezone(here).hour for each in range(_EARLY_H + 1)]
         low = params.low_degc
@@ -72,16 +72,16 @@ class Ruled:
         more_k = _STORED_K if self.by_price and (rank <= _CHEAP or seen.export_kw > 1.0) else 0.0
         return {"set_temperature_degc": wanted + 0.1 + more_k}
 
-    def _rank(self, seen: SiteLook, outlook: Callable[[int], Outlook]) -> float:
+    def _rank(self, seen: SiteObservation, outlook: Callable[[int], Outlook]) -> float:
         """Which share of the published hours is cheaper than now."""
         forecast = outlook(HORIZON_H)
         past = round((seen.at_utc - forecast.start_utc) / timedelta(hours=STEP_H))
         prices = np.array(forecast.import_price_per_kwh[past : past + 24 * PER_HOUR])
         return float((prices < prices[0]).mean()) if prices.size else 0.5
 
-    def _car(self, asset: Asset, seen: SiteLook, spare_kw: float, rank: float) -> float:
+    def _car(self, asset: Asset, seen: SiteObservation, spare_kw: float, rank: float) -> float:
         steps = 24 * PER_HOUR
-        given = Given(
+        given = AssetState(
             site_id=self.site.site_id,
             state=seen.states[asset.asset_id],
             start_utc=seen.at_utc,
@@ -108,6 +108,6 @@ class Ruled:
         return min(max(spare_kw, -params.max_discharge_kw), params.max_charge_kw)
 
 
-def nothing(seen: SiteLook, outlook: Callable[[int], Outlook] | None) -> Mapping[str, Mapping[str, float]]:  # noqa: ARG001 - as all policies
+def nothing(seen: SiteObservation, outlook: Callable[[int], Outlook] | None) -> Mapping[str, Mapping[str, float]]:  # noqa: ARG001 - as all policies
     """Every device as it does alone."""
     return {}

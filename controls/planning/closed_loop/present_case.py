@@ -12,7 +12,7 @@ from controls.optimiser.backends.expressions import INF, Floats
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection, connection_kw
-from controls.optimiser.devices.device import Device, Given
+from controls.optimiser.devices.device import AssetState, Device
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.devices.room import Room, as_room
 from controls.optimiser.devices.tank import FreeTank, Tank
@@ -29,7 +29,7 @@ from controls.optimiser.moving_steps import (
 from controls.planning.closed_loop.learnt import Learnt, WatchedRooms
 from controls.planning.plan_inputs import STEP
 from controls.planning.scenarios import SWANSON
-from data_quality.contracts.control.closed_loop import Outlook, SiteLook
+from data_quality.contracts.control.closed_loop import Outlook, SiteObservation
 from data_quality.contracts.control.plan_scenario import Risk, Scenario, ScenarioSet
 from data_quality.contracts.site_file.site import Site
 
@@ -55,7 +55,7 @@ class Present:
     """
 
     site: Site
-    seen: SiteLook
+    seen: SiteObservation
     outlook: Outlook
     learnt: Learnt
     rooms: WatchedRooms
@@ -176,7 +176,7 @@ def _devices(now: Present, buys: tuple[float, ...], limit_kw: float) -> list[Dev
             continue
         state = float(now.rooms.degc[place]) if place is not None else now.seen.states.get(asset.asset_id)
         full = kind.full(asset, now.site.site_id)
-        given = Given(
+        given = AssetState(
             site_id=now.site.site_id,
             forecast_kw=pv_kw if kind.forecast else (),
             siblings=tuple(one for one in now.site.assets if one.kind == asset.kind),

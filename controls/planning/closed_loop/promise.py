@@ -17,7 +17,7 @@ from controls.optimiser.solution import Series
 from controls.planning.frozen_plan import series_of
 from controls.planning.plan_inputs import STEP
 from controls.planning.replay.day_readings import power_kw
-from data_quality.contracts.control.closed_loop import SiteLook
+from data_quality.contracts.control.closed_loop import SiteObservation
 from data_quality.contracts.errors import OurFault, WorldFault
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
@@ -32,7 +32,7 @@ _EASES, _USUAL_HOURS = 0.1, 168
 
 
 @dataclass(frozen=True)
-class Promised:
+class CostBound:
     """The cost of the first hour that is not passed with probability `level`, and prices to hold it against."""
 
     start_utc: datetime
@@ -67,7 +67,7 @@ class Breaches(Model):
         return self.passed / self.hours if self.hours else None
 
 
-def promised_cost(case: DispatchCase, series: Series) -> Promised:
+def promised_cost(case: DispatchCase, series: Series) -> CostBound:
     """Of the hour from the plan's start: its decisions are the same in all scenarios, load and sun are not."""
     steps = np.flatnonzero(np.cumsum(case.step_h) <= 1 + 1e-9)
     known, hours = case.uncertain, np.array(case.step_h)[steps]
@@ -85,7 +85,7 @@ def promised_cost(case: DispatchCase, series: Series) -> Promised:
     reached = np.cumsum(np.array([known.scenarios[n].weight for n in order]))
     level = known.risk.cvar_level
     cost = costs[order[int(np.searchsorted(reached, level - 1e-9))]]
-    return Promised(case.start_utc, level, cost, tuple(buys.tolist()), tuple(sells.tolist()))
+    return CostBound(case.start_utc, level, cost, tuple(buys.tolist()), tuple(sells.tolist()))
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Promises:
     hours: int = 0
     passed: int = 0
     usual: float = 0.0
-    _open: Promised | None = None
+    _open: CostBound | None = None
     _paid: list[float] = field(default_factory=list)
 
     def make(self, case: DispatchCase, series: Series) -> None:
@@ -111,7 +111,7 @@ class Promises:
         self.level = made.level
         self._open, self._paid = replace(made, cost=made.cost + self.ease * self.usual), []
 
-    def look(self, seen: SiteLook) -> None:
+    def look(self, seen: SiteObservation) -> None:
         """A quarter hour more of the covered hour."""
         one = self._open
         if one is None or seen.at_utc <= one.start_utc:
@@ -140,7 +140,7 @@ class Promises:
         )
 
 
-class KeptHour(Model):
+class CoveredHour(Model):
     """First hour of a stored plan over scenarios: what it was promised not to cost, and what it cost by the meters."""
 
     plan_id: str
@@ -154,7 +154,7 @@ class KeptHour(Model):
         return self.paid > self.promised + _HAIR
 
 
-def kept_hours(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -> tuple[list[KeptHour], Breaches]:
+def covered_hours(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -> tuple[list[CoveredHour], Breaches]:
     """Promised hours of the stored plans of the last days, by the meters at the grid, and how often they were broken.
 
     Hours that another plan took over in, or that are not read whole, are left out. A stored promise learns nothing of
@@ -164,7 +164,7 @@ def kept_hours(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -
     meters = [meter.meter_id for meter in at_the_grid(site)]
     frame = lake.current(site.site_id, start_utc=now_utc - LOOKED_BACK, end_utc=now_utc, meters=meters)
     bought, sold = ([power_kw(frame, site, meter, way) for meter in meters] for way in ("import", "export"))
-    kept, found = Promises(), list[KeptHour]()
+    kept, found = Promises(), list[CoveredHour]()
     for one, after in zip_longest(stored, stored[1:]):
         made = one.promised
         if made is None or (after is not None and after.start_utc < one.start_utc + _HOUR):
@@ -177,7 +177,7 @@ def kept_hours(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -
             export_kw = sum(known.get(at, np.nan) for known in sold if known)
             paid += STEP_H * (import_kw * buy - export_kw * sell)
         if np.isfinite(paid):
-            found.append(KeptHour(plan_id=one.plan_id, start_utc=one.start_utc, promised=made.cost, paid=paid))
+            found.append(CoveredHour(plan_id=one.plan_id, start_utc=one.start_utc, promised=made.cost, paid=paid))
             kept.level = made.level
     kept.hours, kept.passed = len(found), sum(each.is_passed for each in found)
     return found, kept.breaches
@@ -188,7 +188,7 @@ class _StoredPromise(NamedTuple):
 
     plan_id: str
     start_utc: datetime
-    promised: Promised | None
+    promised: CostBound | None
 
 
 def _stored_promise(plans: PlanStore, plan_id: str) -> _StoredPromise:
@@ -203,9 +203,9 @@ def _stored_promise(plans: PlanStore, plan_id: str) -> _StoredPromise:
     return plans.cache.once("promises", plan_id, read)
 
 
-def how_kept(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -> str:
+def coverage_sentence(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -> str:
     """The same in a sentence; where nobody can tell, why: a good plan is none the worse for it."""
     try:
-        return kept_hours(site, lake, plans, now_utc=now_utc)[1].sentence
+        return covered_hours(site, lake, plans, now_utc=now_utc)[1].sentence
     except WorldFault as fault:
         return f"how earlier plans kept theirs is not known: {fault}"

@@ -35,7 +35,7 @@ from controls.planning.triggers import (
     first_due,
     off_the_plan,
 )
-from data_quality.contracts.control.closed_loop import Outlook, SetPoints, SiteLook
+from data_quality.contracts.control.closed_loop import Outlook, SetPoints, SiteObservation
 from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -107,7 +107,7 @@ class Planner:
         self._thermostats = Ruled(self.site, self.learnt)
         self._assets = device_assets(self.site)
 
-    def decide(self, seen: SiteLook, outlook: Callable[[int], Outlook]) -> SetPoints:
+    def decide(self, seen: SiteObservation, outlook: Callable[[int], Outlook]) -> SetPoints:
         """Set-points of the next quarter hour: of the plan, anew where there is a reason; else of thermostats."""
         for finding in [*self.rooms.findings(), *self._odd(seen)]:
             self._note(finding)
@@ -139,7 +139,7 @@ class Planner:
         relays, self._owed_kw[name] = whole_relays(device, column[device.power_column], self._owed_kw.get(name, 0.0))
         return relays
 
-    def _plan(self, seen: SiteLook, forecast: Outlook) -> None:
+    def _plan(self, seen: SiteObservation, forecast: Outlook) -> None:
         now = Present(self.site, seen, forecast, self.learnt, self.rooms)
         self._tried_utc = seen.at_utc
         if seen.at_utc - forecast.start_utc > MAX_FORECAST_AGE or now.quarters < _LEAST_H * PER_HOUR:
@@ -168,7 +168,7 @@ class Planner:
         if uncertain.uncertain:
             self.promises.make(uncertain, found.series)
 
-    def _triggers(self, seen: SiteLook, forecast: Outlook) -> Iterator[Trigger]:
+    def _triggers(self, seen: SiteObservation, forecast: Outlook) -> Iterator[Trigger]:
         held = self.held
         if held is None:
             yield Trigger("no plan", after=MAX_AGE)
@@ -184,7 +184,7 @@ class Planner:
         counted = [] if before is None else [self._counted(held, one, before, seen) for one in held.case.devices]
         yield from off_the_plan(counted, state_tolerance=2 * STATE_TOLERANCE, after=OFF_PLAN_INTERVAL)
 
-    def _away(self, seen: SiteLook) -> frozenset[str]:
+    def _away(self, seen: SiteObservation) -> frozenset[str]:
         """Devices that are taken away (cars) and absent now; a silent thermometer does not count."""
         return frozenset(
             asset.asset_id
@@ -192,7 +192,7 @@ class Planner:
             if kind.is_taken_away and seen.states.get(asset.asset_id) is None
         )
 
-    def _counted(self, held: Rolling, one: Device, before: int, seen: SiteLook) -> Counted:
+    def _counted(self, held: Rolling, one: Device, before: int, seen: SiteObservation) -> Counted:
         """A device over the last quarter hour. Of a room its relay tells of a hand; its warmth is watched elsewhere."""
         name, column = one.device_id, held.column(one, before)
         drawn_kw, sun_kw, by_hand = seen.drawn_kw.get(name), None, False
@@ -209,7 +209,7 @@ class Planner:
             by_hand=by_hand,
         )
 
-    def _odd(self, seen: SiteLook) -> list[Finding]:
+    def _odd(self, seen: SiteObservation) -> list[Finding]:
         """Devices that are not those of the site file: they hold or draw more than they are said to be able to."""
         found = []
         for asset, kind in self._assets:

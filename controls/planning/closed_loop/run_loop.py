@@ -18,7 +18,7 @@ from controls.planning.closed_loop.promise import Breaches
 from controls.planning.closed_loop.rolling_plan import Planner, Solver, solved_within
 from controls.planning.plan_inputs import STEP
 from controls.planning.surroundings import walls_of
-from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, SetPoints, SiteLook
+from data_quality.contracts.control.closed_loop import ClosedSite, Outlook, SetPoints, SiteAccount, SiteObservation
 from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -56,7 +56,7 @@ class LoopRun(Model):
     seed: int
     start_utc: datetime
     hours: int
-    lived: Lived
+    lived: SiteAccount
     self_consumption: float | None
     days: tuple[float, ...]
     plans: int = 0
@@ -92,7 +92,7 @@ def run_policy(
     if policy in PLANNED:
         loop.identify(identify)
     closed.open_account()
-    decide: Callable[[SiteLook, Callable[[int], Outlook]], SetPoints]
+    decide: Callable[[SiteObservation, Callable[[int], Outlook]], SetPoints]
     planner = None
     if policy in PLANNED:
         planner = Planner(loop.site, loop.learnt, loop.rooms, risk if policy == "stochastic" else None, solver)
@@ -139,7 +139,7 @@ class _Loop:
 
     site: Site
     closed: ClosedSite
-    looks: list[SiteLook] = field(default_factory=list)
+    looks: list[SiteObservation] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     identified: int = 0
 
@@ -233,7 +233,7 @@ def _walls_left_out(site_id: str, rooms: Sequence[str]) -> Finding:
     return Finding(code="walls_left_out", scope=site_id, message=sentence, facts={"rooms": ", ".join(rooms)})
 
 
-def _watch(rooms: WatchedRooms, before: SiteLook, now: SiteLook) -> None:
+def _watch(rooms: WatchedRooms, before: SiteObservation, now: SiteObservation) -> None:
     weather = (before.outdoor_degc + now.outdoor_degc) / 2, (before.ghi_w_per_m2 + now.ghi_w_per_m2) / 2
     drawn = np.array([now.drawn_kw.get(name, 0.0) for name in rooms.names])
     rooms.look([now.states.get(name) for name in rooms.names], drawn, weather, STEP_H)
@@ -243,7 +243,7 @@ def _watch(rooms: WatchedRooms, before: SiteLook, now: SiteLook) -> None:
 _RESAMPLED, _SURE = 2000, 0.9
 
 
-class Between(Model):
+class ConfidenceInterval(Model):
     """90 % confidence interval of the mean."""
 
     low: float
@@ -265,7 +265,7 @@ class PolicyLine(Model):
     self_consumption: float | None
     saved_share: float | None
     seeds: int
-    interval: dict[str, Between]
+    interval: dict[str, ConfidenceInterval]
 
 
 def side_by_side(runs: Sequence[LoopRun]) -> tuple[PolicyLine, ...]:
@@ -293,8 +293,8 @@ def _line(name: str, runs: Sequence[LoopRun], plain: dict[int, float]) -> Policy
     return PolicyLine.model_validate({"name": name, "seeds": len(runs), "interval": between, **means})
 
 
-def _between(values: Sequence[float]) -> Between:
+def _between(values: Sequence[float]) -> ConfidenceInterval:
     # The same draws for all figures: whoever runs it again reads the same interval.
     drawn = np.random.default_rng(0).integers(0, len(values), (_RESAMPLED, len(values)))
     low, high = np.quantile(np.array(values)[drawn].mean(axis=1), [(1 - _SURE) / 2, (1 + _SURE) / 2]).tolist()
-    return Between(low=low, high=high)
+    return ConfidenceInterval(low=low, high=high)

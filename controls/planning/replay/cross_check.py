@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from assets.stores.ledgers.job_outcomes import TO_MEND, JobOutcome, record_outcomes, take_back
+from assets.stores.ledgers.job_outcomes import TO_MEND, JobOutcome, record_outcomes, withdraw_obstacle
 from assets.stores.transactions import Store
 from controls.optimiser.backends.program import Arrays, Outcome, Program
-from controls.optimiser.backends.solve_pulp import solved_by_cbc, written_apart
+from controls.optimiser.backends.solve_pulp import rewritten_problem, solved_by_cbc
 from controls.optimiser.case import case_of
 from controls.optimiser.lp_build import build_problem
 from controls.optimiser.objective import bound_of, goal_weights, goals_of
@@ -69,7 +69,7 @@ def keep_cross_check(store: Store, checked: CrossCheck, clock: Clock) -> None:
     Raises Unreachable.
     """
     if checked.is_passed or checked.finding is None:
-        take_back(store, JOB, checked.site_id, clock)
+        withdraw_obstacle(store, JOB, checked.site_id, clock)
         return
     mend = f"meterloom plan --site {checked.site_id} makes it again, and the next day checks that"
     if checked.finding.code == "plan_not_checked":
@@ -138,7 +138,7 @@ def _bounded(arrays: Arrays, time_limit_s: float) -> Outcome:
 
 
 def _by_cbc(arrays: Arrays, time_limit_s: float) -> Outcome:
-    return solved_by_cbc(*written_apart(arrays), arrays, gap=GAP, time_limit_s=time_limit_s)
+    return solved_by_cbc(*rewritten_problem(arrays), arrays, gap=GAP, time_limit_s=time_limit_s)
 
 
 def _costs(program: Program, outcome: Outcome) -> dict[str, float]:

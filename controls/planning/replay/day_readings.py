@@ -14,9 +14,9 @@ from assets.stores.ledgers.plans import PlanStore, StoredContent
 from controls.ledger.rows import LedgerRow
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.connection import connection_kw
-from controls.optimiser.devices.device import Device, Given
+from controls.optimiser.devices.device import AssetState, Device
 from controls.optimiser.devices.kinds import device_assets, devices_of
-from controls.planning.desk import HORIZON, forecast_targets, prices_between
+from controls.planning.context import HORIZON, forecast_targets, prices_between
 from controls.planning.plan_inputs import STEP
 from controls.planning.replay.day_scenario import By, Readings
 from controls.planning.tariff_terms import Offer, in_force, so_far_reader, tariff_findings, tariff_offer
@@ -119,7 +119,7 @@ def _own_share(asset: Asset, site: Site, meter_kw: By) -> By:
     """One system's part of what its meter shows, as a plan shares its forecast."""
     siblings = [one for one in site.assets if (one.kind, one.meter) == (asset.kind, asset.meter)]
     kind = next(kind for one, kind in device_assets(site) if one == asset)
-    given = Given(site_id=site.site_id, forecast_kw=tuple(meter_kw.values()), siblings=tuple(siblings))
+    given = AssetState(site_id=site.site_id, forecast_kw=tuple(meter_kw.values()), siblings=tuple(siblings))
     device = kind.from_asset(asset, given)
     shared = -device.drawn_kw(dict.fromkeys(device.columns, 0.0))
     return dict(zip(meter_kw, shared.tolist(), strict=True))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase, without_control
 from controls.optimiser.devices.device import MONEY, Device, Numbers, numbers
-from controls.optimiser.objective import measures_wanted
+from controls.optimiser.objective import active_measures
 from controls.optimiser.solution import Series, Solution, costs_of
 from controls.optimiser.solve import solve
 from controls.planning.replay.day_scenario import DayScenario
@@ -246,7 +246,7 @@ def _by_preset(judged: Judged, preset: Preset) -> PolicyRun | Finding:
             objective = Objective.model_validate({**case.objective.model_dump(), "preset": preset})
         except ValidationError as error:
             return Finding(code="no_objective", message=sentence_of(error.errors()[0]))
-        if "carbon" in measures_wanted(objective) and case.carbon_kgco2e_per_kwh is None:
+        if "carbon" in active_measures(objective) and case.carbon_kgco2e_per_kwh is None:
             return Finding(code="no_objective", message="the plans of the day do not know the carbon of a kWh")
         return case.model_copy(update={"objective": objective})
 

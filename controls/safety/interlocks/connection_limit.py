@@ -56,8 +56,8 @@ def import_ceiling_kw(live: Live, limits: DeviceLimits, own_most_kw: float | Non
     if limits.dso_failsafe_kw is not None:
         # Word that says "no limit" is word too; it must be as young as one that names a figure.
         dso_kw = live.dso_limit_kw
-        is_told = _is_heard(live, limits) and (dso_kw is None or is_known(dso_kw))
-        known.append(dso_kw if is_told else limits.dso_failsafe_kw)
+        has_signal = _is_heard(live, limits) and (dso_kw is None or is_known(dso_kw))
+        known.append(dso_kw if has_signal else limits.dso_failsafe_kw)
     return _lowest(known)
 
 

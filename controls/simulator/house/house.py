@@ -20,7 +20,7 @@ from controls.simulator.house.truth import MINUTE_H, Truth, heat_step, truth_of
 from controls.simulator.physics.hot_water import TankState
 from controls.simulator.physics.noise import Series
 from controls.simulator.physics.stores import BatteryCells, ParkedCar, WaterTank
-from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, SetPoints, SiteLook
+from data_quality.contracts.control.closed_loop import ClosedSite, Outlook, SetPoints, SiteAccount, SiteObservation
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 
@@ -130,7 +130,7 @@ class House:
         self._others_day = -1, dict[str, OtherDevice]()
         self.open_account()
 
-    def look(self) -> SiteLook:
+    def look(self) -> SiteObservation:
         """Present readings of its instruments; mean powers since the last look."""
         day, at = self._today()
         if self._elapsed_h > 0:
@@ -140,7 +140,7 @@ class House:
         names = [*own.rooms, own.battery_id, own.charger_id, own.tank_id, own.pv_id, *self._others()]
         kw = {name: self._last.get(name, 0.0) for name in names}
         degc_noise, sun_noise = day.noise_outside[at // 15].tolist()
-        return SiteLook(
+        return SiteObservation(
             at_utc=self._now_utc,
             states=self._states(day, at),
             drawn_kw=kw,
@@ -168,7 +168,7 @@ class House:
             self._now_utc += timedelta(minutes=count)
             left -= count
 
-    def lived(self) -> Lived:
+    def lived(self) -> SiteAccount:
         """Results since the account was opened."""
         return self._account.lived(self._stored())
 
@@ -321,6 +321,8 @@ def closed_house(
     return House(site, start_utc=start_utc, seed=seed, prices=prices, faults=faults, foretold_by=service)
 
 
-def foreseen_house(site: Site, *, start_utc: datetime, seed: int, prices: pl.DataFrame | None = None) -> ClosedSite:
+def perfect_foresight_house(
+    site: Site, *, start_utc: datetime, seed: int, prices: pl.DataFrame | None = None
+) -> ClosedSite:
     """As closed_house of the same seed, minute for minute; one course is foretold, hourly means of the truth."""
     return House(site, start_utc=start_utc, seed=seed, prices=prices, faults=None, foretold_by=KnowingService)

@@ -7,7 +7,7 @@ import numpy as np
 
 from controls.simulator.house.truth import MINUTE_H
 from controls.simulator.physics.noise import Series
-from data_quality.contracts.control.closed_loop import Lived
+from data_quality.contracts.control.closed_loop import SiteAccount
 
 # A room is felt to miss its band from here on: half a kelvin, what a good thermostat lets it swing.
 FELT_K = 0.5
@@ -55,11 +55,11 @@ class Account:
         """Heating relays went on or off so many times."""
         self.sums["switched"] += float(count)
 
-    def lived(self, stored: Stored) -> Lived:
+    def lived(self, stored: Stored) -> SiteAccount:
         """Results of the account. stored: present amounts."""
         of = self.sums
         price = of["price_sum"] / max(of["minutes"], 1.0)
-        return Lived(
+        return SiteAccount(
             cost=of["cost"] - price * (stored.kwh - self.opened.kwh),
             kgco2e=self.kgco2e_per_kwh * of["import_kwh"],
             discomfort_kh=of["discomfort_kh"],

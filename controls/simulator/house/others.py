@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from controls.optimiser.devices.device import MONEY, Device, Given
+from controls.optimiser.devices.device import MONEY, AssetState, Device
 from controls.optimiser.devices.kinds import device_assets
 from controls.simulator.house.day import DAY_S, MINUTES, Day
 from controls.simulator.house.nominal import Nominal
@@ -36,7 +36,7 @@ def others_of(site: Site, nominal: Nominal, number: int, day: Day) -> dict[str, 
     Raises BadInput for figures that make no device.
     """
     known = {*nominal.rooms, nominal.battery_id, nominal.charger_id, nominal.tank_id, nominal.pv_id}
-    given = Given(
+    given = AssetState(
         site_id=site.site_id,
         start_utc=datetime.fromtimestamp(number * DAY_S, UTC),
         step_h=MINUTE_H,

@@ -33,15 +33,15 @@ def anchored(text: str, until: date) -> str:
     return f"{head}\n{moved}"
 
 
-def today_of(now_utc: datetime) -> date:
+def demo_day(now_utc: datetime) -> date:
     """The day that has begun at every demo site, so that the one before it is over everywhere."""
     return now_utc.astimezone(_LAST_ZONE).date()
 
 
 def check_until(until: date, now_utc: datetime) -> None:
     """Raises BadInput for an end of the data that is still to come, or before the calendars of the demo."""
-    if not _FIRST <= until <= today_of(now_utc):
+    if not _FIRST <= until <= demo_day(now_utc):
         raise BadInput(
-            f"the demo's data cannot end before {until}: expected a day from {_FIRST} to {today_of(now_utc)}",
+            f"the demo's data cannot end before {until}: expected a day from {_FIRST} to {demo_day(now_utc)}",
             reason="bad_period",
         )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from data_quality.contracts.billing.tariff import About, Tariff, TariffFile
+from data_quality.contracts.billing.tariff import Tariff, TariffFile, TariffSource
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.yaml_file import load_model
 
@@ -70,6 +70,6 @@ def _shipped(name: str) -> TariffFile:
     return load_model(LIBRARY / f"{name}.yaml", TariffFile)
 
 
-def shipped_about(path: Path) -> About | None:
+def shipped_source(path: Path) -> TariffSource | None:
     """Source of the shipped tariff of that name; None for a file of one's own."""
     return None if path.exists() or str(path) not in library_names() else _shipped(str(path)).about

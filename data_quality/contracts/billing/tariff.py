@@ -175,7 +175,7 @@ class Source(Model):
     read: str
 
 
-class About(Model):
+class TariffSource(Model):
     """A shipped tariff's structure, where it holds, and the publications behind it. lacks: what is not stated of it."""
 
     title: str
@@ -189,5 +189,5 @@ class TariffFile(Model):
     """A file with several dated tariffs of one supply: a bill over a change of price is split by date."""
 
     language: Literal[1] = 1
-    about: About | None = None
+    about: TariffSource | None = None
     tariffs: tuple[Tariff, ...] = Field(min_length=1)

@@ -16,7 +16,7 @@ from data_quality.contracts.model import Model
 SetPoints = Mapping[str, Mapping[str, float]]
 
 
-class SiteLook(Model):
+class SiteObservation(Model):
     """A look at the site. Powers are means since the last look, kW, by asset id; taken positive, given negative.
 
     states: as each device says of itself (kWh, degC); None: the sensor says nothing, or no car is there. load_kw: what
@@ -49,7 +49,7 @@ class Outlook(Model):
     load_kw: tuple[float, ...] | None = None
 
 
-class Lived(Model):
+class SiteAccount(Model):
     """Account of a span, as an auditor who may look inside the site would put it down.
 
     cost: paid less earned, in the site's currency, with what was left in each store valued against what was there.
@@ -75,7 +75,7 @@ class Lived(Model):
 class ClosedSite(Protocol):
     """A site that advances only on request."""
 
-    def look(self) -> SiteLook:
+    def look(self) -> SiteObservation:
         """Readings of its instruments now."""
 
     def outlook(self, hours: int) -> Outlook:
@@ -84,7 +84,7 @@ class ClosedSite(Protocol):
     def act(self, set_points: SetPoints, minutes: int) -> None:
         """Advance so many minutes with these set-points; a device without a set-point does as it does alone."""
 
-    def lived(self) -> Lived:
+    def lived(self) -> SiteAccount:
         """Account of all since it was opened."""
 
     def open_account(self) -> None:

@@ -157,7 +157,7 @@ class Disaggregation(Model):
     findings: tuple[Finding, ...]
 
 
-class KeptClass(Model):
+class StoredClass(Model):
     """A class's intervals in little room. wh: whole Wh, null as in ClassInterval; on: 1, 0, or - where null."""
 
     name: str
@@ -178,7 +178,7 @@ class StoredDisaggregation(Model):
     train: str
     step_minutes: int
     found: Disaggregation
-    kept: tuple[KeptClass, ...]
+    kept: tuple[StoredClass, ...]
     is_synthetic: bool
     model: str = ""
     recorded_at_utc: datetime | None = None

@@ -64,7 +64,7 @@ class Figure(Model):
     trace: Trace
 
 
-class Left(NamedTuple):
+class BandExclusion(NamedTuple):
     """Something that a band does not hold: its code, and whose it is."""
 
     code: str
@@ -82,7 +82,7 @@ class Band(NamedTuple):
     half: float | None
     coverage: float
     shares: Mapping[str, float]
-    left_out: tuple[Left, ...]
+    left_out: tuple[BandExclusion, ...]
 
 
 def figure_id(*, report: str, revision: str, path: str, scope: str, start: date, end: date) -> str:

@@ -16,7 +16,7 @@ NoticeKind = Literal["finding", "order", "workflow"]
 NoticeState = Literal["queued", "retrying", "sent", "dead", "obsolete"]
 
 
-class Way(Model):
+class Contact(Model):
     """A channel to a person. address: of mail, a URL of a webhook, a topic of push and MQTT, a folder's name.
     from_severity: what is less severe is not sent; sources: of findings; none named: all.
     """
@@ -43,7 +43,7 @@ class QuietHours(Model):
 class NoticeChoices(Model):
     """A person's channels, quiet hours and limit. per_hour: letters; more go into one digest after the hour."""
 
-    ways: tuple[Way, ...] = ()
+    ways: tuple[Contact, ...] = ()
     quiet: QuietHours | None = None
     per_hour: int = Field(default=20, ge=1, le=1000)
     locale: str = "en"

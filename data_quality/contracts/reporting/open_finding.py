@@ -80,7 +80,7 @@ class FindingEvent(Model):
     recorded_at_utc: datetime
 
 
-def standing(
+def state_after(
     events: list[FindingEvent], *, at_utc: datetime | None, now_utc: datetime
 ) -> tuple[FindingState, FindingEvent | None]:
     """State of a finding after these events, the oldest first, and the event that it rests on.

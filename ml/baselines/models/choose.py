@@ -30,7 +30,7 @@ from ml.baselines.models.forms import (
 )
 from ml.baselines.models.forms import column as column_of
 from ml.baselines.models.inference import solve_stack
-from ml.baselines.models.search import MIN_DAYS, MIN_DEGREE_DAYS, Best, Found, Mask, search_features
+from ml.baselines.models.search import MIN_DAYS, MIN_DEGREE_DAYS, BestModels, Mask, ModelSearch, search_features
 from ml.baselines.models.statistics import Vector
 from ml.baselines.usage_tables.usage_table import Usage
 
@@ -295,14 +295,14 @@ def _trials(block: Sequence[Pool], terms: tuple[str, ...], rules: Rules) -> list
     return trials
 
 
-def _best_shape(found: Found, place: int, pool: Pool, rules: Rules) -> dict[str, float]:
+def _best_shape(found: ModelSearch, place: int, pool: Pool, rules: Rules) -> dict[str, float]:
     """The criterion of each shape that the meter may have."""
     has_temperature = not bool(np.isnan(pool.temps[pool.weights > 0]).any())
     shapes = [shape for shape in rules.shapes if has_temperature or shape == "mean"]
     return {shape: _criterion(found, place, shape, rules.criterion) for shape in shapes}
 
 
-def _design(pool: Pool, found: Found, place: int, scores: Mapping[str, float], terms: tuple[str, ...]) -> Vector:
+def _design(pool: Pool, found: ModelSearch, place: int, scores: Mapping[str, float], terms: tuple[str, ...]) -> Vector:
     """The design of the best shape over all rows, 0 where nothing is known: those rows weigh nothing."""
     shape = min(scores, key=lambda each: scores[each])
     best, parts = found.shapes[shape], [np.ones(len(pool.y))]
@@ -335,7 +335,7 @@ def choose(pool: Pool, trials: Sequence[Trial]) -> Choice:
     return Choice(str(chosen["model"]), form, tuple(selection), taken.held_out[pool.weights > 0])
 
 
-def _criterion(found: Found, place: int, shape: str, criterion: str) -> float:
+def _criterion(found: ModelSearch, place: int, shape: str, criterion: str) -> float:
     """Lower is better: BIC, or minus the adjusted R²."""
     sse, n = float(found.shapes[shape].sse[place]), float(found.n[place])
     p = found.n_common + _SLOPES[shape]
@@ -351,7 +351,7 @@ def _criterion(found: Found, place: int, shape: str, criterion: str) -> float:
 
 
 def _record(
-    found: Found, place: int, shape: str, terms: tuple[str, ...], rules: Rules, score: float
+    found: ModelSearch, place: int, shape: str, terms: tuple[str, ...], rules: Rules, score: float
 ) -> dict[str, object]:
     best = found.shapes[shape]
     is_fit = bool(np.isfinite(best.sse[place]))
@@ -369,7 +369,7 @@ def _record(
     return record
 
 
-def _shape_terms(best: Best, shape: str, place: int, bases_degc: Vector) -> tuple[str, ...]:
+def _shape_terms(best: BestModels, shape: str, place: int, bases_degc: Vector) -> tuple[str, ...]:
     if shape in ("mean", "linear"):
         return (TEMPERATURE,) if shape == "linear" else ()
     terms = []

@@ -20,7 +20,7 @@ _MIN_SHARE = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
+class BestModels:
     """The best model of one shape for each meter: sse (inf where none qualifies), slopes, base temperatures, and how
     many of the grid were fitted and not taken for each reason.
 
@@ -37,12 +37,12 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ModelSearch:
     """All shapes for each meter: mean, linear, heating, cooling, both, one_point. syy: weighted squares about the
     mean; n: rows in use; n_common: columns before the slopes.
     """
 
-    shapes: dict[str, Best]
+    shapes: dict[str, BestModels]
     syy: Vector
     n: Vector
     n_common: int
@@ -58,7 +58,7 @@ def search_features(
     weights: Vector,
     qualified: tuple[Mask, Mask],
     needs_positive_intercept: bool = False,
-) -> Found:
+) -> ModelSearch:
     """Search all base temperatures, by degree days.
 
     y: (meters, n) kWh per day. heating, cooling: (n, K) or (meters, n, K); linear: (n,) or (meters, n). common: (n, c)
@@ -80,7 +80,7 @@ def search_features(
         "one_point": _one_point(sums, qualified),
     }
     centred = np.einsum("mn,mn->m", weights, (y - mean[:, None]) ** 2)
-    return Found(shapes=shapes, syy=centred, n=n, n_common=1 if common is None else 1 + common.shape[1])
+    return ModelSearch(shapes=shapes, syy=centred, n=n, n_common=1 if common is None else 1 + common.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,21 +159,21 @@ def _cross(heating: Vector, cooling: Vector, weights: Vector) -> Vector:
     return (weights @ columns).reshape(len(weights), heating.shape[1], cooling.shape[1])
 
 
-def _mean(sums: _Sums) -> Best:
+def _mean(sums: _Sums) -> BestModels:
     none = np.full(len(sums.syy), -1)
     zero = np.zeros(len(sums.syy))
-    return Best(np.maximum(sums.syy, 0.0), none, none, zero, zero, 1, {})
+    return BestModels(np.maximum(sums.syy, 0.0), none, none, zero, zero, 1, {})
 
 
-def _linear(sums: _Sums) -> Best:
+def _linear(sums: _Sums) -> BestModels:
     is_fit = sums.share_t > _MIN_SHARE
     slope = np.divide(sums.ty, sums.tt, out=np.zeros_like(sums.ty), where=is_fit)
     sse = np.where(is_fit, np.maximum(sums.syy - slope * sums.ty, 0.0), np.inf)
     none = np.full(len(sse), -1)
-    return Best(sse, none, none, slope, np.zeros_like(slope), 1, {"no_variation": (~is_fit).astype(np.int64)})
+    return BestModels(sse, none, none, slope, np.zeros_like(slope), 1, {"no_variation": (~is_fit).astype(np.int64)})
 
 
-def _single(sums: _Sums, side: int, qualified: Mask, level: Vector, needs_intercept: bool) -> Best:
+def _single(sums: _Sums, side: int, qualified: Mask, level: Vector, needs_intercept: bool) -> BestModels:
     kk, ky, share, shift = (
         (sums.hh, sums.hy, sums.share_h, sums.shift_h),
         (sums.cc, sums.cy, sums.share_c, sums.shift_c),
@@ -188,7 +188,7 @@ def _single(sums: _Sums, side: int, qualified: Mask, level: Vector, needs_interc
     none, zero = np.full(len(best), -1), np.zeros(len(best))
     places = (best, none) if side == 0 else (none, best)
     slopes = (slope[rows, best], zero) if side == 0 else (zero, slope[rows, best])
-    return Best(sse[rows, best], places[0], places[1], slopes[0], slopes[1], kk.shape[1], reasons)
+    return BestModels(sse[rows, best], places[0], places[1], slopes[0], slopes[1], kk.shape[1], reasons)
 
 
 def _two_slopes(hh: Vector, cc: Vector, hc: Vector, hy: Vector, cy: Vector) -> tuple[Vector, Vector, Mask]:
@@ -199,7 +199,7 @@ def _two_slopes(hh: Vector, cc: Vector, hc: Vector, hy: Vector, cy: Vector) -> t
     return (hy * cc - cy * hc) * scale, (cy * hh - hy * hc) * scale, is_fit
 
 
-def _pair(sums: _Sums, qualified: tuple[Mask, Mask], level: Vector, needs_intercept: bool) -> Best:
+def _pair(sums: _Sums, qualified: tuple[Mask, Mask], level: Vector, needs_intercept: bool) -> BestModels:
     m, count = sums.hy.shape
     # The heating base is never above the cooling base: a mild day would need both.
     h, c = np.triu_indices(count)
@@ -212,10 +212,10 @@ def _pair(sums: _Sums, qualified: tuple[Mask, Mask], level: Vector, needs_interc
     reasons, good = _verdicts(usable, is_positive, intercept > 0 if needs_intercept else None)
     sse = np.where(good, np.maximum(sums.syy[:, None] - slope_h * hy - slope_c * cy, 0.0), np.inf)
     best, rows = np.argmin(sse, axis=1), np.arange(m)
-    return Best(sse[rows, best], h[best], c[best], slope_h[rows, best], slope_c[rows, best], len(h), reasons)
+    return BestModels(sse[rows, best], h[best], c[best], slope_h[rows, best], slope_c[rows, best], len(h), reasons)
 
 
-def _one_point(sums: _Sums, qualified: tuple[Mask, Mask]) -> Best:
+def _one_point(sums: _Sums, qualified: tuple[Mask, Mask]) -> BestModels:
     """One change point, a slope on either side; one of them falls where the other rises, or stays flat."""
     m, count = sums.hy.shape
     diagonal = np.arange(count)
@@ -229,7 +229,7 @@ def _one_point(sums: _Sums, qualified: tuple[Mask, Mask]) -> Best:
     reasons, good = _verdicts(qualified[0] & qualified[1] & is_fit, is_rising | is_falling, None)
     sse = np.where(good, np.maximum(sums.syy[:, None] - slope_h * sums.hy - slope_c * sums.cy, 0.0), np.inf)
     best, rows = np.argmin(sse, axis=1), np.arange(m)
-    return Best(sse[rows, best], best, best, slope_h[rows, best], slope_c[rows, best], count, reasons)
+    return BestModels(sse[rows, best], best, best, slope_h[rows, best], slope_c[rows, best], count, reasons)
 
 
 def _verdicts(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml.features.feature import WEEK_DAYS, Feature, Known, Rows
+from ml.features.feature import WEEK_DAYS, Availability, Feature, Rows
 from ml.features.series import Vector
 
 _YEAR_DAYS = 365.25
@@ -39,7 +39,7 @@ _OF = {
     "is_school_holiday": "0 or 1",
     "is_summer_time": "0 or 1",
 }
-FEATURES = tuple(Feature(name, unit, Known.ALWAYS, "calendar of the site") for name, unit in _OF.items())
+FEATURES = tuple(Feature(name, unit, Availability.ALWAYS, "calendar of the site") for name, unit in _OF.items())
 
 
 def columns(rows: Rows) -> dict[str, Vector]:

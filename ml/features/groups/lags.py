@@ -5,7 +5,7 @@ A day is like another where both are workdays, Saturdays, or Sundays and holiday
 
 import numpy as np
 
-from ml.features.feature import WEEK_DAYS, Feature, Known, Rows, mean_of_known
+from ml.features.feature import WEEK_DAYS, Availability, Feature, Rows, mean_of_known
 from ml.features.series import Index, Vector
 
 # Days back from the newest known same hour, and whole days back from the step itself.
@@ -29,8 +29,8 @@ _SERIES = (
 )
 _SHARES = ("year_before_same_hour_share", "year_before_day_share", "year_before_week_ahead_share", "trend_7_to_28_days")
 FEATURES = (
-    *(Feature(name, "series", Known.PAST, "the series") for name in _SERIES),
-    *(Feature(name, "1", Known.PAST, "the series") for name in _SHARES),
+    *(Feature(name, "series", Availability.PAST, "the series") for name in _SERIES),
+    *(Feature(name, "1", Availability.PAST, "the series") for name in _SHARES),
 )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml.features.feature import Feature, Known, Rows
+from ml.features.feature import Availability, Feature, Rows
 from ml.features.series import Index, Vector
 from ml.features.sun import Sky, index_of_clouds, sky_over
 
@@ -16,9 +16,9 @@ _ALWAYS = {
 }
 _PAST = {"clear_sky_index_last_day": 1, "clear_sky_index_last_week": 7}
 FEATURES = (
-    *(Feature(name, unit, Known.ALWAYS, "sun over the site") for name, unit in _ALWAYS.items()),
-    Feature("clear_sky_index", "0 to 1.2", Known.AS_ISSUED, "weather and sun"),
-    *(Feature(name, "0 to 1.2", Known.PAST, "weather and sun") for name in _PAST),
+    *(Feature(name, unit, Availability.ALWAYS, "sun over the site") for name, unit in _ALWAYS.items()),
+    Feature("clear_sky_index", "0 to 1.2", Availability.AS_ISSUED, "weather and sun"),
+    *(Feature(name, "0 to 1.2", Availability.PAST, "weather and sun") for name in _PAST),
 )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data_quality.contracts.control.weather_issue import WEATHER_UNITS
-from ml.features.feature import WEEK_DAYS, Feature, Known, Rows, mean_of_known
+from ml.features.feature import WEEK_DAYS, Availability, Feature, Rows, mean_of_known
 from ml.features.series import Index, Vector
 
 _MEANS_H = (6, 24, 72, 168)
@@ -22,12 +22,12 @@ _DEGREES = (
 )
 _PAST = ("temperature_newest_degc", "temperature_mean_1_day_before_degc")
 FEATURES = (
-    *(Feature(name, unit, Known.AS_ISSUED, "weather") for name, unit in WEATHER_UNITS.items()),
-    *(Feature(name, "degC", Known.AS_ISSUED, "weather") for name in _DEGREES),
-    *(Feature(f"day_mean_{name}", WEATHER_UNITS[name], Known.AS_ISSUED, "weather") for name in _BY_DAY),
-    Feature("ghi_change_newest_w_per_m2", "W/m2", Known.AS_ISSUED, "weather"),
+    *(Feature(name, unit, Availability.AS_ISSUED, "weather") for name, unit in WEATHER_UNITS.items()),
+    *(Feature(name, "degC", Availability.AS_ISSUED, "weather") for name in _DEGREES),
+    *(Feature(f"day_mean_{name}", WEATHER_UNITS[name], Availability.AS_ISSUED, "weather") for name in _BY_DAY),
+    Feature("ghi_change_newest_w_per_m2", "W/m2", Availability.AS_ISSUED, "weather"),
     # Without a forecast, what was measured before the issue still says how warm it is.
-    *(Feature(name, "degC", Known.PAST, "weather") for name in _PAST),
+    *(Feature(name, "degC", Availability.PAST, "weather") for name in _PAST),
 )
 
 

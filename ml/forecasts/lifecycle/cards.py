@@ -17,7 +17,7 @@ from ml.features.matrix import FEATURES
 from ml.features.series import DAY
 from ml.forecasts.backtest import SEASONS, Forecasts, by_lead, by_season, local_date
 from ml.forecasts.forecast_model import Forecaster, Weighs
-from ml.forecasts.lifecycle.moved_words import shown_unit, topic_of
+from ml.forecasts.lifecycle.change_sentences import shown_unit, topic_of
 from ml.forecasts.lifecycle.trial import FLOOR, Trial, first_day
 from ml.forecasts.uncertainty.course_scores import CourseScores
 from ml.forecasts.uncertainty.score_bands import Band, score_bands

@@ -13,7 +13,7 @@ from ml.forecasts.lifecycle.promotion import Decision
 from ml.tracking import CHALLENGER, CHAMPION, LoggedModel, MlflowTracker
 
 
-def wanted_version(tracker: MlflowTracker, name: str, version: int | None) -> LoggedModel:
+def registered_version(tracker: MlflowTracker, name: str, version: int | None) -> LoggedModel:
     """That version of a registered forecast model, the newest if None. Raises BadInput naming what there is."""
     found = tracker.versions(name)
     chosen = [each for each in found if version in (None, each.version)]
@@ -64,7 +64,7 @@ def former_leader(tracker: MlflowTracker, decisions: Iterable[Mapping[str, Any]]
     return _logged(tracker, before[-1])
 
 
-def lead_by_hand(
+def lead_manually(
     tracker: MlflowTracker,
     store: ForecastStore,
     logged: LoggedModel,
@@ -111,4 +111,4 @@ def lead_by_hand(
 
 def _logged(tracker: MlflowTracker, model: str) -> LoggedModel:
     name, _, version = model.rpartition("@")
-    return wanted_version(tracker, name, int(version))
+    return registered_version(tracker, name, int(version))

@@ -11,8 +11,8 @@ from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 from ml.features.sun import MOST_INDEX, Array
 from ml.forecasts.forecast_model import LEVELS, Contributions, Outdated, Quantiles, TooShort
-from ml.forecasts.models.pv_look import RECENT_DAYS, Look, kw_per_unit, look
-from ml.forecasts.models.pv_plant import Plant, PlantGiven, fit_plant
+from ml.forecasts.models.pv_plant import Plant, StatedPlant, fit_plant
+from ml.forecasts.models.pv_window import RECENT_DAYS, PvWindow, kw_per_unit, look
 
 MODEL_FILE, VERSION = "model.json", 1
 # Errors of an overcast, a broken and a clear sky differ by far more than those of two hours of the day.
@@ -53,7 +53,7 @@ class Habit:
         return np.clip(self.usual + shift, 0.0, MOST_INDEX)
 
 
-def expected(seen: Look, plant: Plant, habit: Habit) -> Expected:
+def expected(seen: PvWindow, plant: Plant, habit: Habit) -> Expected:
     """Clouds as the weather tells them; where it tells none, as they usually go on after the last days."""
     clear = seen.clear_kw(plant.array)
     recent = _or(seen.recent_index(clear, RECENT_DAYS), habit.usual)
@@ -128,7 +128,7 @@ class PvModel:
     spread: SkySpread
     labels: dict[str, str]
 
-    def issue(self, seen: Look, p50_kw: Vector, clear_kw: Vector) -> Quantiles:
+    def issue(self, seen: PvWindow, p50_kw: Vector, clear_kw: Vector) -> Quantiles:
         """Quantiles of the last origin's steps in the series' unit: 0 at night, within 0 and the inverter's limit."""
         ahead = seen.ahead
         array, is_day = self.plant.array, seen.sky.is_day[ahead]
@@ -138,7 +138,7 @@ class PvModel:
         low, high, *ends = (np.where(is_day, np.clip(each, 0.0, array.limit_kw), 0.0) / unit for each in bounds)
         return Quantiles(low, np.where(is_day, middle, 0.0) / unit, high, *ends)
 
-    def taken_apart(self, seen: Look, known: Expected, parts_kw: Mapping[str, Vector]) -> Contributions:
+    def taken_apart(self, seen: PvWindow, known: Expected, parts_kw: Mapping[str, Vector]) -> Contributions:
         """Parts of P50 of the last origin's steps, beside what a usual sky would give."""
         per_unit = kw_per_unit(seen.case.series.unit, seen.case.series.step)
         by_day = np.where(seen.sky.is_day, 1.0 / per_unit, 0.0)[seen.ahead]
@@ -172,7 +172,7 @@ class PvModel:
 class Training:
     """Training data: the whole history as of each local midnight in turn, and its physics."""
 
-    seen: Look
+    seen: PvWindow
     plant: Plant
     habit: Habit
     expected: Expected
@@ -203,7 +203,7 @@ class Training:
         return PvModel(self.plant, self.habit, spread, self.labels)
 
 
-def training(given: PlantGiven, case: Case) -> Training:
+def training(given: StatedPlant, case: Case) -> Training:
     """Look at the history, fit the plant. Raises TooShort."""
     length, day = len(case.series.values), case.series.per_day
     midnights = case.civil.midnights
@@ -249,7 +249,7 @@ class _Floor:
         moved = self.middle(known) - self.model.habit.usual * known.clear_kw
         return self.model.taken_apart(seen, known, {self.rests_on: moved})
 
-    def _seen_and_expected(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected]:
+    def _seen_and_expected(self, case: Case, origin: int, horizon: int) -> tuple[PvWindow, Expected]:
         seen = look(case, first=origin - RECENT_DAYS * case.series.per_day, origins=np.array([origin]), horizon=horizon)
         return seen, expected(seen, self.model.plant, self.model.habit)
 
@@ -298,7 +298,7 @@ class ClearSkyPersistence(_Floor):
 class PvFloorFitter:
     """Fits the plant and measures the spread of one of the floors."""
 
-    def __init__(self, kind: type[_Floor], given: PlantGiven) -> None:
+    def __init__(self, kind: type[_Floor], given: StatedPlant) -> None:
         self.kind, self.given, self.algorithm = kind, given, kind.algorithm
 
     def fit(self, case: Case) -> _Floor:

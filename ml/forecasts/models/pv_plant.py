@@ -10,7 +10,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Asset, Site
 from ml.features.sun import Array, array_kw
 from ml.forecasts.forecast_model import TooShort
-from ml.forecasts.models.pv_look import Look, Mask
+from ml.forecasts.models.pv_window import Mask, PvWindow
 
 # A clear noon is needed, and some days to tell one: less says nothing about where an array looks.
 MIN_DAYS = 14
@@ -26,7 +26,7 @@ _WITHIN_DEG = {"tilt_deg": 90, "azimuth_deg": 360}
 _Scaled = Callable[[float, float], tuple[float, float]]
 
 
-class PlantGiven(BaseModel):
+class StatedPlant(BaseModel):
     """Arrays behind one meter by the site file; None: not given there, fitted to the history."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,7 +53,7 @@ class Plant:
         )
 
 
-def plant_given(site: Site, meter_id: str) -> PlantGiven | None:
+def stated_plant(site: Site, meter_id: str) -> StatedPlant | None:
     """Arrays by the site's assets of kind pv behind that meter; None where there is none, and so no PV to forecast.
 
     Several arrays count as one: their powers add up, a plane that they do not share is fitted. Raises BadInput for an
@@ -66,7 +66,7 @@ def plant_given(site: Site, meter_id: str) -> PlantGiven | None:
     known = [rating for rating in ratings if rating is not None]
     planes = {_plane_of(site, one) for one in arrays}
     tilt, azimuth = planes.pop() if len(planes) == 1 else (None, None)
-    return PlantGiven(tilt_deg=tilt, azimuth_deg=azimuth, peak_kw=sum(known) if len(known) == len(ratings) else None)
+    return StatedPlant(tilt_deg=tilt, azimuth_deg=azimuth, peak_kw=sum(known) if len(known) == len(ratings) else None)
 
 
 def _plane_of(site: Site, asset: Asset) -> tuple[float | None, float | None]:
@@ -83,7 +83,7 @@ def _plane_of(site: Site, asset: Asset) -> tuple[float | None, float | None]:
     return asset.numbers.get("tilt_deg"), None if azimuth is None else azimuth % 360.0
 
 
-def fit_plant(given: PlantGiven, seen: Look) -> Plant:
+def fit_plant(given: StatedPlant, seen: PvWindow) -> Plant:
     """The array whose power is nearest to the measured one, least squares over daylight.
 
     Where the weather tells no clouds, the clearest day of each ten is compared with a cloudless sky, each day by its
@@ -120,7 +120,7 @@ def fit_plant(given: PlantGiven, seen: Look) -> Plant:
     return Plant(array, tuple(name for name, value in figures.items() if value is None))
 
 
-def _plane(given: PlantGiven, scaled: _Scaled) -> tuple[float, float]:
+def _plane(given: StatedPlant, scaled: _Scaled) -> tuple[float, float]:
     """Tilt and azimuth of the least squared error: a coarse look all around, then ever smaller steps to all sides."""
     tilts = [given.tilt_deg] if given.tilt_deg is not None else [0.0, 15.0, 30.0, 45.0, 60.0, 90.0]
     azimuths = [given.azimuth_deg] if given.azimuth_deg is not None else [30.0 * n for n in range(12)]
@@ -136,7 +136,7 @@ def _plane(given: PlantGiven, scaled: _Scaled) -> tuple[float, float]:
     return best
 
 
-def _rows_to_fit(seen: Look) -> tuple[Mask, bool]:
+def _rows_to_fit(seen: PvWindow) -> tuple[Mask, bool]:
     """Daylight of some days, and whether clouds are known: then evenly of all, else the clearest of each ten."""
     per_day = seen.case.series.per_day
     known = seen.is_known

@@ -26,8 +26,8 @@ from ml.forecasts.models.pv_floors import (
     expected,
     training,
 )
-from ml.forecasts.models.pv_look import RECENT_DAYS, Look, look
-from ml.forecasts.models.pv_plant import Plant, PlantGiven, plant_given
+from ml.forecasts.models.pv_plant import Plant, StatedPlant, stated_plant
+from ml.forecasts.models.pv_window import RECENT_DAYS, PvWindow, look
 
 ALGORITHM, TREES_FILE = "pv_physics_residual", "trees.txt"
 # Forecasts of weather are hours early or late, and satellites see clouds next to the sun: what is near in time counts.
@@ -93,7 +93,7 @@ class PvPhysicsResidual:
         of_clouds = LAST_DAYS if NO_CLOUDS in self.labels else IRRADIANCE
         return self.model.taken_apart(seen, known, {of_clouds: clouds, "what physics misses": learnt_kw})
 
-    def _seen_and_expected(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected, Vector]:
+    def _seen_and_expected(self, case: Case, origin: int, horizon: int) -> tuple[PvWindow, Expected, Vector]:
         """Look and expectation, and the kW that the trees add."""
         day = case.series.per_day
         # The last seven days as they would have been forecast each day, for their bias; a week more for their history.
@@ -125,7 +125,7 @@ class PvPhysicsResidualFitter:
 
     algorithm = ALGORITHM
 
-    def __init__(self, given: PlantGiven) -> None:
+    def __init__(self, given: StatedPlant) -> None:
         self.given = given
 
     def fit(self, case: Case) -> PvPhysicsResidual:
@@ -158,7 +158,7 @@ class PvPhysicsResidualFitter:
         return PvPhysicsResidual(model, trees, names, document["belief"])
 
 
-def columns(seen: Look, known: Expected, plant: Plant, names: tuple[str, ...]) -> Vector:
+def columns(seen: PvWindow, known: Expected, plant: Plant, names: tuple[str, ...]) -> Vector:
     """Steps × names, without NaN."""
     index, step = known.index, seen.case.series.step
     found = {
@@ -178,7 +178,7 @@ def columns(seen: Look, known: Expected, plant: Plant, names: tuple[str, ...]) -
     return np.column_stack([found[name] for name in names])
 
 
-def corrected(seen: Look, middle_kw: Vector, known: Expected, plant: Plant) -> Vector:
+def corrected(seen: PvWindow, middle_kw: Vector, known: Expected, plant: Plant) -> Vector:
     """Every step's P50 corrected by the last seven days' errors: measured ≈ a · P50 + b · (cloudless power − P50).
 
     a and b by least squares over the daylight of those days, drawn to 1 and 0 (ridge) by _BELIEF_H hours of full power
@@ -238,7 +238,7 @@ def _shifted(values: Vector, hours: float, step: timedelta) -> Vector:
     return found
 
 
-def pv_fitters(given: PlantGiven) -> tuple[Fitter, ...]:
+def pv_fitters(given: StatedPlant) -> tuple[Fitter, ...]:
     """The learnt model and its two floors, for a plant of which the site file says so much."""
     return (
         PvPhysicsResidualFitter(given),
@@ -249,9 +249,9 @@ def pv_fitters(given: PlantGiven) -> tuple[Fitter, ...]:
 
 def pv_fitters_of(site: Site, meter_id: str) -> tuple[Fitter, ...]:
     """Fitters of a meter; none where no PV asset is behind it."""
-    given = plant_given(site, meter_id)
+    given = stated_plant(site, meter_id)
     return () if given is None else pv_fitters(given)
 
 
 # To read stored models with: their figures of the plant are in their files.
-PV_KINDS = pv_fitters(PlantGiven())
+PV_KINDS = pv_fitters(StatedPlant())

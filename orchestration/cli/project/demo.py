@@ -22,12 +22,12 @@ def demo(
 ) -> Answer:
     """Run the whole line: meter files, KPIs, baselines, forecasts, reports, a plan and a proven command."""
     call.doing("loading Dagster and the models")
-    from controls.simulator.worlds.anchor import check_until, today_of
+    from controls.simulator.worlds.anchor import check_until, demo_day
     from controls.simulator.worlds.tower_files import write_delivery
     from orchestration.demonstration.demo_job import make_demo_project, run_demo, simulate
 
     now_utc = call.clock.now_utc()
-    end = day_or_none(until, "--until") or today_of(now_utc)
+    end = day_or_none(until, "--until") or demo_day(now_utc)
     check_until(end, now_utc)
     if files_only:
         project = make_demo_project(out, until=end)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from data_quality.contracts.errors import BadInput
-from orchestration.notices.letter import Busy, Refused, Silent
+from orchestration.notices.letter import Busy, ReceiverUnreachable, Refused
 
 if TYPE_CHECKING:
     import httpx
@@ -54,7 +54,7 @@ def line(timeout_s: float) -> Iterator["httpx.Client"]:
 def post(
     client: "httpx.Client", url: str, body: bytes, headers: Mapping[str, str], *, address: str | None = None
 ) -> None:
-    """Post JSON. address: of the host, where it was asked for already. Raises Refused, Busy and Silent."""
+    """Post JSON. address: of the host, where it was asked for already. Raises Refused, Busy and ReceiverUnreachable."""
     import httpx
 
     target = httpx.URL(url)
@@ -68,7 +68,7 @@ def post(
             target, content=body, headers={"Content-Type": "application/json", **headers}, extensions=extensions
         )
     except httpx.TransportError as fault:
-        raise Silent(f"{type(fault).__name__}: {fault}") from fault
+        raise ReceiverUnreachable(f"{type(fault).__name__}: {fault}") from fault
     status = answer.status_code
     if 200 <= status < 300:
         return

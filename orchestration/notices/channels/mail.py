@@ -10,7 +10,7 @@ from email.utils import format_datetime
 
 from data_quality.contracts.settings import DeliverySettings
 from data_quality.contracts.time import Clock
-from orchestration.notices.letter import Letter, Refused, Send, Silent
+from orchestration.notices.letter import Letter, ReceiverUnreachable, Refused, Send
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def opened(settings: DeliverySettings, clock: Clock) -> Iterator[Send]:
             raise
         except (smtplib.SMTPServerDisconnected, OSError) as fault:
             session.clear()
-            raise Silent(f"{type(fault).__name__}: {fault}") from fault
+            raise ReceiverUnreachable(f"{type(fault).__name__}: {fault}") from fault
         if missed:
             # The others have it: another try would send it to them again.
             raise Refused(f"sent, but not to {', '.join(sorted(missed))}")
@@ -57,9 +57,11 @@ def _session(settings: DeliverySettings) -> smtplib.SMTP:
         if settings.smtp_username:
             server.login(settings.smtp_username, settings.smtp_password)
     except smtplib.SMTPAuthenticationError as fault:
-        raise Silent(f"the mail server takes no password of {settings.smtp_username}: {fault.smtp_code}") from fault
+        raise ReceiverUnreachable(
+            f"the mail server takes no password of {settings.smtp_username}: {fault.smtp_code}"
+        ) from fault
     except (OSError, smtplib.SMTPException) as fault:
-        raise Silent(f"{type(fault).__name__}: {fault}") from fault
+        raise ReceiverUnreachable(f"{type(fault).__name__}: {fault}") from fault
     return server
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from controls.gateways.capabilities import DeviceSilent
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
-from orchestration.notices.letter import Letter, Send, Silent
+from orchestration.notices.letter import Letter, ReceiverUnreachable, Send
 
 TOPIC = "meterloom/notices"
 
@@ -24,7 +24,7 @@ def opened(broker: BrokerAddress, timeout_s: float) -> Iterator[Send]:
                 lines.append(MqttLine(broker, client_id=name, subscriptions=(), timeout_s=timeout_s))
             lines[0].publish(f"{TOPIC}/{letter.address}", payload)
         except DeviceSilent as fault:
-            raise Silent(str(fault)) from fault
+            raise ReceiverUnreachable(str(fault)) from fault
 
     try:
         yield send

@@ -72,7 +72,7 @@ def _review(call: Call, version: BaselineVersion) -> tuple[Finding, ...]:
     if site is None or seu is None or fit.baseline_type is not BaselineType.ENB:
         return ()
     # Not the clock alone: the store may hold rows newer than it, after the clock was set back.
-    as_of_utc = call.as_known_utc
+    as_of_utc = call.as_of_or_now
     return UseRequest(site, seu, version, call.sources, as_of_utc).review()
 
 

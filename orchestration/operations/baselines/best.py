@@ -107,7 +107,7 @@ def use_named(call: Call, site: str | None, seu: str) -> tuple[Site, Seu]:
 def _use_of(call: Call, site: Site, seu: Seu, spans: "Sequence[Span]", report: "Span") -> "Usage":
     from ml.baselines.lifecycle.uses_task import usage_of_days
 
-    as_of_utc = call.as_known_utc
+    as_of_utc = call.as_of_or_now
     # One table from the first year to the end of the reporting period: a change of use lies between them too.
     period = Period(label="", start=min(start for start, _ in spans), end=report[1], time_zone=site.time_zone)
     return usage_of_days(call.sources.days(site, seu.seu_id, period, as_of_utc), site=site, seu=seu)
@@ -121,7 +121,7 @@ def _approved(
 
     rule = year_rule(site, seu, spans, report)
     found = YearRules(call.project.store).of(rule, as_of_utc=call.as_of_utc)
-    return None if found is None else record_data(found), standing_of_rule(rule, found)
+    return None if found is None else record_data(found), rule_findings_of(rule, found)
 
 
 def year_rule(site: Site, seu: Seu, spans: "Sequence[Span]", report: "Span") -> YearRule:
@@ -139,7 +139,7 @@ def record_data(found: YearRuleRecord) -> dict[str, Any]:
     return {"name": found.rule.rule, **found.model_dump(exclude={"rule"}), **found.rule.model_dump(exclude={"rule"})}
 
 
-def standing_of_rule(rule: YearRule, found: YearRuleRecord | None) -> list[Finding]:
+def rule_findings_of(rule: YearRule, found: YearRuleRecord | None) -> list[Finding]:
     """Findings where a period is judged by a rule that nobody approved before, or by another one."""
     if found is None:
         message = "Nobody approved a rule for this reporting period while it ran: its years are chosen afterwards."

@@ -22,7 +22,7 @@ from orchestration.operations.options import PeriodOption, SiteOption
 from reports.assess import TREND_YEARS, UseRequest, baselines_in_force, enb_of, use_asker
 from reports.datasets.base import use_item
 from reports.gates import refuse_future, refuse_without_readings
-from reports.recompute.claims import against_use, claim_of
+from reports.recompute.claims import claim_of, use_saving_blocker
 from reports.recompute.figure_sources import seu_of
 from reports.texts.locales import format_alike
 from reports.writer import significance, standing_of, words
@@ -43,7 +43,9 @@ def enpi(
     """Compare an SEU with its approved baseline: EnPI, deviation, signed status, review flags, alerts."""
     use_query, span = _ask(call, site, seu, period, baseline_version)
     known, use, result = use_query.site, use_query.seu, use_query.assess(span)
-    caveats = against_use(use_query.sources, known, use, use_query.version, end=span.end, as_of_utc=use_query.as_of_utc)
+    caveats = use_saving_blocker(
+        use_query.sources, known, use, use_query.version, end=span.end, as_of_utc=use_query.as_of_utc
+    )
     # The saving as far as it may be printed: none, and why, where the gate bars it.
     data = _dumped(result) | _dumped(claim_of(known, use, result, caveats))
     # Put ids that `trace` takes beside the numbers: of the span, and of the months that are whole in it.
@@ -78,7 +80,7 @@ def _ids(call: Call, use: UseRequest, spans: Sequence[Period], measures: Sequenc
     """Span -> measure -> id of the numbers of the use against its baseline; empty ids where nothing is kept."""
     ask, _ = use_asker(use, min(each.start for each in spans), max(each.end for each in spans))
     made = {each: {name: ask.measure("enpi", name, use_item(use.seu, each)) for name in measures} for each in spans}
-    ids = call.project.kept_ids(ask.book.figures(), call.clock)
+    ids = call.project.store_figures(ask.book.figures(), call.clock)
     return {each: {name: ids.of(figure) for name, figure in figures.items()} for each, figures in made.items()}
 
 
@@ -105,7 +107,7 @@ def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> tu
     project, known = call.project, call.project.site(site)
     use = seu_of(known, seu)
     # One instant for all that follows: readings, baselines and adjustments of one view.
-    as_of = call.as_known_utc
+    as_of = call.as_of_or_now
     if number is None:
         version = baselines_in_force(known, project.baselines, as_of_utc=as_of).get(use.seu_id)
     else:

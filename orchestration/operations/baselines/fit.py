@@ -64,7 +64,7 @@ def _write_training(call: Call, site: Site, seu: str | None, train: str) -> None
     from assets.sites.edit_site import rewritten
     from assets.sites.load_sites import load_site, site_file
     from data_quality.contracts.yaml_file import with_key
-    from orchestration.operations.signing import site_desk
+    from orchestration.operations.signing import edit_record
 
     start, end = dates_of(train, "--train")
     path = site_file(call.project.project.sites_dir, site.site_id, call.project.cache)
@@ -89,7 +89,7 @@ def _write_training(call: Call, site: Site, seu: str | None, train: str) -> None
         return text
 
     if missing:
-        with rewritten(path, load_site, trained, site_desk(call, site.site_id)):
+        with rewritten(path, load_site, trained, edit_record(call, site.site_id)):
             pass
 
 

@@ -112,7 +112,7 @@ def project(
     if chosen is None:
         return Answer(result, text=f"{text}\n  no baseline yet: fit one with --fit")
     # One instant for the saving and for the ids of its numbers.
-    as_of_utc = call.as_known_utc
+    as_of_utc = call.as_of_or_now
     found = project_savings(
         known, wanted, chosen, lake=call.project.lake, now_utc=call.as_of_utc or call.clock.now_utc(),
         as_of_utc=as_of_utc,
@@ -134,7 +134,7 @@ def _beside_group(
     call: Call, wanted: "MvProject", version: "BaselineVersion", saved: "ProjectSavings"
 ) -> tuple["ProjectSavings", dict[str, Any] | None, str]:
     """The saving with what its comparison group says of it, the corrected one (None: nothing is corrected), a line."""
-    from reports.recompute.group_again import corrected, weighed
+    from reports.recompute.group import corrected, weighed
 
     found = corrected(call.sources, wanted, version, saved, call.as_of_utc or call.clock.now_utc())
     after = weighed(saved, found)

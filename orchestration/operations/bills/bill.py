@@ -40,7 +40,7 @@ def prices_of(path: Path | None, tariffs: Sequence[Tariff], time_zone: str) -> d
     return found if names else {}
 
 
-def load_said(call: Call, path: Path, **how: Any) -> Load:
+def load_with_warnings(call: Call, path: Path, **how: Any) -> Load:
     """The load of a file, its warnings said. how: as `read_load` is asked. Raises BadInput."""
     file = read_load(path, **how)
     for warning in file.warnings:
@@ -209,9 +209,9 @@ def _load(
     mapping: Path | None,
     call: Call,
 ) -> Load:
-    used = load_said(call, path, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
+    used = load_with_warnings(call, path, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
     if generation is not None:
-        used = with_generation(used, load_said(call, generation, time_zone=time_zone))
+        used = with_generation(used, load_with_warnings(call, generation, time_zone=time_zone))
     return with_kvarh(used, read_reactive(reactive, time_zone=time_zone)) if reactive is not None else used
 
 

@@ -16,13 +16,13 @@ from data_quality.contracts.reporting.open_finding import FindingAct
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.operations.answer import Answer
-from orchestration.operations.bills.stored_bill import ADDED, books_of, standing_bill
+from orchestration.operations.bills.stored_bill import ADDED, audited_bill_json, books_of
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import ReasonOption, SiteOption
 from orchestration.operations.signing import actor
-from orchestration.views.open_findings import Look, bill_findings
+from orchestration.views.open_findings import FindingsQuery, bill_findings
 from orchestration.views.site_bills import site_bills, the_bill
-from reports.figures.bill_figures import BillState, StandingBill
+from reports.figures.bill_figures import AuditedBill, BillState
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
@@ -49,14 +49,16 @@ class Acting(NamedTuple):
     seen: str | None = None
 
 
-def act_on_bill(acting: Acting, bill_id: str, act: BillAct) -> StandingBill:
+def act_on_bill(acting: Acting, bill_id: str, act: BillAct) -> AuditedBill:
     """Write it down; the bill as it stands then. Raises BadInput where the bill has nothing to decide, for who may not,
     without reason, and where somebody acted since.
     """
     project, site, now_utc = acting.project, acting.site, acting.clock.now_utc()
     done, states = _ACTS[act]
     bill = the_bill(site_bills(project, site, now_utc=now_utc), bill_id)
-    finding = next((each for each in bill_findings(Look(project, site, now_utc)) if each.cause == bill.bill_id), None)
+    finding = next(
+        (each for each in bill_findings(FindingsQuery(project, site, now_utc)) if each.cause == bill.bill_id), None
+    )
     # A form of before the last act is told what was done since, or that it was this.
     is_late = acting.seen is not None and bool(bill.events) and acting.seen != stamp(bill.events[-1])
     if finding is None or (bill.state not in states and not is_late):
@@ -96,7 +98,7 @@ def _answer(call: Call, bill: str, act: BillAct, site: str, reason: str) -> Answ
     person = call.known_person()
     found = act_on_bill(Acting(call.project, call.project.site(site), person, reason, call.clock), bill, act)
     text = f"bill {found.name} {found.state.replace('_', ' ')}, by {person.name}: {found.events[-1].reason}"
-    return Answer({"site_id": site, "bills": [standing_bill(found)], "events": list(found.events)}, text=text)
+    return Answer({"site_id": site, "bills": [audited_bill_json(found)], "events": list(found.events)}, text=text)
 
 
 # What a person may put right: fields of the bill, of a line and of a register.
@@ -139,7 +141,7 @@ def bill_confirm(
     audit_bills([(bill_id, counted)], books, call.project.lake, known, clock=call.clock)
     stands = the_bill(site_bills(call.project, known, now_utc=call.clock.now_utc()), bill_id)
     changed = counted.scan.changed if counted.scan else ()
-    row = {**standing_bill(stands), "path": counted.file, "is_new": True, "changed": changed}
+    row = {**audited_bill_json(stands), "path": counted.file, "is_new": True, "changed": changed}
     text = f"bill {stands.name} is confirmed by {who.person.name}" + (
         f"; put right: {', '.join(changed)}" * bool(changed)
     )

@@ -45,12 +45,12 @@ HELD = Table(
 @operation("tariff held", takes=READS, example="--site tower")
 def held(call: Call, site: SiteOption) -> Answer:
     """List the tariffs that a site's file holds, and the accounts that people put on one of them for some dates."""
-    found = held_tariffs(call.project, site, call.as_of_utc)
+    found = tariffs_in_site_file(call.project, site, call.as_of_utc)
     lines = [f"{put.account}: {put.tariff_id} from {put.valid_from} to {put.valid_to}" for put in found["overrides"]]
     return Answer(found, HELD, "\n".join(lines))
 
 
-def held_tariffs(project: OpenProject, site_id: str, as_of_utc: datetime | None = None) -> dict[str, Any]:
+def tariffs_in_site_file(project: OpenProject, site_id: str, as_of_utc: datetime | None = None) -> dict[str, Any]:
     """Tariffs of a site's file and its accounts' overrides, as the answer of `tariff held`."""
     known = project.site(site_id)
     rows = [each.model_dump(mode="json") | {"currency": each.currency or known.currency} for each in known.tariffs]
@@ -144,7 +144,7 @@ def tariff_change(
 
     change_site_file(who, site, ended, "tariff change", tariff, check=check, next=after.tariff_id, reason=reason)
     ends = f"{tariff} ends on {after.valid_from} and {after.tariff_id} begins, by {who.person.name}: {reason}"
-    return Answer(held_tariffs(call.project, site), HELD, ends)
+    return Answer(tariffs_in_site_file(call.project, site), HELD, ends)
 
 
 def _expect_next(site: Site, tariff_id: str, after: Tariff) -> None:

@@ -12,7 +12,7 @@ from assets.tariffs.formats.tariff_file import read_tariffs
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, filled
-from orchestration.operations.bills.bill import LoadOption, PricesOption, load_said, prices_of, zone_to_use
+from orchestration.operations.bills.bill import LoadOption, PricesOption, load_with_warnings, prices_of, zone_to_use
 from orchestration.operations.bills.stored_bill import reconcile_stored
 from orchestration.operations.operation import Argument, Call, Option, operation
 from orchestration.operations.options import MapOption, column_map
@@ -75,7 +75,7 @@ def audit(
     time_zone = zone_to_use(tz, tariffs, load, call)
     used: Load | None = None
     if load is not None:
-        used = load_said(call, load, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
+        used = load_with_warnings(call, load, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
     found = reconcile(
         paper,
         tariffs,

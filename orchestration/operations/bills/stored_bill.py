@@ -23,7 +23,7 @@ from orchestration.operations.options import AnyPeriodOption, ReasonOption, Site
 from orchestration.operations.signing import actor
 from orchestration.views.requested_figures import bill_ids
 from orchestration.views.site_bills import site_bills, the_bill
-from reports.figures.bill_figures import BillFigures, StandingBill
+from reports.figures.bill_figures import AuditedBill, BillFigures
 from reports.recompute.bands import band_data, figure_band
 
 AccountOption = Annotated[str | None, Option("Only this account.")]
@@ -141,7 +141,7 @@ def bill_list(
     ids = _ids(call, known, shown)
     for each in shown:
         notice = by_subject.get(each.bill_id, {"message": "", "recorded_at_utc": None})
-        row = {**standing_bill(each), "notice": notice["message"], "told_at_utc": notice["recorded_at_utc"]}
+        row = {**audited_bill_json(each), "notice": notice["message"], "told_at_utc": notice["recorded_at_utc"]}
         bills.append({**row, "figures": _named(ids.get((each.bill_id, ""), {}))})
     text = "\n".join(f"reported {each['told_at_utc']:%Y-%m-%d}: {each['notice']}" for each in bills if each["notice"])
     return Answer({"site_id": known.site_id, "bills": bills}, STORED, text)
@@ -220,7 +220,7 @@ def bill_show(
     found = the_bill(bills, bill)
     audit, ids, band = found.audit, _ids(call, known, [found]), _band(call, known, found)
     result = {
-        "site_id": known.site_id, **standing_bill(found), "refused": found.refused,
+        "site_id": known.site_id, **audited_bill_json(found), "refused": found.refused,
         "uncertainty": None if band is None else band_data(band),
         "evidence": audit.evidence if audit else (), "checked": _with_ids(audit, found.bill_id, ids),
         "events": list(found.events), "figures": _named(ids.get((found.bill_id, ""), {})),
@@ -236,9 +236,9 @@ def bill_show(
     return Answer(result, Table(list(audit.lines) if audit else [], CHECKED, empty="not checked yet"), text)
 
 
-def _band(call: Call, site: Site, bill: StandingBill) -> Band | None:
+def _band(call: Call, site: Site, bill: AuditedBill) -> Band | None:
     """Uncertainty band of the expected bill by the meters' classes; None for one without dates."""
-    as_of_utc = call.as_known_utc
+    as_of_utc = call.as_of_or_now
     numbers = BillFigures(site, [bill], as_of_utc=as_of_utc).of(bill)
     return None if numbers is None else figure_band(numbers.expected, sources=call.sources, lookup=lambda _: None)
 
@@ -250,8 +250,8 @@ _OF_LINE = {"billed": "billed", "expected": "recomputed", "difference": "delta"}
 Ids = Mapping[tuple[str, str], Mapping[str, str]]
 
 
-def _ids(call: Call, site: Site, bills: Sequence[StandingBill]) -> Ids:
-    as_of_utc = call.as_known_utc
+def _ids(call: Call, site: Site, bills: Sequence[AuditedBill]) -> Ids:
+    as_of_utc = call.as_of_or_now
     return bill_ids(call.project, site, bills, as_of_utc=as_of_utc, clock=call.clock)
 
 
@@ -269,7 +269,7 @@ def _with_ids(audit: Reconciliation | None, bill_id: str, ids: Ids) -> dict[str,
     return {**audit.model_dump(), "lines": lines, "figures": _named(ids.get((bill_id, ""), {}), _AUDITED)}
 
 
-def standing_bill(each: StandingBill) -> dict[str, Any]:
+def audited_bill_json(each: AuditedBill) -> dict[str, Any]:
     """A stored bill with its newest audit in JSON."""
     audit = each.audit
     return {

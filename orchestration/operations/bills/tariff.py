@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.formats.tariff_text import about_text, price_weeks, tariff_text
-from data_quality.contracts.billing.shipped_tariffs import shipped_about, shipped_tariffs
+from data_quality.contracts.billing.shipped_tariffs import shipped_source, shipped_tariffs
 from data_quality.contracts.billing.tariff import Tariff, TariffFile
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.yaml_file import BadConfiguration
@@ -57,7 +57,7 @@ def show(
     picture: Annotated[Path | None, Written("Week heat-map (PNG), one per season.")] = None,
 ) -> Answer:
     """Render a tariff in words, and its energy price over the week as a picture."""
-    tariffs, about = read_tariffs(file), shipped_about(file)
+    tariffs, about = read_tariffs(file), shipped_source(file)
     paths = _pictures(tariffs, picture) if picture is not None else []
     text = "\n\n".join([*([about_text(about)] if about else []), *map(tariff_text, tariffs)])
     return Answer(
@@ -111,7 +111,7 @@ def _into_site(call: Call, site_id: str, tariffs: tuple[Tariff, ...]) -> Path:
     from assets.tariffs.periods import tariffs_of
     from data_quality.contracts.site_file.meter import Carrier
     from data_quality.contracts.yaml_file import with_item, yaml_text
-    from orchestration.operations.signing import site_desk
+    from orchestration.operations.signing import edit_record
 
     path = site_file(call.places.sites_dir, site_id)
 
@@ -122,7 +122,7 @@ def _into_site(call: Call, site_id: str, tariffs: tuple[Tariff, ...]) -> Path:
             )
         return text
 
-    with rewritten(path, load_site, added, site_desk(call, site_id)) as site:
+    with rewritten(path, load_site, added, edit_record(call, site_id)) as site:
         for carrier in Carrier:
             # Two in force on one day are refused here, not with the first bill.
             tariffs_of(site, carrier)

@@ -22,7 +22,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import QUANTUM_DECIMALS
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
+from orchestration.operations.carbon.carbon_messages import GwpOption, gwp_set, report_findings, scopes_text
 from orchestration.operations.operation import STATELESS, Call, Option, operation
 from orchestration.operations.options import number
 
@@ -70,7 +70,7 @@ def carbon(
 
 
 def _answer(result: CarbonResult, sets: list[FactorSet], call: Call) -> Answer:
-    say_findings(call, result.findings)
+    report_findings(call, result.findings)
     found = {
         **result.model_dump(exclude={"lines"}),
         "gwp_set": result.gwp_set or None,
@@ -122,11 +122,11 @@ def hourly_answer(
     time_zone: str,
 ) -> Answer:
     """Both methods of the load. The sets may hold an annual factor (location) and a residual mix for `electricity`."""
-    from orchestration.operations.bills.bill import load_said
+    from orchestration.operations.bills.bill import load_with_warnings
 
     if factors_file is None:
         raise BadInput("--hourly-load needs --hourly-factors FILE", reason="no_factor")
-    load = load_said(call, load_file, time_zone=time_zone or None)
+    load = load_with_warnings(call, load_file, time_zone=time_zone or None)
     slots, findings = _slots(load, load_file)
     hours = hours_of(slots.items())
     rows = [row for each in sets for row in each.factors]
@@ -160,7 +160,7 @@ def hourly_answer(
             "method to compare with"
         )
         findings.append(Finding(code="no_annual_factor", message=message))
-    say_findings(call, findings)
+    report_findings(call, findings)
     return _hourly_tables(found, findings, len(slots) / load.size)
 
 

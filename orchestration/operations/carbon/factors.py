@@ -9,7 +9,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, FactorSet, GwpSet, StoredFactor
 from data_quality.contracts.people import Role
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set
+from orchestration.operations.carbon.carbon_messages import GwpOption, gwp_set
 from orchestration.operations.operation import ACTS, STATELESS, Argument, Call, Option, Written, operation
 from orchestration.operations.options import day_or_none
 

@@ -17,13 +17,13 @@ from data_quality.contracts.factor import GwpSet
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant, parse_period
 from orchestration.operations.answer import Answer, Table, filled
-from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
+from orchestration.operations.carbon.carbon_messages import GwpOption, gwp_set, report_findings, scopes_text
 from orchestration.operations.operation import PROJECT, Call, Option, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
 from reports.gates import refuse_future
 
 if TYPE_CHECKING:
-    from assets.sites.organisation import OwnDelivery
+    from assets.sites.organisation import InternalDelivery
 
 SupplierOption = Annotated[str, Option("Whose supplier rates of the store may be used.")]
 LINES = Table(
@@ -64,9 +64,9 @@ def footprint(
 
         return _portfolio(call, portfolio_footprint(found))
     one = found[0]
-    say_findings(call, one.findings)
+    report_findings(call, one.findings)
     is_own = gwp is None and not supplier
-    known = call.as_known_utc
+    known = call.as_of_or_now
     ids = _ids(call, sites[0], one, known) if is_own else {}
     lines = [{**line.model_dump(), "figures": _of_line(line, ids)} for line in one.lines]
     return Answer({**one.model_dump(), "lines": lines, "figures": _of_totals(one, ids)}, LINES, scopes_text(one))
@@ -168,7 +168,7 @@ def footprint_of(
     as_of_utc: datetime | None,
     gwp: GwpSet | None,
     supplier: str,
-    left_out: "Sequence[OwnDelivery]" = (),
+    left_out: "Sequence[InternalDelivery]" = (),
 ) -> tuple[Footprint, Decimal]:
     """A site's footprint as known at T, and the kWh of deliveries from own sites that are not in it.
 
@@ -192,7 +192,7 @@ def footprint_of(
 
 
 def _portfolio(call: Call, found: PortfolioFootprint) -> Answer:
-    say_findings(call, found.findings)
+    report_findings(call, found.findings)
     weighted = [
         filled("{carrier}, {method}: {kwh:,.1f} kWh at {weighted_kgco2e_per_kwh:,.4f} kg CO2e/kWh", row)
         if row.kwh is not None and row.weighted_kgco2e_per_kwh is not None

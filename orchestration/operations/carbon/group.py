@@ -8,7 +8,7 @@ from data_quality.contracts.factor import GwpSet
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import Answer, Table, filled
-from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
+from orchestration.operations.carbon.carbon_messages import GwpOption, gwp_set, report_findings, scopes_text
 from orchestration.operations.carbon.footprint import SupplierOption, footprint_of
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import OrganisationOption, PeriodOption, organisation_span
@@ -39,7 +39,7 @@ def group(
 
     found, span = organisation_span(call, organisation, period)
     one = group_footprint(found, span, _accounted(call, found, span, gwp_set(gwp), supplier))
-    say_findings(call, one.findings)
+    report_findings(call, one.findings)
     result: dict[str, Any] = {**one.model_dump(), "base_year": None, "like_for_like": None}
     lines = [scopes_text(one)]
     if base:

@@ -12,7 +12,7 @@ from controls.agent.main import gateways
 from controls.gateways.access.device_keys import device_key_path, new_device_key
 from controls.gateways.capabilities import DeviceReader
 from controls.gateways.commissioning.conformance import Check, check_reads, check_writes
-from controls.gateways.commissioning.scan import FoundDevice, scan
+from controls.gateways.commissioning.scan import ScannedDevice, scan
 from controls.gateways.modbus import TIMEOUT_S, ModbusReader
 from controls.gateways.open import broker_address
 from controls.gateways.served_unit import RATING
@@ -176,7 +176,7 @@ def discover_devices(
     return Answer({"devices": rows, "checks": []}, table, exit_code=DONE if is_found else CHECK_FAILED)
 
 
-def _scanned(found: FoundDevice) -> dict[str, Any]:
+def _scanned(found: ScannedDevice) -> dict[str, Any]:
     name = " ".join(filter(None, (found.maker.get("maker"), found.maker.get("type"))))
     return found.model_dump() | {"name": name}
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from assets.stores.transactions import site_transaction
 from controls.agent.planned import planned_check
-from controls.ledger.by_hand import set_by_hand
+from controls.ledger.by_hand import set_manually
 from controls.ledger.device_holds import open_holds
 from controls.ledger.modes import current_mode, end_holiday, holiday_history, open_holiday, set_holiday
 from data_quality.contracts.control.command import CommandState, Mode
@@ -22,7 +22,7 @@ from orchestration.operations.operation import ACTS, READS_AND_ACTS, Call, Optio
 from orchestration.operations.signing import Actor
 from orchestration.views.device_list import power_of
 from orchestration.views.ledger_view import commands_of_store
-from orchestration.views.site_control import expect_scope, expect_value, most_by_hand, site_control, value_range
+from orchestration.views.site_control import expect_scope, expect_value, manual_limit, site_control, value_range
 from reports.texts.locales import unit_text
 
 
@@ -45,7 +45,7 @@ def set_device(
     capability = capability or _power_of(known, device)
     now_utc, place = call.clock.now_utc(), (known.site_id, device, capability)
     mode = current_mode(store, known.site_id, device, capability, now_utc=now_utc)
-    value = most_by_hand(known, device, capability, mode) if value is None else value
+    value = manual_limit(known, device, capability, mode) if value is None else value
     expect_value(known, device, capability, value)
     unit = value_range(known, device, capability)[2]
     # In a browser the sign-in says who it is: what may be sent was signed with the mode.
@@ -56,7 +56,7 @@ def set_device(
     if mode >= Mode.PARTIAL:
         _expect_agent(call, known)
     with store.together(), site_transaction(store, known.site_id) as connection:
-        row, why = set_by_hand(
+        row, why = set_manually(
             store, connection, place, value, unit, until_utc=end_utc, person=who.person, reason=reason, at_utc=now_utc,
             check=planned_check(known),
         )  # fmt: skip
@@ -132,7 +132,7 @@ def holiday(
     as_of_utc = call.as_of_utc
     found = open_holiday(store, known.site_id, as_of_utc or now_utc, as_of_utc=as_of_utc)
     mode = current_mode(store, known.site_id, now_utc=now_utc, as_of_utc=as_of_utc)
-    kept = {} if found is None else kept_while_away(known)
+    kept = {} if found is None else away_setbacks_of(known)
     history = holiday_history(store, known.site_id, as_of_utc=as_of_utc)
     data = {"mode": mode.name, "commands": [], "holiday": found, "kept": kept, "history": history}
     if found is None:
@@ -144,7 +144,7 @@ def holiday(
     return Answer(data, HISTORY, "\n".join(lines))
 
 
-def kept_while_away(site: Site) -> dict[str, Text]:
+def away_setbacks_of(site: Site) -> dict[str, Text]:
     """Set-backs of a site's devices while nobody is at home, as text by asset id; empty for a site file with faults,
     which its check reports.
     """

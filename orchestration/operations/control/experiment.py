@@ -125,7 +125,7 @@ def _answer(call: Call, site: "Site", experiment: Experiment) -> Answer:
 
 
 def _result(experiment: Experiment, days: Any, found: "Saving | Finding", currency: str) -> dict[str, Any]:
-    is_told = not isinstance(found, Finding)
+    has_result = not isinstance(found, Finding)
     fields = {} if isinstance(found, Finding) else found.model_dump(exclude={"saving", "interval", "verdict"})
     return {
         "experiment": {
@@ -142,7 +142,7 @@ def _result(experiment: Experiment, days: Any, found: "Saving | Finding", curren
             "verdict": "insufficient" if isinstance(found, Finding) else found.verdict,
             **fields,
         },
-        "findings": [] if is_told else [found],
+        "findings": [] if has_result else [found],
     }
 
 

@@ -172,7 +172,7 @@ def forecast_features(
     The first issue of each local day keeps its features. Days without one are rebuilt from what is recorded today.
     """
     from assets.stores.feature_days import FeatureDays
-    from ml.forecasts.feature_history import feature_history, known_day
+    from ml.forecasts.feature_history import feature_history, stored_feature_day
 
     known, project = call.project.site(site), call.project
     given: dict[str, Any] = {
@@ -181,7 +181,7 @@ def forecast_features(
         "store": FeatureDays(project.project.data_dir),
     }
     if day is not None:
-        found = known_day(known, target, parse_day(day, "--day"), **given)
+        found = stored_feature_day(known, target, parse_day(day, "--day"), **given)
         text = (
             f"issued {found.issued_at_utc:%Y-%m-%d %H:%M}Z of {found.steps} steps, readings known until "
             f"{_at(found.readings_until_utc)}, weather since {_at(found.weather_since_utc)}, "

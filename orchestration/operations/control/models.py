@@ -32,12 +32,12 @@ def models_promote(
     version: Annotated[int | None, Argument("Which version; the newest of a name, the challenger of a target.")] = None,
 ) -> Answer:
     """Let a forecast model lead its target: plans use its forecasts from the next issue on."""
-    from ml.forecasts.lifecycle.leading import challenger_of, wanted_version
+    from ml.forecasts.lifecycle.leading import challenger_of, registered_version
 
     tracker = call.project.tracker
     if "/" in name:
         return _lead(call, tracker, challenger_of(tracker, _family(call, name)), reason, is_rollback=False)
-    return _lead(call, tracker, wanted_version(tracker, name, version), reason, is_rollback=False)
+    return _lead(call, tracker, registered_version(tracker, name, version), reason, is_rollback=False)
 
 
 @operation("models rollback", takes=ACTS, example='home/main --as anna --reason "too high since Monday"')
@@ -51,11 +51,11 @@ def models_rollback(call: Call, name: LedArgument, reason: ReasonOption) -> Answ
 
 
 def _lead(call: Call, tracker: MlflowTracker, logged: "LoggedModel", reason: str, *, is_rollback: bool) -> Answer:
-    from ml.forecasts.lifecycle.leading import lead_by_hand
+    from ml.forecasts.lifecycle.leading import lead_manually
 
     who = actor(call, Role.APPROVER)
     with call.project.store.together():
-        decision = lead_by_hand(
+        decision = lead_manually(
             tracker, call.project.forecasts, logged, is_rollback=is_rollback, person_id=who.person.person_id,
             reason=reason, clock=call.clock,
         )  # fmt: skip

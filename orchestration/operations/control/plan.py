@@ -61,17 +61,17 @@ def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -
     from controls.planning.day_plan import day_plan
     from controls.planning.mends import with_mend
     from data_quality.contracts.finding import Finding
-    from orchestration.views.planning_desk import keep_by_hand
+    from orchestration.views.planning_context import record_requested_plan
 
     project = call.project
     today = call.clock.now_utc().astimezone(zone(site.time_zone)).date()
     named = {None: None, "today": today, "tomorrow": today + timedelta(days=1)}
     wanted = named[day] if day in named else parse_day(str(day), "--for")
     call.doing(f"planning {site.site_id}")
-    found = day_plan(project.desk(site, call.clock), wanted, because="it was asked for by hand")
+    found = day_plan(project.planning_context(site, call.clock), wanted, because="it was asked for by hand")
     # A day that is planned though commands have no plan does not mend that.
     refused = found if isinstance(found, Finding) else next((one for one in found.findings if one.is_blocking), None)
-    keep_by_hand(project.store, site, refused, call.clock)
+    record_requested_plan(project.store, site, refused, call.clock)
     if isinstance(found, Finding):
         return _refused(with_mend(found, site, call.option))
     if picture is not None:

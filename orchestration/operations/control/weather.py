@@ -38,11 +38,11 @@ def import_file(
 @operation("weather fetch", takes=PROJECT, example="--site factory")
 def fetch_feed(call: Call, site: SiteOption) -> Answer:
     """Ask the weather feed that the site file names, now, and keep what is new."""
-    from assets.feeds.take_weather import take_weather
+    from assets.feeds.fetch_weather import fetch_weather
 
     project = call.project
     call.doing(f"asking the weather feed of {site}")
-    taken = take_weather(project.site(site), store=project.weather, clock=call.clock, root=project.project.root)
+    taken = fetch_weather(project.site(site), store=project.weather, clock=call.clock, root=project.project.root)
     heads = [
         {**each.model_dump(exclude={"values"}), "end_utc": each.end_utc, "names": list(each.values)}
         for each in taken.issues

@@ -32,7 +32,7 @@ IdArgument = Annotated[str, Argument("Of an event, or how its id starts.", metav
 @operation("dr event list", takes=READS, example="--site tower")
 def dr_event_list(call: Call, site: AnySiteOption = None) -> Answer:
     """List events of a site, or of all, with their states."""
-    found = DrEvents(call.project.store).standing(site, as_of_utc=call.as_of_utc)
+    found = DrEvents(call.project.store).current(site, as_of_utc=call.as_of_utc)
     return Answer({"site": site, "events": [_row(call, each, call.as_of_utc) for each in found]}, EVENTS)
 
 

@@ -6,7 +6,7 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
-from assets.stores.ledgers.job_outcomes import CALLS, NOTIFICATIONS, SIGNAL_SOURCES, keep_standing
+from assets.stores.ledgers.job_outcomes import CALLS, NOTIFICATIONS, SIGNAL_SOURCES, record_obstacle
 from data_quality.contracts.control.grid_signal import CAPACITY_LIMITS, EVENTS, GridSignal
 from data_quality.contracts.errors import BadInput, Unreachable, WorldFault
 from data_quality.contracts.finding import Finding
@@ -60,7 +60,7 @@ def dr_listen(
         if (now_s := time.monotonic()) >= due_s:
             due_s = now_s + _AGAIN_S
             for source in found.signal_sources:
-                call_again(call, site, source)
+                call_events(call, site, source)
         time.sleep(0.2)
 
 
@@ -103,7 +103,7 @@ class _Looked:
             self._mute = mute
 
 
-def call_again(call: Call, site_id: str, source: "LimitSource") -> list[Finding]:
+def call_events(call: Call, site_id: str, source: "LimitSource") -> list[Finding]:
     """Events of a source's open signals that were not called or have no plan, once more; why some still have none is
     kept among the findings of the site until all have one. Nothing is done to an event that has a plan.
     """
@@ -230,7 +230,7 @@ def _asked_once(call: Call, site: "Site", listeners: "dict[str, Listener | Relay
             row |= {"n_events": found.n_events, "error": found.unsent or None}
             if isinstance(source, RelaySource) or source.settles_by is None:
                 findings += [each for signal in found.new for each in event_of_signal(call, signal, source)]
-        findings += call_again(call, site.site_id, source)
+        findings += call_events(call, site.site_id, source)
         rows.append(row)
     result = {"site": site.site_id, "sources": rows, "signals": signals, "findings": findings}
     lines = [f"{row['source_id']}: {row['error']}" for row in rows if row["error"]]
@@ -259,7 +259,7 @@ def _look(call: Call, source: "LimitSource", listener: "Listener | RelayListener
 def _keep(call: Call, word: str, site_id: str, source: "LimitSource", sentence: str) -> None:
     """Keep a trouble of a source among the findings of its site, or, with an empty sentence, that it is over."""
     try:
-        keep_standing(call.project.store, f"{word} {source.source_id}", site_id,
+        record_obstacle(call.project.store, f"{word} {source.source_id}", site_id,
                       sentence and f"{source.source_id}: {sentence}", call.clock)  # fmt: skip
     except Unreachable as fault:
         call.say(f"{source.source_id}: {fault}")

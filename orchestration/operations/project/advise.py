@@ -20,7 +20,7 @@ from orchestration.operations.options import (
 )
 from orchestration.views import advice
 from orchestration.views.advice_order import ordered
-from orchestration.views.advice_wording import shown_wordings, word_new
+from orchestration.views.advice_wording import approved_wordings, request_wordings
 
 LIST = Table(
     "recommendations",
@@ -45,7 +45,7 @@ def advise_run(call: Call, site: SiteOption, period: PeriodOption) -> Answer:
     found = advice.run(
         call.project, where, parse_period(period, where.time_zone), call.clock, sources=call.sources
     )  # fmt: skip
-    word_new(call.project, where, found, call.clock)
+    request_wordings(call.project, where, found, call.clock)
     return _listed(call, found, "")
 
 
@@ -65,7 +65,7 @@ def advise_list(
     where = call.project.site(site).site_id if site else None
     found = [
         each
-        for each in Recommendations(call.project.store).standing(where, as_of_utc=call.as_of_utc)
+        for each in Recommendations(call.project.store).current(where, as_of_utc=call.as_of_utc)
         if status in (None, each.status) and kind in (None, each.kind) and _has(call, each, search, call.as_of_utc)
     ]
     person_id = call.known_person().person_id if call.person else ""
@@ -173,7 +173,7 @@ def _row(call: Call, found: Recommendation, as_of_utc: datetime | None = None) -
     site = call.project.site(found.site_id)
     row = advice.row(site, found, site.locale)
     row["figures"] = {each.path.rpartition("/")[2]: each.figure_id for each in found.figures}
-    wordings = shown_wordings(call.project, site, found, site.locale, as_of_utc=as_of_utc)
+    wordings = approved_wordings(call.project, site, found, site.locale, as_of_utc=as_of_utc)
     for each in row["sentences"]:
         each["wording"] = wordings.get(each["text"])
     return row

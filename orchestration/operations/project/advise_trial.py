@@ -17,7 +17,7 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, READS, READS_AND_ACTS, Call, Option, operation
 from orchestration.operations.options import ReasonOption
-from orchestration.views.advice_order import draw, preferences, trial_told
+from orchestration.views.advice_order import draw, preferences, trial_summary
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
@@ -67,7 +67,7 @@ def ab_start(
     trial = AdviceTrial(trial_id=f"ab{now_utc:%Y%m%d%H%M%S}", seed=number, compares=compare, most_shown=shown)
     with store.together():
         AdviceActs(store).start(trial, call.clock, person_id=person.person_id, reason=reason.strip())
-        draw(store, Recommendations(store).standing(), call.clock)
+        draw(store, Recommendations(store).current(), call.clock)
     return _trial_answer(call)
 
 
@@ -135,7 +135,7 @@ def _expect_reason(reason: str) -> None:
 
 
 def _trial_answer(call: Call, as_of_utc: datetime | None = None) -> Answer:
-    document = trial_told(call.project.store, as_of_utc=as_of_utc)
+    document = trial_summary(call.project.store, as_of_utc=as_of_utc)
     trial, found = document["trial"], document["findings"]
     state = "runs" if trial["stopped_utc"] is None else f"stopped {trial['stopped_utc']:%Y-%m-%d}"
     headline = f"trial {trial['trial_id']}: rules against {trial['compares']}, seed {trial['seed']}, {state}"

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from assets.stores.backup.last_backup import last_backup
 from assets.stores.backup.place import place_to_read, split_address
-from assets.stores.erasure.erase import Erasing, ErasureClass, Found
+from assets.stores.erasure.erase import Erasing, ErasureClass, SubjectRecords
 from assets.stores.erasure.record import (
     ErasureBody,
     ErasureRecord,
@@ -136,7 +136,7 @@ def _names(project: "OpenProject", who: Subject) -> tuple[str | None, list[str]]
     return known, others + [seu.name for site in project.sites.values() for seu in site.seus if seu.name != known]
 
 
-def _looked(call: Call, erasing: Erasing) -> tuple[Found, list[ErasureClass]]:
+def _looked(call: Call, erasing: Erasing) -> tuple[SubjectRecords, list[ErasureClass]]:
     """Raises BadInput where there is nothing of a meter, and never was: its id is written wrong."""
     call.doing("looking for what there is of it")
     found, who = erasing.look(), erasing.subject
@@ -145,7 +145,7 @@ def _looked(call: Call, erasing: Erasing) -> tuple[Found, list[ErasureClass]]:
     return found, erasing.classes(found, ground_of(call.project.reports) if found.sources else {})
 
 
-def _carried_out(call: Call, by: Actor, erasing: Erasing, found: Found, reason: str) -> str:
+def _carried_out(call: Call, by: Actor, erasing: Erasing, found: SubjectRecords, reason: str) -> str:
     """Returns the id of the erasure: a new one, or that of one that was broken off."""
     store, clock, who = call.project.store, call.clock, erasing.subject
     begun = [key for key, step in known_erasures(store, who.text).items() if step != "finished"]
@@ -220,7 +220,7 @@ def _share(call: Call) -> Shared:
 
 def _answer(
     who: Subject,
-    found: Found,
+    found: SubjectRecords,
     classes: list[ErasureClass],
     erasure_id: str,
     *,
@@ -249,7 +249,7 @@ def _answer(
     return Answer(result | done, CLASSES, text="\n".join(lines))
 
 
-def erase_again(opened: "OpenProject", keys_dir: Path, records: list[ErasureRecord], call: Call) -> None:
+def replay_erasures(opened: "OpenProject", keys_dir: Path, records: list[ErasureRecord], call: Call) -> None:
     """Carry out in a restored project what was erased after its backup. Raises Unreachable, OSError, BadInput."""
     known = known_erasures(opened.store)
     for record in (each for each in records if each.body.erasure_id not in known):

@@ -9,7 +9,7 @@ from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, Findin
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import ReasonOption, SiteOption, instant_or_none
-from orchestration.views.open_findings import Look, Standing, open_findings, the_finding
+from orchestration.views.open_findings import FindingsQuery, FindingStatus, open_findings, the_finding
 
 FINDINGS = Table(
     "findings",
@@ -81,7 +81,7 @@ def findings_reopen(call: Call, finding: IdArgument, site: SiteOption, reason: R
     return _act(call, finding, site, "reopened", reason)
 
 
-def line(found: Standing) -> dict[str, Any]:
+def line(found: FindingStatus) -> dict[str, Any]:
     """A finding in JSON."""
     event, finding = found.event, found.finding
     return {
@@ -97,9 +97,9 @@ def line(found: Standing) -> dict[str, Any]:
     }
 
 
-def _look(call: Call, site: str, as_of_utc: datetime | None = None) -> Look:
+def _look(call: Call, site: str, as_of_utc: datetime | None = None) -> FindingsQuery:
     now_utc, sees_all = call.clock.now_utc(), call.sees_every_site
-    return Look(call.project, call.project.site(site), now_utc, as_of_utc, with_every_site=sees_all)
+    return FindingsQuery(call.project, call.project.site(site), now_utc, as_of_utc, with_every_site=sees_all)
 
 
 def _act(call: Call, finding_id: str, site: str, act: FindingAct, reason: str, *, until: str = "") -> Answer:

@@ -104,12 +104,12 @@ def _doctor(call: Call) -> dict[str, str]:
 
 def _figures(call: Call) -> dict[str, str]:
     """Some stored figures are what they were."""
-    from orchestration.views.restored_proof import figures_again, some_of
+    from orchestration.views.restored_proof import recompute_figures, some_of
 
     ids = some_of(call.project.reports.figure_ids(), FIGURES, seed=0)
     if not ids:
         return {"name": "trace", "status": "ok", "detail": "no figure is stored yet"}
-    equal, differing = figures_again(call.project, ids, lambda text, done, of: call.doing(text, done=done, of=of))
+    equal, differing = recompute_figures(call.project, ids, lambda text, done, of: call.doing(text, done=done, of=of))
     detail = "; ".join(f"{each.file}: {each.problem}" for each in differing)
     return {"name": "trace", "status": "fail" if differing else "ok", "detail": detail or f"{equal} figures equal"}
 

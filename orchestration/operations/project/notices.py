@@ -6,7 +6,15 @@ from typing import Annotated, get_args
 from assets.stores.ledgers.notices import Outbox
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.notice import CHANNELS, Notice, NoticeChoices, NoticeState, QuietHours, Way, id_of
+from data_quality.contracts.reporting.notice import (
+    CHANNELS,
+    Contact,
+    Notice,
+    NoticeChoices,
+    NoticeState,
+    QuietHours,
+    id_of,
+)
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
@@ -89,7 +97,7 @@ def notices_choose(
     person, store = call.known_person(), call.project.store
     given = dict(zip(CHANNELS, (mail, push, webhook, mqtt, folder), strict=True))
     ways = tuple(
-        Way.model_validate(
+        Contact.model_validate(
             {"channel": channel, "address": each, "from_severity": severity, "sources": tuple(source or ())}
         )
         for channel, addresses in given.items()

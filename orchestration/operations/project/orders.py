@@ -10,7 +10,7 @@ from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, READS, Argument, Call, Option, Written, operation
 from orchestration.operations.options import AnySiteOption, ReasonOption, SiteOption, day_or_none, write_file
 from orchestration.views import work_orders
-from orchestration.views.open_findings import Look, the_finding
+from orchestration.views.open_findings import FindingsQuery, the_finding
 
 ORDERS = Table(
     "orders",
@@ -65,7 +65,7 @@ def orders_create(
 ) -> Answer:
     """Create a work order; the same title of the same finding again is the order that is open."""
     person, where, now_utc = call.known_person(), call.project.site(site), call.clock.now_utc()
-    source = the_finding(Look(call.project, where, now_utc), finding).finding.finding_id if finding else ""
+    source = the_finding(FindingsQuery(call.project, where, now_utc), finding).finding.finding_id if finding else ""
     made = work_orders.create(
         call.project, where, call.clock, person=person, title=title, priority=work_orders.priority_of(priority),
         reason=reason, finding_id=source, recommendation=recommendation, due=day_or_none(due, "--due"),
@@ -107,7 +107,7 @@ def orders_export(
 
 def _of(call: Call, site: str | None) -> list[WorkOrder]:
     where = call.project.site(site).site_id if site else None
-    return WorkOrders(call.project.store).standing(where, as_of_utc=call.as_of_utc)
+    return WorkOrders(call.project.store).current(where, as_of_utc=call.as_of_utc)
 
 
 def _moved(

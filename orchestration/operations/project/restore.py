@@ -20,7 +20,7 @@ from data_quality.contracts.settings import SETTINGS_FILE, PathSettings, Project
 from orchestration.open_project import OpenProject
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import KEYS_VARIABLE, STATELESS, Argument, Call, Option, operation
-from orchestration.operations.project.erase import erase_again
+from orchestration.operations.project.erase import replay_erasures
 from orchestration.views.restored_proof import Proof, prove
 
 PROBLEMS = Table("problems", "file | problem")
@@ -145,7 +145,7 @@ class _Work:
         if records := records_in(self.place, self.listed.body.ledger):
             # Apart from the proof, which must see the project as anybody who opens it does.
             with closing(OpenProject.of(project)) as opened:
-                erase_again(opened, keys_dir, records, self.call)
+                replay_erasures(opened, keys_dir, records, self.call)
         with closing(OpenProject.of(project)) as opened:
             seed, clock = int(self.listed.body.digest[:8], 16), self.call.clock
             return prove(opened, restoring.problems, sample=self.sample, seed=seed, clock=clock, progress=progress)

@@ -40,7 +40,7 @@ def workflows_show(
 ) -> Answer:
     """Show a workflow with its newest instances and their steps."""
     workflow = workflow_named(call.project, name)
-    found = WorkflowInstances(call.project.store).standing(site, workflow=name)[::-1][:most]
+    found = WorkflowInstances(call.project.store).current(site, workflow=name)[::-1][:most]
     steps = [each.model_dump() for each in workflow.ordered()]
     result = {"workflows": [_row(call, workflow)], "steps": steps, "instances": [instance_row(each) for each in found]}
     return Answer(result, INSTANCES, f"{workflow.name}: {workflow.trigger}")
@@ -76,7 +76,7 @@ def _row(call: Call, workflow: Workflow) -> dict[str, Any]:
     """A workflow in JSON."""
     runs = [
         each
-        for each in WorkflowInstances(call.project.store).standing(workflow=workflow.name)
+        for each in WorkflowInstances(call.project.store).current(workflow=workflow.name)
         if each.state != "watching"
     ]
     last = max((each.recorded_at_utc for each in runs if each.recorded_at_utc), default=None)

@@ -11,7 +11,7 @@ from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.reporting.anomaly_event import AnomalyEvent, Cause
-from data_quality.contracts.reporting.open_finding import FindingAct, standing
+from data_quality.contracts.reporting.open_finding import FindingAct, state_after
 from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import Answer, Table, finding_lines
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
@@ -48,7 +48,7 @@ def anomalies_list(
     sites = [call.project.site(site)] if site else list(call.project.sites.values())
     rows = [each for one in sites for each in _rows(call, one, period, call.as_of_utc)]
     shown = [each for each in rows if with_all or each["state"] in ("open", "acknowledged")]
-    as_of_utc = call.as_known_utc
+    as_of_utc = call.as_of_or_now
     for one in sites:
         own = {each["id"]: each for each in shown if each["site"] == one.site_id}
         for name, ids in event_ids(call.project, one, list(own), as_of_utc=as_of_utc, clock=call.clock).items():
@@ -128,7 +128,7 @@ def score_stored(call: Call, site_id: str, period: str | None, sensitivity: floa
 
 def the_event(call: Call, event_id: str, site_id: str | None) -> AnomalyEvent:
     """The stored event whose id starts so. Raises BadInput (no_event) for none, or several."""
-    known = AnomalyLedger(call.project.store).standing(site_id)
+    known = AnomalyLedger(call.project.store).current(site_id)
     found = [each for each in known if event_id and each.event_id.startswith(event_id)]
     if len(found) != 1:
         raise BadInput(
@@ -142,7 +142,7 @@ def the_event(call: Call, event_id: str, site_id: str | None) -> AnomalyEvent:
 def _rows(call: Call, site: Site, period: str | None, as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
     """The stored events of a site that share time with a period."""
     span = period_or_none(period, site)
-    known = AnomalyLedger(call.project.store).standing(site.site_id, as_of_utc=as_of_utc)
+    known = AnomalyLedger(call.project.store).current(site.site_id, as_of_utc=as_of_utc)
     quoting = figures_quoting(call.project.store, site.site_id)
     return [
         _row(call, site, each, as_of_utc, quoting.get(each.event_id, ()))
@@ -157,7 +157,7 @@ def _row(
     store = call.project.store
     acts = AlertEvents(store).of_site(site.site_id, as_of_utc=as_of_utc).get(event.event_id, [])
     label = AnomalyLedger(store).labels(site.site_id, as_of_utc=as_of_utc).get(event.event_id)
-    state, _ = standing(acts, at_utc=event.end_utc, now_utc=call.clock.now_utc())
+    state, _ = state_after(acts, at_utc=event.end_utc, now_utc=call.clock.now_utc())
     return row(event, state, label, figure_ids)
 
 

@@ -92,7 +92,7 @@ def pull(
 
     A pull that was ended goes on where it was.
     """
-    from assets.feeds.take_sources import pulled_sources, take_source
+    from assets.feeds.fetch_sources import fetch_source, pulled_sources
 
     project = call.project
     known, found = project.site(site), []
@@ -105,7 +105,7 @@ def pull(
         )
     for each in wanted:
         call.doing(f"asking {each.source_id}")
-        taken = take_source(project.project, known, each, now_utc=call.clock.now_utc(), progress=call.doing)
+        taken = fetch_source(project.project, known, each, now_utc=call.clock.now_utc(), progress=call.doing)
         messages = [finding.message for finding in getattr(taken, "findings", ())]
         found.append({**taken.model_dump(mode="json"), "file_count": len(taken.files), "told": messages})
     return Answer({"site": known.site_id, "sources": found}, PULLED, text=call.then(known.site_id))

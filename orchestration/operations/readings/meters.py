@@ -20,7 +20,7 @@ from data_quality.contracts.time import parse_period
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import OnlySiteOption, ReasonOption, SiteOption, period_or_none
-from orchestration.operations.signing import Actor, actor, site_desk
+from orchestration.operations.signing import Actor, actor, edit_record
 
 PeriodOption = Annotated[str | None, Option("2025, 2025-Q1, 2025-03 or START/END; all readings if left out.")]
 StepOption = Annotated[int, Option("Minutes of a slot that is compared.")]
@@ -142,7 +142,7 @@ def meters_accept(call: Call, proposal_id: ProposalArgument, reason: ReasonOptio
         return with_parent(text, meter_id=child, parent=parent, file=str(path))
 
     # A loop or a second parent is refused here, before anything is recorded or replaced.
-    with rewritten(path, load_site, placed, site_desk(call, proposal.site_id)):
+    with rewritten(path, load_site, placed, edit_record(call, proposal.site_id)):
         # Recorded before the file changes: a changed file with nobody's name behind it would be the worse half.
         file_sha256 = text_sha256(unfinished_of(path))
         decided = _decided(call, who, proposal.proposal_id, "accepted", reason, file_sha256=file_sha256)

@@ -20,7 +20,7 @@ from data_quality.contracts.yaml_file import load_yaml
 from orchestration.operations.answer import BAD_INPUT, DONE, Answer, finding_lines
 from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import MapOption, column_map
-from orchestration.operations.signing import site_desk
+from orchestration.operations.signing import edit_record
 
 TzOption = Annotated[str | None, Option("Zone of times without offset, as Europe/Berlin.")]
 # A confidence from which the words say so.
@@ -29,7 +29,7 @@ SHOWN_FACTS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class AboutFiles:
+class StatedFileFacts:
     """Facts about files that only a person knows."""
 
     tz: TzOption = None
@@ -49,7 +49,7 @@ class AboutFiles:
 @operation("sniff", repeats=True, takes=PROJECT, example="meters.csv --site factory --write")
 def sniff(
     call: Call,
-    about: AboutFiles,
+    about: StatedFileFacts,
     files: Annotated[list[Path], Argument("Meter files.", metavar="FILE...")],
     mapping: MapOption = None,
     site: Annotated[str | None, Option("Read as this site of the project does.")] = None,
@@ -73,7 +73,7 @@ def sniff(
 
     reports, more = look(known), dict[str, object]()
     if is_written and place is not None:
-        desk = site_desk(call, site) if site else None
+        desk = edit_record(call, site) if site else None
         written = write_maps(place, _drafts(reports, mapping), now_utc=now_utc, desk=desk)
         # Read again, as ingest will; what was proposed is still told.
         fields = ("proposal", "proposal_yaml", "confidence", "confidence_why")

@@ -91,7 +91,7 @@ def benchmark(call: Call, options: BenchmarkOptions) -> Answer:
     if options.anonymous is not None:
         _write_anonymous(options.anonymous, answer)
     has_value = any(row.value is not None for row in answer.rows)
-    return Answer(answer, _told(answer), exit_code=DONE if has_value else CHECK_FAILED)
+    return Answer(answer, _tables(answer), exit_code=DONE if has_value else CHECK_FAILED)
 
 
 def _of(given: Sequence[str] | None, known: Sequence[str], option: str) -> list[str]:
@@ -138,7 +138,7 @@ def _of_project(
 
     if period is None:
         raise BadInput("--organisation needs --period", reason="bad_period")
-    as_of_utc = call.as_known_utc
+    as_of_utc = call.as_of_or_now
     register, parts = {}, []
     # Uses as the organisation names them: of all sites of the project, or of those that it owns through the period.
     uses, hours = dict.fromkeys(call.project.sites, ""), {}
@@ -219,7 +219,7 @@ def _write_anonymous(path: Path, found: "Benchmark") -> None:
     write_file(path, text.getvalue().encode())
 
 
-def _told(found: "Benchmark") -> list[Table | str]:
+def _tables(found: "Benchmark") -> list[Table | str]:
     """Findings that stop a rank stand first."""
     table = Table(
         [row.model_dump() for row in found.rows],

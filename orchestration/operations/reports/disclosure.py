@@ -25,8 +25,8 @@ from orchestration.operations.options import (
 from orchestration.operations.reports.report import (
     EditionOption,
     LanguageOption,
+    pack_data,
     published_marts,
-    told_data,
 )
 from orchestration.operations.signing import Actor, actor
 from orchestration.views.pack_subjects import answers_of, subjects_of
@@ -43,9 +43,9 @@ from reports.content.template_periods import check_period
 from reports.content.template_report import template_report
 from reports.content.templates import load_edition, packs_of
 from reports.gates import refuse_future
-from reports.given import given_of
-from reports.make_group_report import group_given, group_report
+from reports.make_group_report import group_report, group_report_input
 from reports.make_report import refuse_empty
+from reports.report_input import report_input_of
 
 PackArgument = Annotated[str, Argument("A name of 'disclosure list'.", metavar="PACK")]
 PACKS = Table(
@@ -89,7 +89,7 @@ def gaps(
     if (site is None) == (organisation is None):
         raise BadInput("name --site SITE or --organisation ORGANISATION, one of them", reason="no_site")
     project = call.project
-    as_of = call.as_known_utc
+    as_of = call.as_of_or_now
     shared: dict[str, Any] = {
         "sources": call.sources, "known_at_utc": as_of, "names": project.names, "language": language,
         "answers": answers_of(project),
@@ -98,18 +98,20 @@ def gaps(
     if organisation is not None:
         found, span = organisation_span(call, organisation, period)
         template = _pack_of(call, pack, span, edition, as_of)
-        content = group_report(template, *group_given(template, found, span, **shared))
+        content = group_report(template, *group_report_input(template, found, span, **shared))
     else:
         known = project.site(site or "")
         span = parse_period(period, known.time_zone)
         template = _pack_of(call, pack, span, edition, as_of)
         refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
-        content = template_report(template, given_of(template, known, span, baselines=project.baselines, **shared))
+        content = template_report(
+            template, report_input_of(template, known, span, baselines=project.baselines, **shared)
+        )
     # Ids that `trace` takes for a while: no revision of it is stored.
-    ids = project.kept_ids(content.figures, call.clock)
+    ids = project.store_figures(content.figures, call.clock)
     named = {each.figure_id: ids.of(each) for each in content.figures}
     data = tuple(each.model_copy(update={"figure_id": named.get(each.figure_id, "")}) for each in content.data)
-    document = told_data(content.model_copy(update={"data": data}))
+    document = pack_data(content.model_copy(update={"data": data}))
     return Answer({"pack": template.template, **document, "findings": content.findings}, GAPS)
 
 

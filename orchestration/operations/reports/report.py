@@ -18,10 +18,10 @@ from reports.content.templates import load_edition, load_template, read_template
 from reports.datasets.dr_events import day_of
 from reports.datasets.experiments import days_of
 from reports.gates import publishable, refuse_future
-from reports.given import subject_event, subject_experiment, subject_project
-from reports.make_report import MadeReport, make_report, refuse_empty, refuse_unknown
+from reports.make_report import StoredReport, make_report, refuse_empty, refuse_unknown
 from reports.render.render_json import figure_rows
 from reports.report_content import ReportContent
+from reports.report_input import subject_event, subject_experiment, subject_project
 from reports.texts.locales import chosen
 
 LIST = "templates"
@@ -76,7 +76,7 @@ def report(
     project, known = call.project, call.project.site(site)
     # Told before the marts are made fresh, which may take minutes.
     span = _period(call, name, known, period, mv_project, event)
-    refuse_future(span, call.as_known_utc, name=f"report {name!r}")
+    refuse_future(span, call.as_of_or_now, name=f"report {name!r}")
     template = load_edition(name, project.project.reports_dir, period=span, edition=edition)
     if template.framework is not None:
         # Before marts are made for it.
@@ -166,7 +166,7 @@ def _incomplete(what: str) -> BadInput:
     return BadInput(f"a report needs {what}", reason="incomplete", mend=f"'report {LIST}' lists reports")
 
 
-def _answer(made: MadeReport, then: str) -> Answer:
+def _answer(made: StoredReport, then: str) -> Answer:
     content = made.content
     lines = [f"{content.title} of {content.site_name}, {content.period}, revision {content.revision}"]
     lines.append(f"  {content.life.sentence()}")
@@ -183,11 +183,11 @@ def _answer(made: MadeReport, then: str) -> Answer:
         "against_publication": [finding.code for finding in publishable(content)],
     }
     if content.data:
-        result |= told_data(content)
+        result |= pack_data(content)
     return Answer(result, text="\n".join([*lines, then]))
 
 
-def told_data(content: ReportContent) -> dict[str, object]:
+def pack_data(content: ReportContent) -> dict[str, object]:
     """Data points, gaps and completeness of a pack, as commands say them."""
     return {
         "data": content.data,

@@ -12,11 +12,11 @@ from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import OnlySiteOption
 from orchestration.operations.signing import actor
-from reports.evidence.lifecycle import Life, Outcome, life_at, lives_at, next_step
+from reports.evidence.lifecycle import Outcome, RevisionLifecycle, next_step, revision_state_at, revision_states_at
 from reports.figures.trace import stale_revisions
 from reports.lifecycle.changes import between_revisions, data_between, data_moved, data_of, parse_revision, what_changed
 from reports.make_report import RENDERERS, render_now
-from reports.report_content import ReportLife
+from reports.report_content import ReportState
 
 if TYPE_CHECKING:
     from orchestration.notices.courier import Parcel
@@ -59,14 +59,14 @@ def reports_list(call: Call, site: OnlySiteOption = None) -> Answer:
     stale = stale_revisions(project.reports, call.sources, as_of_utc=call.as_of_utc)
     publications = PublicationStore(project.store)
     decided = publications.statuses(as_of_utc=call.as_of_utc)
-    lives = lives_at(publications, decided, call.project.names, as_of_utc=call.as_of_utc)
+    lives = revision_states_at(publications, decided, call.project.names, as_of_utc=call.as_of_utc)
     found = [
         {
             "name": r.name,
             "site": r.site_id,
             "period": r.period,
             "revision": r.revision,
-            "status": (life := lives.get((r.report_id, r.revision), ReportLife())).status,
+            "status": (life := lives.get((r.report_id, r.revision), ReportState())).status,
             "said": life.text,
             **life.model_dump(mode="json", include={"reviewed", "published"}),
             "stale": bool(stale.get((r.report_id, r.revision))),
@@ -175,7 +175,7 @@ def _parcel_of(call: Call, revision: Revision) -> "Parcel":
 
     project = call.project
     name = f"{revision.report_id}@{revision.revision}"
-    life = life_at(PublicationStore(project.store), revision.report_id, revision.revision, project.names)
+    life = revision_state_at(PublicationStore(project.store), revision.report_id, revision.revision, project.names)
     if life.published is None or life.withdrawn is not None:
         raise BadInput(f"{name} is {life.status}; only what is published is delivered", reason="not_published")
     stored = stored_content(project.reports, revision.report_id, revision.revision)
@@ -199,7 +199,7 @@ def reports_diff(
     stale = stale_revisions(reports, call.sources, as_of_utc=call.as_of_utc)
     causes = stale.get((chosen.report_id, chosen.revision), [])
     if other is None:
-        as_of = call.as_known_utc
+        as_of = call.as_of_or_now
         changed = what_changed(figures, causes, sources=call.sources, as_of_utc=as_of)
         moved = data_moved(data_of(chosen), changed)
     else:
@@ -217,7 +217,7 @@ def reports_diff(
     return Answer(result, CHANGES if other is None else BETWEEN)
 
 
-def life_of(call: Call) -> Life:
+def life_of(call: Call) -> RevisionLifecycle:
     """Reviews and publications of the project."""
     project = call.project
 
@@ -226,7 +226,7 @@ def life_of(call: Call) -> Life:
         return [change.name for change in changes]
 
     publications = PublicationStore(project.store)
-    return Life(project.reports, publications, stale=stale, clock=call.clock, names=project.names)
+    return RevisionLifecycle(project.reports, publications, stale=stale, clock=call.clock, names=project.names)
 
 
 def step_answer(revision: Revision, outcome: Outcome, files: Sequence[Path] = ()) -> Answer:

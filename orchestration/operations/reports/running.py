@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated
 
-from assets.kpi.running_cost.month_to_date import RunningFigures, span_behind
+from assets.kpi.running_cost.month_to_date import RunningFigures, source_span
 from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.operations.answer import Answer, Table
@@ -38,7 +38,7 @@ def running(
     marts_dir, as_of_utc = marts_then(call, [known], site)
     read = partial(read_mart, marts_dir)
     found = with_coarse_source(running_now(read, site, at_utc), known, read)
-    start, end = span_behind(known, found.at_utc)
+    start, end = source_span(known, found.at_utc)
     month = Period(label="", start=start, end=end, time_zone=known.time_zone)
     is_synthetic = call.sources.has_synthetic(known, month, as_of_utc)
 

@@ -32,8 +32,8 @@ from orchestration.operations.answer_figures import (
 )
 from orchestration.operations.commands import command
 from orchestration.operations.operation import Argument, Call, Operation, Option, RunCall, operation
-from orchestration.views.requested_figures import known_figures
-from orchestration.views.restored_proof import erased_behind
+from orchestration.views.requested_figures import figure_lookup
+from orchestration.views.restored_proof import erasure_notes
 from orchestration.views.series_ids import row_of
 from orchestration.views.what_if_trace import what_if_trace
 from orchestration.warehouse.dbt import kpi_catalogue
@@ -41,11 +41,11 @@ from reports.figures.trace import (
     TraceReport,
     VersionChange,
     as_read,
+    current_changes,
     known_figure,
-    readings_behind,
+    source_readings,
     trace_data,
     trace_figure,
-    versions_today,
 )
 from reports.texts.locales import exact_text, format_alike, unit_text
 from reports.writer import words
@@ -68,7 +68,7 @@ def trace(
     if (lived := answer_trace(call, figure_id)) is not None:
         return _of_no_report(call, lived)
     sources = call.sources
-    reports = known_figures(call.project, sources, call.clock)
+    reports = figure_lookup(call.project, sources, call.clock)
     if reports.figure(figure_id) is None:
         if (lived := what_if_trace(call.project.store, figure_id)) is not None:
             return _of_no_report(call, lived)
@@ -81,14 +81,14 @@ def trace(
     figure = found.figure
     result = trace_data(found)
     parts: list[Table | str] = [*_verdict(found), "", INPUTS]
-    if not found.is_equal and (erased := erased_behind(call.project.store, found)):
+    if not found.is_equal and (erased := erasure_notes(call.project.store, found)):
         result["erased"] = erased
         parts = [*_verdict(found), *erased, "", INPUTS]
     if versions:
-        result["changes"] = changes = versions_today(figure, reports=reports, sources=sources)
+        result["changes"] = changes = current_changes(figure, reports=reports, sources=sources)
         parts += ["", *_today(changes)]
     if rows:
-        frame = readings_behind(figure, reports=reports, sources=sources)
+        frame = source_readings(figure, reports=reports, sources=sources)
         result["rows"] = frame.to_dicts()
         site = figure.trace.parameters.get("site")
         parts += ["", *_readings(frame, sources.site(site).time_zone if site else "UTC")]
@@ -193,7 +193,7 @@ _NOWHERE = Path("/dev/null")
 UNITS = ("kwh", "kw", "kgco2e", "percent")
 
 
-def kept_answer(call: Call, figure_id: str) -> Figure | None:
+def stored_answer(call: Call, figure_id: str) -> Figure | None:
     """The answer that the number of an id is of, as it is kept; None for an id of no answer."""
     answer_id = figure_id.partition("-")[0]
     kept = RequestedFigures(call.places.data_dir).figure(answer_id, now_utc=call.clock.now_utc())
@@ -207,7 +207,7 @@ def answer_trace(call: Call, figure_id: str) -> TraceReport | None:
 
     Raises BadInput where a file that it was made of is gone or another, or the command is.
     """
-    kept, row = kept_answer(call, figure_id), figure_id.partition("-")[2]
+    kept, row = stored_answer(call, figure_id), figure_id.partition("-")[2]
     if kept is None:
         return None
     named = dict(kept.trace.parameters)

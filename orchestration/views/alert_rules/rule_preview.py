@@ -149,7 +149,7 @@ def _none(site: Site, message: str) -> Finding:
 
 
 def _anomalies(span: _Span) -> _Cases:
-    events = AnomalyLedger(span.project.store).standing(span.site.site_id)
+    events = AnomalyLedger(span.project.store).current(span.site.site_id)
     cases = [_Case(each.start_utc, each.end_utc, amounts_of(each), f"meter:{each.meter_id}") for each in events]
     return cases or None
 

@@ -6,8 +6,8 @@ from starlette.responses import JSONResponse, Response
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.model import plain
 from orchestration.web.cache import BASE
-from orchestration.web.people.seen import known_people, listed_keys, settings_seen
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.people.seen import known_people, listed_keys, visible_settings
+from orchestration.web.request_context import Context, requires
 
 router = APIRouter(prefix=BASE)
 # Whose keys and sign-ins these are is kept by nobody on the way.
@@ -15,7 +15,7 @@ _KEPT = {"Cache-Control": "no-store"}
 
 
 @router.get("/people")
-def people(ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=())) -> Response:
+def people(ctx: Context = requires(Permission.PEOPLE_ADMIN, shared=())) -> Response:
     """People whom the asker may let in: roles, sites, fingerprint of the public key, password set, sign-ins."""
     found = [
         {
@@ -24,13 +24,13 @@ def people(ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=())) -> Response:
             "has_password": each.has_password,
             "sign_ins": each.signed_in,
         }
-        for each in known_people(ask)
+        for each in known_people(ctx)
     ]
     return JSONResponse(plain({"people": found}), headers=_KEPT)
 
 
 @router.get("/keys")
-def keys(ask: Ask = requires(Permission.KEYS_OWN, shared=())) -> Response:
+def keys(ctx: Context = requires(Permission.KEYS_OWN, shared=())) -> Response:
     """API keys of the asker; for an engineer those of their sites too. Never a secret: of one, nothing is kept."""
     found = [
         {
@@ -39,15 +39,15 @@ def keys(ask: Ask = requires(Permission.KEYS_OWN, shared=())) -> Response:
             "state": each.state,
             "last_used_utc": each.used_utc,
         }
-        for each in listed_keys(ask)
+        for each in listed_keys(ctx)
     ]
     return JSONResponse(plain({"keys": found}), headers=_KEPT)
 
 
 @router.get("/settings")
-def settings(ask: Ask = requires(Permission.SETTINGS_UPDATE, shared=())) -> Response:
+def settings(ctx: Context = requires(Permission.SETTINGS_UPDATE, shared=())) -> Response:
     """Settings with value and origin, secrets masked, for admins of all sites (else null); editable site files."""
-    shown, is_changed, sites = settings_seen(ask)
+    shown, is_changed, sites = visible_settings(ctx)
     listing = None if shown is None else [each._asdict() for each in shown]
     listed = [{"site": site, "name": name} for site, name in sites]
     return JSONResponse(plain({"settings": listing, "is_changed": is_changed, "sites": listed}), headers=_KEPT)

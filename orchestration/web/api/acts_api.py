@@ -28,11 +28,11 @@ from orchestration.operations.reports.report import LIST, report
 from orchestration.web.api.jobs_api import answer_of
 from orchestration.web.api.operations_api import given, guard, offered
 from orchestration.web.cache import BASE, JSON
-from orchestration.web.kept_uploads import SentFile, named_files, sent_file
-from orchestration.web.once import once_of
+from orchestration.web.idempotency import idempotent_acts
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from orchestration.web.signing import SentSignature
+from orchestration.web.upload_store import SentFile, named_files, sent_file
 from orchestration.web.web_call import WebCall
 from orchestration.web.work import Job, work_of
 
@@ -179,12 +179,12 @@ def _endpoint(act: Act, operation: Operation) -> Callable[..., Response]:
         return _with_file(act, operation)
     gate = requires(act.needs, shared=("site",))
 
-    def answer(request: Request, sent: Any, idempotency_key: Key = "", ask: Ask = gate) -> Response:
+    def answer(request: Request, sent: Any, idempotency_key: Key = "", ctx: Context = gate) -> Response:
         # Of what was not said the command has its own.
         named = sent.model_fields_set - set(SentSignature.model_fields)
         values = {name.removeprefix(_FIELD): getattr(sent, name) for name in named}
         signed = sent.model_dump(include=set(SentSignature.model_fields), exclude_defaults=True)
-        return _done(request, replace(ask, form=signed), act, operation, values, idempotency_key)
+        return _done(request, replace(ctx, form=signed), act, operation, values, idempotency_key)
 
     answer.__annotations__["sent"] = body_of(act, operation)
     return answer
@@ -194,8 +194,8 @@ def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
     takes = (*(each.word for each in sent_parameters(act, operation)), "name")
     gate = requires(act.needs, takes=takes, shared=("site",))
 
-    def answer(request: Request, idempotency_key: Key = "", ask: Ask = gate) -> Response:
-        values = {each.name: given(each, ask) for each in sent_parameters(act, operation)}
+    def answer(request: Request, idempotency_key: Key = "", ctx: Context = gate) -> Response:
+        values = {each.name: given(each, ctx) for each in sent_parameters(act, operation)}
         known = {name: value for name, value in values.items() if value is not None}
         is_key = getattr(request.state, "scopes", None) is not None
         if is_key and (personal := [each for each in act.of_people.split() if known.get(each)]):
@@ -203,7 +203,7 @@ def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
 
         def done() -> Response:
             content = sent_file(request)
-            files = [*ask.files[:1]] or ([SentFile(ask.address.part("name") or "body", content)] if content else [])
+            files = [*ctx.files[:1]] or ([SentFile(ctx.address.part("name") or "body", content)] if content else [])
             [(name, content)] = named_files(files, "send it as the body, or as a form with one file").items()
             # For the act alone: what comes of it is in the store, and a machine would fill the room of what waits.
             with TemporaryDirectory() as folder:
@@ -211,44 +211,46 @@ def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
                 path.write_bytes(content)
                 kind = next(each.kind for each in operation.question.parameters if each.name == act.file)
                 value = [path] if getattr(kind, "__origin__", None) is list else path
-                return _answered(ask, act, operation, known | {act.file: value}, hidden=path.parent)
+                return _answered(ctx, act, operation, known | {act.file: value}, hidden=path.parent)
 
-        return once_of(ask.project).answer(request, ask, idempotency_key, done)
+        return idempotent_acts(ctx.project).answer(request, ctx, idempotency_key, done)
 
     return answer
 
 
 def _done(
-    request: Request, ask: Ask, act: Act, operation: Operation, values: dict[str, Any], key: str
+    request: Request, ctx: Context, act: Act, operation: Operation, values: dict[str, Any], key: str
 ) -> Response:  # fmt: skip
     for name in _IN_PATH.findall(act.path):
         # Of what is called `name` the M&V projects alone are of a site.
-        guard(ask, "project" if act.needs is P.MV_RUN else name, request.path_params[name])
+        guard(ctx, "project" if act.needs is P.MV_RUN else name, request.path_params[name])
         values[act.of.get(name, name)] = request.path_params[name]
     if "file" in act.of.values():
         values["file"] = Path(values["file"])
     if not act.is_job:
-        return once_of(ask.project).answer(request, ask, key, partial(_answered, ask, act, operation, values))
-    return answer_of(job_of(ask, act, values, key), lambda outcome: outcome.result)
+        return idempotent_acts(ctx.project).answer(request, ctx, key, partial(_answered, ctx, act, operation, values))
+    return answer_of(job_of(ctx, act, values, key), lambda outcome: outcome.result)
 
 
-def job_of(ask: Ask, act: Act, values: Mapping[str, Any], key: str = "") -> Job:
+def job_of(ctx: Context, act: Act, values: Mapping[str, Any], key: str = "") -> Job:
     """The act's command for the site of the address, begun as the person. values, key: see words_of, Work.ask."""
     operation = command(act.name)
-    words = words_of(operation, {**values, **_site(ask, operation)})
-    words += ("--as", ask.person.person_id) if "person_" in operation.takes else ()
-    return work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc, key=key)
+    words = words_of(operation, {**values, **_site(ctx, operation)})
+    words += ("--as", ctx.person.person_id) if "person_" in operation.takes else ()
+    return work_of(ctx.project).ask(words, person_id=ctx.person.person_id, now_utc=ctx.now_utc, key=key)
 
 
-def _answered(ask: Ask, act: Act, operation: Operation, values: dict[str, Any], hidden: Path | None = None) -> Response:
+def _answered(
+    ctx: Context, act: Act, operation: Operation, values: dict[str, Any], hidden: Path | None = None
+) -> Response:
     """The JSON of the operation, without folders of the server, which nobody need know; hidden: one of them, with what
     was sent. Raises BadInput.
     """
-    known = values | dict(act.fixed) | _site(ask, operation)
+    known = values | dict(act.fixed) | _site(ctx, operation)
     if "tenant" in values or any(each.name == "tenant" for each in operation.question.parameters):
-        guard(ask, "tenant", known.get("tenant", ""))
+        guard(ctx, "tenant", known.get("tenant", ""))
     try:
-        found = operation.function(WebCall(ask), **operation.question.filled(known))
+        found = operation.function(WebCall(ctx), **operation.question.filled(known))
     except BadConfiguration as fault:
         # Of what was sent, and not of a file of the project.
         if hidden is None:
@@ -258,7 +260,7 @@ def _answered(ask: Ask, act: Act, operation: Operation, values: dict[str, Any], 
     if found.exit_code == BAD_INPUT:
         raise BadInput(_refused(found).replace(f"{hidden}/", ""), reason="refused")
     text = orjson.dumps(plain(found.result))
-    for folder in (hidden, ask.project.project.root):
+    for folder in (hidden, ctx.project.project.root):
         text = text.replace(f"{folder}/".encode(), b"") if folder is not None and folder.is_absolute() else text
     return Response(text, media_type=JSON)
 
@@ -270,9 +272,9 @@ def _refused(found: Answer) -> str:
     return next((each for each in messages if each), "") or "what was sent was refused whole"
 
 
-def _site(ask: Ask, operation: Operation) -> dict[str, Any]:
+def _site(ctx: Context, operation: Operation) -> dict[str, Any]:
     """The site of the address, by the name of the parameter for it; one that the person does not see is refused."""
-    return {each.name: whole_site(ask).site_id for each in operation.question.parameters if each.word == "site"}
+    return {each.name: whole_site(ctx).site_id for each in operation.question.parameters if each.word == "site"}
 
 
 def words_of(operation: Operation, values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -300,9 +302,9 @@ def words_of(operation: Operation, values: Mapping[str, Any]) -> tuple[str, ...]
 
 
 @router.get(f"{BASE}/reports/templates", name="report templates")
-def templates(ask: Ask = requires(P.REPORT_READ, shared=("locale",))) -> Response:
+def templates(ctx: Context = requires(P.REPORT_READ, shared=("locale",))) -> Response:
     """The reports that can be made, as `meterloom report templates` lists them: name, periods, what each says."""
-    rows = dict(report(WebCall(ask), LIST, language=ask.address.locale).result)["templates"]
+    rows = dict(report(WebCall(ctx), LIST, language=ctx.address.locale).result)["templates"]
     return Response(
         orjson.dumps({"templates": [each | {"file": Path(each["file"]).name} for each in rows]}), media_type=JSON
     )

@@ -17,9 +17,9 @@ from orchestration.operations.project import advise
 from orchestration.views import advice
 from orchestration.web.api.jobs_api import answer_of
 from orchestration.web.cache import BASE, JSON
-from orchestration.web.problems import led_on
+from orchestration.web.problems import with_remedies
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from orchestration.web.web_call import WebCall
 from orchestration.web.work import Job, work_of
 from reports.pages.advice import ACTS
@@ -29,7 +29,7 @@ NEEDS = {
     "acknowledge": Permission.ANOMALY_UPDATE, "schedule": Permission.ANOMALY_UPDATE,
     "dismiss": Permission.ANOMALY_UPDATE, "accept": Permission.AI_ACCEPT, "measure": Permission.MV_RUN,
 }  # fmt: skip
-WAY_ON = {
+REMEDIES = {
     "bad_state": "Open the recommendation again: it shows what can be done now.",
     "changed_since": "Go back, open the page again, look at what changed, and decide then.",
     "no_reason": "Go back and write a reason.",
@@ -45,14 +45,16 @@ class SentAct(Model):
 
 
 def _endpoint(act: str) -> Callable[..., Response]:
-    def answer(recommendation_id: str, sent: SentAct, ask: Ask = requires(NEEDS[act], shared=("site",))) -> Response:
-        site = whole_site(ask)
-        of = of_site(ask, site, recommendation_id)
-        with led_on(WAY_ON):
-            job = None if is_done(ask, act, of) else acted(ask, act, of, sent.reason, sent.due)
+    def answer(
+        recommendation_id: str, sent: SentAct, ctx: Context = requires(NEEDS[act], shared=("site",))
+    ) -> Response:
+        site = whole_site(ctx)
+        of = of_site(ctx, site, recommendation_id)
+        with with_remedies(REMEDIES):
+            job = None if is_done(ctx, act, of) else acted(ctx, act, of, sent.reason, sent.due)
         if job is not None:
             return answer_of(job, lambda outcome: outcome.result)
-        row = advice.row(site, of_site(ask, site, recommendation_id), site.locale)
+        row = advice.row(site, of_site(ctx, site, recommendation_id), site.locale)
         return Response(orjson.dumps(plain({"recommendations": [row]})), media_type=JSON)
 
     answer.__doc__ = f"{act.capitalize()} a recommendation; twice is once. A fit may answer with the place of its job."
@@ -65,11 +67,11 @@ for _act in NEEDS:
     )
 
 
-def acted(ask: Ask, act: str, of: Recommendation, reason: str, due: str = "") -> Job | None:
+def acted(ctx: Context, act: str, of: Recommendation, reason: str, due: str = "") -> Job | None:
     """The act of who stands behind the request; a job where a fit is behind it. Raises BadInput, as the command."""
     if not reason.strip():
         raise BadInput("a recommendation is acted on with a reason", reason="no_reason")
-    call = WebCall(ask)
+    call = WebCall(ctx)
     if act == "acknowledge":
         advise.advise_acknowledge(call, of.recommendation_id, reason)
     elif act == "schedule":
@@ -78,14 +80,14 @@ def acted(ask: Ask, act: str, of: Recommendation, reason: str, due: str = "") ->
         advise.advise_dismiss(call, of.recommendation_id, reason)
     else:
         # A fit pulls in libraries that this process stays free of.
-        words = (*words_of(act, of), "--as", ask.person.person_id, "--reason", reason)
-        return work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc)
+        words = (*words_of(act, of), "--as", ctx.person.person_id, "--reason", reason)
+        return work_of(ctx.project).ask(words, person_id=ctx.person.person_id, now_utc=ctx.now_utc)
     return None
 
 
-def is_done(ask: Ask, act: str, of: Recommendation) -> bool:
+def is_done(ctx: Context, act: str, of: Recommendation) -> bool:
     """True where the same person has done it already; what was saved can be measured again."""
-    return (of.status, of.person_id) == (ACTS[act][0], ask.person.person_id) and act != "measure"
+    return (of.status, of.person_id) == (ACTS[act][0], ctx.person.person_id) and act != "measure"
 
 
 def words_of(act: str, of: Recommendation) -> tuple[str, ...]:
@@ -93,9 +95,9 @@ def words_of(act: str, of: Recommendation) -> tuple[str, ...]:
     return ("advise", act, of.recommendation_id)
 
 
-def of_site(ask: Ask, site: Site, recommendation_id: str) -> Recommendation:
+def of_site(ctx: Context, site: Site, recommendation_id: str) -> Recommendation:
     """The recommendation of exactly that id at the site. Raises BadInput (no_recommendation)."""
-    known = Recommendations(ask.project.store).standing(site.site_id, as_of_utc=ask.address.as_of_utc)
+    known = Recommendations(ctx.project.store).current(site.site_id, as_of_utc=ctx.address.as_of_utc)
     found = next((each for each in known if each.recommendation_id == recommendation_id), None)
     if found is None:
         message = f"site {site.site_id} has no recommendation {recommendation_id[:20]!r}"

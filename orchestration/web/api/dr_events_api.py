@@ -20,9 +20,9 @@ from orchestration.operations.demand_response import dr_event
 from orchestration.operations.demand_response.dr_event import dr_event_create
 from orchestration.operations.operation import Call
 from orchestration.web.cache import BASE, JSON
-from orchestration.web.problems import led_on
+from orchestration.web.problems import with_remedies
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from orchestration.web.signing import SentSignature
 from orchestration.web.web_call import WebCall
 from reports.pages.dr_event_acts import stamp_of
@@ -30,7 +30,7 @@ from reports.pages.dr_event_acts import stamp_of
 router = APIRouter(prefix=BASE + "/dr/events")
 _SHARED = ("site",)
 # What a person does about a refusal, by its reason; a refusal that says so itself keeps its own.
-WAY_ON = {
+REMEDIES = {
     "same_person": "Another approver signs in and approves it.",
     "altered_plan": "Open the event again, review the current plan, and approve it.",
     "approval_expired": "Propose it again, and have it approved within 24 hours.",
@@ -87,7 +87,7 @@ ACTS: Mapping[str, Kind] = {
 
 
 def act(
-    ask: Ask, site_id: str, event_id: str, name: str, arguments: Mapping[str, Any], *, stamp: str | None = None
+    ctx: Context, site_id: str, event_id: str, name: str, arguments: Mapping[str, Any], *, stamp: str | None = None
 ) -> Answer:
     """Answer of the act's operation; of one that the person has done already, the event as it stands.
 
@@ -95,15 +95,15 @@ def act(
     program, which says the digest. Raises BadInput (changed_since) where somebody else came between.
     """
     kind = ACTS[name]
-    with led_on(WAY_ON):
-        event = DrEvents(ask.project.store).named(event_id, site_id)
-        me, is_newer = ask.person.person_id, stamp is not None and stamp != stamp_of(event)
+    with with_remedies(REMEDIES):
+        event = DrEvents(ctx.project.store).named(event_id, site_id)
+        me, is_newer = ctx.person.person_id, stamp is not None and stamp != stamp_of(event)
         is_mine = is_newer and event.person_id == me and event.state == _LEADS_TO.get(name)
         if is_mine or kind.is_done(event, me):
-            return dr_event.event_answer(WebCall(ask), event)
+            return dr_event.event_answer(WebCall(ctx), event)
         if is_newer and name not in ("stop", "opt-out"):
             raise BadInput("this event has changed since you opened the page", reason="changed_since")
-        return kind.run(WebCall(ask), event.event_id, arguments)
+        return kind.run(WebCall(ctx), event.event_id, arguments)
 
 
 class SentEvent(Model):
@@ -149,19 +149,19 @@ _SENT: dict[str, type[Model]] = {
 
 
 @router.post("", name="dr event create")
-def create(sent: SentEvent, ask: Ask = requires(Permission.DR_EXECUTE, shared=_SHARED)) -> Response:
+def create(sent: SentEvent, ctx: Context = requires(Permission.DR_EXECUTE, shared=_SHARED)) -> Response:
     """Record an event that a programme calls; the same call of a source again answers the event that stands."""
-    with led_on(WAY_ON):
-        return _json(dr_event_create(WebCall(ask), whole_site(ask).site_id, **sent.model_dump()))
+    with with_remedies(REMEDIES):
+        return _json(dr_event_create(WebCall(ctx), whole_site(ctx).site_id, **sent.model_dump()))
 
 
 def _endpoint(name: str) -> Callable[..., Response]:
     """The function behind the route of one act. Its body is typed, so that the description of the API has it."""
 
-    def answer(event_id: str, sent: Any, ask: Ask = requires(ACTS[name].needs, shared=_SHARED)) -> Response:
+    def answer(event_id: str, sent: Any, ctx: Context = requires(ACTS[name].needs, shared=_SHARED)) -> Response:
         signed = sent.model_dump(include=set(SentSignature.model_fields), exclude_defaults=True)
         arguments = sent.model_dump(exclude=set(SentSignature.model_fields), exclude_none=True)
-        return _json(act(replace(ask, form=signed), whole_site(ask).site_id, event_id, name, arguments))
+        return _json(act(replace(ctx, form=signed), whole_site(ctx).site_id, event_id, name, arguments))
 
     answer.__annotations__["sent"] = _SENT[name]
     answer.__doc__ = f"{name.capitalize()}: as the command, by who stands behind the request; done again it is done."

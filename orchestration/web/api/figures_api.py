@@ -9,18 +9,18 @@ from starlette.responses import JSONResponse, Response
 from data_quality.contracts.access.permissions import Permission, may, sees_site, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import plain
-from orchestration.operations.reports.trace import answer_trace, kept_answer
+from orchestration.operations.reports.trace import answer_trace, stored_answer
 from orchestration.web.api.operations_api import ENDPOINTS
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from orchestration.web.requested_number import Number, requested_number, stored_number
 from orchestration.web.web_call import WebCall
 from reports.figures.trace import (
     TraceReport,
     VersionChange,
-    readings_behind,
+    current_changes,
+    source_readings,
     trace_data,
     trace_figure,
-    versions_today,
 )
 from reports.figures.unnamed import unnamed_changes, unnamed_trace
 from reports.pages.address import TAKES, expect_read
@@ -34,19 +34,21 @@ router = APIRouter(prefix=BASE)
 
 
 @router.get("/figures/{figure_id}")
-def figure(request: Request, figure_id: str, ask: Ask = requires(Permission.READ, shared=())) -> Response:
+def figure(request: Request, figure_id: str, ctx: Context = requires(Permission.READ, shared=())) -> Response:
     """A kept figure with its inputs, or a number of an answer, recomputed."""
-    found = _of_answer(request, ask, figure_id) or _traced(ask, stored_number(ask, figure_id))[0]
-    return JSONResponse(plain(trace_data(found, names=sees_whole_site(ask.person))))
+    found = _of_answer(request, ctx, figure_id) or _traced(ctx, stored_number(ctx, figure_id))[0]
+    return JSONResponse(plain(trace_data(found, names=sees_whole_site(ctx.person))))
 
 
 @router.get("/figures/{figure_id}/rows")
-def figure_rows(figure_id: str, ask: Ask = requires(Permission.READ, takes=("limit", "cursor"), shared=())) -> Response:
+def figure_rows(
+    figure_id: str, ctx: Context = requires(Permission.READ, takes=("limit", "cursor"), shared=())
+) -> Response:
     """The readings behind it, `limit` of them from `cursor` on; they are of a past instant, so no page shifts."""
-    number = stored_number(ask, figure_id)
-    limit = whole(ask.address.part("limit") or "100", "limit", least=1, most=MOST_ROWS)
-    start = whole(ask.address.part("cursor") or "0", "cursor", least=0, most=10**9)
-    rows = readings_behind(number.figure, reports=number.figures, sources=number.sources, is_open=number.is_open)
+    number = stored_number(ctx, figure_id)
+    limit = whole(ctx.address.part("limit") or "100", "limit", least=1, most=MOST_ROWS)
+    start = whole(ctx.address.part("cursor") or "0", "cursor", least=0, most=10**9)
+    rows = source_readings(number.figure, reports=number.figures, sources=number.sources, is_open=number.is_open)
     more = start + limit < rows.height
     headers = {"Link": f'<{BASE}/figures/{figure_id}/rows?limit={limit}&cursor={start + limit}>; rel="next"'}
     return JSONResponse(
@@ -61,43 +63,43 @@ def figure_rows(figure_id: str, ask: Ask = requires(Permission.READ, takes=("lim
 
 
 @router.get("/figures/{figure_id}/versions")
-def figure_versions(figure_id: str, ask: Ask = requires(Permission.READ, shared=())) -> Response:
+def figure_versions(figure_id: str, ctx: Context = requires(Permission.READ, shared=())) -> Response:
     """The versions behind it, and what would change it if it were made now."""
-    number = stored_number(ask, figure_id)
-    found, changes = _traced(ask, number)
+    number = stored_number(ctx, figure_id)
+    found, changes = _traced(ctx, number)
     return JSONResponse(plain({"figure_id": figure_id, "versions": found.versions, "changes": changes}))
 
 
 @router.get("/why")
-def why(ask: Ask = requires(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
+def why(ctx: Context = requires(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """The number that an address of /why names, with what it would be now: as `trace --versions --json`."""
-    expect_read(ask.address)
-    number = requested_number(ask)
-    found, changes = _traced(ask, number)
-    return JSONResponse(plain({**trace_data(found, names=sees_whole_site(ask.person)), "changes": changes}))
+    expect_read(ctx.address)
+    number = requested_number(ctx)
+    found, changes = _traced(ctx, number)
+    return JSONResponse(plain({**trace_data(found, names=sees_whole_site(ctx.person)), "changes": changes}))
 
 
-def _of_answer(request: Request, ask: Ask, figure_id: str) -> TraceReport | None:
+def _of_answer(request: Request, ctx: Context, figure_id: str) -> TraceReport | None:
     """The number of an answer that an endpoint gives too, for who may ask it of all sites that it was asked of."""
-    call = WebCall(ask)
-    if (kept := kept_answer(call, figure_id)) is None:
+    call = WebCall(ctx)
+    if (kept := stored_answer(call, figure_id)) is None:
         return None
     named, scopes = kept.trace.parameters, getattr(request.state, "scopes", None)
     sites = json.loads(named.get("sites", "[]"))
     asked_of = [*sites, *([named["site"]] if "site" in named else [])]
     needs = next((each for name, each in _GIVEN if name == named["operation"]), None)
     # An answer of a site for who sees all of them has what is of no single site too.
-    is_seen = (bool(sites) or call.sees_every_site) and sees_whole_site(ask.person) and {*asked_of} <= {*ask.sites()}
-    is_allowed = needs is not None and may(ask.person, needs) and (scopes is None or needs in scopes)
+    is_seen = (bool(sites) or call.sees_every_site) and sees_whole_site(ctx.person) and {*asked_of} <= {*ctx.sites()}
+    is_allowed = needs is not None and may(ctx.person, needs) and (scopes is None or needs in scopes)
     # Files of a command are no business of who asks over the network.
     return answer_trace(call, figure_id) if is_seen and is_allowed and not kept.trace.inputs else None
 
 
-def _traced(ask: Ask, number: Number) -> tuple[TraceReport, list[VersionChange]]:
+def _traced(ctx: Context, number: Number) -> tuple[TraceReport, list[VersionChange]]:
     """The number walked back and recomputed, and what changed since, without peers that the person may not see."""
     found = trace_figure(number.figure.figure_id, reports=number.figures, sources=number.sources)
-    changes = versions_today(number.figure, reports=number.figures, sources=number.sources)
-    sees = partial(sees_site, ask.person)
+    changes = current_changes(number.figure, reports=number.figures, sources=number.sources)
+    sees = partial(sees_site, ctx.person)
     return unnamed_trace(found, sees), unnamed_changes(changes, found, sees)
 
 

@@ -14,7 +14,7 @@ from orchestration.operations.project import findings
 from orchestration.operations.readings.anomaly_events import anomalies_label
 from orchestration.web.cache import BASE, JSON
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from orchestration.web.web_call import WebCall
 
 router = APIRouter(prefix=BASE)
@@ -52,10 +52,10 @@ class SentLabel(Model):
 def act_on_finding(
     finding_id: str,
     sent: Annotated[SentAct | SentMute | SentLabel, Body(discriminator="act")],
-    ask: Ask = requires(Permission.ANOMALY_UPDATE, shared=("site",)),
+    ctx: Context = requires(Permission.ANOMALY_UPDATE, shared=("site",)),
 ) -> Response:
     """Write down what the person did with a finding; a row is added, and none is changed."""
-    site, call = whole_site(ask).site_id, WebCall(ask)
+    site, call = whole_site(ctx).site_id, WebCall(ctx)
     if isinstance(sent, SentLabel):
         found = anomalies_label(call, finding_id, sent.cause, sent.reason, site, sent.replace)
     elif isinstance(sent, SentMute):

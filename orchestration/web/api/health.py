@@ -82,7 +82,7 @@ def metrics(request: Request) -> Response:
     page.add_metric("web_answers_total", "counter", answers, "Answers by status")
     for kind in ("streams", "exports"):
         page.add_metric(f"web_{kind}", "gauge", [("", state.allowances.taken(kind))], f"Open {kind}")
-    tell_project(page, state.project, state.clock.now_utc())
+    add_project_metrics(page, state.project, state.clock.now_utc())
     return PlainTextResponse(page.text(), media_type="text/plain; version=0.0.4")
 
 
@@ -93,7 +93,7 @@ class LakeSize(NamedTuple):
     orphans: int
 
 
-def tell_project(page: Metrics, project: OpenProject, now_utc: datetime) -> None:
+def add_project_metrics(page: Metrics, project: OpenProject, now_utc: datetime) -> None:
     """Add the project's metrics to a page. Where the database does not answer, `db_up` is 0; what cannot be asked is
     left out.
     """

@@ -9,16 +9,16 @@ from starlette.responses import JSONResponse, Response
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import plain
 from orchestration.operations.answer import CHECK_FAILED, DONE
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from orchestration.web.work import JOBS, WAIT_S, Job, Outcome, work_of
 
 router = APIRouter()
 
 
 @router.get(JOBS + "/{job_id}")
-def job(job_id: str, ask: Ask = requires(None, shared=())) -> Response:
+def job(job_id: str, ctx: Context = requires(None, shared=())) -> Response:
     """Where a job of one's own stands, and what its command answered."""
-    found = work_of(ask.project).job(job_id, ask.person.person_id)
+    found = work_of(ctx.project).job(job_id, ctx.person.person_id)
     outcome = found.wait(0)
     document: dict[str, Any] = {"id": found.job_id, "state": found.state, "asked_at": found.asked_at_utc}
     if outcome is not None:

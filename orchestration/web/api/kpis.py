@@ -14,8 +14,8 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.warehouse.dbt import kpi_catalogue
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, whole
-from orchestration.web.queries import age_of, known_then, marts_dir_of, marts_of, scope_of, stale_finding, stamp_of
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.queries import age_of, marts_dir_of, marts_of, scope_of, sites_as_of, stale_finding, stamp_of
+from orchestration.web.request_context import Context, requires
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import Grain, add_rows, kpi_rows, row_of
 from reports.figures.portfolio import kpi_portfolio
@@ -31,49 +31,49 @@ PORTFOLIO = "portfolio"
 
 
 @router.get("/kpis")
-def kpis(request: Request, ask: Ask = requires(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
+def kpis(request: Request, ctx: Context = requires(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """Every KPI of a scope (`scope`, or `building`, `tenant`, `portfolio`) and its parts over `range`."""
-    if ask.address.part("portfolio") or ask.address.scope.startswith(PORTFOLIO):
-        stamp = "|".join(stamp_of(ask, each) for each in known_then(ask, ask.sites().values()))
-        return listed(request, ask, stamp, whole(lambda: _of_portfolio(ask)))
-    site = ask.site()
-    named = {f"{kind}:{found}" for kind in ("building", "tenant") if (found := ask.address.part(kind))}
-    named |= {ask.address.scope} if ask.address.scope else set()
+    if ctx.address.part("portfolio") or ctx.address.scope.startswith(PORTFOLIO):
+        stamp = "|".join(stamp_of(ctx, each) for each in sites_as_of(ctx, ctx.sites().values()))
+        return listed(request, ctx, stamp, whole(lambda: _of_portfolio(ctx)))
+    site = ctx.site()
+    named = {f"{kind}:{found}" for kind in ("building", "tenant") if (found := ctx.address.part(kind))}
+    named |= {ctx.address.scope} if ctx.address.scope else set()
     if len(named) > 1:
         raise BadInput(f"one scope at a time, got {', '.join(sorted(named))}", reason="bad_address")
-    of_scope = ask.of(scope=next(iter(named), ""))
-    scope = scope_of(of_scope, site) if of_scope.address.scope or not sees_whole_site(ask.person) else ""
-    period = range_of(ask, site)
+    of_scope = ctx.of(scope=next(iter(named), ""))
+    scope = scope_of(of_scope, site) if of_scope.address.scope or not sees_whole_site(ctx.person) else ""
+    period = range_of(ctx, site)
 
     def more() -> Mapping[str, Any]:
-        return {"site": site.site_id, "findings": stale_finding(age_of(ask, site), period)}
+        return {"site": site.site_id, "findings": stale_finding(age_of(ctx, site), period)}
 
     return listed(
         request,
-        ask,
-        stamp_of(ask, site),
-        lambda part: kpi_rows_of(ask, site, kpi_frame(ask, site, scope, period), part),
+        ctx,
+        stamp_of(ctx, site),
+        lambda part: kpi_rows_of(ctx, site, kpi_frame(ctx, site, scope, period), part),
         more=more,
     )
 
 
 @router.get("/kpis/catalogue")
-def catalogue(request: Request, ask: Ask = requires(Permission.READ, takes=PAGING, shared=())) -> Response:
+def catalogue(request: Request, ctx: Context = requires(Permission.READ, takes=PAGING, shared=())) -> Response:
     """What each KPI is: formula, unit, where it exists, what is said in its place."""
-    return listed(request, ask, "catalogue", whole(_catalogue))
+    return listed(request, ctx, "catalogue", whole(_catalogue))
 
 
-def kpi_frame(ask: Ask, site: Site, scope: str, period: Period) -> pl.DataFrame:
+def kpi_frame(ctx: Context, site: Site, scope: str, period: Period) -> pl.DataFrame:
     """Rows of the marts of a scope and its parts, or of all that the person sees. Raises BadInput."""
-    rows = kpi_rows(site, period, grain_of(ask), marts_of(ask, site), scope=scope or None)
-    if kpi := ask.address.part("kpi"):
+    rows = kpi_rows(site, period, grain_of(ctx), marts_of(ctx, site), scope=scope or None)
+    if kpi := ctx.address.part("kpi"):
         rows = rows.filter(pl.col("kpi") == kpi)
     return rows.filter(
-        pl.col("scope").is_in([e for e in set(rows["scope"]) if sees_scope(ask.person, site.site_id, e)])
+        pl.col("scope").is_in([e for e in set(rows["scope"]) if sees_scope(ctx.person, site.site_id, e)])
     )
 
 
-def kpi_rows_of(ask: Ask, site: Site, every: pl.DataFrame, part: slice) -> tuple[list[dict[str, Any]], int]:
+def kpi_rows_of(ctx: Context, site: Site, every: pl.DataFrame, part: slice) -> tuple[list[dict[str, Any]], int]:
     """The rows of `meterloom kpis --json`, each with the address of its reason, and the id that it is kept by a while.
 
     Raises BadInput (too_many_points) for more than an answer holds.
@@ -85,73 +85,73 @@ def kpi_rows_of(ask: Ask, site: Site, every: pl.DataFrame, part: slice) -> tuple
             reason="too_many_points",
             mend="name a scope, a shorter range, or a longer grain",
         )
-    sources = ask.project.sources(keeps=False)
+    sources = ctx.project.sources(keeps=False)
     is_synthetic = bool(rows["is_synthetic"].any())
-    book = FigureBook(report_id="kpis", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=is_synthetic)
-    add_rows(book, site, rows, sources=sources, marts_dir=ask.marts_now, is_traced=False)
+    book = FigureBook(report_id="kpis", revision=0, as_of_utc=ctx.as_of_or_now, is_synthetic=is_synthetic)
+    add_rows(book, site, rows, sources=sources, marts_dir=ctx.marts_now, is_traced=False)
     # Kept for a while: whoever cites a number keeps it as the command does.
-    ids = ask.project.kept_ids(book.figures(), ask.clock)
+    ids = ctx.project.store_figures(book.figures(), ctx.clock)
     found = [
-        {**row_of(figure, sources, {}), "figure_id": ids.of(figure), "why": why_of(figure, ask.address)}
+        {**row_of(figure, sources, {}), "figure_id": ids.of(figure), "why": why_of(figure, ctx.address)}
         for figure in book.figures()
     ]
     return found, every.height
 
 
-def range_of(ask: Ask, site: Site) -> Period:
+def range_of(ctx: Context, site: Site) -> Period:
     """`range` or `period`. Raises BadInput (bad_period)."""
-    text = one_name(ask, "range", ask.address.period)
+    text = one_name(ctx, "range", ctx.address.period)
     if not text:
         raise BadInput("range is missing: expected 2025, 2025-Q1, 2025-03 or START/END", reason="bad_period")
-    address = ask.address.model_copy(update={"period": text})
-    return span(address, time_zone=site.time_zone, now_utc=ask.as_known_utc, usual="")
+    address = ctx.address.model_copy(update={"period": text})
+    return span(address, time_zone=site.time_zone, now_utc=ctx.as_of_or_now, usual="")
 
 
-def one_name(ask: Ask, name: str, shared: str | None) -> str:
+def one_name(ctx: Context, name: str, shared: str | None) -> str:
     """Value of a parameter with two names. Raises BadInput (bad_address) where they differ."""
-    own = ask.address.part(name)
+    own = ctx.address.part(name)
     if own and shared and own != shared:
         raise BadInput(f"{name}={own[:64]} and {shared[:64]!r} are two answers to one question", reason="bad_address")
     return own or shared or ""
 
 
-def grain_of(ask: Ask) -> Grain:
+def grain_of(ctx: Context) -> Grain:
     """The grain of marts. Raises BadInput (bad_address) for quarter hours, which no KPI has."""
-    grain = ask.address.grain or "month"
+    grain = ctx.address.grain or "month"
     if grain not in GRAINS:
         raise BadInput(f"KPIs have the grains {', '.join(GRAINS)}; /series has quarter hours", reason="bad_address")
     return cast("Grain", grain)
 
 
-def _of_portfolio(ask: Ask) -> list[dict[str, Any]]:
+def _of_portfolio(ctx: Context) -> list[dict[str, Any]]:
     # A sum over sites tells of each of them.
-    if ask.person.sites or not sees_whole_site(ask.person):
+    if ctx.person.sites or not sees_whole_site(ctx.person):
         raise BadInput("there is no scope 'portfolio'", reason="unknown_scope")
-    scope = ask.address.scope
-    named = {"site": ask.address.site, "scope": "" if scope.startswith(PORTFOLIO) else scope}
-    others = [name for name, value in (named | {each: ask.address.part(each) for each in SCOPES[:2]}).items() if value]
+    scope = ctx.address.scope
+    named = {"site": ctx.address.site, "scope": "" if scope.startswith(PORTFOLIO) else scope}
+    others = [name for name, value in (named | {each: ctx.address.part(each) for each in SCOPES[:2]}).items() if value]
     if others:
         raise BadInput(f"the portfolio is of all sites: {', '.join(others)} would change nothing", reason="bad_address")
-    text = one_name(ask, "range", ask.address.period)
+    text = one_name(ctx, "range", ctx.address.period)
     period = span(
-        ask.address.model_copy(update={"period": text or "7d"}), time_zone="UTC", now_utc=ask.as_known_utc, usual=""
+        ctx.address.model_copy(update={"period": text or "7d"}), time_zone="UTC", now_utc=ctx.as_of_or_now, usual=""
     )
-    sources = ask.project.sources(keeps=False)
+    sources = ctx.project.sources(keeps=False)
     content = kpi_portfolio(
         period,
-        grain=grain_of(ask),
+        grain=grain_of(ctx),
         sources=sources,
-        marts_dir=marts_dir_of(ask, *ask.sites().values()),
-        as_of_utc=ask.as_known_utc,
+        marts_dir=marts_dir_of(ctx, *ctx.sites().values()),
+        as_of_utc=ctx.as_of_or_now,
         revision=0,
         scope=None,
     )
     by_id = {figure.figure_id: figure for figure in content.figures}
-    ids = ask.project.kept_ids(content.figures, ask.clock)
+    ids = ctx.project.store_figures(content.figures, ctx.clock)
     return [
-        {**row_of(figure, sources, by_id), "figure_id": ids.of(figure), "why": why_of(figure, ask.address, by_id.get)}
+        {**row_of(figure, sources, by_id), "figure_id": ids.of(figure), "why": why_of(figure, ctx.address, by_id.get)}
         for figure in content.figures
-        if figure.scope.startswith(scope or PORTFOLIO) and ask.address.part("kpi") in ("", figure.kpi)
+        if figure.scope.startswith(scope or PORTFOLIO) and ctx.address.part("kpi") in ("", figure.kpi)
     ]
 
 

@@ -15,7 +15,7 @@ from data_quality.contracts.site_file.live_source import poll_intervals_s
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import unit_of
 from orchestration.web.boards.live_feed import LiveFeed, value_document
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 
 router = APIRouter(prefix="/api/v1/ems")
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -33,16 +33,16 @@ def feed_of(app: FastAPI) -> LiveFeed:
 
 
 @router.get("/live")
-def live(ask: Ask = requires(Permission.LIVE_READ, shared=("site",))) -> dict[str, Any]:
+def live(ctx: Context = requires(Permission.LIVE_READ, shared=("site",))) -> dict[str, Any]:
     """The newest value of every live point of a site, and the state of its sources."""
-    site, reader = ask.site(), LiveReader(ask.project.project.live_dir)
+    site, reader = ctx.site(), LiveReader(ctx.project.project.live_dir)
     site_id, every_s = site.site_id, poll_intervals_s(site)
     return {
         "site": site_id,
-        "now": ask.now_utc,
+        "now": ctx.now_utc,
         "points": [
             {"point": f"{each.source_id}/{each.point}", "stream": each.stream}
-            | value_document(each, ask.now_utc, every_s.get(each.source_id, 0.0))
+            | value_document(each, ctx.now_utc, every_s.get(each.source_id, 0.0))
             for each in reader.values(site_id)
         ],
         "sources": [
@@ -53,19 +53,19 @@ def live(ask: Ask = requires(Permission.LIVE_READ, shared=("site",))) -> dict[st
 
 
 @router.get("/live/flow")
-def flow(ask: Ask = requires(Permission.LIVE_READ, shared=("site",))) -> dict[str, Any]:
+def flow(ctx: Context = requires(Permission.LIVE_READ, shared=("site",))) -> dict[str, Any]:
     """Powers told live, by meter and the meter above it; a sum of them is nobody's measurement and stands nowhere."""
-    site, reader = ask.site(), LiveReader(ask.project.project.live_dir)
+    site, reader = ctx.site(), LiveReader(ctx.project.project.live_dir)
     mains = set(total_meters(site, Carrier.ELECTRICITY))
     every_s = poll_intervals_s(site)
     powers = {
-        each.stream: value_document(each, ask.now_utc, every_s.get(each.source_id, 0.0))
+        each.stream: value_document(each, ctx.now_utc, every_s.get(each.source_id, 0.0))
         for each in reader.values(site.site_id)
         if unit_of(each.unit).is_power
     }
     return {
         "site": site.site_id,
-        "now": ask.now_utc,
+        "now": ctx.now_utc,
         "meters": [
             {"meter": meter.meter_id, "parent": meter.parent_on(), "is_main": meter.meter_id in mains}
             | powers.get(meter.meter_id, {"value": None})
@@ -77,16 +77,16 @@ def flow(ask: Ask = requires(Permission.LIVE_READ, shared=("site",))) -> dict[st
 
 @router.get("/live/stream")
 def stream(
-    request: Request, ask: Ask = requires(Permission.LIVE_READ, takes=("points",), shared=("site",))
+    request: Request, ctx: Context = requires(Permission.LIVE_READ, takes=("points",), shared=("site",))
 ) -> Response:
     """Server-sent events: value, age, finding, heartbeat, bye. points: `source/point`, parted by commas; none: all."""
-    site = ask.site()
+    site = ctx.site()
     site_id = site.site_id
-    names = frozenset(filter(None, ask.address.part("points").split(",")))
+    names = frozenset(filter(None, ctx.address.part("points").split(",")))
     if len(names) > MOST_POINTS:
         raise BadInput(f"at most {MOST_POINTS} points are named; name none for all of them", reason="bad_address")
     last = request.headers.get("last-event-id", "")
-    feed, state, person = feed_of(request.app), request.app.state, ask.person
+    feed, state, person = feed_of(request.app), request.app.state, ctx.person
 
     def is_allowed() -> bool:
         found = state.signed_in(request)

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from data_quality.contracts.access.permissions import Permission
 from orchestration.web.draw import draw
 from orchestration.web.problems import REASONS
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from reports.pages.address import Address
 from reports.pages.page import Page, Part
 from reports.report_content import Paragraph, table
@@ -98,6 +98,6 @@ def openapi_json(request: Request) -> Response:
 
 
 @router.get("/api/docs", response_class=HTMLResponse)
-def docs(request: Request, ask: Ask = requires(None, shared=("locale",))) -> Response:
+def docs(request: Request, ctx: Context = requires(None, shared=("locale",))) -> Response:
     """The API as a page: what there is, what it asks and who may."""
-    return draw(ask, docs_page(described(request.app), ask.address))
+    return draw(ctx, docs_page(described(request.app), ctx.address))

@@ -17,12 +17,12 @@ from assets.stores.ledgers.meter_proposals import ProposalStore
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import value_in_words
-from orchestration.operations.answer_figures import kept_numbers
+from orchestration.operations.answer_figures import store_answer_figures
 from orchestration.operations.commands import command
 from orchestration.operations.operation import Operation, Parameter
 from orchestration.web.cache import BASE, JSON
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from orchestration.web.web_call import WebCall
 from reports.lifecycle.changes import parse_revision
 from reports.pages.address import KNOWN
@@ -98,50 +98,50 @@ def endpoint(operation: Operation, needs: Permission, path: str = "") -> Callabl
     words = [each.word for each in known] + (["as_of"] if "as_of_" in operation.takes else [])
     shared, takes = (tuple(each for each in words if (each in KNOWN) == is_known) for is_known in (True, False))
 
-    def answer(request: Request, ask: Ask = requires(needs, takes=takes, shared=shared)) -> Response:
+    def answer(request: Request, ctx: Context = requires(needs, takes=takes, shared=shared)) -> Response:
         for name in in_path:
-            guard(ask, name, request.path_params[name])
-        sent = {each.name: given(each, ask) for each in known} | {name: request.path_params[name] for name in in_path}
+            guard(ctx, name, request.path_params[name])
+        sent = {each.name: given(each, ctx) for each in known} | {name: request.path_params[name] for name in in_path}
         values = {name: value for name, value in sent.items() if value is not None}
-        call, arguments = WebCall(ask), operation.question.filled(values)
+        call, arguments = WebCall(ctx), operation.question.filled(values)
         document = operation.function(call, **arguments).document
-        kept = kept_numbers(operation, call, arguments, document)
+        kept = store_answer_figures(operation, call, arguments, document)
         return Response(orjson.dumps(document if kept is None else kept.with_ids(document)), media_type=JSON)
 
     answer.__doc__ = operation.function.__doc__
     return answer
 
 
-def guard(ask: Ask, name: str, value: str) -> None:
+def guard(ctx: Context, name: str, value: str) -> None:
     """Raises BadInput in the words of a site that is not there, where what a parameter names is of a site or of an
     organisation that the person does not see.
     """
-    if name == "tenant" and not value and ask.person.sites:
+    if name == "tenant" and not value and ctx.person.sites:
         raise BadInput("name the site that it is for: you do not see all of them", reason="bad_request")
-    site_id = _SITE_OF[name](ask, value) if name in _SITE_OF and value else ""
+    site_id = _SITE_OF[name](ctx, value) if name in _SITE_OF and value else ""
     if site_id:
-        theirs = ask.of(site=site_id)
-        theirs.asked_subjects() if name == "revision" else whole_site(theirs)
-    if name == "revision" and ask.person.sites:
+        theirs = ctx.of(site=site_id)
+        theirs.selected_subjects() if name == "revision" else whole_site(theirs)
+    if name == "revision" and ctx.person.sites:
         try:
-            parse_revision(value, ask.project.reports)
+            parse_revision(value, ctx.project.reports)
         except BadInput as fault:
             # Its sentence names the revisions that there are, of every site.
             raise BadInput(f"no revision {value[:80]!r} of a site that you see", reason=fault.reason) from fault
 
 
-def _of_proposal(ask: Ask, value: str) -> str:
-    known = ProposalStore(ask.project.store).proposals()
+def _of_proposal(ctx: Context, value: str) -> str:
+    known = ProposalStore(ctx.project.store).proposals()
     return next((each.site_id for each in known if each.proposal_id.startswith(value)), "")
 
 
-def _of_adjustment(ask: Ask, value: str) -> str:
-    known = AdjustmentStore(ask.project.store).records()
+def _of_adjustment(ctx: Context, value: str) -> str:
+    known = AdjustmentStore(ctx.project.store).records()
     found = (each.adjustment.baseline_id for each in known if each.adjustment_id == value)
     return next(found, "").partition("/")[0]
 
 
-_SITE_OF: dict[str, Callable[[Ask, str], str]] = {
+_SITE_OF: dict[str, Callable[[Context, str], str]] = {
     "tenant": lambda _, value: value,
     "baseline_id": lambda _, value: value.partition("/")[0],
     # An M&V project, site/project.
@@ -152,12 +152,12 @@ _SITE_OF: dict[str, Callable[[Ask, str], str]] = {
 }
 
 
-def given(parameter: Parameter, ask: Ask) -> Any:
+def given(parameter: Parameter, ctx: Context) -> Any:
     """Value of a parameter in the address, None where it has none. Raises BadInput (bad_address)."""
     word = parameter.word
     if word == "site":
-        return whole_site(ask).site_id
-    text = getattr(ask.address, word) if word in KNOWN else ask.address.part(word)
+        return whole_site(ctx).site_id
+    text = getattr(ctx.address, word) if word in KNOWN else ctx.address.part(word)
     if not text:
         if parameter.is_required:
             raise BadInput(f"{word} is missing ({parameter.option.help.rstrip('.')})", reason="bad_address")

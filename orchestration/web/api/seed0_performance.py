@@ -20,7 +20,7 @@ from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of, parse_period, whole_quarters
 from orchestration.web.api.jobs_api import answer_of
 from orchestration.web.queries import asking
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from orchestration.web.work import Outcome, work_of
 from reports.assess import Asking, Quarter, UseRequest, enb_of, quarters, use_request
 from reports.pages.address import why_measure
@@ -63,10 +63,10 @@ class Performance(Model):
 def train(
     training: Training,
     idempotency_key: Annotated[str, Header(max_length=128)] = "",
-    ask: Ask = requires(Permission.BASELINE_CREATE, shared=()),
+    ctx: Context = requires(Permission.BASELINE_CREATE, shared=()),
 ) -> Response:
     """Fit and register the use's baseline by `meterloom baseline fit`, in a process of its own."""
-    site, seu = _use(ask, training.seu_id)
+    site, seu = _use(ctx, training.seu_id)
     if training.end_date < training.start_date or training.start_date.year != training.baseline_year:
         raise BadInput("start_date lies in baseline_year, and end_date is not before it", reason="bad_period")
     # Raises BadInput where the asked drivers are not those that the site file gives the use, with their reasons.
@@ -94,21 +94,21 @@ def train(
             mend="name them all, or change the site file",
         )  # fmt: skip
     span = f"{training.start_date}/{training.end_date + timedelta(days=1)}"
-    person_id, use = ask.person.person_id, ("--site", site.site_id, "--seu", seu.seu_id)
+    person_id, use = ctx.person.person_id, ("--site", site.site_id, "--seu", seu.seu_id)
     words = ("baseline", "fit", *use, "--train", span, "--as", person_id)
-    work = work_of(ask.project)
-    job = work.ask(words, person_id=person_id, now_utc=ask.now_utc, key=idempotency_key)
-    return answer_of(job, lambda outcome: _trained(outcome, ask, training.seu_id))
+    work = work_of(ctx.project)
+    job = work.ask(words, person_id=person_id, now_utc=ctx.now_utc, key=idempotency_key)
+    return answer_of(job, lambda outcome: _trained(outcome, ctx, training.seu_id))
 
 
-def _trained(outcome: Outcome, ask: Ask, seu_id: str) -> dict[str, Any]:
-    site, seu = _use(ask, seu_id)
+def _trained(outcome: Outcome, ctx: Context, seu_id: str) -> dict[str, Any]:
+    site, seu = _use(ctx, seu_id)
     found = outcome.result.get("baselines") or []
     if not found:
         raise BadInput(
             f"no baseline was fitted for {seu_id}: its training days lack readings or drivers", reason="no_fit"
         )
-    version = ask.project.baselines.get(enb_of(site, seu), int(found[-1]["version"]))
+    version = ctx.project.baselines.get(enb_of(site, seu), int(found[-1]["version"]))
     return {
         "success": True,
         "seu_id": seu_id,
@@ -124,17 +124,17 @@ def _trained(outcome: Outcome, ask: Ask, seu_id: str) -> dict[str, Any]:
 
 
 @router.post("/reports/seu-performance")
-def performance(question: Performance, ask: Ask = requires(Permission.REPORT_READ, shared=SHARED)) -> Response:
+def performance(question: Performance, ctx: Context = requires(Permission.REPORT_READ, shared=SHARED)) -> Response:
     """A use against the baseline of a year, over a quarter or a year."""
-    site, seu = _use(ask, question.seu_id)
-    site_asking = asking(ask.of(site=site.site_id))
+    site, seu = _use(ctx, question.seu_id)
+    site_asking = asking(ctx.of(site=site.site_id))
     label = str(question.report_year) + ("" if question.period == "annual" else f"-{question.period}")
     span = parse_period(label, site.time_zone)
     version = _of_year(site_asking, seu, question.baseline_year)
     use = UseRequest(site, seu, version, site_asking.sources, site_asking.as_of_utc, site_asking.marts_dir)
     made: list[Figure] = []
     found = quarters(use, [span, *months_of(span)], measures=MEASURES, book=made.extend)
-    ids = ask.project.kept_ids(made, ask.clock)
+    ids = ctx.project.store_figures(made, ctx.clock)
     whole = next((each for each in found if each.period == span), None)
     report = {
         "seu_name": seu.name,
@@ -152,7 +152,7 @@ def performance(question: Performance, ask: Ask = requires(Permission.REPORT_REA
         },
         "baseline_version": version.version,
         "findings": [] if whole is None else list(whole.result.review_flags),
-        "why": _why(ask, site, seu, "deviation_percent", span, version),
+        "why": _why(ctx, site, seu, "deviation_percent", span, version),
         "figures": {
             f"{each.period.start:%b}".lower() if each.period != span else "period": {
                 measure: ids.of(each.figures[measure]) for measure in MEASURES
@@ -169,19 +169,19 @@ def _value(quarter: Quarter | None, measure: str) -> Decimal | None:
 
 
 @router.get("/analytics/enpi")
-def enpi(ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
+def enpi(ctx: Context = requires(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
     """The index of each quarter of some years by one version: that in force, where none is named."""
-    part = ask.address.part
-    site, seu = _use(ask, part("seu_id"))
+    part = ctx.address.part
+    site, seu = _use(ctx, part("seu_id"))
     years = [_year(part(name), name) for name in ("start_year", "end_year")]
     if not 0 <= years[1] - years[0] <= 20:
         raise BadInput("end_year is not before start_year, and at most 20 years after it", reason="bad_period")
-    site_asking = asking(ask.of(site=site.site_id))
+    site_asking = asking(ctx.of(site=site.site_id))
     use = use_request(site_asking, seu.seu_id, part("baseline_version"))
     span = parse_period(f"{years[0]}-01-01/{years[1] + 1}-01-01", site.time_zone)
     made: list[Figure] = []
     found = quarters(use, whole_quarters(span), measures=MEASURES, book=made.extend)
-    ids = ask.project.kept_ids(made, ask.clock)
+    ids = ctx.project.store_figures(made, ctx.clock)
     data = [
         {
             "year": each.period.start.year,
@@ -190,7 +190,7 @@ def enpi(ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES, shared=SHARE
             "deviation_percent": _value(each, "deviation_percent"),
             "baseline_version": each.result.baseline_version or None,
             "compliance_status": each.result.status,
-            "why": _why(ask, site, seu, "enpi_index", each.period, use.version),
+            "why": _why(ctx, site, seu, "enpi_index", each.period, use.version),
             "figures": {name: ids.of(each.figures[m]) for name, m in IN_QUARTERS.items()},
         }
         for each in found
@@ -198,18 +198,18 @@ def enpi(ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES, shared=SHARE
     return JSONResponse(plain({"success": True, "data": data}))
 
 
-def _why(ask: Ask, site: Site, seu: Seu, measure: str, span: Period, version: BaselineVersion | None) -> str:
+def _why(ctx: Context, site: Site, seu: Seu, measure: str, span: Period, version: BaselineVersion | None) -> str:
     named = "" if version is None else f"{version.baseline_id}@{version.version}"
-    plain_address = ask.address.model_copy(update={"more": (), "site": ""})
+    plain_address = ctx.address.model_copy(update={"more": (), "site": ""})
     return why_measure(plain_address, site.site_id, seu.seu_id, measure, span, named)
 
 
-def _use(ask: Ask, name: str) -> tuple[Site, Seu]:
+def _use(ctx: Context, name: str) -> tuple[Site, Seu]:
     """The use `site/seu`. Raises BadInput."""
     site_id, stroke, seu_id = name.partition("/")
     if not stroke:
         raise BadInput(f"seu_id reads site/use, such as factory/compressors; got {name[:64]!r}", reason="unknown_seu")
-    site = ask.of(site=site_id).site()
+    site = ctx.of(site=site_id).site()
     return site, seu_of(site, seu_id)
 
 

@@ -23,9 +23,9 @@ from data_quality.contracts.model import Model, plain
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import zone
-from orchestration.operations.signing import site_desk
-from orchestration.web.once import once_of
-from orchestration.web.request_context import Ask, requires
+from orchestration.operations.signing import edit_record
+from orchestration.web.idempotency import idempotent_acts
+from orchestration.web.request_context import Context, requires
 from orchestration.web.web_call import WebCall
 from reports.recompute.figure_sources import Sources
 
@@ -44,10 +44,10 @@ class NewUse(Model):
 
 
 @router.get("/seus")
-def list_uses(ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
+def list_uses(ctx: Context = requires(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
     """The uses of the sites that the person sees; of one site with the tag that a change of its file needs."""
-    project, sites = ask.project, {each.site_id: each for each in ask.asked_sites()}
-    text = ask.address.part("energy_source")
+    project, sites = ctx.project, {each.site_id: each for each in ctx.selected_sites()}
+    text = ctx.address.part("energy_source")
     if text and text not in list(Carrier):
         raise BadInput(f"energy_source is one of {', '.join(Carrier)}, got {text[:40]!r}", reason="bad_address")
     lines = seu_lines(
@@ -55,10 +55,10 @@ def list_uses(ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES, shared=
         baselines=project.baselines,
         reports=project.reports,
         source=Carrier(text) if text else None,
-        is_active=_is_true(ask.address.part("is_active")),
-        as_of_utc=ask.address.as_of_utc,
+        is_active=_is_true(ctx.address.part("is_active")),
+        as_of_utc=ctx.address.as_of_utc,
     )
-    headers = {"ETag": _tag(_file(ask, ask.address.site))} if ask.address.site else None
+    headers = {"ETag": _tag(_file(ctx, ctx.address.site))} if ctx.address.site else None
     return JSONResponse({"success": True, "data": [_line(each) for each in lines]}, headers=headers)
 
 
@@ -87,15 +87,15 @@ def add_use(
     new: NewUse,
     if_match: Annotated[str, Header()] = "",
     idempotency_key: Annotated[str, Header(max_length=128)] = "",
-    ask: Ask = requires(Permission.WRITE, shared=()),
+    ctx: Context = requires(Permission.WRITE, shared=()),
 ) -> Response:
     """Write one use more into the site's file, every comment kept; the file must be as it was when it was read."""
-    return once_of(ask.project).answer(request, ask, idempotency_key, lambda: _added(new, if_match, ask))
+    return idempotent_acts(ctx.project).answer(request, ctx, idempotency_key, lambda: _added(new, if_match, ctx))
 
 
-def _added(new: NewUse, if_match: str, ask: Ask) -> Response:
-    site = ask.of(site=new.site).site()
-    path = _file(ask, site.site_id)
+def _added(new: NewUse, if_match: str, ctx: Context) -> Response:
+    site = ctx.of(site=new.site).site()
+    path = _file(ctx, site.site_id)
     seu_id = re.sub(r"[^a-z0-9]+", "_", new.name.lower()).strip("_")[:64]
     if not seu_id or not new.name.isprintable():
         raise BadInput(f"no id can be made of the name {new.name[:40]!r}: use letters or digits", reason="bad_name")
@@ -109,20 +109,20 @@ def _added(new: NewUse, if_match: str, ask: Ask) -> Response:
     if not if_match:
         raise BadInput("send If-Match: the ETag of the list of this site's uses", reason="no_if_match")
     change = partial(with_seu, seu=seu, note=new.description, file=path.name)
-    with rewritten(path, load_site, change, site_desk(WebCall(ask), site.site_id), seen=if_match.strip('"')):
+    with rewritten(path, load_site, change, edit_record(WebCall(ctx), site.site_id), seen=if_match.strip('"')):
         pass
     [line] = [
         each
         for each in seu_lines(
-            {site.site_id: ask.project.site(site.site_id)}, baselines=ask.project.baselines, reports=ask.project.reports
+            {site.site_id: ctx.project.site(site.site_id)}, baselines=ctx.project.baselines, reports=ctx.project.reports
         )
         if each.id == seu.seu_id
     ]
     return JSONResponse({"success": True, "data": _line(line)}, 201, headers={"ETag": _tag(path)})
 
 
-def _file(ask: Ask, site_id: str) -> Path:
-    return site_file(ask.project.project.sites_dir, ask.of(site=site_id).site().site_id, ask.project.cache)
+def _file(ctx: Context, site_id: str) -> Path:
+    return site_file(ctx.project.project.sites_dir, ctx.of(site=site_id).site().site_id, ctx.project.cache)
 
 
 def _tag(path: Path) -> str:
@@ -130,18 +130,18 @@ def _tag(path: Path) -> str:
 
 
 @router.get("/energy-sources")
-def energy_sources(ask: Ask = requires(Permission.BASELINE_READ, shared=("site",))) -> Response:
+def energy_sources(ctx: Context = requires(Permission.BASELINE_READ, shared=("site",))) -> Response:
     """Carriers of all meters, or of one site; price and factor only where one dated value holds today for all."""
-    sites, sources = ask.asked_sites(), ask.project.sources(keeps=False)
-    data = [_source(Carrier(name), sites, sources, ask) for name in sources_of(sites)]
+    sites, sources = ctx.selected_sites(), ctx.project.sources(keeps=False)
+    data = [_source(Carrier(name), sites, sources, ctx) for name in sources_of(sites)]
     return JSONResponse(plain({"success": True, "data": data}))
 
 
-def _source(carrier: Carrier, sites: list[Site], sources: Sources, ask: Ask) -> dict[str, Any]:
+def _source(carrier: Carrier, sites: list[Site], sources: Sources, ctx: Context) -> dict[str, Any]:
     used = [each for each in sites if any(meter.carrier is carrier for meter in each.meters)]
-    factors = {each: None for site in used for each in _factors(carrier, site, sources, ask)}
+    factors = {each: None for site in used for each in _factors(carrier, site, sources, ctx)}
     values = {each.kgco2e_per_kwh for each in factors}
-    prices = {_flat_price(carrier, site, ask) for site in used}
+    prices = {_flat_price(carrier, site, ctx) for site in used}
     price, currency = prices.pop() if len(prices) == 1 else (None, None)
     factor = next(iter(factors)) if len(values) == 1 else None
     return {
@@ -159,24 +159,24 @@ def _source(carrier: Carrier, sites: list[Site], sources: Sources, ask: Ask) -> 
     }
 
 
-def _factors(carrier: Carrier, site: Site, sources: Sources, ask: Ask) -> list[DayFactor]:
+def _factors(carrier: Carrier, site: Site, sources: Sources, ctx: Context) -> list[DayFactor]:
     scope = f"site:{site.site_id}" + ("" if carrier is Carrier.ELECTRICITY else f"/{carrier.value}")
-    known_at = ask.project.store.known_at(ask.clock)
+    known_at = ctx.project.store.known_at(ctx.clock)
     try:
         # Asked of all time: of a shorter span the dates would be cut to it.
         found = sources.factor_versions(site, scope, date(1990, 1, 1), date(2100, 1, 1), known_at)
     except BadInput:
         # A carrier that has no total of its own, or two factors of one day: then none holds.
         return []
-    today = _today(site, ask)
+    today = _today(site, ctx)
     return [each for each in found if each.valid_from <= today < each.valid_to]
 
 
-def _flat_price(carrier: Carrier, site: Site, ask: Ask) -> tuple[Decimal | None, str | None]:
+def _flat_price(carrier: Carrier, site: Site, ctx: Context) -> tuple[Decimal | None, str | None]:
     """The tariff's one price of all hours and amounts, with its currency; nothing where it has several."""
     if price_stream_of(site, carrier):
         return None, None
-    today = _today(site, ask)
+    today = _today(site, ctx)
     tariff = next((each for each in tariffs_of(site, carrier) if each.valid_from <= today < each.valid_to), None)
     if tariff is None or tariff.energy or {each.price for each in tariff.periods} & {None}:
         return None, None
@@ -184,5 +184,5 @@ def _flat_price(carrier: Carrier, site: Site, ask: Ask) -> tuple[Decimal | None,
     return (prices.pop(), tariff.currency or site.currency) if len(prices) == 1 else (None, None)
 
 
-def _today(site: Site, ask: Ask) -> date:
-    return ask.now_utc.astimezone(zone(site.time_zone)).date()
+def _today(site: Site, ctx: Context) -> date:
+    return ctx.now_utc.astimezone(zone(site.time_zone)).date()

@@ -12,15 +12,15 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import plain
 from data_quality.contracts.time import Period, parse_instant, zone
-from orchestration.operations.answer_figures import kept_numbers
+from orchestration.operations.answer_figures import store_answer_figures
 from orchestration.operations.commands import command
 from orchestration.views.quality_view import judged_days, quality_result
 from orchestration.views.series_ids import Interval, series_ids
 from orchestration.web.api.kpis import range_of
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, json_answer, listed, whole, whole_number
-from orchestration.web.energy.energy_given import EnergyQuery, points_of
+from orchestration.web.energy.energy_input import EnergyQuery, points_of
 from orchestration.web.queries import instant_of, marts_of, scope_of, stamp_of, whole_site
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from orchestration.web.web_call import WebCall
 from reports.figures.running import running_book, running_now, running_result, with_coarse_source
 from reports.pages.address import PageGrain, before
@@ -36,22 +36,22 @@ FIELDS = tuple(RUNNING)
 
 @router.get("/series")
 def series(
-    request: Request, ask: Ask = requires(Permission.READ, takes=("range", "points", *PAGING), shared=SHARED)
+    request: Request, ctx: Context = requires(Permission.READ, takes=("range", "points", *PAGING), shared=SHARED)
 ) -> Response:
     """Energy of a scope by `grain`, with `compare` beside it, each with an id; every interval that has begun, gaps as
     null. Of `points` that are fewer the lowest and highest of neighbours are kept.
     """
-    site = ask.site()
-    scope, period, grain = scope_of(ask, site, has_registers=True), range_of(ask, site), ask.address.grain or "hour"
-    if ask.address.compare == "baseline":
+    site = ctx.site()
+    scope, period, grain = scope_of(ctx, site, has_registers=True), range_of(ctx, site), ctx.address.grain or "hour"
+    if ctx.address.compare == "baseline":
         raise BadInput("a series has no baseline", reason="bad_address", mend="ask /analytics/savings, or compare=year")
     _refuse_many(period, grain)
-    most = whole_number("points", ask.address.part("points") or str(MOST_POINTS), MOST_POINTS)
+    most = whole_number("points", ctx.address.part("points") or str(MOST_POINTS), MOST_POINTS)
     return listed(
         request,
-        ask,
-        stamp_of(ask, site),
-        whole(lambda: _points(EnergyQuery(ask, site, scope, period, grain, has_whys=False), most)),
+        ctx,
+        stamp_of(ctx, site),
+        whole(lambda: _points(EnergyQuery(ctx, site, scope, period, grain, has_whys=False), most)),
         most=MOST_POINTS,
         usual=MOST_POINTS,
         more=lambda: {"site": site.site_id, "scope": scope, "unit": UNIT, "grain": grain, "time_zone": site.time_zone},
@@ -60,56 +60,56 @@ def series(
 
 @router.get("/running")
 def running(
-    request: Request, ask: Ask = requires(Permission.READ, takes=("at",), shared=("site", "as_of", "locale"))
+    request: Request, ctx: Context = requires(Permission.READ, takes=("at",), shared=("site", "as_of", "locale"))
 ) -> Response:
     """The month to date, the demand window so far and what the month comes to, of the whole site."""
-    site = whole_site(ask)
-    at = ask.address.part("at")
+    site = whole_site(ctx)
+    at = ctx.address.part("at")
     at_utc = parse_instant(at, site.time_zone) if at else None
 
     def make() -> dict[str, Any]:
-        read, sources = marts_of(ask, site), ask.project.sources()
+        read, sources = marts_of(ctx, site), ctx.project.sources()
         found = with_coarse_source(running_now(read, site.site_id, at_utc), site, read)
-        book = running_book(site, found, sources=sources, as_of_utc=instant_of(ask), is_synthetic=site.is_simulated)
-        ids = ask.project.kept_ids(book.figures(), ask.clock)
+        book = running_book(site, found, sources=sources, as_of_utc=instant_of(ctx), is_synthetic=site.is_simulated)
+        ids = ctx.project.store_figures(book.figures(), ctx.clock)
         whole = running_result(found, site.time_zone, {each.kpi: ids.of(each) for each in book.figures()})
         place = f"{found.at_utc:%Y-%m-%dT%H:%MZ}"
         scope = f"site:{site.site_id}"
         whys = {
-            field: ask.address.href("/why", site=site.site_id, scope=scope, kpi=field, of="running", at=place)
+            field: ctx.address.href("/why", site=site.site_id, scope=scope, kpi=field, of="running", at=place)
             for field in FIELDS
         }
         return {**whole, "why": whys}
 
-    return json_answer(request, ask, stamp_of(ask, site), make)
+    return json_answer(request, ctx, stamp_of(ctx, site), make)
 
 
 @router.get("/quality")
 def quality(
     request: Request,
-    ask: Ask = requires(Permission.METER_READ, takes=("range", "from", "to"), shared=("site", "period", "as_of")),
+    ctx: Context = requires(Permission.METER_READ, takes=("range", "from", "to"), shared=("site", "period", "as_of")),
 ) -> Response:
     """What validation finds in the readings of local days [from, to), or of `range`, or of all."""
-    site = whole_site(ask)
-    start, end = ask.address.part("from") or None, ask.address.part("to") or None
-    if ask.address.part("range") or ask.address.period:
+    site = whole_site(ctx)
+    start, end = ctx.address.part("from") or None, ctx.address.part("to") or None
+    if ctx.address.part("range") or ctx.address.period:
         if start or end:
             raise BadInput("range and from/to exclude each other: name one of the two", reason="bad_address")
-        period = range_of(ask, site)
+        period = range_of(ctx, site)
         start, end = str(period.start), str(period.end)
 
     def make() -> dict[str, Any]:
-        call = WebCall(ask)
-        judged, findings = judged_days(call.project.lake, site, start, end, as_of_utc=ask.address.as_of_utc)
+        call = WebCall(ctx)
+        judged, findings = judged_days(call.project.lake, site, start, end, as_of_utc=ctx.address.as_of_utc)
         found, days = plain(quality_result(judged, findings)), {"site": site.site_id, "start": start, "end": end}
-        kept = kept_numbers(command("quality"), call, days, found)
+        kept = store_answer_figures(command("quality"), call, days, found)
         return found if kept is None else kept.with_ids(found)
 
-    return json_answer(request, ask, stamp_of(ask, site), make)
+    return json_answer(request, ctx, stamp_of(ctx, site), make)
 
 
 def _points(query: EnergyQuery, most: int) -> list[dict[str, Any]]:
-    compared = before(query.period, query.ask.address.compare)
+    compared = before(query.period, query.ctx.address.compare)
     every, is_synthetic = points_of(query, compared)
     points, local = _thinned(every, most), zone(query.site.time_zone)
     own = [
@@ -141,16 +141,16 @@ def _compared(point: Point, ids: Iterator[str]) -> dict[str, Any]:
 
 
 def _ids(query: EnergyQuery, intervals: list[Interval], *, is_synthetic: bool) -> Iterator[str]:
-    ask, site = query.ask, query.site
+    ctx, site = query.ctx, query.site
     found = series_ids(
-        ask.project,
+        ctx.project,
         site,
         query.scope,
         query.grain,
         intervals,
         is_synthetic=is_synthetic,
-        as_of_utc=ask.as_known_utc,
-        clock=ask.clock,
+        as_of_utc=ctx.as_of_or_now,
+        clock=ctx.clock,
     )
     return iter(found)
 

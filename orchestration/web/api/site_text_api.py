@@ -13,8 +13,8 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.yaml_file import MAX_BYTES, problems_of
 from orchestration.web.cache import BASE
 from orchestration.web.problems import Problem, answer
-from orchestration.web.request_context import Ask, requires
-from orchestration.web.site_texts import Held, held_site, save_text
+from orchestration.web.request_context import Context, requires
+from orchestration.web.site_texts import SiteFile, save_text, site_file_of
 from reports.texts.locales import page_word
 
 router = APIRouter(prefix=BASE)
@@ -28,9 +28,9 @@ class SentText(Model):
 
 
 @router.get(_ONE)
-def read_text(site_id: str, ask: Ask = requires(Permission.WRITE, shared=())) -> Response:
+def read_text(site_id: str, ctx: Context = requires(Permission.WRITE, shared=())) -> Response:
     """The text, also of a file that is broken; its ETag is what a change of it must name."""
-    held = held_site(ask, site_id)
+    held = site_file_of(ctx, site_id)
     return _response(held, {"text": site_text(held.path)})
 
 
@@ -40,20 +40,20 @@ def replace_text(
     site_id: str,
     sent: SentText,
     if_match: Annotated[str, Header()] = "",
-    ask: Ask = requires(Permission.WRITE, shared=_SHARED),
+    ctx: Context = requires(Permission.WRITE, shared=_SHARED),
 ) -> Response:
     """Replacement of the text, as on the page: whole, or refused with its faults by line."""
-    held = held_site(ask, site_id)
+    held = site_file_of(ctx, site_id)
     if not if_match:
         raise BadInput("send If-Match: the ETag of the text that this one replaces", reason="no_if_match")
     opened_sha256 = if_match.removeprefix("W/").strip('"')
     try:
-        after = save_text(ask, held, sent.text, opened_sha256)
+        after = save_text(ctx, held, sent.text, opened_sha256)
     except BadInput as fault:
         if fault.reason == "changed_since":
             raise
         request.state.code = fault.reason
-        locale = ask.address.locale
+        locale = ctx.address.locale
         errors = tuple(
             {
                 "line": str(each.line), "column": str(each.column), "detail": page_word(each.message, locale),
@@ -67,5 +67,5 @@ def replace_text(
     return _response(held)
 
 
-def _response(held: Held, more: dict[str, str] | None = None) -> Response:
+def _response(held: SiteFile, more: dict[str, str] | None = None) -> Response:
     return JSONResponse({"site": held.site_id, **(more or {})}, headers={"ETag": f'"{text_tag(held.path)}"'})

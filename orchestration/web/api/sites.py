@@ -10,25 +10,27 @@ from assets.sites.scopes import carrier_of, is_allocated, known_spans
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.cache import BASE, PAGING, json_answer, listed, whole
-from orchestration.web.queries import age_of, expect_marts, known_then, scopes_of, stamp_of
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.queries import age_of, expect_marts, scopes_of, sites_as_of, stamp_of
+from orchestration.web.request_context import Context, requires
 
 router = APIRouter(prefix=BASE)
 
 
 @router.get("/sites")
-def sites(request: Request, ask: Ask = requires(Permission.READ, takes=PAGING, shared=("site", "as_of"))) -> Response:
+def sites(
+    request: Request, ctx: Context = requires(Permission.READ, takes=PAGING, shared=("site", "as_of"))
+) -> Response:
     """Every site, or the one that is named, with how old its numbers are."""
-    known = known_then(ask, ask.asked_sites())
-    expect_marts(ask, known)
-    stamp = "|".join(stamp_of(ask, site) for site in known)
-    return listed(request, ask, stamp, whole(lambda: [_site(ask, site) for site in known]))
+    known = sites_as_of(ctx, ctx.selected_sites())
+    expect_marts(ctx, known)
+    stamp = "|".join(stamp_of(ctx, site) for site in known)
+    return listed(request, ctx, stamp, whole(lambda: [_site(ctx, site) for site in known]))
 
 
 @router.get("/sites/{site_id}")
-def site(request: Request, site_id: str, ask: Ask = requires(Permission.READ, shared=("as_of",))) -> Response:
+def site(request: Request, site_id: str, ctx: Context = requires(Permission.READ, shared=("as_of",))) -> Response:
     """One site with its scopes."""
-    of_site = ask.of(site=site_id)
+    of_site = ctx.of(site=site_id)
     found = of_site.site()
     return json_answer(
         request, of_site, stamp_of(of_site, found), lambda: {**_site(of_site, found), "scopes": _scopes(of_site, found)}
@@ -36,16 +38,16 @@ def site(request: Request, site_id: str, ask: Ask = requires(Permission.READ, sh
 
 
 @router.get("/scopes")
-def scopes(request: Request, ask: Ask = requires(Permission.READ, takes=PAGING, shared=("site",))) -> Response:
+def scopes(request: Request, ctx: Context = requires(Permission.READ, takes=PAGING, shared=("site",))) -> Response:
     """The scopes of a site."""
-    found = ask.site()
+    found = ctx.site()
     return listed(
-        request, ask, stamp_of(ask, found), whole(lambda: _scopes(ask, found)), more=lambda: {"site": found.site_id}
+        request, ctx, stamp_of(ctx, found), whole(lambda: _scopes(ctx, found)), more=lambda: {"site": found.site_id}
     )
 
 
-def _site(ask: Ask, site: Site) -> dict[str, Any]:
-    age = age_of(ask, site)
+def _site(ctx: Context, site: Site) -> dict[str, Any]:
+    age = age_of(ctx, site)
     return {
         "site": site.site_id,
         "name": site.name,
@@ -59,9 +61,9 @@ def _site(ask: Ask, site: Site) -> dict[str, Any]:
     }
 
 
-def _scopes(ask: Ask, site: Site) -> list[dict[str, Any]]:
+def _scopes(ctx: Context, site: Site) -> list[dict[str, Any]]:
     found = []
-    for scope, name in scopes_of(ask, site, has_registers=True).items():
+    for scope, name in scopes_of(ctx, site, has_registers=True).items():
         spans = known_spans(site, scope)
         kind = spans[0].kind if spans else scope.partition(":")[0]
         found.append({

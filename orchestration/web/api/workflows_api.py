@@ -10,7 +10,7 @@ from data_quality.contracts.model import Model, plain
 from orchestration.operations.project.workflows import instance_row
 from orchestration.web.approvals import answered
 from orchestration.web.cache import BASE, JSON
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 
 router = APIRouter(prefix=BASE + "/workflows/instances")
 
@@ -24,11 +24,11 @@ class SentAnswer(Model):
 
 @router.post("/{instance_id}/approve", name="workflows approve")
 def approve(
-    instance_id: str, sent: SentAnswer, ask: Ask = requires(Permission.WORKFLOW_DECIDE, shared=("site",))
+    instance_id: str, sent: SentAnswer, ctx: Context = requires(Permission.WORKFLOW_DECIDE, shared=("site",))
 ) -> Response:
     """Answer an instance that asks for an approval, by who stands behind the request; done again it is done.
 
     Whose yes counts is a question of the role that the workflow asks for.
     """
-    made = answered(ask, instance_id, reason=sent.reason, is_approved=not sent.refuse)
+    made = answered(ctx, instance_id, reason=sent.reason, is_approved=not sent.refuse)
     return Response(orjson.dumps(plain({"instances": [instance_row(made)]})), media_type=JSON)

@@ -15,12 +15,12 @@ from orchestration.web.boards.board_figures import Show
 from orchestration.web.library.audit_lines import trail
 from orchestration.web.work import work_of
 from reports.evidence.manifest import pack_file
-from reports.figures.trace import InHand
+from reports.figures.trace import WalkedFigures
 from reports.pages.address import Address
 from reports.pages.audit_trail import PATH, trail_list
 from reports.pages.numbers import Number
 from reports.pages.page import Form, Input, Part, Steps, Widget
-from reports.recompute.figure_again import announce, recompute
+from reports.recompute.figure import prefetch, recompute
 from reports.report_content import Cell, Paragraph, Tone, table
 from reports.texts.locales import MISSING, format_alike, moment, named, unit_text
 
@@ -34,7 +34,7 @@ def chains(shows: Sequence[Show]) -> Widget:
     """The chain of figures and the chain of commands of each site: complete, or where it breaks."""
     rows, broken = [], 0
     for show in shows:
-        project, site_id = show.ask.project, show.site.site_id
+        project, site_id = show.ctx.project, show.site.site_id
         figure = project.reports.broken_link(site_id)
         commands = verify_chain(project.store, site_id, project.project.anchors_dir)
         faults = (("figures", "" if figure is None else f"broken at figure {figure}"),
@@ -64,7 +64,7 @@ def packs(shows: Sequence[Show]) -> Widget:
             rows.append((
                 named(show.site.name), f"{last.report_id}@{last.revision}", str(last.position),
                 named(last.signer.partition(" ")[0]) if last.signer else "nobody",
-                f"{moment(last.recorded_at_utc, show.ask.address.locale)} UTC",
+                f"{moment(last.recorded_at_utc, show.ctx.address.locale)} UTC",
                 last.manifest_sha256[:12], Cell(text=verdict, tone=tone),
             ))  # fmt: skip
     if not rows:
@@ -82,18 +82,18 @@ def packs(shows: Sequence[Show]) -> Widget:
 
 def newest_pack(show: Show) -> PackLink | None:
     """The site's last pack as known at the instant of the address."""
-    as_of_utc = show.ask.address.as_of_utc
-    made = PublicationStore(show.ask.project.store).packs(show.site.site_id)
+    as_of_utc = show.ctx.address.as_of_utc
+    made = PublicationStore(show.ctx.project.store).packs(show.site.site_id)
     known = [each for each in made if as_of_utc is None or each.recorded_at_utc <= as_of_utc]
     return known[-1] if known else None
 
 
-def verify_again(show: Show) -> None:
+def verify_last_pack(show: Show) -> None:
     """Have the file of the site's last pack verified, in a process of its own."""
-    ask, last = show.ask, newest_pack(show)
+    ctx, last = show.ctx, newest_pack(show)
     if last is not None and _file(show, last).is_file():
-        work = work_of(ask.project)
-        work.ask(_words(show, last), person_id=ask.person.person_id, now_utc=ask.now_utc)
+        work = work_of(ctx.project)
+        work.ask(_words(show, last), person_id=ctx.person.person_id, now_utc=ctx.now_utc)
 
 
 def is_verifying(shows: Sequence[Show]) -> bool:
@@ -103,11 +103,11 @@ def is_verifying(shows: Sequence[Show]) -> bool:
 
 
 def _file(show: Show, link: PackLink) -> Path:
-    return pack_file(show.ask.project.project.reports_dir, link.report_id, link.revision)
+    return pack_file(show.ctx.project.project.reports_dir, link.report_id, link.revision)
 
 
 def _words(show: Show, link: PackLink) -> tuple[str, ...]:
-    people = show.ask.project.project.people_file
+    people = show.ctx.project.project.people_file
     vouched = ("--people", str(people.resolve())) if people.is_file() else ()
     return ("verify", str(_file(show, link).resolve()), *vouched)
 
@@ -117,7 +117,7 @@ def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
     path = _file(show, link)
     if not path.is_file():
         return "its file is not among the reports: 'meterloom verify FILE' where it lies", "muted"
-    job = work_of(show.ask.project).last(_words(show, link))
+    job = work_of(show.ctx.project).last(_words(show, link))
     if job is None or path.stat().st_mtime > job.asked_at_utc.timestamp():
         return "not since these pages were started", "muted"
     if job.state in ("queued", "running"):
@@ -125,7 +125,7 @@ def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
     outcome = job.future.result()
     if job.state == "failed":
         return f"cannot be: {outcome.message}", "bad"
-    found, at = outcome.result, f"{moment(job.asked_at_utc, show.ask.address.locale)} UTC"
+    found, at = outcome.result, f"{moment(job.asked_at_utc, show.ctx.address.locale)} UTC"
     if not found["verified"]:
         first = found["problems"][0]
         return f"NOT as it was sealed: {first['file']}: {first['problem']} ({at})", "bad"
@@ -137,13 +137,13 @@ def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
 
 def below(shows: Sequence[Show], address: Address) -> list[Part]:
     """All of it, in reading order."""
-    drawn = drawn_again(shows, address.part("draw"), address)
+    drawn = recompute_sample(shows, address.part("draw"), address)
     if any(map(newest_pack, shows)):
-        drawn = drawn.model_copy(update={"blocks": (*drawn.blocks, packs_again(address))})
+        drawn = drawn.model_copy(update={"blocks": (*drawn.blocks, verify_packs_act(address))})
     return [drawn, activity(shows, address)]
 
 
-def packs_again(address: Address) -> Form:
+def verify_packs_act(address: Address) -> Form:
     """The act that has the last packs verified."""
     return Form(
         title="Verify evidence packs", action=address.href("/board/audit/verify", draw=None), submit="Verify",
@@ -153,14 +153,14 @@ def packs_again(address: Address) -> Form:
 
 def activity(shows: Sequence[Show], address: Address) -> Part:
     """The last things that people did, and where all of them are."""
-    ask = shows[0].ask
+    ctx = shows[0].ctx
     sites = {show.site.site_id: show.site for show in shows}
-    lines = [each._replace(href="") for each in trail(ask, sites, "", None)[:MOST_LINES]]
+    lines = [each._replace(href="") for each in trail(ctx, sites, "", None)[:MOST_LINES]]
     href = address.href(PATH, draw=None, scope=None, period=None, grain=None, compare=None)
     return Part(key="events", title="Who did what", blocks=(trail_list(lines, address, all_href=href),))
 
 
-def drawn_again(
+def recompute_sample(
     shows: Sequence[Show], seed_text: str, address: Address, *, clock: Callable[[], float] = time.monotonic
 ) -> Part:
     """Ten stored figures at random, recomputed from their readings; without a seed the form that asks for them."""
@@ -172,7 +172,7 @@ def drawn_again(
     if not seed_text:
         return Part(key="again", title="Does it recompute?", blocks=(form,))
     shows_of = {show.site.site_id: show for show in shows}
-    reports = shows[0].ask.project.reports
+    reports = shows[0].ctx.project.reports
     every = reports.revisions(as_of_utc=address.as_of_utc, with_content=False)
     stored = [each for each in every if each.site_id in shows_of]
     pool = [(each.site_id, figure) for each in stored for figure in reports.figures(each.report_id, each.revision)]
@@ -181,8 +181,8 @@ def drawn_again(
     kept: dict[str, Decimal | None] = {}
     steps: list[tuple[Text, Text, str]] = []
     began_s, equal = clock(), 0
-    lookup = InHand(reports, {}).figure
-    announce([figure for _, figure in chosen], sources=shows[0].sources, lookup=lookup)
+    lookup = WalkedFigures(reports, {}).figure
+    prefetch([figure for _, figure in chosen], sources=shows[0].sources, lookup=lookup)
     for _, figure in chosen:
         why = address.href("/why", figure=figure.figure_id, draw=None, site=None)
         name = named(f"{figure.label} ({figure.figure_id})")

@@ -15,16 +15,16 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_after
 from orchestration.web.queries import asking, marts_of
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.assess import baselines_in_force
 from reports.datasets.base import Item
-from reports.datasets.template_ask import Asker
+from reports.datasets.template_queries import TemplateQueries
 from reports.figure_book import FigureBook
 from reports.figures.answer import assessing
 from reports.figures.kpi_list import COLUMNS, add_rows, hours_of
 from reports.figures.query import Query
 from reports.pages.address import why_address, why_of
-from reports.pages.widgets.tile import Shown
+from reports.pages.widgets.tile import TileFigure
 from reports.recompute.figure_sources import Sources
 from reports.texts.locales import period_text
 
@@ -32,30 +32,30 @@ from reports.texts.locales import period_text
 class Show:
     """The figures of one page about one site; `whys` collects where each leads."""
 
-    def __init__(self, ask: Ask, site: Site, sources: Sources) -> None:
-        self.ask, self.site, self.sources = ask, site, sources
-        self.address = ask.address.model_copy(update={"site": site.site_id})
-        self.as_of_utc = ask.as_known_utc
-        self.read = marts_of(ask, site)
+    def __init__(self, ctx: Context, site: Site, sources: Sources) -> None:
+        self.ctx, self.site, self.sources = ctx, site, sources
+        self.address = ctx.address.model_copy(update={"site": site.site_id})
+        self.as_of_utc = ctx.as_of_or_now
+        self.read = marts_of(ctx, site)
         self.book = FigureBook(
-            report_id=f"page/{ask.address.path}/{site.site_id}", revision=0, as_of_utc=self.as_of_utc,
+            report_id=f"page/{ctx.address.path}/{site.site_id}", revision=0, as_of_utc=self.as_of_utc,
             is_synthetic=site.is_simulated,
         )  # fmt: skip
         self.whys: dict[str, str] = {}
-        self._askers: dict[tuple[date, date], Asker] = {}
+        self._askers: dict[tuple[date, date], TemplateQueries] = {}
 
-    def shown(self, figure: Figure | None) -> Shown | None:
+    def shown(self, figure: Figure | None) -> TileFigure | None:
         """The figure with the address that explains it."""
         if figure is None:
             return None
         why = why_of(figure, self.address, self.book.by_id)
         self.whys[figure.figure_id] = why
-        return Shown(figure=figure, why=why)
+        return TileFigure(figure=figure, why=why)
 
-    def judged(self, dataset: Literal["enpi", "project"], measure: str, scope: str, period: Period) -> Shown:
+    def judged(self, dataset: Literal["enpi", "project"], measure: str, scope: str, period: Period) -> TileFigure:
         """A number of an energy use against its baseline in force, or of a measure; asked for again by its name."""
         if (period.start, period.end) not in self._askers:
-            site_asking = replace(asking(self.ask, self.sources), site=self.site, as_of_utc=self.as_of_utc)
+            site_asking = replace(asking(self.ctx, self.sources), site=self.site, as_of_utc=self.as_of_utc)
             versions = baselines_in_force(self.site, site_asking.baselines, as_of_utc=self.as_of_utc)
             self._askers[period.start, period.end] = assessing(site_asking, period, versions, self.book)
         item = Item(key="", label=scope, scope=scope, period=period)
@@ -63,7 +63,7 @@ class Show:
         grain = "assessment" if dataset == "enpi" else "project"
         query = Query(measure=measure, scopes=(scope,), span=f"{period.start}/{period.end}", grain=grain)
         self.whys[figure.figure_id] = why_address(query, self.address)
-        return Shown(figure=figure, why=self.whys[figure.figure_id])
+        return TileFigure(figure=figure, why=self.whys[figure.figure_id])
 
     def mart(
         self, name: str, where: pl.Expr | None = None, *, scope: str | None = None, years: Collection[int] | None = None
@@ -76,7 +76,7 @@ class Show:
 
     def figures(self, rows: pl.DataFrame) -> list[Figure]:
         """A figure for each row of KPI marts, in the rows' order."""
-        return add_rows(self.book, self.site, rows, sources=self.sources, marts_dir=self.ask.marts_now, is_traced=False)
+        return add_rows(self.book, self.site, rows, sources=self.sources, marts_dir=self.ctx.marts_now, is_traced=False)
 
     def values(self, kpi: str, grain: str, start: date, end: date, scope: str) -> pl.DataFrame:
         """Rows of a scope's KPI of a grain within [start, end)."""
@@ -89,7 +89,7 @@ class Show:
         )
         return self.mart("mart_site__kpi_values", where, scope=scope, years=range(start.year, end.year + 1))
 
-    def one(self, kpi: str, scope: str, grain: str, start: date, end: date) -> Shown | None:
+    def one(self, kpi: str, scope: str, grain: str, start: date, end: date) -> TileFigure | None:
         """One row of the marts, or None."""
         rows = self.values(kpi, grain, start, end, scope)
         return self.shown(self.figures(rows.select(COLUMNS))[-1]) if rows.height else None
@@ -102,7 +102,7 @@ class Show:
         values = [known.get(months_after(period.start, at)) for at in range(count)]
         return tuple(None if each is None else float(each) for each in values) if count > 1 else ()
 
-    def over(self, kpi: str, scope: str, period: Period) -> tuple[Shown | None, tuple[Finding, ...]]:
+    def over(self, kpi: str, scope: str, period: Period) -> tuple[TileFigure | None, tuple[Finding, ...]]:
         """A KPI that adds up, over the period: its year's or month's row, or the sum of its months or days.
 
         Days without a row are told, and are in no sum.
@@ -129,7 +129,7 @@ class Show:
             return self.shown(parts[0]), gaps
         return self.shown(known[0] if len(known) == 1 else self.sum_of(known, f"{kpi} of {scope}")), gaps
 
-    def against(self, seu_id: str, kpi: str, period: Period) -> Shown | None:
+    def against(self, seu_id: str, kpi: str, period: Period) -> TileFigure | None:
         """A use against its baseline over whole months, as the marts have it; None where a month has none."""
         is_it = (pl.col("scope") == f"seu:{seu_id}") & (pl.col("kpi") == kpi)
         rows = self.mart("mart_seu__kpi_values", is_it)
@@ -153,7 +153,9 @@ class Show:
         inputs = [("part", each) for each in parts]
         return self.book.derive(path, "sum", inputs, label=label, kpi=first.kpi, unit=first.unit, scope=first.scope)
 
-    def pair(self, computation: str, first: Shown | None, second: Shown | None, unit: str, label: str) -> Shown | None:
+    def pair(
+        self, computation: str, first: TileFigure | None, second: TileFigure | None, unit: str, label: str
+    ) -> TileFigure | None:
         """Difference, ratio or deviation of two figures; None where either is not there."""
         if first is None or second is None:
             return None

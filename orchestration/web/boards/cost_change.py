@@ -11,13 +11,13 @@ from orchestration.web.boards.site_now import SiteNow
 from reports.datasets.enpi_findings import overlapping
 from reports.pages.address import before
 from reports.pages.widgets.cost_bridge import CostBridge
-from reports.pages.widgets.tile import Shown
+from reports.pages.widgets.tile import TileFigure
 from reports.texts.locales import named
 
 COST, ENERGY = "cost", "consumption_kwh"
 # Days; a span that is longer is called by its year.
 _ELEVEN_MONTHS = 335
-Pair = tuple[Shown, Shown]
+Pair = tuple[TileFigure, TileFigure]
 
 
 def why_it_changed(sites: Sequence[SiteNow], period: Period) -> CostBridge:
@@ -75,7 +75,7 @@ class _Change:
         """The year of a long span, else its days in words."""
         return f"{span.start:%Y}" if span.days > _ELEVEN_MONTHS else self.now.words(span)
 
-    def _quantities(self, energy: Pair) -> list[tuple[str, Shown | None]]:
+    def _quantities(self, energy: Pair) -> list[tuple[str, TileFigure | None]]:
         """Energy more or less: as expected by the baselines, beyond that, and of what has no baseline."""
         grown = self.more(energy[1], energy[0], "kwh", "change of use")
         # Uses that share no meter: the energy of the others would count twice.
@@ -114,6 +114,6 @@ class _Change:
         return found
 
 
-def _known(found: Sequence[Shown | None]) -> Pair | None:
+def _known(found: Sequence[TileFigure | None]) -> Pair | None:
     known = [each for each in found if each is not None and each.figure.value is not None]
     return (known[0], known[1]) if len(known) == 2 else None

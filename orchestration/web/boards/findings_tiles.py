@@ -10,17 +10,17 @@ from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.sentence import sentences
 from data_quality.contracts.time import Period, months_after, parse_day, period_key
 from orchestration.views.due_reports import MARKS, due_starts
-from orchestration.views.open_findings import Look, open_findings
+from orchestration.views.open_findings import FindingsQuery, open_findings
 from orchestration.views.work_orders import tasks_of
 from orchestration.web.approvals import approvals_waiting
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.library.report_lines import may_make, report_title
 from orchestration.workflows.steps import DAY_KPIS, day_text
-from reports.evidence.lifecycle import lives_at
+from reports.evidence.lifecycle import revision_states_at
 from reports.figures.trace import stale_revisions
 from reports.pages.findings import PATH, OpenFindings, address_of, findings_tile, subject_of
 from reports.pages.page import Widget
-from reports.pages.report_library import Wanted
+from reports.pages.report_library import ReportRequest
 from reports.pages.tasks import PATH as TASKS
 from reports.pages.tasks import Tasks, tasks_tile
 from reports.pages.widgets import report_status
@@ -34,9 +34,11 @@ def findings_of(shows: Sequence[Show]) -> Widget:
     silent: dict[tuple[str, str], None] = {}
     sources: tuple[str, ...] = ()
     for show in shows:
-        ask = show.ask
-        sees_all = show is shows[0] and not ask.person.sites and sees_whole_site(ask.person)
-        look = Look(ask.project, show.site, ask.as_known_utc, ask.address.as_of_utc, show.address.locale, sees_all)
+        ctx = show.ctx
+        sees_all = show is shows[0] and not ctx.person.sites and sees_whole_site(ctx.person)
+        look = FindingsQuery(
+            ctx.project, show.site, ctx.as_of_or_now, ctx.address.as_of_utc, show.address.locale, sees_all
+        )
         result = open_findings(look)
         mine = [each.finding for each in result.standing if each.needs_someone]
         found += mine
@@ -46,7 +48,7 @@ def findings_of(shows: Sequence[Show]) -> Widget:
         address=shows[0].address, open=tuple(found), asked=sources, silent=tuple(silent),
         links={each.finding_id: address_of(each, shows[0].address) for each in found},
         subjects={each.finding_id: href for each in found if (href := subject_of(each, shows[0].address))},
-        may_act=may(shows[0].ask.person, Permission.ANOMALY_UPDATE),
+        may_act=may(shows[0].ctx.person, Permission.ANOMALY_UPDATE),
         link=shows[0].address.href(PATH, scope=None, period=None) if len(shows) == 1 else "",
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip
@@ -57,12 +59,12 @@ def tasks_at(shows: Sequence[Show]) -> Widget:
     """The open work orders of these sites together."""
     first = shows[0]
     known = [
-        each for show in shows for each in tasks_of(show.ask.project, show.site, as_of_utc=show.ask.address.as_of_utc)
+        each for show in shows for each in tasks_of(show.ctx.project, show.site, as_of_utc=show.ctx.address.as_of_utc)
     ]
     waiting = sorted((each for each in known if each.order.is_open), key=lambda each: each.order.priority)
-    now = first.ask.address.as_of_utc is None
+    now = first.ctx.address.as_of_utc is None
     approvals = [
-        each for show in shows if now for each in approvals_waiting(show.ask.project, show.site, show.ask.person)
+        each for show in shows if now for each in approvals_waiting(show.ctx.project, show.site, show.ctx.person)
     ]
     data = Tasks(
         address=first.address, asked=tuple(approvals), digests=tuple(_digest(show) for show in shows if now),
@@ -77,7 +79,7 @@ def _digest(show: Show) -> tuple[str, str]:
     """The newest daily digest of a site by its figures as they stand now, and where its energy is explained; empty
     before the first one.
     """
-    digests = WorkflowInstances(show.ask.project.store).standing(show.site.site_id, "daily_digest")
+    digests = WorkflowInstances(show.ctx.project.store).current(show.site.site_id, "daily_digest")
     if not digests:
         return "", ""
     end = parse_day(digests[-1].subject, "day")
@@ -91,7 +93,7 @@ def _digest(show: Show) -> tuple[str, str]:
 
 def reports_of(shows: Sequence[Show]) -> Widget:
     """Widget 13, of these sites together: the newest revision of each report and period, and what is due."""
-    project, as_of = shows[0].ask.project, shows[0].ask.address.as_of_utc
+    project, as_of = shows[0].ctx.project, shows[0].ctx.address.as_of_utc
     sites = {show.site.site_id: show.site for show in shows}
     newest = {
         each.report_id: each
@@ -100,7 +102,7 @@ def reports_of(shows: Sequence[Show]) -> Widget:
     }
     keys = [(each.report_id, each.revision) for each in newest.values()]
     stale = stale_revisions(project.reports, shows[0].sources, as_of_utc=as_of, only=keys) if keys else {}
-    lives = lives_at(PublicationStore(project.store), keys, {}, as_of_utc=as_of)
+    lives = revision_states_at(PublicationStore(project.store), keys, {}, as_of_utc=as_of)
     lines = [
         ReportLine(
             name=each.name, site=each.site_id, period=each.period, revision=each.revision,
@@ -115,13 +117,13 @@ def reports_of(shows: Sequence[Show]) -> Widget:
             if report == "enpi_quarter" and not site.seus:
                 continue
             for start in due_starts(project, site, shows[0].as_of_utc, report=report, months=months):
-                asks = Wanted(report, site.site_id, period_key(start, months_after(start, months)))
+                asks = ReportRequest(report, site.site_id, period_key(start, months_after(start, months)))
                 if not any((line.name, line.site, line.period) == asks for line in lines):
-                    href = asks.href(shows[0].address) if may_make(shows[0].ask) else ""
+                    href = asks.href(shows[0].address) if may_make(shows[0].ctx) else ""
                     due = ReportLine(name=report, site=site.site_id, period=asks.period, status="due", href=href)
                     lines.append(due)
     link = shows[0].address.href("/reports", site=None, scope=None, period=None)
     names = {site_id: site.name for site_id, site in sites.items()}
-    titles = {each.name: report_title(shows[0].ask, each.name) for each in lines}
+    titles = {each.name: report_title(shows[0].ctx, each.name) for each in lines}
     data = ReportStatus(address=shows[0].address, names=names, titles=titles, lines=tuple(lines), link=link)
     return report_status.view(data)

@@ -14,7 +14,7 @@ from data_quality.contracts.site_file.live_source import poll_intervals_s
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import unit_of
-from orchestration.operations.control.dispatch_set import kept_while_away
+from orchestration.operations.control.dispatch_set import away_setbacks_of
 from orchestration.views.control_stamp import holiday_stamp
 from orchestration.web.boards import plan_tiles
 from orchestration.web.boards.plan_acts import pause_now
@@ -23,7 +23,7 @@ from reports.pages.page import Widget
 from reports.pages.pause_acts import HolidayNow
 from reports.pages.widgets import car, home_power, home_today, plan_ahead
 from reports.pages.widgets.home_power import energy_of_meter
-from reports.pages.widgets.tile import Shown
+from reports.pages.widgets.tile import TileFigure
 from reports.texts.locales import long_date, weekday_date
 
 # Days of a spark line.
@@ -35,13 +35,13 @@ AWAY = ("export", "charge")
 
 def power(now: SiteNow, *, may_live: bool) -> home_power.HomePower:
     """Every live power of the site that the flow can show; of two of one meter and register the one told last."""
-    ask, site, reason, held = now.show.ask, now.site, "", list[LiveValue]()
+    ctx, site, reason, held = now.show.ctx, now.site, "", list[LiveValue]()
     mains = frozenset(main_meters(now))
-    if ask.address.as_of_utc is not None:
+    if ctx.address.as_of_utc is not None:
         reason = "live values are of now only"
     try:
         if may_live and not reason:
-            held = LiveReader(ask.project.project.live_dir).values(site.site_id)
+            held = LiveReader(ctx.project.project.live_dir).values(site.site_id)
     except Unreachable as fault:
         reason = str(fault)
     powers = [each for each in sorted(held, key=lambda each: each.at_utc) if unit_of(each.unit).is_power]
@@ -50,7 +50,7 @@ def power(now: SiteNow, *, may_live: bool) -> home_power.HomePower:
     named = {each.stream for each in newest.values()}
     return home_power.HomePower(
         **now.common() | {"reason": reason, "link": now.show.address.href("/live", scope=None, period=None)},
-        now_utc=ask.now_utc, house=site.name, every_s=poll_intervals_s(site), time_zone=site.time_zone,
+        now_utc=ctx.now_utc, house=site.name, every_s=poll_intervals_s(site), time_zone=site.time_zone,
         is_live=any(unit_of(point.unit).is_power for source in site.sources for point in source.points),
         has_rest=bool(mains) and all(
             each in named for each in known if energy_of_meter(site, each, mains) in ("grid", "solar", "battery")
@@ -112,7 +112,7 @@ def _day(now: SiteNow, *measures: str) -> dict[str, Any]:
     return now.common(*measures) | {"day": day}
 
 
-def _of_day(now: SiteNow, kpi: str, day: date | None = None) -> Shown | None:
+def _of_day(now: SiteNow, kpi: str, day: date | None = None) -> TileFigure | None:
     start = day or now.day
     return now.show.one(kpi, now.scope, "day", start, start + timedelta(days=1))
 
@@ -135,11 +135,11 @@ def _plain(value: Any) -> float | None:
 
 
 def _power(query: BoardQuery) -> Widget:
-    may_live = may(query.site.show.ask.person, Permission.LIVE_READ)
+    may_live = may(query.site.show.ctx.person, Permission.LIVE_READ)
     return home_power.view(power(query.site, may_live=may_live))
 
 
-def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
+def _ahead(now: SiteNow) -> plan_ahead.PlanTimeline:
     held = {"holiday": holiday_now(now), "pause": pause_now(now, place="home")}
     return plan_tiles.ahead(now).model_copy(update=held)
 
@@ -157,21 +157,21 @@ TILES: Mapping[str, Tile] = {
 
 def holiday_now(now: SiteNow) -> HolidayNow:
     """The holiday that holds at the instant of the address, to who sees commands."""
-    ask, site = now.show.ask, now.site
-    if not may(ask.person, Permission.DISPATCH_READ):
+    ctx, site = now.show.ctx, now.site
+    if not may(ctx.person, Permission.DISPATCH_READ):
         return HolidayNow()
-    store, as_of_utc, at_utc = ask.project.store, ask.address.as_of_utc, now.show.as_of_utc
+    store, as_of_utc, at_utc = ctx.project.store, ctx.address.as_of_utc, now.show.as_of_utc
     found = open_holiday(store, site.site_id, at_utc, as_of_utc=as_of_utc)
     mode = current_mode(store, site.site_id, now_utc=at_utc, as_of_utc=as_of_utc)
     names = {each.asset_id: each.name or each.asset_id for each in site.assets}
     until = None if found is None else found.until_utc.astimezone(zone(site.time_zone))
     return HolidayNow(
-        until="" if until is None else weekday_date(until, ask.address.locale),
+        until="" if until is None else weekday_date(until, ctx.address.locale),
         day="" if until is None else f"{until:%Y-%m-%d}", at="" if until is None else f"{until:%H:%M}",
-        who="" if found is None else ask.project.names.get(found.person_id, found.person_id),
+        who="" if found is None else ctx.project.names.get(found.person_id, found.person_id),
         reason="" if found is None else found.reason,
-        kept=tuple((names[asset_id], sentence) for asset_id, sentence in kept_while_away(site).items()),
+        kept=tuple((names[asset_id], sentence) for asset_id, sentence in away_setbacks_of(site).items()),
         mode=mode.name, is_sent=mode >= Mode.PARTIAL,
-        may_act=as_of_utc is None and may(ask.person, Permission.DISPATCH_OVERRIDE),
+        may_act=as_of_utc is None and may(ctx.person, Permission.DISPATCH_OVERRIDE),
         seen=holiday_stamp(store, site.site_id),
     )  # fmt: skip

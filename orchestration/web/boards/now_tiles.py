@@ -37,7 +37,7 @@ from reports.pages.page import Widget
 from reports.pages.widgets import day_and_month, live_kw
 from reports.pages.widgets.day_and_month import Source
 from reports.pages.widgets.home_power import energy_of_meter
-from reports.pages.widgets.tile import Shown
+from reports.pages.widgets.tile import TileFigure
 from reports.texts.locales import long_date, moment, named
 from reports.writer import words
 
@@ -57,11 +57,11 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
         for each in source.points
         if each.stream in mains and unit_of(each.unit).is_power
     }
-    ask, points = now.show.ask, []
-    reason = "" if ask.address.as_of_utc is None else "live values are of now only"
+    ctx, points = now.show.ctx, []
+    reason = "" if ctx.address.as_of_utc is None else "live values are of now only"
     try:
-        is_told = may_live and not reason
-        held = LiveReader(ask.project.project.live_dir).values(now.site.site_id) if is_told else []
+        shows_live = may_live and not reason
+        held = LiveReader(ctx.project.project.live_dir).values(now.site.site_id) if shows_live else []
         points = [each for each in held if (each.source_id, each.point) in powers]
     except Unreachable as fault:
         reason = str(fault)
@@ -72,7 +72,7 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
     read_to_utc = None if running is None else running.at_utc
     return live_kw.LiveKw(
         **now.common() | {"reason": reason, "link": now.show.address.href("/live", scope=None, period=None)},
-        now_utc=ask.now_utc,
+        now_utc=ctx.now_utc,
         points=tuple(newest.values()),
         has_source=bool(powers),
         every_s=poll_intervals_s(now.site),
@@ -199,7 +199,7 @@ def _peak_at(now: SiteNow) -> str:
     return moment((first + STEP).astimezone(zone(now.site.time_zone)), now.show.address.locale)
 
 
-def against_expected(now: SiteNow) -> day_and_month.Today:
+def against_expected(now: SiteNow) -> day_and_month.DayEnergy:
     """Widget 2."""
     hours = now.show.hours("consumption_kwh", now.scope, now.day)
     midnight = local_midnight_utc(now.day, now.site.time_zone)
@@ -222,7 +222,7 @@ def against_expected(now: SiteNow) -> day_and_month.Today:
     )
     expected = None if forecast is None or not starts else forecast.quantiles_of(starts)
     day = long_date(now.day, now.show.address.locale)
-    return day_and_month.Today(
+    return day_and_month.DayEnergy(
         **now.common("import_kwh") | {"link": now.show.address.href("/energy", period=str(now.day), grain="hour")},
         day="Today" if now.is_today else day,
         to=f"{(starts[-1] + timedelta(hours=1)).astimezone(zone(now.site.time_zone)):%H:%M}" if starts else "",
@@ -248,14 +248,14 @@ def _is_over(figure: Figure, read_to_utc: datetime | None) -> bool:
 
 def _forecast_before(now: SiteNow, target: str, midnight_utc: datetime) -> Forecast | None:
     """The newest forecast that knew nothing of the day yet. It may have been calculated later."""
-    ask = now.show.ask
-    since_utc, as_of_utc = midnight_utc - timedelta(days=1), ask.address.as_of_utc
-    issued = ask.project.forecasts.issued(now.site.site_id, target, since_utc=since_utc, as_of_utc=as_of_utc)
+    ctx = now.show.ctx
+    since_utc, as_of_utc = midnight_utc - timedelta(days=1), ctx.address.as_of_utc
+    issued = ctx.project.forecasts.issued(now.site.site_id, target, since_utc=since_utc, as_of_utc=as_of_utc)
     known = [each for each in issued if not each.is_shadow and each.issued_at_utc <= midnight_utc]
     return known[-1] if known else None
 
 
-def _days_before(now: SiteNow) -> list[tuple[str, Shown]]:
+def _days_before(now: SiteNow) -> list[tuple[str, TileFigure]]:
     """Difference to the baseline on the two days before; a baseline knows whole days only."""
     whole = next((seu for seu in now.site.seus if seu.is_aggregate and seu.is_active), None)
     if whole is None:
@@ -304,7 +304,7 @@ def _stream_block(now: SiteNow, stream: str, common: dict[str, Any]) -> day_and_
     at_utc, name = now.show.as_of_utc, now.site.stream_name(stream)
     prices = prices_in_force(
         now.site, now.show.sources.lake, start_utc=at_utc - STEP, end_utc=at_utc + timedelta(days=LOOK_DAYS),
-        as_of_utc=now.show.ask.address.as_of_utc,
+        as_of_utc=now.show.ctx.address.as_of_utc,
     )  # fmt: skip
     held = stream_price_at(prices, at_utc)
     local = at_utc.astimezone(zone(now.site.time_zone))
@@ -351,7 +351,7 @@ def _month(what: day_and_month.What) -> Callable[[BoardQuery], Widget]:
 
 
 def _power(query: BoardQuery) -> Widget:
-    person = query.site.show.ask.person
+    person = query.site.show.ctx.person
     return live_kw.view(power_now(query.site, may_live=may(person, Permission.LIVE_READ)))
 
 
@@ -376,7 +376,7 @@ def by_source(now: SiteNow, hours_utc: Sequence[datetime]) -> tuple[Source, ...]
         return ()
     rows = site_readings(
         lake, now.site, start_utc=hours_utc[0], end_utc=hours_utc[-1] + timedelta(hours=1),
-        as_of_utc=now.show.ask.address.as_of_utc, meters=list(energies),
+        as_of_utc=now.show.ctx.address.as_of_utc, meters=list(energies),
     )  # fmt: skip
     read = rows.filter(pl.col("unit") == ENERGY_UNIT).group_by(
         "meter_id", "register", pl.col("interval_start_utc").dt.truncate("1h")

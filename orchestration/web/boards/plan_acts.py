@@ -12,47 +12,47 @@ from orchestration.views.control_stamp import control_stamp
 from orchestration.views.device_list import Devices
 from orchestration.views.site_control import scopes
 from orchestration.web.boards.site_now import SiteNow
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from orchestration.web.web_call import signer_of
-from reports.pages.device_acts import Actor, hand_acts
+from reports.pages.device_acts import Actor, manual_acts
 from reports.pages.devices import override_text
 from reports.pages.page import Act
 from reports.pages.pause_acts import PauseNow
 from reports.texts.locales import moment
 
 
-def car_acts(ask: Ask, site: Site, device_id: str) -> tuple[tuple[Act, ...], Text]:
+def car_acts(ctx: Context, site: Site, device_id: str) -> tuple[tuple[Act, ...], Text]:
     """Charge the car now or back to plan, and what a person has set; nothing to whom does not see commands."""
     # Without a people file that can be read nobody acts, and the board is shown all the same.
-    if not may(ask.person, Permission.DISPATCH_READ) or not ask.project.names:
+    if not may(ctx.person, Permission.DISPATCH_READ) or not ctx.project.names:
         return (), ""
-    found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
+    found = Devices(ctx.project, site, ctx.now_utc, ctx.address.locale)
     device = found.device(device_id)
-    message = "" if device.override is None else override_text(device.override, ask.address.locale)
-    address = ask.address.model_copy(update={"site": site.site_id})
-    return hand_acts(device, found.mode, actor_of(ask, site, device_id), address, place="home"), message
+    message = "" if device.override is None else override_text(device.override, ctx.address.locale)
+    address = ctx.address.model_copy(update={"site": site.site_id})
+    return manual_acts(device, found.mode, actor_of(ctx, site, device_id), address, place="home"), message
 
 
-def actor_of(ask: Ask, site: Site, device_id: str = "") -> Actor:
+def actor_of(ctx: Context, site: Site, device_id: str = "") -> Actor:
     """Person who looks, and their rights there."""
-    people = ask.project.people.people
-    others = [each for each in people if Role.ENGINEER in each.roles and each.person_id != ask.person.person_id]
+    people = ctx.project.people.people
+    others = [each for each in people if Role.ENGINEER in each.roles and each.person_id != ctx.person.person_id]
     return Actor(
-        **dict(signer_of(ask)),
-        may_stop=may(ask.person, Permission.DISPATCH_STOP),
-        may_override=may(ask.person, Permission.DISPATCH_OVERRIDE),
-        may_mode=may(ask.person, Permission.DISPATCH_MODE),
+        **dict(signer_of(ctx)),
+        may_stop=may(ctx.person, Permission.DISPATCH_STOP),
+        may_override=may(ctx.person, Permission.DISPATCH_OVERRIDE),
+        may_mode=may(ctx.person, Permission.DISPATCH_MODE),
         is_alone=not others,
-        seen=control_stamp(ask.project.store, site.site_id, device_id),
+        seen=control_stamp(ctx.project.store, site.site_id, device_id),
     )
 
 
 def pause_now(now: SiteNow, place: str = "") -> PauseNow:
     """Pause of the plan that holds, and who looks; nothing to who sees no commands, nor of the past."""
-    ask, site, at_utc = now.show.ask, now.site, now.show.ask.now_utc
-    if ask.address.as_of_utc is not None or not may(ask.person, Permission.DISPATCH_READ) or not ask.project.names:
+    ctx, site, at_utc = now.show.ctx, now.site, now.show.ctx.now_utc
+    if ctx.address.as_of_utc is not None or not may(ctx.person, Permission.DISPATCH_READ) or not ctx.project.names:
         return PauseNow()
-    store, local = ask.project.store, zone(site.time_zone)
+    store, local = ctx.project.store, zone(site.time_zone)
     held = next(
         (each for each in open_holds(store, site.site_id, at_utc) if not each.device_id and each.until_utc), None
     )
@@ -60,11 +60,11 @@ def pause_now(now: SiteNow, place: str = "") -> PauseNow:
     names = {each.asset_id: each.name or each.asset_id for each in site.assets}
     found = PauseNow(
         devices=tuple(dict.fromkeys(names.get(device_id, device_id) for device_id, _ in scopes(site))),
-        mode=mode.name, is_sent=mode >= Mode.PARTIAL, actor=actor_of(ask, site), place=place,
+        mode=mode.name, is_sent=mode >= Mode.PARTIAL, actor=actor_of(ctx, site), place=place,
     )  # fmt: skip
     if held is None or held.until_utc is None:
         return found
     until, who = held.until_utc.astimezone(local), held.person_id or ""
     is_today = until.date() == at_utc.astimezone(local).date()
-    told = f"{until:%H:%M}" if is_today else moment(until, ask.address.locale)
-    return found.model_copy(update={"until": told, "who": ask.project.names.get(who, who), "reason": held.reason})
+    told = f"{until:%H:%M}" if is_today else moment(until, ctx.address.locale)
+    return found.model_copy(update={"until": told, "who": ctx.project.names.get(who, who), "reason": held.reason})

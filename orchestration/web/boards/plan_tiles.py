@@ -12,7 +12,7 @@ from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.sentence import Sentence, Stored, Text
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import zone
-from orchestration.operations.control.dispatch_set import kept_while_away
+from orchestration.operations.control.dispatch_set import away_setbacks_of
 from orchestration.web.boards.plan_acts import car_acts
 from orchestration.web.boards.site_now import SiteNow
 from reports.pages.address import Address
@@ -32,8 +32,8 @@ _LANES = ("battery",)
 
 def newest(now: SiteNow) -> Plan | None:
     """The site's newest plan, as known at the instant of the address."""
-    ask = now.show.ask
-    return now.once("plan", lambda: ask.project.plans.latest(now.site.site_id, ask.address.as_of_utc))
+    ctx = now.show.ctx
+    return now.once("plan", lambda: ctx.project.plans.latest(now.site.site_id, ctx.address.as_of_utc))
 
 
 def of_car(now: SiteNow) -> car.Car:
@@ -42,7 +42,7 @@ def of_car(now: SiteNow) -> car.Car:
     common = now.common() | {"reason": ""}
     if charger is None:
         return car.Car(**common, has_charger=False)
-    common["acts"], common["by_hand"] = car_acts(now.show.ask, now.site, charger.asset_id)
+    common["acts"], common["by_hand"] = car_acts(now.show.ctx, now.site, charger.asset_id)
     plan, params = newest(now), charger.params
     at = None if plan is None else plan.step_at(now.show.as_of_utc)
     target, departure = params.get("target_soc"), str(params.get("departure", ""))
@@ -61,19 +61,19 @@ def of_car(now: SiteNow) -> car.Car:
     )  # fmt: skip
 
 
-def ahead(now: SiteNow) -> plan_ahead.PlanAhead:
+def ahead(now: SiteNow) -> plan_ahead.PlanTimeline:
     """The newest plan as lanes over its steps, with its reasons."""
     return now.once("plan ahead", lambda: _ahead(now))
 
 
-def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
+def _ahead(now: SiteNow) -> plan_ahead.PlanTimeline:
     plan, common = newest(now), now.common() | {"reason": "", "findings": ()}
     has_devices = any(energy_of_kind(each.kind) not in ("other", "grid") for each in now.site.assets)
     if plan is None:
-        makes = may(now.show.ask.person, Permission.DISPATCH_OVERRIDE)
+        makes = may(now.show.ctx.person, Permission.DISPATCH_OVERRIDE)
         there = Address(path=DEVICES, site=now.site.site_id, locale=now.show.address.locale).href()
         step = ("Make plan", there) if makes else ("Operators and engineers make one.", "")
-        return plan_ahead.PlanAhead(**common | {"next": step}, has_devices=has_devices)
+        return plan_ahead.PlanTimeline(**common | {"next": step}, has_devices=has_devices)
     from controls.planning.plan_inputs import left_out, not_measured
     from controls.planning.plan_picture import picture_of_plan, price_bands
     from controls.planning.summary import blocks
@@ -96,7 +96,7 @@ def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
         past_utc, known, measured = [], [], ()
     prices = (*known, *drawn.import_price_per_kwh)
     bands = dict(zip(_known(prices), price_bands(_known(prices)), strict=True))
-    return plan_ahead.PlanAhead(
+    return plan_ahead.PlanTimeline(
         **common, currency=plan.currency, cost=plan.paid,
         cost_without=plan.no_battery_cost, made=moment(plan.created_at_utc.astimezone(local), now.show.address.locale),
         edges=tuple(each.astimezone(local) for each in drawn.edges_utc), now_at=plan.step_at(at_utc),
@@ -113,7 +113,7 @@ def _while_away(plan: Plan, now: SiteNow) -> Iterator[Text]:
 
     kept, assets = away_setbacks(plan.request.inputs), {each.asset_id: each for each in now.site.assets}
     # The same words as sentences, which a language has.
-    words = {str(sentence): sentence for sentence in kept_while_away(now.site).values()} if kept else {}
+    words = {str(sentence): sentence for sentence in away_setbacks_of(now.site).values()} if kept else {}
     for name, sentence in kept.items():
         yield Sentence("While away: {0}: {1}", named(_name(name, assets)), words.get(sentence, sentence))
 
@@ -123,26 +123,28 @@ def _lanes(drawn: "PlanPicture", assets: dict[str, Asset]) -> Any:
 
     of_sun = [name for name in drawn.gives_kw if drawn.kinds.get(name) == "pv"]
     for name in of_sun:
-        yield plan_ahead.Lane(kind="sun", label=_name(name, assets), energy="solar", values=_row(drawn.gives_kw[name]))
+        yield plan_ahead.PlanRow(
+            kind="sun", label=_name(name, assets), energy="solar", values=_row(drawn.gives_kw[name])
+        )
     for name, kw in drawn.takes_kw.items():
         if name == LOAD:
-            yield plan_ahead.Lane(kind="use", label="Household", energy="other", values=_row(kw))
+            yield plan_ahead.PlanRow(kind="use", label="Household", energy="other", values=_row(kw))
         elif name in drawn.kinds:
-            yield plan_ahead.Lane(
+            yield plan_ahead.PlanRow(
                 kind="use", label=_name(name, assets), energy=energy_of_kind(drawn.kinds[name]), values=_row(kw)
             )
     for each in drawn.stored:
         energy = energy_of_kind(drawn.kinds[each.device_id])
         if energy in _LANES:
             label = _name(each.device_id, assets)
-            yield plan_ahead.Lane(kind="level", label=label, energy=energy, values=each.percent[1:])
+            yield plan_ahead.PlanRow(kind="level", label=label, energy=energy, values=each.percent[1:])
 
 
 def _past_prices(now: SiteNow, past_utc: Sequence[datetime]) -> list[float | None]:
     """Price of a kWh in these steps, where it is known."""
     rows = prices_in_force(
         now.site, now.show.sources.lake, start_utc=past_utc[0], end_utc=past_utc[-1] + plan_ahead.STEP,
-        as_of_utc=now.show.ask.address.as_of_utc,
+        as_of_utc=now.show.ctx.address.as_of_utc,
     )  # fmt: skip
     known = dict(rows.select("interval_start_utc", "price_per_kwh").iter_rows())
     return [None if (price := known.get(each)) is None else float(price) for each in past_utc]
@@ -152,20 +154,22 @@ def _known(prices: Sequence[float | None]) -> list[float]:
     return [each for each in prices if each is not None]
 
 
-def _measured(now: SiteNow, starts_utc: Sequence[datetime], assets: dict[str, Asset]) -> Iterator[plan_ahead.Lane]:
+def _measured(now: SiteNow, starts_utc: Sequence[datetime], assets: dict[str, Asset]) -> Iterator[plan_ahead.PlanRow]:
     """Measured values over these steps: use by whole hours, and what meters tell of the sun and of levels."""
     hours = dict(_hours(now))
     used = tuple(hours.get(each.replace(minute=0)) for each in starts_utc)
     if any(used):
-        yield plan_ahead.Lane(kind="use", label="Use", energy="other", values=used)
+        yield plan_ahead.PlanRow(kind="use", label="Use", energy="other", values=used)
     for asset in assets.values():
         energy, label = energy_of_kind(asset.kind), _name(asset.asset_id, assets)
         if energy == "solar" and asset.meter is not None:
             sun = _readings(now, asset.meter, starts_utc, "kwh")
-            yield from [plan_ahead.Lane(kind="sun", label=label, energy=energy, values=sun)] if any(sun) else []
+            yield from [plan_ahead.PlanRow(kind="sun", label=label, energy=energy, values=sun)] if any(sun) else []
         if energy in _LANES and asset.state_meter is not None:
             level = _readings(now, asset.state_meter, starts_utc, "percent")
-            yield from [plan_ahead.Lane(kind="level", label=label, energy=energy, values=level)] if any(level) else []
+            yield from (
+                [plan_ahead.PlanRow(kind="level", label=label, energy=energy, values=level)] if any(level) else []
+            )
 
 
 def _hours(now: SiteNow) -> Iterator[tuple[datetime, float]]:
@@ -180,7 +184,7 @@ def _readings(now: SiteNow, meter: str, starts_utc: Sequence[datetime], unit: st
     """Reading of the meter in each step, of energy its mean power; None where a reading is of another length."""
     rows = now.show.sources.lake.current(
         now.site.site_id, start_utc=starts_utc[0], end_utc=starts_utc[-1], meters=[meter],
-        as_of_utc=now.show.ask.address.as_of_utc,
+        as_of_utc=now.show.ctx.address.as_of_utc,
     )  # fmt: skip
     minutes = plan_ahead.STEP.total_seconds() / 60
     rows = rows.filter((pl.col("unit") == unit) & (pl.col("interval_minutes") == minutes)).drop_nulls("value")

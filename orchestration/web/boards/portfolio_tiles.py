@@ -12,11 +12,11 @@ from orchestration.web.boards.site_now import SiteNow
 from reports.figure_book import FigureBook
 from reports.pages.address import Compare, before, why_of
 from reports.pages.widgets.compared_span import Compared
-from reports.pages.widgets.tile import Shown
+from reports.pages.widgets.tile import TileFigure
 from reports.texts.locales import named
 
 
-class Together:
+class PortfolioSums:
     """Figures made of those of several sites, each with its why; the sites keep their own."""
 
     def __init__(self, shows: Sequence[Show]) -> None:
@@ -26,7 +26,7 @@ class Together:
             is_synthetic=any(show.site.is_simulated for show in shows),
         )  # fmt: skip
 
-    def made(self, computation: str, parts: Sequence[Figure], *, kpi: str, unit: str) -> Shown | None:
+    def made(self, computation: str, parts: Sequence[Figure], *, kpi: str, unit: str) -> TileFigure | None:
         """Result of a computation on figures of the sites; of one part alone that part; None of none."""
         if not parts:
             return None
@@ -38,14 +38,14 @@ class Together:
             figure = self.book.derive(path, computation, inputs, label=label, kpi=kpi, unit=unit)
         return self.shown(figure)
 
-    def shown(self, figure: Figure) -> Shown:
+    def shown(self, figure: Figure) -> TileFigure:
         """The figure with the address that explains it."""
         books = [self.book, *(show.book for show in self.shows)]
         known = {each.figure_id: each for book in books for each in book.figures()}
         why = self.shows[0].whys[figure.figure_id] = self.shows[0].whys.get(figure.figure_id) or why_of(
             figure, self.shows[0].address, known.get
         )
-        return Shown(figure=figure, why=why)
+        return TileFigure(figure=figure, why=why)
 
 
 def compared_sites(
@@ -55,7 +55,7 @@ def compared_sites(
 
     Compared are the sites that know both. Sites of several currencies stand side by side.
     """
-    known: list[tuple[SiteNow, Shown]] = []
+    known: list[tuple[SiteNow, TileFigure]] = []
     findings: list[Finding] = []
     former = before(period, compare)
     pairs: dict[str, tuple[Figure, Figure]] = {}
@@ -84,7 +84,7 @@ def compared_sites(
         key=key, title=title, label=Sentence("{0} sites", len(known)), span=span,
         more=() if is_one else tuple((now.site.name, value, "") for now, value in known),
     )  # fmt: skip
-    all_ = Together([now.show for now in sites])
+    all_ = PortfolioSums([now.show for now in sites])
     if not units:
         return compared
     if len(units) > 1:
@@ -107,8 +107,11 @@ def compared_sites(
 
 
 def _with_changes(
-    all_: Together, kpi: str, known: Sequence[tuple[SiteNow, Shown]], pairs: Mapping[str, tuple[Figure, Figure]]
-) -> Iterator[tuple[str, Shown | None, str]]:
+    all_: PortfolioSums,
+    kpi: str,
+    known: Sequence[tuple[SiteNow, TileFigure]],
+    pairs: Mapping[str, tuple[Figure, Figure]],
+) -> Iterator[tuple[str, TileFigure | None, str]]:
     """Each site's own value, and how it changed where both spans are known."""
     for now, value in known:
         yield now.site.name, value, ""

@@ -25,7 +25,7 @@ from reports.pages.address import Address, Compare
 from reports.pages.page import Widget
 from reports.pages.settings_list import PATH as SETTINGS
 from reports.pages.widgets.live_kw import age_words
-from reports.pages.widgets.tile import Shown
+from reports.pages.widgets.tile import TileFigure
 from reports.texts.locales import named, period_text
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class SiteNow:
         return if_published(lambda: with_coarse_source(found, self.site, self.show.read), lambda _: found)
 
     @cached_property
-    def figures(self) -> Mapping[str, Shown]:
+    def figures(self) -> Mapping[str, TileFigure]:
         """The running figures by field."""
         if self.running is None:
             return {}
@@ -127,7 +127,7 @@ class SiteNow:
 
     def tariff_step(self) -> tuple[Text, str]:
         """Link to add a tariff to the site's file for a person who may, else whom to ask."""
-        if not may(self.show.ask.person, Permission.WRITE):
+        if not may(self.show.ctx.person, Permission.WRITE):
             return "An engineer of this site can add a tariff.", ""
         place = f"{SETTINGS}/sites/{self.site.site_id}"
         return "Add tariff", Address(path=place, locale=self.show.address.locale).href()

@@ -18,14 +18,14 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_after
-from orchestration.web.boards.portfolio_tiles import Together
+from orchestration.web.boards.portfolio_tiles import PortfolioSums
 from orchestration.web.boards.site_now import SiteNow, last_days, main_meters, tariff_on
 from reports.assess import project_baselines
 from reports.datasets.enpi_findings import overlapping
 from reports.pages.address import Compare, before
 from reports.pages.widgets import projects, renewable, saved_energy, sites_table, submeters
 from reports.pages.widgets.compared_span import Compared
-from reports.pages.widgets.tile import Shown
+from reports.pages.widgets.tile import TileFigure
 from reports.texts.locales import month_year
 from reports.writer import words
 
@@ -63,7 +63,7 @@ def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compar
     former = before(period, compare)
     past, _ = show.over(kpi, scope, former) if former is not None else (None, ())
     change = show.pair("deviation_percent", value, past, "percent", f"change of {kpi} of {scope}")
-    more: tuple[tuple[str, Shown | None, str], ...] = ()
+    more: tuple[tuple[str, TileFigure | None, str], ...] = ()
     if scope != now.scope and not scope.startswith("meter:") and kpi == "consumption_kwh":
         whole, _ = show.over(kpi, now.scope, period)
         share = show.pair("percent_of", value, whole, "percent", f"share of {scope}")
@@ -136,7 +136,7 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
     unmetered = None
     if whole is not None and metered and not is_fed:
         submetered = show.sum_of(metered, "meters below the main ones") if len(metered) > 1 else metered[0]
-        unmetered = show.pair("difference", whole, Shown(figure=submetered, why=""), "kwh", "not metered below")
+        unmetered = show.pair("difference", whole, TileFigure(figure=submetered, why=""), "kwh", "not metered below")
     if not parts and (named or every):
         # There are such meters: why there is nothing of them is another sentence.
         unread = Sentence("no data of the meters below the main one, {0}", now.words(current))
@@ -192,7 +192,7 @@ def saved(sites: Sequence[SiteNow], period: Period) -> saved_energy.Savings:
             undetermined = Sentence("no saving of {0} can be determined: {1}", period_words, listed)
         reason = f"the uses {why}: their savings do not add up" if summed or is_shared else undetermined
         return data.model_copy(update={"reason": reason})
-    all_ = Together([now.show for now in sites])
+    all_ = PortfolioSums([now.show for now in sites])
     savings, bands, worths = (
         [shown.figure for each in summed if (shown := getattr(each, name)) is not None]
         for name in ("saving", "band", "worth")
@@ -269,7 +269,7 @@ def measures(shows: Sequence[SiteNow]) -> projects.Projects:
 def _of_site(now: SiteNow) -> list[projects.Project]:
     if not now.site.projects:
         return []
-    versions = project_baselines(now.site, now.show.ask.project.baselines, as_of_utc=now.show.ask.address.as_of_utc)
+    versions = project_baselines(now.site, now.show.ctx.project.baselines, as_of_utc=now.show.ctx.address.as_of_utc)
     return [_project(now, each, versions.get(each.project_id)) for each in now.site.projects]
 
 
@@ -292,7 +292,7 @@ def _project(now: SiteNow, project: MvProject, version: BaselineVersion | None) 
 
 def _site_row(now: SiteNow, period: Period) -> sites_table.SiteRow:
     """A site's row of the table of all sites."""
-    show, project = now.show, now.show.ask.project
+    show, project = now.show, now.show.ctx.project
     read_alerts = partial(mart_alerts, now.site, marts_dir=project.project.marts_dir, baselines=project.baselines)
     alerts = if_published(read_alerts, lambda _: {})
     over = [seu for seu, found in alerts.items() if found]

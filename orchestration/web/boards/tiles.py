@@ -26,7 +26,7 @@ from reports.pages.widgets import (
     sites_table,
     submeters,
 )
-from reports.pages.widgets.tile import Given, nothing
+from reports.pages.widgets.tile import TileInput, nothing
 
 P = Permission
 
@@ -95,8 +95,8 @@ OF_USES = ("savings", "savings_uses", "savings_months", "projects", "cost_bridge
 def _kept(key: str, tile: Tile, query: BoardQuery) -> Widget:
     """The tile as it was made of the same state of things for somebody of the same rights."""
     show, sites = query.site.show, [each.site for each in query.sites]
-    ask = show.ask
-    rests = stamp_of_uses(ask, sites) if key in OF_USES else "|".join(stamp_of(ask, each) for each in sites)
+    ctx = show.ctx
+    rests = stamp_of_uses(ctx, sites) if key in OF_USES else "|".join(stamp_of(ctx, each) for each in sites)
     # The address stands in every link of the tile.
     named = (
         key,
@@ -104,7 +104,7 @@ def _kept(key: str, tile: Tile, query: BoardQuery) -> Widget:
         query.scope,
         str(query.period),
         tuple(each.site_id for each in sites),
-        *turn(ask),
+        *turn(ctx),
     )
 
     def make() -> tuple[bytes, str]:
@@ -113,7 +113,7 @@ def _kept(key: str, tile: Tile, query: BoardQuery) -> Widget:
         # Not as JSON, in which a sentence would be text that no language can word.
         return pickle.dumps((widget, whys)), "application/octet-stream"
 
-    kept = answers_of(ask.project).get((*named, rests), make).body
+    kept = answers_of(ctx.project).get((*named, rests), make).body
     found: Widget
     found, whys = pickle.loads(kept)  # noqa: S301 - of this process's own memory
     show.whys.update(whys)
@@ -122,12 +122,12 @@ def _kept(key: str, tile: Tile, query: BoardQuery) -> Widget:
 
 def _without(key: str, query: BoardQuery, why: str) -> Widget:
     """The tile whose mart is not there, with the sentence on it."""
-    return nothing(key, key.replace("_", " ").capitalize(), Given(**query.site.common()), why)
+    return nothing(key, key.replace("_", " ").capitalize(), TileInput(**query.site.common()), why)
 
 
 def tiles_of(board: str, query: BoardQuery) -> list[Widget]:
     """The tiles of a board that the person may see and that are set up, in its order, side by side in full rows."""
-    person = query.site.show.ask.person
+    person = query.site.show.ctx.person
     # Beside a part's own numbers those of the whole site would be taken for the part's.
     is_whole = sees_whole_site(person) and not (boards()[board].is_of_part and query.is_part)
     made = [

@@ -13,14 +13,14 @@ from data_quality.contracts.time import zone
 from orchestration.web.boards.plan_tiles import newest
 from orchestration.web.boards.site_now import SiteNow, Tile
 from reports.pages.widgets import trials
-from reports.recompute.experiment_again import experiment_at
+from reports.recompute.experiment import experiment_at
 from reports.texts.locales import day_of_month, format_number, moment, named, period_text
 
 
 def what_ifs(now: SiteNow) -> trials.Banded:
     """The newest stored result of each variant of the site."""
-    ask, address = now.show.ask, now.show.address
-    stored = WhatIfs(ask.project.store).of(now.site.site_id, as_of_utc=address.as_of_utc)
+    ctx, address = now.show.ctx, now.show.address
+    stored = WhatIfs(ctx.project.store).of(now.site.site_id, as_of_utc=address.as_of_utc)
     newest = {variant.name: (result, variant) for result in stored for variant in result.variants}
     spans = {named(period_text(result.start, result.end, address.locale)): None for result, _ in newest.values()}
     note = Sentence("Simulated on readings of {0}; devices are simulated.", " · ".join(spans))
@@ -36,11 +36,11 @@ def what_ifs(now: SiteNow) -> trials.Banded:
 
 def circuits(now: SiteNow) -> trials.Banded:
     """Classes of the newest stored disaggregation of each circuit, and what none of them holds."""
-    ask = now.show.ask
+    ctx = now.show.ctx
     until = now.show.address.as_of_utc
     newest = {
         each.circuit: each
-        for each in Disaggregations(ask.project.store).of(now.site.site_id)
+        for each in Disaggregations(ctx.project.store).of(now.site.site_id)
         if until is None or (each.recorded_at_utc is not None and each.recorded_at_utc <= until)
     }
     names = {meter.meter_id: meter.name or meter.meter_id for meter in now.site.meters}
@@ -54,7 +54,7 @@ def circuits(now: SiteNow) -> trials.Banded:
 def trial(now: SiteNow) -> trials.Trial:
     """The newest experiment of the site with its days so far."""
     site, as_of_utc = now.site, now.show.as_of_utc
-    acts = ExperimentStore(now.show.ask.project.store).acts(site.site_id, as_of_utc=as_of_utc)
+    acts = ExperimentStore(now.show.ctx.project.store).acts(site.site_id, as_of_utc=as_of_utc)
     if not acts:
         return trials.Trial(**_common(now))
     state = experiment_at(now.show.sources, site, acts[-1].experiment_id, as_of_utc)
@@ -71,12 +71,12 @@ def trial(now: SiteNow) -> trials.Trial:
     return trials.Trial(**common, days=days, saving=saving.saving, interval=saving.interval, verdict=saving.verdict)
 
 
-def promises_kept(now: SiteNow) -> trials.PromisesKept:
+def cost_bounds(now: SiteNow) -> trials.PromisesKept:
     """Hours of the last days that cost more than the plans over scenarios promised."""
     # Only here: a board without plans waits for no solver to be loaded.
-    from controls.planning.closed_loop.promise import LOOKED_BACK, kept_hours
+    from controls.planning.closed_loop.promise import LOOKED_BACK, covered_hours
 
-    site, project, show = now.site, now.show.ask.project, now.show
+    site, project, show = now.site, now.show.ctx.project, now.show
     plan = newest(now)
     common = _common(now) | {"currency": site.currency, "days": LOOKED_BACK.days}
     if plan is None or plan.request.uncertain is None:
@@ -85,7 +85,7 @@ def promises_kept(now: SiteNow) -> trials.PromisesKept:
     if show.address.as_of_utc is not None:
         return trials.PromisesKept(**common, reason="promises are of now only")
     try:
-        hours, found = kept_hours(site, project.lake, project.plans, now_utc=show.as_of_utc)
+        hours, found = covered_hours(site, project.lake, project.plans, now_utc=show.as_of_utc)
     except WorldFault as fault:
         return trials.PromisesKept(**common, reason=str(fault))
     here = zone(site.time_zone)
@@ -127,6 +127,6 @@ P = Permission
 TILES = {
     "what_ifs": Tile(P.FORECAST_READ, lambda query: trials.bars(what_ifs(query.site))),
     "experiment": Tile(P.DISPATCH_READ, lambda query: trials.experiment(trial(query.site))),
-    "promises": Tile(P.DISPATCH_READ, lambda query: trials.promises(promises_kept(query.site))),
+    "promises": Tile(P.DISPATCH_READ, lambda query: trials.promises(cost_bounds(query.site))),
     "circuits": Tile(P.NILM_READ, lambda query: trials.bars(circuits(query.site))),
 }

@@ -18,7 +18,7 @@ from data_quality.contracts.time import zone
 from orchestration.web.library.baseline_lines import baseline_lines, person_name
 from orchestration.web.library.report_lines import report_title
 from orchestration.web.people.invite import RESET
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.evidence.lifecycle import names_then
 from reports.pages import devices, findings, report_library
 from reports.pages.address import Address
@@ -70,31 +70,33 @@ _ELSEWHERE = (
 )  # fmt: skip
 
 
-def trail(ask: Ask, sites: Mapping[str, Site], kind: Kind, before_utc: datetime | None) -> list[TrailLine]:
+def trail(ctx: Context, sites: Mapping[str, Site], kind: Kind, before_utc: datetime | None) -> list[TrailLine]:
     """Lines of these sites, the newest first; of one kind where one is named, older than `before_utc` where that is."""
-    known = [each for each in (before_utc, ask.address.as_of_utc) if each is not None]
+    known = [each for each in (before_utc, ctx.address.as_of_utc) if each is not None]
     until_utc = min(known) if known else None
-    names = ask.project.names
+    names = ctx.project.names
     found: list[TrailLine] = []
     for of_kind, (needs, read) in _LEDGERS.items():
-        if kind in ("", of_kind) and may(ask.person, needs):
-            found += read(ask, sites, names)
+        if kind in ("", of_kind) and may(ctx.person, needs):
+            found += read(ctx, sites, names)
     if kind in ("", "access"):
-        found += [*_access(ask, until_utc, names), *_taken_away(ask, names)]
+        found += [*_access(ctx, until_utc, names), *_taken_away(ctx, names)]
     shown = [each for each in found if until_utc is None or each.at_utc < until_utc]
     return sorted(shown, key=lambda each: each.at_utc, reverse=True)
 
 
-def _reports(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
-    publications, locale = PublicationStore(ask.project.store), ask.address.locale
-    subjects = {name: of for name, of in ask.asked_subjects().items() if name in sites or of.organisation is not None}
-    for report_id, revision in publications.statuses(as_of_utc=ask.address.as_of_utc):
+def _reports(ctx: Context, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
+    publications, locale = PublicationStore(ctx.project.store), ctx.address.locale
+    subjects = {
+        name: of for name, of in ctx.selected_subjects().items() if name in sites or of.organisation is not None
+    }
+    for report_id, revision in publications.statuses(as_of_utc=ctx.address.as_of_utc):
         name, site_id, period = report_id.split("/", 2)
         if site_id not in subjects:
             continue
         place = Address(path=report_library.PATH, site=site_id, locale=locale)
-        for each in publications.decisions(report_id, revision, as_of_utc=ask.address.as_of_utc):
-            title = report_title(ask, name)
+        for each in publications.decisions(report_id, revision, as_of_utc=ctx.address.as_of_utc):
+            title = report_title(ctx, name)
             span = span_text(period, subjects[site_id].time_zone, locale)
             person = person_name(each.person_id, names_then([each], names))
             what = Sentence(_STEP[each.step], person, title, span, named(subjects[site_id].name))
@@ -102,11 +104,11 @@ def _reports(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> I
             yield TrailLine(each.recorded_at_utc, what, "reports", href, each.reason, subjects[site_id].time_zone)
 
 
-def _findings(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
-    events = AlertEvents(ask.project.store)
+def _findings(ctx: Context, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
+    events = AlertEvents(ctx.project.store)
     for site_id, site in sites.items():
-        place = Address(path=findings.PATH, site=site_id, locale=ask.address.locale)
-        for acts in events.of_site(site_id, as_of_utc=ask.address.as_of_utc).values():
+        place = Address(path=findings.PATH, site=site_id, locale=ctx.address.locale)
+        for acts in events.of_site(site_id, as_of_utc=ctx.address.as_of_utc).values():
             for each in acts:
                 text = Sentence(
                     _FINDING[each.act], person_name(each.person_id, names), named(site.name), named(each.what)
@@ -115,25 +117,25 @@ def _findings(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> 
                 yield TrailLine(each.recorded_at_utc, text, "findings", href, each.reason, site.time_zone)
 
 
-def _modes(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
+def _modes(ctx: Context, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
     for site_id, site in sites.items():
-        href = Address(path=devices.PATH, site=site_id, locale=ask.address.locale).href()
-        for each in mode_history(ask.project.store, site_id, as_of_utc=ask.address.as_of_utc):
+        href = Address(path=devices.PATH, site=site_id, locale=ctx.address.locale).href()
+        for each in mode_history(ctx.project.store, site_id, as_of_utc=ctx.address.as_of_utc):
             place = named(f"{site.name}, {each['device_id']}" if each["device_id"] else site.name)
             second = person_name(each["approved_by"], names) if each["approved_by"] else ""
             text = devices.act_text(each, person_name(each["person_id"], names), place, "", second)
             yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
-        yield from _holidays(ask, site, names, href)
-        yield from _overrides(ask, site, names)
+        yield from _holidays(ctx, site, names, href)
+        yield from _overrides(ctx, site, names)
 
 
-def _holidays(ask: Ask, site: Site, names: Mapping[str, str], href: str) -> Iterator[TrailLine]:
+def _holidays(ctx: Context, site: Site, names: Mapping[str, str], href: str) -> Iterator[TrailLine]:
     before: datetime | None = None
-    for each in holiday_history(ask.project.store, site.site_id, as_of_utc=ask.address.as_of_utc):
+    for each in holiday_history(ctx.project.store, site.site_id, as_of_utc=ctx.address.as_of_utc):
         person, where, until_utc = person_name(each["person_id"], names), named(site.name), each["until_utc"]
         text = Sentence("{0} ended the holiday of {1}", person, where)
         if until_utc is not None:
-            until = weekday_date(until_utc.astimezone(zone(site.time_zone)), ask.address.locale)
+            until = weekday_date(until_utc.astimezone(zone(site.time_zone)), ctx.address.locale)
             is_moved = before is not None and before > each["recorded_at_utc"]
             pattern = "{0} changed the holiday of {1}: until {2}" if is_moved else "{0} set a holiday of {1} until {2}"
             text = Sentence(pattern, person, where, until)
@@ -141,27 +143,27 @@ def _holidays(ask: Ask, site: Site, names: Mapping[str, str], href: str) -> Iter
         yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
 
 
-def _overrides(ask: Ask, site: Site, names: Mapping[str, str]) -> Iterator[TrailLine]:
+def _overrides(ctx: Context, site: Site, names: Mapping[str, str]) -> Iterator[TrailLine]:
     """Acts of persons on devices: by hand, paused, given back, and faults that they acknowledged."""
     called = {each.asset_id: each.name or each.asset_id for each in site.assets}
-    address = Address(path=devices.PATH, site=site.site_id, locale=ask.address.locale)
+    address = Address(path=devices.PATH, site=site.site_id, locale=ctx.address.locale)
     for table in (hold_events, fault_events):
-        for each in events_of_site(ask.project.store, table, site.site_id, as_of_utc=ask.address.as_of_utc):
+        for each in events_of_site(ctx.project.store, table, site.site_id, as_of_utc=ctx.address.as_of_utc):
             if each["person_id"] is None:
                 continue
             device, until = each["device_id"], each.get("until_utc")
-            end = "" if until is None else weekday_date(until.astimezone(zone(site.time_zone)), ask.address.locale)
+            end = "" if until is None else weekday_date(until.astimezone(zone(site.time_zone)), ctx.address.locale)
             place = named(f"{site.name}, {called.get(device, device)}" if device else site.name)
             text = devices.act_text(each, person_name(each["person_id"], names), place, end)
             href = devices.address_of(device, address) if device in called else address.href()
             yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
 
 
-def _access(ask: Ask, until_utc: datetime | None, names: Mapping[str, str]) -> list[TrailLine]:
+def _access(ctx: Context, until_utc: datetime | None, names: Mapping[str, str]) -> list[TrailLine]:
     # Who may see some sites alone is told what was done about them, and who asks for one site too.
-    sites: Collection[str] = ask.person.sites or ((ask.address.site,) if ask.address.site else ())
+    sites: Collection[str] = ctx.person.sites or ((ctx.address.site,) if ctx.address.site else ())
     last = None if until_utc is None else until_utc - timedelta(microseconds=1)
-    rows = newest_events(ask.project.store, most=_READ, sites=sites, as_of_utc=last)
+    rows = newest_events(ctx.project.store, most=_READ, sites=sites, as_of_utc=last)
     found = []
     for row in rows:
         what = _of_route(row, person_name(row["person_id"], names))
@@ -175,18 +177,18 @@ def _access(ask: Ask, until_utc: datetime | None, names: Mapping[str, str]) -> l
     return found
 
 
-def _taken_away(ask: Ask, names: Mapping[str, str]) -> Iterator[TrailLine]:
+def _taken_away(ctx: Context, names: Mapping[str, str]) -> Iterator[TrailLine]:
     """Files that retention removed, and erasures. They are of all sites, and told to people who see all."""
-    if ask.person.sites:
+    if ctx.person.sites:
         return
-    store, as_of_utc = ask.project.store, ask.address.as_of_utc
+    store, as_of_utc = ctx.project.store, ctx.address.as_of_utc
     for row in REMOVALS.rows(store, as_of_utc=as_of_utc):
         person = person_name(row["person_id"], names) if row["person_id"] else Sentence("The schedule")
         counts = (Numeral(f"{row['files']:,}"), Numeral(f"{row['bytes']:,}"))
         what = Sentence("{0} removed old files of {1}: {2}, {3} bytes", person, Sentence(row["class_name"]), *counts)
         span = Sentence(
             "last changed from {0} to {1}",
-            *(long_date(row[at], ask.address.locale) for at in ("oldest_utc", "newest_utc")),
+            *(long_date(row[at], ctx.address.locale) for at in ("oldest_utc", "newest_utc")),
         )
         note = sentences([named(row["reason"]), span], " · ")
         yield TrailLine(row["recorded_at_utc"].astimezone(UTC), what, "access", "", note, "UTC")
@@ -213,7 +215,9 @@ def _of_route(row: Mapping[str, Any], person: str) -> str:
 
 
 # What each ledger asks for: the trail tells nobody what its own page would not.
-_LEDGERS: dict[str, tuple[Permission, Callable[[Ask, Mapping[str, Site], Mapping[str, str]], Iterator[TrailLine]]]] = {
+_LEDGERS: dict[
+    str, tuple[Permission, Callable[[Context, Mapping[str, Site], Mapping[str, str]], Iterator[TrailLine]]]
+] = {
     "reports": (Permission.REPORT_READ, _reports),
     "baselines": (Permission.BASELINE_READ, baseline_lines),
     "findings": (Permission.ANOMALY_READ, _findings),

@@ -8,7 +8,7 @@ from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.people import person_text
 from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.site import Site
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.advice_words import scope_name, title_of
 from reports.pages.address import Address
 from reports.pages.audit_trail import TrailLine
@@ -21,19 +21,19 @@ def person_name(person_id: str, names: Mapping[str, str]) -> str:
     return named(names.get(person_id) or person_text(person_id, None) or "–")
 
 
-def baseline_lines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
+def baseline_lines(ctx: Context, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
     """Fits, approvals and rejections of baselines, and the acts on their adjustments."""
     for site_id, site in sites.items():
-        uses, at = {each.seu_id for each in site.seus}, Address(path="", locale=ask.address.locale)
+        uses, at = {each.seu_id for each in site.seus}, Address(path="", locale=ctx.address.locale)
         # By the id of their subject: an accepted recommendation, an M&V project or an energy use.
         subjects: dict[str, Text] = {
             each.project_id: title_of(each, scope_name(site, each.scope))
-            for each in Recommendations(ask.project.store).standing(site_id, as_of_utc=ask.address.as_of_utc)
+            for each in Recommendations(ctx.project.store).current(site_id, as_of_utc=ctx.address.as_of_utc)
         }
         subjects |= {each.project_id: named(each.name) for each in site.projects}
         subjects |= {each.seu_id: named(each.name) for each in site.seus}
-        yield from _adjustments(ask, site, names, subjects)
-        for each in ask.project.baselines.versions(site_id, as_of_utc=ask.address.as_of_utc):
+        yield from _adjustments(ctx, site, names, subjects)
+        for each in ctx.project.baselines.versions(site_id, as_of_utc=ctx.address.as_of_utc):
             fit, zone = each.baseline, site.time_zone
             if fit.baseline_type is BaselineType.MONITORING:
                 continue
@@ -50,9 +50,11 @@ def baseline_lines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]
                 yield TrailLine(each.rejected_at_utc, text, "baselines", href, each.reason, zone)
 
 
-def _adjustments(ask: Ask, site: Site, names: Mapping[str, str], subjects: Mapping[str, Text]) -> Iterator[TrailLine]:
-    at = Address(path="", locale=ask.address.locale)
-    for each in AdjustmentStore(ask.project.store).records(site_id=site.site_id, as_of_utc=ask.address.as_of_utc):
+def _adjustments(
+    ctx: Context, site: Site, names: Mapping[str, str], subjects: Mapping[str, Text]
+) -> Iterator[TrailLine]:
+    at = Address(path="", locale=ctx.address.locale)
+    for each in AdjustmentStore(ctx.project.store).records(site_id=site.site_id, as_of_utc=ctx.address.as_of_utc):
         seu_id = each.adjustment.baseline_id.split("/")[1]
         href = use_address(at, site.site_id, seu_id) if any(use.seu_id == seu_id for use in site.seus) else ""
         of = (subjects.get(seu_id, named(seu_id)), named(site.name))

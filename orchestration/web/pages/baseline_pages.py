@@ -14,8 +14,8 @@ from orchestration.operations.baselines.baseline import approve as approve_basel
 from orchestration.operations.baselines.baseline import reject as reject_baseline
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, requires
-from orchestration.web.web_call import WebCall, signer_of, who_else
+from orchestration.web.request_context import Context, requires
+from orchestration.web.web_call import WebCall, others_with_role, signer_of
 from reports.assess import enb_of
 from reports.pages.baseline_review import approve_form, reject_form, review_page
 from reports.pages.energy_uses import BASELINES, version_address
@@ -31,50 +31,50 @@ _VERSION, _SHARED = BASELINES + "/{site}/{seu}", ("locale", "as_of")
 
 @router.get(_VERSION, response_class=HTMLResponse)
 def baseline(
-    site: str, seu: str, ask: Ask = requires(Permission.BASELINE_READ, takes=("version",), shared=_SHARED)
+    site: str, seu: str, ctx: Context = requires(Permission.BASELINE_READ, takes=("version",), shared=_SHARED)
 ) -> Response:
     """A version of the use's energy baseline, the newest where none is named."""
-    use, versions = _line(ask, site, seu)
-    version = _chosen(versions, ask.address.part("version"))
+    use, versions = _line(ctx, site, seu)
+    version = _chosen(versions, ctx.address.part("version"))
     page = review_page(
         version,
         versions,
-        _acts(ask, version, versions),
-        ask.address,
-        site=ask.project.site(site),
+        _acts(ctx, version, versions),
+        ctx.address,
+        site=ctx.project.site(site),
         use=use,
-        names=ask.project.names,
+        names=ctx.project.names,
     )
-    return draw(ask, page)
+    return draw(ctx, page)
 
 
 @router.post(_VERSION + "/approve")
-def approve(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_APPROVE, shared=("locale",))) -> Response:
+def approve(site: str, seu: str, ctx: Context = requires(Permission.BASELINE_APPROVE, shared=("locale",))) -> Response:
     """Approve a version as `meterloom baseline approve` does. What the same person approved already is done."""
-    _, versions = _line(ask, site, seu)
-    version, form = _chosen(versions, ask.form.get("version", "")), ask.form
-    if version.approved_by != ask.person.person_id:
+    _, versions = _line(ctx, site, seu)
+    version, form = _chosen(versions, ctx.form.get("version", "")), ctx.form
+    if version.approved_by != ctx.person.person_id:
         waivers = [f"{name.removeprefix('waive-')}={why}" for name, why in form.items() if name.startswith("waive-")]
         reason = form.get("reason", "")
-        approve_baseline(WebCall(ask), version.baseline_id, reason, version.version, waivers)
-    return RedirectResponse(version_address(ask.address, site, seu, version.version), 303)
+        approve_baseline(WebCall(ctx), version.baseline_id, reason, version.version, waivers)
+    return RedirectResponse(version_address(ctx.address, site, seu, version.version), 303)
 
 
 @router.post(_VERSION + "/reject")
-def reject(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_APPROVE, shared=("locale",))) -> Response:
+def reject(site: str, seu: str, ctx: Context = requires(Permission.BASELINE_APPROVE, shared=("locale",))) -> Response:
     """Reject a version as `meterloom baseline reject` does. What the same person rejected already is done."""
-    _, versions = _line(ask, site, seu)
-    version = _chosen(versions, ask.form.get("version", ""))
-    if version.rejected_by != ask.person.person_id:
-        reject_baseline(WebCall(ask), version.baseline_id, ask.form.get("reason", ""), version.version)
-    return RedirectResponse(version_address(ask.address, site, seu, version.version), 303)
+    _, versions = _line(ctx, site, seu)
+    version = _chosen(versions, ctx.form.get("version", ""))
+    if version.rejected_by != ctx.person.person_id:
+        reject_baseline(WebCall(ctx), version.baseline_id, ctx.form.get("reason", ""), version.version)
+    return RedirectResponse(version_address(ctx.address, site, seu, version.version), 303)
 
 
-def _line(ask: Ask, site_id: str, seu_id: str) -> tuple[str, list[BaselineVersion]]:
+def _line(ctx: Context, site_id: str, seu_id: str) -> tuple[str, list[BaselineVersion]]:
     """Name of the use, and the versions of its baseline. Raises BadInput for what is not there or not to be seen."""
-    site = whole_site(ask.of(site=site_id))
+    site = whole_site(ctx.of(site=site_id))
     use = seu_of(site, seu_id)
-    versions = ask.project.baselines.line(enb_of(site, use), as_of_utc=ask.address.as_of_utc)
+    versions = ctx.project.baselines.line(enb_of(site, use), as_of_utc=ctx.address.as_of_utc)
     if not versions:
         raise BadInput(f"{use.name} has no baseline yet", reason="no_baseline")
     return use.name, versions
@@ -88,40 +88,40 @@ def _chosen(versions: Sequence[BaselineVersion], number: str) -> BaselineVersion
     return found[0]
 
 
-def _acts(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVersion]) -> tuple[PageBlock, ...]:
+def _acts(ctx: Context, version: BaselineVersion, versions: Sequence[BaselineVersion]) -> tuple[PageBlock, ...]:
     """The forms that approve and reject, or in a sentence why the person is offered none."""
-    why = _why_not(ask, version, versions)
+    why = _why_not(ctx, version, versions)
     if why:
         return (Paragraph(text=why),)
     blocks = []
-    for form in (approve_form(version, ask.address), reject_form(version, ask.address)):
+    for form in (approve_form(version, ctx.address), reject_form(version, ctx.address)):
         waived = (f' --waive {each.name.removeprefix("waive-")}="…"' for each in form.fields if "-" in each.name)
         words = f"baseline {form.key} {version.baseline_id} --version {version.version}"
-        blocks.append(signed(form, words, signer_of(ask), ending="".join((' --reason "…"', *waived))))
+        blocks.append(signed(form, words, signer_of(ctx), ending="".join((' --reason "…"', *waived))))
     # To who has no key both are the same sentence.
     return tuple(dict.fromkeys(blocks))
 
 
-def _why_not(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVersion]) -> str:
-    names, me = ask.project.names, ask.person.person_id
+def _why_not(ctx: Context, version: BaselineVersion, versions: Sequence[BaselineVersion]) -> str:
+    names, me = ctx.project.names, ctx.person.person_id
     if version.approved_by and version.approved_at_utc:
-        day = short_date(version.approved_at_utc.date(), ask.address.locale)
+        day = short_date(version.approved_at_utc.date(), ctx.address.locale)
         person = named(names.get(version.approved_by, version.approved_by))
         return Sentence("Approved by {0}, {1}: {2}", person, day, named(version.reason))
     if version.rejected_by and version.rejected_at_utc:
-        day = short_date(version.rejected_at_utc.date(), ask.address.locale)
+        day = short_date(version.rejected_at_utc.date(), ctx.address.locale)
         person = named(names.get(version.rejected_by, version.rejected_by))
         pattern = "Rejected by {0}, {1}: {2}. Only a new version can be approved."
         return Sentence(pattern, person, day, named(version.reason))
     newer = [each.version for each in versions if each.version > version.version and each.approved_by]
     if newer:
         return Sentence("Version {0} is approved; an older one cannot follow it.", newer[-1])
-    if ask.address.as_of_utc is not None:
+    if ctx.address.as_of_utc is not None:
         return Sentence(BaselineStatus.PROVISIONAL.value)
-    able = who_else(ask.project.people, Role.APPROVER, {version.fitted_by, me})
+    able = others_with_role(ctx.project.people, Role.APPROVER, {version.fitted_by, me})
     if version.fitted_by == me:
         return Sentence("You fitted this baseline, and do not approve your own work. {0}", able)
-    if not may(ask.person, Permission.BASELINE_APPROVE):
+    if not may(ctx.person, Permission.BASELINE_APPROVE):
         return Sentence(
             "{0} needs the role {1}. {2}", Sentence("Approve baseline"), Sentence(Role.APPROVER.value), able
         )

@@ -16,11 +16,11 @@ from orchestration.operations.bills.bill_acts import Acting, BillAct, act_on_bil
 from orchestration.views.site_bills import site_bills, the_bill
 from orchestration.web.bill_files import MEND, bill_in, bill_store, keep_bill, picture_of
 from orchestration.web.draw import draw
-from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.queries import instant_of, whole_site
-from orchestration.web.request_context import Ask, Nav, requires
+from orchestration.web.request_context import Context, Nav, requires
+from orchestration.web.upload_store import UploadStore
 from orchestration.web.web_call import WebCall, signer_of
-from reports.figures.bill_figures import BillFigures, StandingBill
+from reports.figures.bill_figures import AuditedBill, BillFigures
 from reports.pages.address import Address
 from reports.pages.bill_lines import bill_page
 from reports.pages.bill_upload import HEADS, PREVIEW, UPLOAD, confirm_part, picture_page, preview_page, upload_page
@@ -37,60 +37,60 @@ NAVS = (
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def bills(ask: Ask = requires(Permission.BILL_READ)) -> Response:
+def bills(ctx: Context = requires(Permission.BILL_READ)) -> Response:
     """The inbox of a site."""
-    at = _at(ask)
-    upload = at.href(UPLOAD, as_of=None) if may(ask.person, Permission.BILL_UPLOAD) else ""
-    return draw(ask, bills_page(_figures(ask, whole_site(ask)), at, upload=upload))
+    at = _at(ctx)
+    upload = at.href(UPLOAD, as_of=None) if may(ctx.person, Permission.BILL_UPLOAD) else ""
+    return draw(ctx, bills_page(_figures(ctx, whole_site(ctx)), at, upload=upload))
 
 
 @router.get(PATH + "/{bill_id}", response_class=HTMLResponse)
-def bill(bill_id: str, ask: Ask = requires(Permission.BILL_READ)) -> Response:
+def bill(bill_id: str, ctx: Context = requires(Permission.BILL_READ)) -> Response:
     """One of them."""
-    site = whole_site(ask)
-    figures = _figures(ask, site)
+    site = whole_site(ctx)
+    figures = _figures(ctx, site)
     found = the_bill(figures.bills, bill_id)
-    named = ask.project.names
+    named = ctx.project.names
     history = [
-        (moment(each.recorded_at_utc.astimezone(zone(site.time_zone)), ask.address.locale), each,
+        (moment(each.recorded_at_utc.astimezone(zone(site.time_zone)), ctx.address.locale), each,
          named.get(each.person_id, each.person_id))
         for each in found.events
     ]  # fmt: skip
-    may_act = may(ask.person, Permission.BILL_RECONCILE) and ask.address.as_of_utc is None
+    may_act = may(ctx.person, Permission.BILL_RECONCILE) and ctx.address.as_of_utc is None
     below = acts_parts(
         found, history, seen=stamp(found.events[-1] if found.events else None), site_id=site.site_id,
-        locale=ask.address.locale, may_act=may_act,
+        locale=ctx.address.locale, may_act=may_act,
     )  # fmt: skip
     if found.state == "draft" and may_act:
-        below = (_to_confirm(ask, found, site.site_id),)
-    return draw(ask, bill_page(figures, found, _at(ask), below=below))
+        below = (_to_confirm(ctx, found, site.site_id),)
+    return draw(ctx, bill_page(figures, found, _at(ctx), below=below))
 
 
-def _to_confirm(ask: Ask, found: StandingBill, site_id: str) -> Part:
-    signer = signer_of(ask)
+def _to_confirm(ctx: Context, found: AuditedBill, site_id: str) -> Part:
+    signer = signer_of(ctx)
     command = command_of(f"bill confirm {found.bill_id[:12]} --site {site_id}", signer, ending="")
-    return confirm_part(found, _at(ask), public_key=signer.public_key, command=command)
+    return confirm_part(found, _at(ctx), public_key=signer.public_key, command=command)
 
 
 @router.get(PATH + "/{bill_id}/pages/{number}.png")
-def picture_of_bill(bill_id: str, number: int, ask: Ask = requires(Permission.BILL_READ)) -> Response:
+def picture_of_bill(bill_id: str, number: int, ctx: Context = requires(Permission.BILL_READ)) -> Response:
     """One page of a bill that was sent as a picture, upright."""
-    found, turned = _pictured(ask, bill_id, number)
+    found, turned = _pictured(ctx, bill_id, number)
     return Response(
-        picture_of(bill_store(ask).kept_file(found.bill_id), number, turned[number - 1]), 200, None, "image/png"
+        picture_of(bill_store(ctx).kept_file(found.bill_id), number, turned[number - 1]), 200, None, "image/png"
     )
 
 
 @router.get(PATH + "/{bill_id}/pages/{number}", response_class=HTMLResponse)
-def page_of_bill(bill_id: str, number: int, ask: Ask = requires(Permission.BILL_READ)) -> Response:
+def page_of_bill(bill_id: str, number: int, ctx: Context = requires(Permission.BILL_READ)) -> Response:
     """The same in the frame of a page, with the pages before and after it."""
-    found, turned = _pictured(ask, bill_id, number)
-    return draw(ask, picture_page(found, number, len(turned), _at(ask)))
+    found, turned = _pictured(ctx, bill_id, number)
+    return draw(ctx, picture_page(found, number, len(turned), _at(ctx)))
 
 
-def _pictured(ask: Ask, bill_id: str, number: int) -> tuple[StandingBill, tuple[int, ...]]:
+def _pictured(ctx: Context, bill_id: str, number: int) -> tuple[AuditedBill, tuple[int, ...]]:
     """A bill and how its pages are turned, degrees. Raises BadInput where it has no picture of that page."""
-    found = the_bill(_figures(ask, whole_site(ask)).bills, bill_id)
+    found = the_bill(_figures(ctx, whole_site(ctx)).bills, bill_id)
     turned = found.bill.scan.turned_degrees if found.bill.scan else ()
     if not 1 <= number <= len(turned):
         raise BadInput(f"the bill has no picture of a page {number}", reason="unknown_bill")
@@ -98,68 +98,68 @@ def _pictured(ask: Ask, bill_id: str, number: int) -> tuple[StandingBill, tuple[
 
 
 @router.post(PATH + "/{bill_id}/confirm")
-def confirm(bill_id: str, ask: Ask = requires(Permission.BILL_RECONCILE)) -> Response:
+def confirm(bill_id: str, ctx: Context = requires(Permission.BILL_RECONCILE)) -> Response:
     """Take a bill over that was read of a picture, with what the person put right."""
-    site, form = whole_site(ask), ask.form
+    site, form = whole_site(ctx), ctx.form
     named = [f"{name}={value}" for name, value in form.items() if name in HEADS or name.startswith("lines.")]
-    done = bill_confirm(WebCall(ask), bill_id, site.site_id, form.get("reason", ""), named)
+    done = bill_confirm(WebCall(ctx), bill_id, site.site_id, form.get("reason", ""), named)
     [row] = dict(done.result)["bills"]
-    return RedirectResponse(bill_address(row["bill_id"], _at(ask)), 303)
+    return RedirectResponse(bill_address(row["bill_id"], _at(ctx)), 303)
 
 
 @router.post(PATH + "/{bill_id}/{act}")
-def act_on(bill_id: str, act: str, ask: Ask = requires(Permission.BILL_RECONCILE)) -> Response:
+def act_on(bill_id: str, act: str, ctx: Context = requires(Permission.BILL_RECONCILE)) -> Response:
     """Write down what the person decided. Raises BadInput for an act that there is not, or one that is refused."""
     if act not in get_args(BillAct):
         raise BadInput(
             f"one of {', '.join(get_args(BillAct))} is done with a bill, not {act[:20]!r}", reason="bad_request"
         )
     acting = Acting(
-        ask.project, whole_site(ask), ask.person, ask.form.get("reason", ""), ask.clock, ask.form.get("seen", "")
+        ctx.project, whole_site(ctx), ctx.person, ctx.form.get("reason", ""), ctx.clock, ctx.form.get("seen", "")
     )
     found = act_on_bill(acting, bill_id, act)  # type: ignore[arg-type]
-    return RedirectResponse(bill_address(found.bill_id, _at(ask)), 303)
+    return RedirectResponse(bill_address(found.bill_id, _at(ctx)), 303)
 
 
-def _figures(ask: Ask, site: Site) -> BillFigures:
-    found = site_bills(ask.project, site, now_utc=ask.now_utc, as_of_utc=ask.address.as_of_utc)
-    return BillFigures(site, found, as_of_utc=instant_of(ask))
+def _figures(ctx: Context, site: Site) -> BillFigures:
+    found = site_bills(ctx.project, site, now_utc=ctx.now_utc, as_of_utc=ctx.address.as_of_utc)
+    return BillFigures(site, found, as_of_utc=instant_of(ctx))
 
 
-def _at(ask: Ask) -> Address:
+def _at(ctx: Context) -> Address:
     """The address with its site, which numbers are explained of."""
-    return ask.address.model_copy(update={"site": ask.site().site_id, "scope": "", "period": ""})
+    return ctx.address.model_copy(update={"site": ctx.site().site_id, "scope": "", "period": ""})
 
 
 @router.get(UPLOAD, response_class=HTMLResponse)
-def choose(ask: Ask = requires(Permission.BILL_UPLOAD)) -> Response:
+def choose(ctx: Context = requires(Permission.BILL_UPLOAD)) -> Response:
     """The form in which a bill is chosen."""
-    return draw(ask, upload_page(whole_site(ask).site_id, ask.address))
+    return draw(ctx, upload_page(whole_site(ctx).site_id, ctx.address))
 
 
 @router.post(PREVIEW, response_class=HTMLResponse)
-def preview(ask: Ask = requires(Permission.BILL_UPLOAD)) -> Response:
+def preview(ctx: Context = requires(Permission.BILL_UPLOAD)) -> Response:
     """Content of an uploaded bill; it is stored nowhere. Raises BadInput for a file that is no bill."""
-    site, uploads = whole_site(ask), KeptUploads(ask, "bill")
-    kept = uploads.keep(ask.files[:1], mend=MEND)
+    site, uploads = whole_site(ctx), UploadStore(ctx, "bill")
+    kept = uploads.keep(ctx.files[:1], mend=MEND)
     _, bill = _read(uploads, kept)
-    rows = bill_store(ask).bills(site.site_id)
+    rows = bill_store(ctx).bills(site.site_id)
     stored = next((row["bill_id"] for row in rows if row["source_sha256"] == bill.sha256), "")
     like = next((row["bill_id"] for row in rows if bill.invoice and row["invoice"] == bill.invoice), "")
-    page = preview_page(bill, kept, site.site_id, ask.address, stored=stored, like=like)
-    return draw(ask, page)
+    page = preview_page(bill, kept, site.site_id, ctx.address, stored=stored, like=like)
+    return draw(ctx, page)
 
 
 @router.post(UPLOAD + "/add")
-def add(ask: Ask = requires(Permission.BILL_UPLOAD)) -> Response:
+def add(ctx: Context = requires(Permission.BILL_UPLOAD)) -> Response:
     """Store a bill, once for its file, and check it. Raises BadInput for one that is no bill."""
-    site = whole_site(ask)
-    path, bill = _read(KeptUploads(ask, "bill"), ask.form.get("kept", ""))
-    bill_id = keep_bill(ask, site, path, bill)
-    return RedirectResponse(bill_address(bill_id, ask.address.model_copy(update={"site": site.site_id})), 303)
+    site = whole_site(ctx)
+    path, bill = _read(UploadStore(ctx, "bill"), ctx.form.get("kept", ""))
+    bill_id = keep_bill(ctx, site, path, bill)
+    return RedirectResponse(bill_address(bill_id, ctx.address.model_copy(update={"site": site.site_id})), 303)
 
 
-def _read(uploads: KeptUploads, kept: str) -> tuple[Path, SupplierBill]:
+def _read(uploads: UploadStore, kept: str) -> tuple[Path, SupplierBill]:
     """A kept file and the bill in it. Raises BadInput."""
     [path] = uploads.files(kept)
     return path, bill_in(path)

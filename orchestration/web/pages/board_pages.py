@@ -17,8 +17,8 @@ from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import known_years, newest_month, newest_year
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import draw
-from orchestration.web.queries import age_of, expect_marts, header_of, known_then, scope_of, scopes_of, stale_finding
-from orchestration.web.request_context import Ask, Nav, requires
+from orchestration.web.queries import age_of, expect_marts, header_of, scope_of, scopes_of, sites_as_of, stale_finding
+from orchestration.web.request_context import Context, Nav, requires
 from orchestration.web.starting import is_empty
 from reports.pages.address import MOST_TEXT, Compare, span
 from reports.pages.board import board_page, boards, expect_boards
@@ -35,28 +35,28 @@ NAVS = tuple(
 
 
 @router.get("/", response_class=HTMLResponse)
-def home(ask: Ask = requires(None)) -> Response:
+def home(ctx: Context = requires(None)) -> Response:
     """The board that is the person's own; of a project without readings, for who sets sites up, the way to some; for
     who lets people in and sees no energy, those people.
     """
-    if not may(ask.person, Permission.READ):
-        return RedirectResponse(ask.address.href("/people"), 303)
-    if may(ask.person, Permission.METER_COMMISSION) and is_empty(ask):
-        return RedirectResponse(ask.address.href(START), 303)
-    board = PreferenceStore(ask.project.store).of_person(ask.person.person_id).get("home_board")
+    if not may(ctx.person, Permission.READ):
+        return RedirectResponse(ctx.address.href("/people"), 303)
+    if may(ctx.person, Permission.METER_COMMISSION) and is_empty(ctx):
+        return RedirectResponse(ctx.address.href(START), 303)
+    board = PreferenceStore(ctx.project.store).of_person(ctx.person.person_id).get("home_board")
     if board not in boards():
-        board = home_board(ask.person, ask.sites().values())
+        board = home_board(ctx.person, ctx.sites().values())
     if board not in boards():
-        expect_boards(ask.project.people, ask.project.project.people_file)
-    return RedirectResponse(ask.address.href(f"/board/{board}"), 303)
+        expect_boards(ctx.project.people, ctx.project.project.people_file)
+    return RedirectResponse(ctx.address.href(f"/board/{board}"), 303)
 
 
 def _route(name: str) -> Callable[..., Response]:
     of = boards()[name]
     takes = ("draw",) if of.below == "proof" else ()
 
-    def open_board(ask: Ask = requires(of.needs, takes=takes)) -> Response:
-        return _board(ask, name)
+    def open_board(ctx: Context = requires(of.needs, takes=takes)) -> Response:
+        return _board(ctx, name)
 
     open_board.__name__, open_board.__doc__ = name, of.question
     return open_board
@@ -67,69 +67,69 @@ for _name in boards():
 
 
 @router.post("/board/audit/draw")
-def redraw(ask: Ask = requires(Permission.AUDIT_READ)) -> Response:
+def redraw(ctx: Context = requires(Permission.AUDIT_READ)) -> Response:
     """Ten figures by the number of the form, under an address that shows the same ten to everybody."""
-    return RedirectResponse(ask.address.href("/board/audit", draw=ask.form.get("draw", "")[:MOST_TEXT] or "1"), 303)
+    return RedirectResponse(ctx.address.href("/board/audit", draw=ctx.form.get("draw", "")[:MOST_TEXT] or "1"), 303)
 
 
 @router.post("/board/audit/verify")
-def verify(ask: Ask = requires(Permission.AUDIT_READ)) -> Response:
+def verify(ctx: Context = requires(Permission.AUDIT_READ)) -> Response:
     """Have the last packs verified; the board says what was found."""
-    sources = ask.project.sources(keeps=False)
-    for site in [ask.site()] if ask.address.site else ask.sites().values():
-        audit_tiles.verify_again(Show(ask, site, sources))
-    return RedirectResponse(ask.address.href("/board/audit"), 303)
+    sources = ctx.project.sources(keeps=False)
+    for site in [ctx.site()] if ctx.address.site else ctx.sites().values():
+        audit_tiles.verify_last_pack(Show(ctx, site, sources))
+    return RedirectResponse(ctx.address.href("/board/audit"), 303)
 
 
-def _board(ask: Ask, board: str) -> Response:
-    of_board, sources = boards()[board], ask.project.sources(keeps=False)
-    chosen = ask.site()
-    sites = ask.sites()
+def _board(ctx: Context, board: str) -> Response:
+    of_board, sources = boards()[board], ctx.project.sources(keeps=False)
+    chosen = ctx.site()
+    sites = ctx.sites()
     others = [each for each in sites.values() if each.site_id != chosen.site_id]
-    shown = [chosen, *(known_then(ask, others) if of_board.is_of_all and not ask.address.site else [])]
-    expect_marts(ask, shown)
-    nows = [SiteNow(Show(ask, each, sources)) for each in shown]
+    shown = [chosen, *(sites_as_of(ctx, others) if of_board.is_of_all and not ctx.address.site else [])]
+    expect_marts(ctx, shown)
+    nows = [SiteNow(Show(ctx, each, sources)) for each in shown]
     first = nows[0]
-    period, compare = _span(ask, board, first)
-    question = BoardQuery(nows, scope_of(ask, chosen), period, compare)
+    period, compare = _span(ctx, board, first)
+    question = BoardQuery(nows, scope_of(ctx, chosen), period, compare)
     # Before the tiles: what ends while they are made costs one look more, and never leaves a page that waits for ever.
     is_verifying = of_board.below == "proof" and audit_tiles.is_verifying([each.show for each in nows])
     widgets = tiles_of(board, question)
     below: list[Part] = []
     if of_board.below == "proof":
         shows = [each.show for each in nows]
-        below = audit_tiles.below(shows, ask.address)
-    locale, time_zone = ask.address.locale, first.site.time_zone
+        below = audit_tiles.below(shows, ctx.address)
+    locale, time_zone = ctx.address.locale, first.site.time_zone
     of = f" {period_text(period.start, period.end, locale)}" if of_board.is_of_span else ""
     if question.is_part:
-        of = f": {scopes_of(ask, chosen).get(question.scope, question.scope)},{of}"
-    age = age_of(ask, first.site)
+        of = f": {scopes_of(ctx, chosen).get(question.scope, question.scope)},{of}"
+    age = age_of(ctx, first.site)
     known: str = age.words(time_zone, locale)
     if of_board.below != "proof":
         known = sentences((named(first.site.name) if len(nows) == 1 else "All sites", known), " · ")
     pickers: tuple[PageBlock, ...] = ()
     if of_board.is_of_part:
-        at = replace(ask, address=ask.address.model_copy(update={"compare": compare}))
+        at = replace(ctx, address=ctx.address.model_copy(update={"compare": compare}))
         pickers = header_of(at, chosen, question.scope, period, age)
     elif of_board.span == "year":
-        pickers = (year_choice(ask.address, known_years(first), period),)
+        pickers = (year_choice(ctx.address, known_years(first), period),)
     page = board_page(
-        board, ask.address, widgets, of=of, age=known, made=age.made(time_zone, locale), pickers=pickers, below=below,
+        board, ctx.address, widgets, of=of, age=known, made=age.made(time_zone, locale), pickers=pickers, below=below,
         findings=(*stale_finding(age, period), *(first.late if of_board.says_late else ())),
         whys={figure: why for each in nows for figure, why in each.show.whys.items()},
     )  # fmt: skip
-    drawn = draw(ask, page if age.readings_to_utc else page.model_copy(update={"lacks": "readings"}))
+    drawn = draw(ctx, page if age.readings_to_utc else page.model_copy(update={"lacks": "readings"}))
     if is_verifying:
         # A browser looks again by itself, without a script.
         drawn.headers["Refresh"] = "3"
     return drawn
 
 
-def _span(ask: Ask, board: str, now: SiteNow) -> tuple[Period, Compare]:
+def _span(ctx: Context, board: str, now: SiteNow) -> tuple[Period, Compare]:
     """The days that a board is of, and what they are compared with where the address does not say."""
     usual = newest_year(now) if boards()[board].span == "year" else newest_month(now)
-    if not ask.address.period:
-        return usual, "year" if ask.address.compare == "none" else ask.address.compare
-    found = span(ask.address, time_zone=now.site.time_zone, now_utc=ask.as_known_utc, usual=usual.label)
+    if not ctx.address.period:
+        return usual, "year" if ctx.address.compare == "none" else ctx.address.compare
+    found = span(ctx.address, time_zone=now.site.time_zone, now_utc=ctx.as_of_or_now, usual=usual.label)
     former: Compare = "year" if boards()[board].span == "year" else "previous"
-    return found, former if ask.address.compare == "none" else ask.address.compare
+    return found, former if ctx.address.compare == "none" else ctx.address.compare

@@ -17,11 +17,11 @@ from data_quality.contracts.errors import BadInput
 from orchestration.open_project import OpenProject
 from orchestration.operations.reports.reports import PUBLISHED_FOLDER
 from orchestration.web.draw import draw
-from orchestration.web.kept_uploads import sent_file
 from orchestration.web.problems import is_for_programs
+from orchestration.web.upload_store import sent_file
 from reports.evidence.checked_file import MOST_PLACES, is_alike, kind_of
 from reports.pages.address import Address, read_address
-from reports.pages.check import PATH, Checked, Standing, check_page
+from reports.pages.check import PATH, Checked, RevisionStatus, check_page
 
 router = APIRouter(include_in_schema=False)
 # Files of strangers are looked at one at a time, in a thread that no page of people waits for.
@@ -38,7 +38,7 @@ def check(request: Request) -> Response:
     name = address.part("r")
     standing = standing_of(request.app.state.project, name) if name else None
     if name and is_for_programs(request):
-        return _response((standing or Standing(state="unknown")).model_dump_json())
+        return _response((standing or RevisionStatus(state="unknown")).model_dump_json())
     return draw(None, check_page(address, standing))
 
 
@@ -80,23 +80,23 @@ class _Written(NamedTuple):
     is_final: bool
 
 
-def standing_of(project: OpenProject, name: str) -> Standing:
+def standing_of(project: OpenProject, name: str) -> RevisionStatus:
     """Public status of the revision of that name; what is not published is unknown, whether it is there or not."""
     found = _NAME.fullmatch(name)
     if found is None:
-        return Standing(state="unknown")
+        return RevisionStatus(state="unknown")
     report_id, revision = found[1], int(found[2])
     decisions = PublicationStore(project.store).of_report(report_id)
     steps = {(each.revision, each.step) for each in decisions}
     if (revision, "published") not in steps:
-        return Standing(state="unknown")
+        return RevisionStatus(state="unknown")
     if (revision, "withdrawn") in steps:
-        return Standing(state="withdrawn", name=name)
+        return RevisionStatus(state="withdrawn", name=name)
     later = [at for at, step in steps if step == "published" and at > revision and (at, "withdrawn") not in steps]
     if later:
-        return Standing(state="superseded", name=name, by=f"{report_id}@{max(later)}")
+        return RevisionStatus(state="superseded", name=name, by=f"{report_id}@{max(later)}")
     is_synthetic = any(each.is_synthetic for each in decisions if each.revision == revision)
-    return Standing(state="published", name=name, is_synthetic=is_synthetic)
+    return RevisionStatus(state="published", name=name, is_synthetic=is_synthetic)
 
 
 def checked(project: OpenProject, data: bytes) -> Checked:

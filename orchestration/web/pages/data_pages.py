@@ -20,11 +20,11 @@ from data_quality.contracts.time import zone
 from orchestration.operations.options import column_map
 from orchestration.operations.readings.ingest import ingest
 from orchestration.operations.readings.quarantine import quarantine_retry
-from orchestration.web.column_maps import for_later, keep_for_later, keep_mapped, mappable_table
+from orchestration.web.column_maps import for_later, keep_for_later, mappable_table, store_column_map
 from orchestration.web.draw import draw
-from orchestration.web.kept_uploads import KeptUploads, SentFile
 from orchestration.web.queries import age_of, marts_of, whole_site
-from orchestration.web.request_context import Ask, Nav, requires
+from orchestration.web.request_context import Context, Nav, requires
+from orchestration.web.upload_store import SentFile, UploadStore
 from orchestration.web.web_call import WebCall
 from orchestration.web.work import calculate, calculation
 from reports.pages.address import span
@@ -40,15 +40,15 @@ _MEND = "choose meter files as CSV, XLSX, Parquet or EDI"
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def data(ask: Ask = requires(Permission.ANOMALY_READ, takes=("kept", "retried"))) -> Response:
+def data(ctx: Context = requires(Permission.ANOMALY_READ, takes=("kept", "retried"))) -> Response:
     """Is anything missing?"""
-    site = whole_site(ask)
-    rows = if_published(lambda: marts_of(ask, site)("mart_scope__day_kpi", site_id=site.site_id), lambda _: _NONE)
+    site = whole_site(ctx)
+    rows = if_published(lambda: marts_of(ctx, site)("mart_scope__day_kpi", site_id=site.site_id), lambda _: _NONE)
     rows = rows.filter(pl.col("scope").str.starts_with("meter:"))
     starts = rows["period_start"].dt.month_start().unique().sort(descending=True)
     months: list[date] = starts.to_list()[:MOST_MONTHS]
-    newest = f"{months[0]:%Y-%m}" if months else f"{ask.now_utc:%Y-%m}"
-    requested = span(ask.address, time_zone=site.time_zone, now_utc=ask.now_utc, usual=newest)
+    newest = f"{months[0]:%Y-%m}" if months else f"{ctx.now_utc:%Y-%m}"
+    requested = span(ctx.address, time_zone=site.time_zone, now_utc=ctx.now_utc, usual=newest)
     last: Any = rows["period_start"].max()
     shown = rows.filter(pl.col("period_start").is_between(requested.start, requested.end, closed="left"))
     days = {
@@ -58,17 +58,17 @@ def data(ask: Ask = requires(Permission.ANOMALY_READ, takes=("kept", "retried"))
     known = {scope.removeprefix("meter:") for scope in rows["scope"].unique()}
     # What only generates or stores has no days in this mart; a meter of use without any is what people look for.
     shown_meters = [each for each in site.meters if has_import(each) or each.meter_id in known]
-    job = calculation(ask, site.site_id)
+    job = calculation(ctx, site.site_id)
     state = job.state if job is not None else ""
     drawn = draw(
-        ask,
+        ctx,
         data_page(
-            ask.address, site_name=site.name, month=requested, months=months,
+            ctx.address, site_name=site.name, month=requested, months=months,
             meters={each.meter_id: each.name or each.meter_id for each in shown_meters},
-            days=days, last_day=last, refused=_refused(ask, site), is_synthetic=site.is_simulated,
-            today=ask.as_known_utc.astimezone(zone(site.time_zone)).date(),
-            is_partial=len(shown_meters) < len(site.meters), upload=_upload(ask, site, state),
-            age=age_of(ask, site).words(site.time_zone, ask.address.locale),
+            days=days, last_day=last, refused=_refused(ctx, site), is_synthetic=site.is_simulated,
+            today=ctx.as_of_or_now.astimezone(zone(site.time_zone)).date(),
+            is_partial=len(shown_meters) < len(site.meters), upload=_upload(ctx, site, state),
+            age=age_of(ctx, site).words(site.time_zone, ctx.address.locale),
         ),
     )  # fmt: skip
     if state in ("queued", "running"):
@@ -77,45 +77,45 @@ def data(ask: Ask = requires(Permission.ANOMALY_READ, takes=("kept", "retried"))
 
 
 @router.post(PREVIEW)
-def preview(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
+def preview(ctx: Context = requires(Permission.READINGS_PUSH)) -> Response:
     """Keep files for a day, and show what they would change; nothing of them is stored. Raises BadInput."""
-    site = whole_site(ask)
-    kept = KeptUploads(ask, site.site_id).keep(ask.files, mend=_MEND)
-    return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
+    site = whole_site(ctx)
+    kept = UploadStore(ctx, site.site_id).keep(ctx.files, mend=_MEND)
+    return RedirectResponse(ctx.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
 
 
 @router.post(MAP)
-def map_columns(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
+def map_columns(ctx: Context = requires(Permission.READINGS_PUSH)) -> Response:
     """Read one file of a preview by the columns that the person names; nothing is stored. Raises BadInput."""
-    site = whole_site(ask)
-    kept = keep_mapped(ask, KeptUploads(ask, site.site_id), site)
-    return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
+    site = whole_site(ctx)
+    kept = store_column_map(ctx, UploadStore(ctx, site.site_id), site)
+    return RedirectResponse(ctx.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
 
 
 @router.post(ACCEPT)
-def accept(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
+def accept(ctx: Context = requires(Permission.READINGS_PUSH)) -> Response:
     """Bring the files of a preview in, as the command does; a second time changes nothing. Raises BadInput."""
-    site, kept = whole_site(ask), ask.form.get("kept", "")
-    uploads, files = KeptUploads(ask, site.site_id), dict[Path | None, list[Path]]()
+    site, kept = whole_site(ctx), ctx.form.get("kept", "")
+    uploads, files = UploadStore(ctx, site.site_id), dict[Path | None, list[Path]]()
     for each in uploads.files(kept):
         files.setdefault(uploads.map_of(kept, each), []).append(each)
     for mapping, paths in files.items():
-        if LATER in ask.form and (known := column_map(mapping)) is not None:
-            keep_for_later(ask, site, paths, known)
-        calculate(ask, site.site_id, ingest(WebCall(ask), paths, site.site_id, mapping=mapping))
-    return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
+        if LATER in ctx.form and (known := column_map(mapping)) is not None:
+            keep_for_later(ctx, site, paths, known)
+        calculate(ctx, site.site_id, ingest(WebCall(ctx), paths, site.site_id, mapping=mapping))
+    return RedirectResponse(ctx.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
 
 
-def _upload(ask: Ask, site: Site, state: str) -> tuple[PageBlock, ...]:
+def _upload(ctx: Context, site: Site, state: str) -> tuple[PageBlock, ...]:
     """The place for files, for who may send some, and what those of the address would change."""
-    kept, project = ask.address.part("kept"), ask.project
-    if not may(ask.person, Permission.READINGS_PUSH) or ask.address.as_of_utc is not None:
+    kept, project = ctx.address.part("kept"), ctx.project
+    if not may(ctx.person, Permission.READINGS_PUSH) or ctx.address.as_of_utc is not None:
         return ()
-    uploads, previews, mappable, patterns = KeptUploads(ask, site.site_id), [], [], []
+    uploads, previews, mappable, patterns = UploadStore(ctx, site.site_id), [], [], []
     for path in uploads.files(kept) if kept else ():
         mapping = column_map(uploads.map_of(kept, path))
         found = preview_file(
-            path, site=site, lake=project.lake, quarantine=project.quarantine, clock=ask.clock, mapping=mapping
+            path, site=site, lake=project.lake, quarantine=project.quarantine, clock=ctx.clock, mapping=mapping
         )
         previews.append(found)
         if mapping is not None and (later := for_later(mapping, path)) not in site.column_maps:
@@ -124,7 +124,7 @@ def _upload(ask: Ask, site: Site, state: str) -> tuple[PageBlock, ...]:
             mappable.append(mappable_table(path, site, mapping))
     meters = {each: site.stream_name(each) for each in site.stream_ids()}
     return upload_blocks(
-        ask.address, site.site_id, previews, kept=kept, meters=meters, time_zone=site.time_zone, calculation=state,
+        ctx.address, site.site_id, previews, kept=kept, meters=meters, time_zone=site.time_zone, calculation=state,
         mappable=mappable, patterns=patterns,
     )  # fmt: skip
 
@@ -136,43 +136,43 @@ _NONE = pl.DataFrame(
 
 
 @router.post("/data/quarantine/{item_id}/{act}")
-def retry(item_id: str, act: str, ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
+def retry(item_id: str, act: str, ctx: Context = requires(Permission.READINGS_PUSH)) -> Response:
     """Read a refused file again, as the command does, take what is held for its size alone, or open a preview of the
     file, whose columns are mapped there. Raises BadInput.
     """
-    site, call = whole_site(ask), WebCall(ask)
-    item = ask.project.quarantine.show(item_id)
+    site, call = whole_site(ctx), WebCall(ctx)
+    item = ctx.project.quarantine.show(item_id)
     if item["site_id"] != site.site_id or act not in (RETRY, TAKE, MAPPED):
         raise BadInput(f"no quarantine item {item_id!r}", reason="unknown_item")
     if act == MAPPED and item["kept_path"]:
-        file = SentFile(item["source_name"], (ask.project.quarantine.root / item["kept_path"]).read_bytes())
-        kept = KeptUploads(ask, site.site_id).keep([file], mend=_MEND)
-        return RedirectResponse(ask.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
+        file = SentFile(item["source_name"], (ctx.project.quarantine.root / item["kept_path"]).read_bytes())
+        kept = UploadStore(ctx, site.site_id).keep([file], mend=_MEND)
+        return RedirectResponse(ctx.address.href(PATH, site=site.site_id, kept=kept) + "#upload", 303)
     # The batch keeps who vouched for the size.
-    call.person = ask.person.person_id
+    call.person = ctx.person.person_id
     answer = quarantine_retry(call, item["item_id"], accept_scale=act == TAKE)
-    calculate(ask, site.site_id, answer)
-    return RedirectResponse(ask.address.href(PATH, site=site.site_id, retried=item["item_id"]) + "#quarantine", 303)
+    calculate(ctx, site.site_id, answer)
+    return RedirectResponse(ctx.address.href(PATH, site=site.site_id, retried=item["item_id"]) + "#quarantine", 303)
 
 
-def _refused(ask: Ask, site: Site) -> tuple[PageBlock, ...]:
+def _refused(ctx: Context, site: Site) -> tuple[PageBlock, ...]:
     """Open items of the quarantine by file and reason, the newest first."""
-    items = ask.project.quarantine.items(site.site_id, is_open=True, as_of_utc=ask.address.as_of_utc)
+    items = ctx.project.quarantine.items(site.site_id, is_open=True, as_of_utc=ctx.address.as_of_utc)
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for each in reversed(items):
         groups.setdefault((each["source_sha256"], each["reason"]), []).append(each)
-    local, retried = zone(site.time_zone), ask.address.part("retried")
+    local, retried = zone(site.time_zone), ctx.address.part("retried")
     refused = [
         Refused(
             item_id=of[0]["item_id"], file=of[0]["source_name"], reason=reason,
             rows=sum(each["row_count"] for each in of),
             lines=(min(each["line"] for each in of), max(each["line"] for each in of)),
-            since=long_date(of[0]["recorded_at_utc"].astimezone(local), ask.address.locale),
+            since=long_date(of[0]["recorded_at_utc"].astimezone(local), ctx.address.locale),
             needs_map=of[0]["kind"] == "file" and reason in PROPOSED_FOR, may_take=reason in OF_SCALE,
         )
         for (_, reason), of in groups.items()
     ]  # fmt: skip
-    may_act = may(ask.person, Permission.READINGS_PUSH) and ask.address.as_of_utc is None
-    resolved = ask.project.quarantine.show(retried)["resolved_at_utc"] is not None if retried else None
-    address = ask.address.model_copy(update={"site": site.site_id, "more": ()})
+    may_act = may(ctx.person, Permission.READINGS_PUSH) and ctx.address.as_of_utc is None
+    resolved = ctx.project.quarantine.show(retried)["resolved_at_utc"] is not None if retried else None
+    address = ctx.address.model_copy(update={"site": site.site_id, "more": ()})
     return refusal_blocks(refused, address, may_act=may_act, retried=resolved)

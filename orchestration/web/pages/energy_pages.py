@@ -21,8 +21,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.cache import answered
-from orchestration.web.draw import draw_kept
-from orchestration.web.energy.energy_given import (
+from orchestration.web.draw import draw_cached
+from orchestration.web.energy.energy_input import (
     EnergyQuery,
     heat_of,
     hours_read,
@@ -35,11 +35,11 @@ from orchestration.web.energy.energy_given import (
 )
 from orchestration.web.pages.job_pages import job_form
 from orchestration.web.queries import age_of, header_of, period_of, scope_of, scopes_of, stale_finding, stamp_of
-from orchestration.web.request_context import Ask, Nav, requires
+from orchestration.web.request_context import Context, Nav, requires
 from reports.datasets.enpi_findings import overlapping
 from reports.pages.address import PageGrain, before
 from reports.pages.chart import PARTS
-from reports.pages.energy import CSV, PATH, EnergyGiven, Point, Use, energy_csv, energy_page
+from reports.pages.energy import CSV, PATH, EnergyInput, Point, Use, energy_csv, energy_page
 from reports.pages.header import GRAINS
 from reports.pages.page_states import State, no_hours, no_marts, no_readings, nothing_in, too_fine
 from reports.recompute.computations import combine
@@ -51,22 +51,22 @@ TAKES = ("hide",)
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def energy(request: Request, ask: Ask = requires(Permission.READ, takes=TAKES)) -> Response:
+def energy(request: Request, ctx: Context = requires(Permission.READ, takes=TAKES)) -> Response:
     """The page."""
-    return draw_kept(request, ask, stamp_of(ask, ask.site()), lambda: energy_page(energy_given(ask)))
+    return draw_cached(request, ctx, stamp_of(ctx, ctx.site()), lambda: energy_page(energy_input(ctx)))
 
 
 @router.get(CSV)
-def energy_as_csv(request: Request, ask: Ask = requires(Permission.READ, takes=TAKES)) -> Response:
+def energy_as_csv(request: Request, ctx: Context = requires(Permission.READ, takes=TAKES)) -> Response:
     """The same points, unrounded."""
-    site = ask.site()
-    name = f"energy_{site.site_id}_{_scope_of(ask, site).replace(':', '_').replace('/', '_')}.csv"
+    site = ctx.site()
+    name = f"energy_{site.site_id}_{_scope_of(ctx, site).replace(':', '_').replace('/', '_')}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return answered(
         request,
-        ask,
-        stamp_of(ask, site),
-        lambda: (energy_csv(energy_given(ask)).encode(), "text/csv; charset=utf-8"),
+        ctx,
+        stamp_of(ctx, site),
+        lambda: (energy_csv(energy_input(ctx)).encode(), "text/csv; charset=utf-8"),
         headers=headers,
     )
 
@@ -77,33 +77,33 @@ MOST_DAYS: Mapping[PageGrain, int] = {"quarter": 31, "hour": 62, "day": 800, "mo
 USUAL: Mapping[int, PageGrain] = {2: "quarter", 14: "hour", 92: "day", 3700: "month"}
 
 
-def energy_given(ask: Ask) -> EnergyGiven:
+def energy_input(ctx: Context) -> EnergyInput:
     """Content of the page for the address. Raises BadInput for an unknown site, scope or period."""
-    site = ask.site()
-    scope, age = _scope_of(ask, site), age_of(ask, site)
-    period = period_of(ask, site, age)
+    site = ctx.site()
+    scope, age = _scope_of(ctx, site), age_of(ctx, site)
+    period = period_of(ctx, site, age)
     usual = next(each for days, each in USUAL.items() if period.days <= days)
     # A scope that is given shares of meters by days has nothing shorter.
     has_hours = usual not in ("quarter", "hour") or not is_allocated(known_spans(site, scope))
-    grain = ask.address.grain or (usual if has_hours else "day")
-    question = EnergyQuery(ask, site, scope, period, grain)
-    data = EnergyGiven(
-        address=ask.address,
+    grain = ctx.address.grain or (usual if has_hours else "day")
+    question = EnergyQuery(ctx, site, scope, period, grain)
+    data = EnergyInput(
+        address=ctx.address,
         site_id=site.site_id,
         scope=scope,
-        scope_name=scopes_of(ask, site, has_registers=True)[scope],
+        scope_name=scopes_of(ctx, site, has_registers=True)[scope],
         period=period,
         grain=grain,
-        header=header_of(ask, site, scope, period, age, grains=tuple(GRAINS), grain=grain, has_registers=True),
-        age=age.words(site.time_zone, ask.address.locale),
+        header=header_of(ctx, site, scope, period, age, grains=tuple(GRAINS), grain=grain, has_registers=True),
+        age=age.words(site.time_zone, ctx.address.locale),
         # A register is shown from its readings: no mart of it can be out of date.
-        made="" if question.is_register else age.made(site.time_zone, ask.address.locale),
+        made="" if question.is_register else age.made(site.time_zone, ctx.address.locale),
         findings=() if question.is_register else stale_finding(age, period),
         what="Energy" if question.is_register else "Used",
     )
     if refused := _cannot(question):
         return _with(data, refused)
-    compared = before(period, ask.address.compare)
+    compared = before(period, ctx.address.compare)
     try:
         points, is_synthetic = points_of(question, compared)
     except BadInput as fault:
@@ -135,11 +135,11 @@ def energy_given(ask: Ask) -> EnergyGiven:
     )
 
 
-def _scope_of(ask: Ask, site: Site) -> str:
-    return scope_of(ask, site, has_registers=True)
+def _scope_of(ctx: Context, site: Site) -> str:
+    return scope_of(ctx, site, has_registers=True)
 
 
-def _with(data: EnergyGiven, state: State | None, **more: Any) -> EnergyGiven:
+def _with(data: EnergyInput, state: State | None, **more: Any) -> EnergyInput:
     if state is not None:
         return replace(data, problem=state.paragraphs, links=state.links)
     return replace(data, **more)
@@ -147,7 +147,7 @@ def _with(data: EnergyGiven, state: State | None, **more: Any) -> EnergyGiven:
 
 def _cannot(question: EnergyQuery) -> State | None:
     """State of a chart with more intervals than it holds; None for one that can be drawn."""
-    address, days, grain = question.ask.address, question.period.days, question.grain
+    address, days, grain = question.ctx.address, question.period.days, question.grain
     if days > MOST_DAYS[grain]:
         return too_fine(address, GRAINS[grain], days, MOST_DAYS[grain], [e for e in MOST_DAYS if days <= MOST_DAYS[e]])
     return None
@@ -162,7 +162,7 @@ def _state_of(question: EnergyQuery, fault: BadInput) -> State:
     site = question.site
     if not _has_readings(question):
         return no_readings(site.site_id)
-    return no_marts(job_form(question.ask, site, PATH))
+    return no_marts(job_form(question.ctx, site, PATH))
 
 
 def _nothing(question: EnergyQuery) -> State:
@@ -170,16 +170,16 @@ def _nothing(question: EnergyQuery) -> State:
         return no_readings(question.site.site_id)
     if question.grain == "hour" and is_allocated(known_spans(question.site, question.scope)):
         return _no_hours(question)
-    return nothing_in(question.ask.address, question.period, nearest_month(question))
+    return nothing_in(question.ctx.address, question.period, nearest_month(question))
 
 
 def _no_hours(question: EnergyQuery) -> State:
-    return no_hours(question.ask.address, scopes_of(question.ask, question.site)[question.scope])
+    return no_hours(question.ctx.address, scopes_of(question.ctx, question.site)[question.scope])
 
 
 def _has_readings(question: EnergyQuery) -> bool:
-    address = question.ask.address
-    return question.ask.project.lake.span(question.site.site_id, as_of_utc=address.as_of_utc) is not None
+    address = question.ctx.address
+    return question.ctx.project.lake.span(question.site.site_id, as_of_utc=address.as_of_utc) is not None
 
 
 def _partly(question: EnergyQuery) -> tuple[Finding, ...]:
@@ -206,8 +206,8 @@ def uses_of(query: EnergyQuery, points: tuple[Point, ...]) -> tuple[Use, ...]:
     site, start = query.site, query.period.start
     if query.scope != f"site:{site.site_id}":
         return ()
-    visible, key = scopes_of(query.ask, site), (site_sha256(site), start)
-    parts = query.ask.project.cache.once("site_parts", key, lambda: parts_of(site, start))
+    visible, key = scopes_of(query.ctx, site), (site_sha256(site), start)
+    parts = query.ctx.project.cache.once("site_parts", key, lambda: parts_of(site, start))
     shown = [each for each in parts if each[1] in visible]
     if not 0 < len(shown) <= len(PARTS):
         return ()

@@ -17,7 +17,7 @@ from data_quality.contracts.time import local_midnight_utc, zone
 from orchestration.web.draw import draw
 from orchestration.web.pages.job_pages import job_form, lack
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import MORE, Ask, Nav, requires
+from orchestration.web.request_context import MORE, Context, Nav, requires
 from reports.pages.energy_uses import FORECASTS
 from reports.pages.forecasts import TAKES, ForecastData, Step, forecast_page
 
@@ -31,35 +31,35 @@ DAYS_BEFORE = timedelta(days=3)
 
 
 @router.get(FORECASTS, response_class=HTMLResponse)
-def forecast(ask: Ask = requires(Permission.FORECAST_READ, takes=TAKES, shared=("site", "locale"))) -> Response:
+def forecast(ctx: Context = requires(Permission.FORECAST_READ, takes=TAKES, shared=("site", "locale"))) -> Response:
     """One forecast of a site."""
-    site = whole_site(ask)
-    address = ask.address.model_copy(update={"site": site.site_id})
-    return draw(ask, forecast_page(_forecast_data(ask, site), address))
+    site = whole_site(ctx)
+    address = ctx.address.model_copy(update={"site": site.site_id})
+    return draw(ctx, forecast_page(_forecast_data(ctx, site), address))
 
 
-def _forecast_data(ask: Ask, site: Site) -> ForecastData:
+def _forecast_data(ctx: Context, site: Site) -> ForecastData:
     # Only here: who asks for other pages waits for nothing that forecasts.
     from ml.forecasts.lifecycle.issued_scores import coverage_by_day, lead_means
     from ml.forecasts.targets import targets_of
 
     known = {each.name: each for each in targets_of(site)}
     titles = [(name, _title(site, each)) for name, each in known.items()]
-    name = ask.address.part("target") or next(iter(known), "")
+    name = ctx.address.part("target") or next(iter(known), "")
     if name and name not in known:
         mend = did_you_mean(name, list(known))
         raise BadInput(f"site {site.site_id} forecasts no {name[:60]!r}", reason="unknown_item", mend=mend)
-    store = ask.project.forecasts
+    store = ctx.project.forecasts
     latest = store.latest(site.site_id, name) if name else None
     if latest is None:
-        lacks = lack(ask, site, "" if name else "forecast")
-        return ForecastData(site, titles, name, run=job_form(ask, site, FORECASTS), lacks=lacks)
+        lacks = lack(ctx, site, "" if name else "forecast")
+        return ForecastData(site, titles, name, run=job_form(ctx, site, FORECASTS), lacks=lacks)
     scores = store.scores(site.site_id, name)
     decided = [(row["recorded_at_utc"], row["decision"]) for row in store.promotions()]
     family = known[name].family
     return ForecastData(
-        site, titles, name, latest=latest, steps=_steps(ask, site, known[name], latest), day=_first_day(site, latest),
-        leads=lead_means(scores), coverage=coverage_by_day(scores), names=ask.project.names,
+        site, titles, name, latest=latest, steps=_steps(ctx, site, known[name], latest), day=_first_day(site, latest),
+        leads=lead_means(scores), coverage=coverage_by_day(scores), names=ctx.project.names,
         decisions=[each for each in decided if str(each[1].get("model", "")).startswith(f"{family}.")],
     )  # fmt: skip
 
@@ -87,14 +87,14 @@ def _first_day(site: Site, latest: Forecast) -> tuple[date, tuple[float, float, 
     return None
 
 
-def _steps(ask: Ask, site: Site, target: "Target", latest: Forecast) -> list[Step]:
+def _steps(ctx: Context, site: Site, target: "Target", latest: Forecast) -> list[Step]:
     """The days before the newest issue, and its own steps."""
     since = latest.rows[0].time_utc - DAYS_BEFORE
     until = latest.rows[-1].time_utc + target.step
-    issued = ask.project.forecasts.issued(site.site_id, target.name, since_utc=since - target.horizon)
+    issued = ctx.project.forecasts.issued(site.site_id, target.name, since_utc=since - target.horizon)
     before = {row.time_utc: row for row in _as_known(site, [each for each in issued if not each.is_shadow])}
     ahead = {row.time_utc: row for row in latest.rows}
-    came = dict(_came(ask, site, target, since, min(until, ask.now_utc)))
+    came = dict(_came(ctx, site, target, since, min(until, ctx.now_utc)))
     steps = sorted({*came, *(at for at in before if since <= at), *ahead})
     return [Step(at, came.get(at), before.get(at) or ahead.get(at)) for at in steps]
 
@@ -108,14 +108,16 @@ def _as_known(site: Site, issued: Sequence[Forecast]) -> Iterator[ForecastRow]:
                 yield row
 
 
-def _came(ask: Ask, site: Site, target: "Target", since: datetime, until: datetime) -> Iterator[tuple[datetime, float]]:
+def _came(
+    ctx: Context, site: Site, target: "Target", since: datetime, until: datetime
+) -> Iterator[tuple[datetime, float]]:
     """Measured values of the target by its steps; none for a target without a stream."""
     from ml.features.series import series_of
 
     if target.stream is None or target.is_daily or until <= since:
         return
     stream = target.stream.stream_id
-    rows = site_readings(ask.project.lake, site, start_utc=since, end_utc=until, meters=[stream])
+    rows = site_readings(ctx.project.lake, site, start_utc=since, end_utc=until, meters=[stream])
     series = series_of(rows, site=site, stream=target.stream, end_utc=until, step=target.step)
     for at, value in enumerate(series.values.tolist()):
         if value == value:  # noqa: PLR0124 - not a number where a step is not whole

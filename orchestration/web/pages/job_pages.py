@@ -17,9 +17,9 @@ from orchestration.views.due_reports import last_whole, local_days
 from orchestration.web.api.acts_api import ACTS, Act, job_of
 from orchestration.web.draw import draw_problem
 from orchestration.web.library.report_lines import report_title
-from orchestration.web.problems import led_on
+from orchestration.web.problems import with_remedies
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from orchestration.web.work import BeingBuilt, Job, work_of
 from reports.pages.address import Address
 from reports.pages.advice import PATH as ADVICE
@@ -27,7 +27,7 @@ from reports.pages.devices import PATH as DEVICES
 from reports.pages.energy import PATH as ENERGY
 from reports.pages.energy_uses import ENPI, FORECASTS, use_address
 from reports.pages.page import Form, Input, Lack
-from reports.pages.report_library import NEW, NEW_REPORT, Wanted
+from reports.pages.report_library import NEW, NEW_REPORT, ReportRequest
 from reports.pages.report_library import PATH as REPORTS
 from reports.recompute.figure_sources import seu_of
 from reports.texts.locales import long_date, named, period_text, span_text
@@ -68,71 +68,71 @@ _CALCULATE = Act("", "kpis", Permission.READINGS_PUSH, is_job=True)
 _ACTS = {page: next((act for act in ACTS if act.name == job.command), _CALCULATE) for page, job in PAGE_JOBS.items()}
 
 
-def job_form(ask: Ask, site: Site, page: str, title: str = "", fields: tuple[Input, ...] = ()) -> Form | None:
+def job_form(ctx: Context, site: Site, page: str, title: str = "", fields: tuple[Input, ...] = ()) -> Form | None:
     """The button of the page's job; None for who may not start it, of the past, and for a site without the readings
     that it needs. title: what stands over it, where there is something yet; fields: what the person may say.
     """
-    if ask.address.as_of_utc is not None or not may(ask.person, _ACTS[page].needs) or _is_without(ask, site, page):
+    if ctx.address.as_of_utc is not None or not may(ctx.person, _ACTS[page].needs) or _is_without(ctx, site, page):
         return None
-    job, action = PAGE_JOBS[page], Address(path=f"{page}/run", site=site.site_id, locale=ask.address.locale)
+    job, action = PAGE_JOBS[page], Address(path=f"{page}/run", site=site.site_id, locale=ctx.address.locale)
     note = "It takes a few minutes; the page opens by itself."
     return Form(title=title or job.none, action=action.href(), fields=fields, submit=job.submit, note=note)
 
 
-def lack(ask: Ask, site: Site, otherwise: Lack = "") -> Lack:
+def lack(ctx: Context, site: Site, otherwise: Lack = "") -> Lack:
     """Readings where none of the site was ever taken in, else what the page has none of."""
-    return "readings" if ask.project.lake.span(site.site_id) is None else otherwise
+    return "readings" if ctx.project.lake.span(site.site_id) is None else otherwise
 
 
-def looked_at(ask: Ask, site: Site) -> Sentence | None:
+def looked_at(ctx: Context, site: Site) -> Sentence | None:
     """Which readings the newest run of advice looked at and found nothing in; None where none was begun here, or it did
     not end well.
     """
-    job = work_of(ask.project).newest((*PAGE_JOBS[ADVICE].command.split(), f"--site={site.site_id}"))
-    if job is None or job.state != "done" or _faults(job) or ask.address.as_of_utc is not None:
+    job = work_of(ctx.project).newest((*PAGE_JOBS[ADVICE].command.split(), f"--site={site.site_id}"))
+    if job is None or job.state != "done" or _faults(job) or ctx.address.as_of_utc is not None:
         return None
-    span = span_text(_option(job, "period"), site.time_zone, ask.address.locale)
+    span = span_text(_option(job, "period"), site.time_zone, ctx.address.locale)
     return Sentence("Readings of {0} were examined: nothing to recommend was found.", span)
 
 
-def _is_without(ask: Ask, site: Site, page: str) -> bool:
+def _is_without(ctx: Context, site: Site, page: str) -> bool:
     # Prices and devices may be enough for a plan: its command says what it lacks.
-    return page != DEVICES and bool(lack(ask, site))
+    return page != DEVICES and bool(lack(ctx, site))
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def job(ask: Ask = requires(Permission.READ, takes=("job",), shared=("locale",))) -> Response:
+def job(ctx: Context = requires(Permission.READ, takes=("job",), shared=("locale",))) -> Response:
     """A job of one's own that a page started: its progress, then what it made, or why nothing came of it."""
-    found = work_of(ask.project).job(ask.address.part("job"), ask.person.person_id)
+    found = work_of(ctx.project).job(ctx.address.part("job"), ctx.person.person_id)
     words = " ".join(found.words)
     page = next((page for page, of in PAGE_JOBS.items() if words.startswith(f"{of.command} ")), "")
     if not page:
         raise BadInput(f"no page started job {found.job_id!r}", reason="no_job")
-    name, back = _name_and_origin(ask, page, found)
+    name, back = _name_and_origin(ctx, page, found)
     if found.state in ("queued", "running"):
-        passed_s = (ask.now_utc - found.asked_at_utc).total_seconds()
+        passed_s = (ctx.now_utc - found.asked_at_utc).total_seconds()
         raise BeingBuilt(found, name, max(PAGE_JOBS[page].about_s - passed_s, _SHORTEST_S))
     if faults := _faults(found):
         # Pages where what a plan lacks is made or sent.
         blocked = () if found.future.exception() else found.future.result().result.get("findings") or ()
         codes = {code for each in blocked for code in str(each["facts"].get("codes") or each["code"]).split(",")}
-        here = Address(path=PATH, site=_option(found, "site"), locale=ask.address.locale)
+        here = Address(path=PATH, site=_option(found, "site"), locale=ctx.address.locale)
         links: list[tuple[str, str]] = [(Sentence("Back to {0}", Sentence(PAGE_JOBS[page].name)), back)]
         if any("_forecast" in each for each in codes):
             links.append(("Forecasts", here.href(FORECASTS)))
         if any(each.startswith("prices_") or each == "no_readings" for each in codes):
             links.append(("Upload files", f"{here.href('/data')}#upload"))
-        return draw_problem(ask, status=422, title=name, detail=Stored(" ".join(faults)), links=tuple(links))
+        return draw_problem(ctx, status=422, title=name, detail=Stored(" ".join(faults)), links=tuple(links))
     if page == NEW:
         made, subject = found.future.result().result, _option(found, "site") or _option(found, "organisation")
-        library = Address(path=REPORTS, site=subject, locale=ask.address.locale)
+        library = Address(path=REPORTS, site=subject, locale=ctx.address.locale)
         back = library.href(report=f"{made['report_id']}@{made['revision']}")
     return RedirectResponse(back, 303)
 
 
-def waiting(ask: Ask, job: Job) -> Response:
+def waiting(ctx: Context, job: Job) -> Response:
     """Leads to the page of a job that was begun."""
-    return RedirectResponse(Address(path=PATH, locale=ask.address.locale).href(job=job.job_id), 303)
+    return RedirectResponse(Address(path=PATH, locale=ctx.address.locale).href(job=job.job_id), 303)
 
 
 def _option(job: Job, option: str) -> str:
@@ -140,18 +140,18 @@ def _option(job: Job, option: str) -> str:
     return next((each.partition("=")[2] for each in job.words if each.startswith(f"--{option}=")), "")
 
 
-def _name_and_origin(ask: Ask, page: str, job: Job) -> tuple[Sentence, str]:
+def _name_and_origin(ctx: Context, page: str, job: Job) -> tuple[Sentence, str]:
     """The name of what a job makes, and the address that it was started from."""
-    subject, locale = _option(job, "site") or _option(job, "organisation"), ask.address.locale
+    subject, locale = _option(job, "site") or _option(job, "organisation"), ctx.address.locale
     if page == ENPI and (seu_id := _option(job, "seu")):
-        use = seu_of(whole_site(ask.of(site=subject)), seu_id)
+        use = seu_of(whole_site(ctx.of(site=subject)), seu_id)
         back = use_address(Address(path=page, locale=locale), subject, use.seu_id)
         return Sentence("Baseline of {0}", named(use.name)), back
     if page != NEW:
         return Sentence(PAGE_JOBS[page].name), Address(path=page, site=subject, locale=locale).href()
-    wanted = Wanted(job.words[1], subject, _option(job, "period"))
-    span = span_text(wanted.period, ask.subjects[subject].time_zone, locale)
-    return Sentence("Report {0} of {1}", report_title(ask, wanted.report), span), wanted.href(ask.address)
+    wanted = ReportRequest(job.words[1], subject, _option(job, "period"))
+    span = span_text(wanted.period, ctx.subjects[subject].time_zone, locale)
+    return Sentence("Report {0} of {1}", report_title(ctx, wanted.report), span), wanted.href(ctx.address)
 
 
 def _faults(job: Job) -> list[str]:
@@ -169,53 +169,53 @@ def _faults(job: Job) -> list[str]:
 def _started(page: str) -> Callable[..., Response]:
     """The function behind the button of one page."""
 
-    def answer(ask: Ask = requires(_ACTS[page].needs, shared=("site", "locale"))) -> Response:
-        with led_on(_WAYS):
-            site = whole_site(ask)
-            if _is_without(ask, site, page):
+    def answer(ctx: Context = requires(_ACTS[page].needs, shared=("site", "locale"))) -> Response:
+        with with_remedies(_WAYS):
+            site = whole_site(ctx)
+            if _is_without(ctx, site, page):
                 raise BadInput(Sentence("{0} has no readings yet", site.name), reason="no_readings")
-            return waiting(ask, job_of(ask, _ACTS[page], _values(ask, site, page)))
+            return waiting(ctx, job_of(ctx, _ACTS[page], _values(ctx, site, page)))
 
     answer.__doc__ = f"Start `meterloom {PAGE_JOBS[page].command}`; the same one that still runs is that one."
     return answer
 
 
-def fit_form(ask: Ask, site: Site, seu: Seu) -> Form | None:
+def fit_form(ctx: Context, site: Site, seu: Seu) -> Form | None:
     """The button that fits a use's first baseline, and the training period: that of the site file, else what the person
     says, at first the last whole year of readings.
     """
     use = Input(name="seu", kind="hidden", value=seu.seu_id)
     if seu.baseline is not None:
-        days = period_text(seu.baseline.start, seu.baseline.end, ask.address.locale)
+        days = period_text(seu.baseline.start, seu.baseline.end, ctx.address.locale)
         title = Sentence("There is no baseline yet. The site file names its training period: {0}", days)
-        return job_form(ask, site, ENPI, title, (use,))
-    last = last_whole(ask.project, [site], ask.project.store.known_at(ask.clock), months=12)
+        return job_form(ctx, site, ENPI, title, (use,))
+    last = last_whole(ctx.project, [site], ctx.project.store.known_at(ctx.clock), months=12)
     hint = "A whole year, as 2025 or 2025-03-01/2026-03-01"
     train = Input(name="train", label="Training period", value=last, is_required=True, hint=hint)
-    return job_form(ask, site, ENPI, fields=(use, train))
+    return job_form(ctx, site, ENPI, fields=(use, train))
 
 
-def _values(ask: Ask, site: Site, page: str) -> dict[str, Any]:
+def _values(ctx: Context, site: Site, page: str) -> dict[str, Any]:
     """Options of the command beside the site: advice of the last whole year, quarter or month of readings; of a fit the
     use and its training period, which lies within the readings: it is written into the site file.
     """
     if page == ENPI:
-        seu = seu_of(site, ask.form.get("seu", ""))
+        seu = seu_of(site, ctx.form.get("seu", ""))
         if seu.baseline is not None:
             return {"seu": seu.seu_id}
-        span = parse_period(ask.form.get("train", "").strip(), site.time_zone)
-        first, last = local_days(ask.project, site, 1) or (span.start, span.start)
+        span = parse_period(ctx.form.get("train", "").strip(), site.time_zone)
+        first, last = local_days(ctx.project, site, 1) or (span.start, span.start)
         if span.start < first or span.end > last + timedelta(days=1):
-            days = (long_date(each, ask.address.locale) for each in (first, last))
+            days = (long_date(each, ctx.address.locale) for each in (first, last))
             raise BadInput(Sentence("{0} has readings from {1} to {2}", site.name, *days), reason="bad_period")
         return {"seu": seu.seu_id, "train": f"{span.start}/{span.end}"}
     if page == ENERGY:
         # All months that are not calculated are, whichever is asked for.
-        return {"period": f"{(local_days(ask.project, site, 1) or (ask.now_utc,))[-1]:%Y-%m}"}
+        return {"period": f"{(local_days(ctx.project, site, 1) or (ctx.now_utc,))[-1]:%Y-%m}"}
     if page != ADVICE:
         return {}
-    now_utc = ask.project.store.known_at(ask.clock)
-    spans = (last_whole(ask.project, [site], now_utc, months=months) for months in (12, 3, 1))
+    now_utc = ctx.project.store.known_at(ctx.clock)
+    spans = (last_whole(ctx.project, [site], now_utc, months=months) for months in (12, 3, 1))
     if period := next(filter(None, spans), ""):
         return {"period": period}
     raise BadInput(Sentence("{0} has no whole month of readings yet", site.name), reason="no_readings")

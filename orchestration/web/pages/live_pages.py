@@ -10,7 +10,7 @@ from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.site_file.live_source import poll_intervals_s
 from orchestration.web.api.live_api import feed_of
 from orchestration.web.draw import draw
-from orchestration.web.request_context import MORE, Ask, Nav, requires
+from orchestration.web.request_context import MORE, Context, Nav, requires
 from reports.pages.live_points import live_page
 
 router = APIRouter()
@@ -18,11 +18,11 @@ NAV = Nav(50, "/live", "Connections", Permission.LIVE_READ, "plug", MORE, ("home
 
 
 @router.get("/live", response_class=HTMLResponse)
-def live(request: Request, ask: Ask = requires(Permission.LIVE_READ)) -> Response:
+def live(request: Request, ctx: Context = requires(Permission.LIVE_READ)) -> Response:
     """Values of the live sources and their age."""
-    site = ask.site()
-    address = ask.address.model_copy(update={"site": site.site_id})
-    reader, fault = LiveReader(ask.project.project.live_dir), ""
+    site = ctx.site()
+    address = ctx.address.model_copy(update={"site": site.site_id})
+    reader, fault = LiveReader(ctx.project.project.live_dir), ""
     every_s = poll_intervals_s(site)
     values, states = [], []
     try:
@@ -33,6 +33,6 @@ def live(request: Request, ask: Ask = requires(Permission.LIVE_READ)) -> Respons
     feed.watch(site.site_id, every_s)
     page = live_page(
         address, site=site, values=values, received=states, minutes=feed.minutes(site.site_id),
-        now_utc=ask.now_utc, has_sources=bool(site.sources), every_s=every_s, fault=fault,
+        now_utc=ctx.now_utc, has_sources=bool(site.sources), every_s=every_s, fault=fault,
     )  # fmt: skip
-    return draw(ask, page)
+    return draw(ctx, page)

@@ -8,13 +8,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.stores.ledgers.notices import Outbox
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.notice import CHANNELS, Channel, NoticeChoices, Way
+from data_quality.contracts.reporting.notice import CHANNELS, Channel, Contact, NoticeChoices
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, Severity
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.settings import Settings
 from orchestration.notices.choices import choices_of, choose, is_set, may_be_notified
 from orchestration.web.draw import draw
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from reports.pages.page import Form, Input, Page, PageBlock, Part
 from reports.report_content import Paragraph, table
 from reports.texts.locales import named
@@ -30,26 +30,28 @@ _NEWEST = 20
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def notices(ask: Ask = requires(None, shared=_SHARED)) -> Response:
+def notices(ctx: Context = requires(None, shared=_SHARED)) -> Response:
     """Notice settings of the person, and the newest notices."""
-    parts = [Part(key="notices", blocks=_chosen(ask))]
-    found = Outbox(ask.project.store).notices(person_id=ask.person.person_id, most=_NEWEST)
+    parts = [Part(key="notices", blocks=_chosen(ctx))]
+    found = Outbox(ctx.project.store).notices(person_id=ctx.person.person_id, most=_NEWEST)
     if found:
         rows = ((each.channel, Sentence(each.state), named(each.text), named(each.reason)) for each in found)
         newest = table("newest", "Newest notices", ("Channel", "State", "Notice", "Reason"), rows)
         parts.append(Part(key="newest", title="Newest notices", blocks=(newest,)))
-    return draw(ask, Page(title="Notices", address=ask.address, parts=tuple(parts), links=(("Profile", "/profile"),)))
+    return draw(ctx, Page(title="Notices", address=ctx.address, parts=tuple(parts), links=(("Profile", "/profile"),)))
 
 
 @router.post(PATH)
-def keep(ask: Ask = requires(None, shared=_SHARED)) -> Response:
+def keep(ctx: Context = requires(None, shared=_SHARED)) -> Response:
     """Keep the person's choices. Raises BadInput for an address, a time or a number that cannot be."""
-    form, before = ask.form, choices_of(ask.project.store, ask.person.person_id)
+    form, before = ctx.form, choices_of(ctx.project.store, ctx.person.person_id)
     sources = before.ways[0].sources if before.ways else ()
     try:
         severity = form.get("severity", "3")
         ways = tuple(
-            Way.model_validate({"channel": name, "address": each, "from_severity": int(severity), "sources": sources})
+            Contact.model_validate(
+                {"channel": name, "address": each, "from_severity": int(severity), "sources": sources}
+            )
             for name in CHANNELS
             for each in form.get(name, "").replace(",", " ").split()
         )
@@ -58,21 +60,21 @@ def keep(ask: Ask = requires(None, shared=_SHARED)) -> Response:
             ways=ways,
             quiet=quiet if any(quiet.values()) else None,
             per_hour=int(form.get("per_hour") or 20),
-            locale=ask.address.locale,
+            locale=ctx.address.locale,
         )
     except (ValidationError, ValueError) as fault:
         raise BadInput(
             "expected addresses without spaces, times such as 22:00 and 06:00, and a number of notices from 1 to 1000",
             reason="bad_request",
         ) from fault
-    choose(ask.project.store, ask.person, choices, ask.project.project.settings)
+    choose(ctx.project.store, ctx.person, choices, ctx.project.project.settings)
     return RedirectResponse(PATH, 303)
 
 
-def _chosen(ask: Ask) -> tuple[PageBlock, ...]:
-    if not may_be_notified(ask.person):
+def _chosen(ctx: Context) -> tuple[PageBlock, ...]:
+    if not may_be_notified(ctx.person):
         return (Paragraph(text="Your roles see no findings, so there are no notices."),)
-    chosen, settings = choices_of(ask.project.store, ask.person.person_id), ask.project.project.settings
+    chosen, settings = choices_of(ctx.project.store, ctx.person.person_id), ctx.project.project.settings
     severity = chosen.ways[0].from_severity if chosen.ways else 3
     levels = tuple((str(each), SEVERITY_WORDS[each]) for each in get_args(Severity))
     quiet = chosen.quiet

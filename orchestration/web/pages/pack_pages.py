@@ -16,17 +16,17 @@ from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.time import zone
 from orchestration.operations.reports.disclosure import answer as answer_point
 from orchestration.operations.reports.disclosure import gaps as gaps_of_pack
-from orchestration.views.benchmarks import kept_benchmark
+from orchestration.views.benchmarks import stored_benchmark
 from orchestration.views.pack_subjects import EVERY_SITE, Subject, answers_of
 from orchestration.web.draw import draw
-from orchestration.web.request_context import MORE, Ask, Nav, requires
+from orchestration.web.request_context import MORE, Context, Nav, requires
 from orchestration.web.web_call import WebCall
 from reports.content.templates import packs_of
-from reports.evidence.lifecycle import life_at
+from reports.evidence.lifecycle import revision_state_at
 from reports.lifecycle.revise import stored_content
 from reports.pages.address import Address
-from reports.pages.packs import PATH, PackAbout, PackData, PackLine, Ranked, pack_page, packs_page
-from reports.pages.report_library import ReportLine, standing, twin_of
+from reports.pages.packs import PATH, PackData, PackLine, PackPage, Ranked, pack_page, packs_page
+from reports.pages.report_library import ReportLine, revision_progress, twin_of
 from reports.texts.locales import chosen, moment
 
 router = APIRouter()
@@ -36,104 +36,104 @@ YEARS = 4
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def packs(ask: Ask = requires(Permission.REPORT_READ, shared=_SHARED)) -> Response:
+def packs(ctx: Context = requires(Permission.REPORT_READ, shared=_SHARED)) -> Response:
     """The packs that are for a year, and the sites beside their peers."""
-    subject, about = _about(ask)
-    lines = [_line(ask, about, pack) for pack in _packs(ask, about.year).values()]
+    subject, about = _about(ctx)
+    lines = [_line(ctx, about, pack) for pack in _packs(ctx, about.year).values()]
     # Those that are made come first.
     lines.sort(key=lambda each: each.counts is None)
     # The organisation that it is, or that has the site; else all sites, for who sees all. Empty: none.
-    groups = [each for each in ask.subjects.values() if each.organisation is not None]
+    groups = [each for each in ctx.subjects.values() if each.organisation is not None]
     of = (each.subject_id for each in groups if each == subject or subject.sites[0] in each.sites)
-    kept = kept_benchmark(ask.project, next(of, "" if groups or ask.person.sites else EVERY_SITE), about.year)
-    names = {each: known.name for each, known in ask.subjects.items()}
+    kept = stored_benchmark(ctx.project, next(of, "" if groups or ctx.person.sites else EVERY_SITE), about.year)
+    names = {each: known.name for each, known in ctx.subjects.items()}
     ranks = [
         Ranked(names.get(each.site, each.site), each.group, each.value, each.rank, each.rank_interval, each.peers)
         for each in (kept.found.rows if kept else ())
     ]
-    at = moment(kept.made_at_utc.astimezone(zone(subject.time_zone)), ask.address.locale) if kept else ""
-    return draw(ask, packs_page(lines, about, _at(ask, about), ranks=ranks, ranked_at=at))
+    at = moment(kept.made_at_utc.astimezone(zone(subject.time_zone)), ctx.address.locale) if kept else ""
+    return draw(ctx, packs_page(lines, about, _at(ctx, about), ranks=ranks, ranked_at=at))
 
 
 @router.get(PATH + "/{pack}", response_class=HTMLResponse)
-def pack(pack: str, ask: Ask = requires(Permission.REPORT_READ, shared=_SHARED, takes=("point",))) -> Response:
+def pack(pack: str, ctx: Context = requires(Permission.REPORT_READ, shared=_SHARED, takes=("point",))) -> Response:
     """One of them: what is missing and what was answered, as it would be reported now."""
-    subject, about = _about(ask)
-    template = _pack(ask, about.year, pack)
+    subject, about = _about(ctx)
+    template = _pack(ctx, about.year, pack)
     found: Mapping[str, Any] = gaps_of_pack(
-        WebCall(ask),
+        WebCall(ctx),
         pack=pack,
         period=str(about.year),
-        language=ask.address.locale,
+        language=ctx.address.locale,
         **{"site" if subject.organisation is None else "organisation": subject.subject_id},
     ).result  # type: ignore[assignment]
-    points, point = {each.key: each for each in template.points}, ask.address.part("point")
+    points, point = {each.key: each for each in template.points}, ctx.address.part("point")
     if point and point not in points:
         raise BadInput(f"{pack} has no data point {point[:40]!r}", reason="unknown_report")
-    mine = [each for each in answers_of(ask.project) if (each.pack, each.site, each.year) == (
+    mine = [each for each in answers_of(ctx.project) if (each.pack, each.site, each.year) == (
         pack, subject.subject_id, about.year)]  # fmt: skip
-    may_answer = Role.ANALYST in ask.person.roles and ask.address.as_of_utc is None
+    may_answer = Role.ANALYST in ctx.person.roles and ctx.address.as_of_utc is None
     data = PackData(
-        line=_line(ask, about, template), points=points, data=found["data"], gaps=found["gaps"],
-        counts=found["completeness"], findings=found["findings"], answers=mine[::-1], people=ask.project.names,
-        point=point if may_answer else "", person_id=ask.person.person_id if may_answer else "",
-        public_key=ask.project.people.public_keys.get(ask.person.person_id, ""),
+        line=_line(ctx, about, template), points=points, data=found["data"], gaps=found["gaps"],
+        counts=found["completeness"], findings=found["findings"], answers=mine[::-1], people=ctx.project.names,
+        point=point if may_answer else "", person_id=ctx.person.person_id if may_answer else "",
+        public_key=ctx.project.people.public_keys.get(ctx.person.person_id, ""),
     )  # fmt: skip
-    return draw(ask, pack_page(data, about, _at(ask, about)))
+    return draw(ctx, pack_page(data, about, _at(ctx, about)))
 
 
 @router.post(PATH + "/{pack}/answer")
-def answer(pack: str, ask: Ask = requires(Permission.REPORT_RUN, shared=_SHARED)) -> Response:
+def answer(pack: str, ctx: Context = requires(Permission.REPORT_RUN, shared=_SHARED)) -> Response:
     """Answer a data point, as `meterloom disclosure answer` does."""
-    subject, about = _about(ask)
-    fields = {name: ask.form.get(name, "").strip() for name in ("value", "text", "not_applicable", "evidence")}
+    subject, about = _about(ctx)
+    fields = {name: ctx.form.get(name, "").strip() for name in ("value", "text", "not_applicable", "evidence")}
     answer_point(
-        WebCall(ask), point=ask.form.get("point", ""), pack=_pack(ask, about.year, pack).template,
+        WebCall(ctx), point=ctx.form.get("point", ""), pack=_pack(ctx, about.year, pack).template,
         site=subject.subject_id, year=about.year, value=fields["value"] or None,
-        unit=ask.form.get("unit", "") if fields["value"] else "", text=fields["text"],
+        unit=ctx.form.get("unit", "") if fields["value"] else "", text=fields["text"],
         not_applicable=fields["not_applicable"], evidence=fields["evidence"],
     )  # fmt: skip
-    return RedirectResponse(_at(ask, about).href(f"{PATH}/{pack}"), 303)
+    return RedirectResponse(_at(ctx, about).href(f"{PATH}/{pack}"), 303)
 
 
-def _about(ask: Ask) -> tuple[Subject, PackAbout]:
+def _about(ctx: Context) -> tuple[Subject, PackPage]:
     """Of whom and of which year: where the address names none, the organisation, and the last year that is over."""
-    groups = [name for name, each in ask.subjects.items() if each.organisation is not None]
-    name = ask.address.site or next(iter(groups or ask.subjects), "")
-    subject = next(iter(ask.of(site=name).asked_subjects().values()))
-    last = ask.as_known_utc.astimezone(zone(subject.time_zone)).year - 1
-    text = ask.address.period or str(last)
+    groups = [name for name, each in ctx.subjects.items() if each.organisation is not None]
+    name = ctx.address.site or next(iter(groups or ctx.subjects), "")
+    subject = next(iter(ctx.of(site=name).selected_subjects().values()))
+    last = ctx.as_of_or_now.astimezone(zone(subject.time_zone)).year - 1
+    text = ctx.address.period or str(last)
     if not (text.isdecimal() and len(text) == len("2025") and int(text) <= last):
         raise BadInput(f"period is a year that is over, such as {last}, got {text[:20]!r}", reason="bad_address")
-    names = {each: known.name for each, known in ask.subjects.items()}
+    names = {each: known.name for each, known in ctx.subjects.items()}
     years = sorted({*range(last - YEARS + 1, last + 1), int(text)}, reverse=True)
-    return subject, PackAbout(name, subject.name, int(text), names, years, subject.is_simulated)
+    return subject, PackPage(name, subject.name, int(text), names, years, subject.is_simulated)
 
 
-def _at(ask: Ask, about: PackAbout) -> Address:
-    return ask.address.model_copy(update={"site": about.subject_id, "scope": "", "period": str(about.year)})
+def _at(ctx: Context, about: PackPage) -> Address:
+    return ctx.address.model_copy(update={"site": about.subject_id, "scope": "", "period": str(about.year)})
 
 
-def _packs(ask: Ask, year: int) -> dict[str, ReportTemplate]:
+def _packs(ctx: Context, year: int) -> dict[str, ReportTemplate]:
     """Packs whose edition is for the year."""
     first = date(year, 1, 1)
-    found = packs_of(ask.project.project.reports_dir)
+    found = packs_of(ctx.project.project.reports_dir)
     return {name: each for name, each in found.items() if each.framework is not None and each.framework.holds(first)}
 
 
-def _pack(ask: Ask, year: int, name: str) -> ReportTemplate:
-    found = _packs(ask, year)
+def _pack(ctx: Context, year: int, name: str) -> ReportTemplate:
+    found = _packs(ctx, year)
     if name not in found:
         known = ", ".join(found)
         raise BadInput(f"there is no pack {name[:40]!r} for {year}; there are {known}", reason="unknown_report")
     return found[name]
 
 
-def _line(ask: Ask, about: PackAbout, pack: ReportTemplate) -> PackLine:
+def _line(ctx: Context, about: PackPage, pack: ReportTemplate) -> PackLine:
     """The pack, with what its newest report of the year says."""
-    project, as_of = ask.project, ask.address.as_of_utc
+    project, as_of = ctx.project, ctx.address.as_of_utc
     assert pack.framework is not None  # noqa: S101 - of packs_of
-    title = chosen(pack.titles, ask.address.locale)
+    title = chosen(pack.titles, ctx.address.locale)
     made = [
         each
         for each in project.reports.revisions(about.subject_id, name=pack.template, as_of_utc=as_of, with_content=False)
@@ -143,8 +143,10 @@ def _line(ask: Ask, about: PackAbout, pack: ReportTemplate) -> PackLine:
         return PackLine(pack.template, title, pack.framework)
     newest = made[-1]
     data = stored_content(project.reports, newest.report_id, newest.revision).data
-    life = life_at(PublicationStore(project.store), newest.report_id, newest.revision, project.names, as_of_utc=as_of)
-    _, state, look = standing(ReportLine(title, about.subject_id, "", newest, life))
+    life = revision_state_at(
+        PublicationStore(project.store), newest.report_id, newest.revision, project.names, as_of_utc=as_of
+    )
+    _, state, look = revision_progress(ReportLine(title, about.subject_id, "", newest, life))
     return PackLine(
-        pack.template, title, pack.framework, completeness_of(data), twin_of(newest, ask.address), (state, look)
+        pack.template, title, pack.framework, completeness_of(data), twin_of(newest, ctx.address), (state, look)
     )

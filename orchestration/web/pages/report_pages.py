@@ -20,8 +20,8 @@ from orchestration.views.pack_subjects import subjects_of
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import ACTS, act, acts_on
 from orchestration.web.library.report_lines import may_make, report_lines
-from orchestration.web.request_context import Ask, Nav, requires
-from reports.evidence.lifecycle import life_at, with_life
+from orchestration.web.request_context import Context, Nav, requires
+from reports.evidence.lifecycle import revision_state_at, with_revision_state
 from reports.evidence.manifest import pack_file
 from reports.lifecycle.revise import stored_content
 from reports.pages.address import Address
@@ -35,34 +35,34 @@ _ONE = PATH + "/{report_id:path}@{revision:int}"
 
 # Before the list: a twin's address begins like it.
 @router.get(_ONE, response_class=HTMLResponse, include_in_schema=False)
-def twin(report_id: str, revision: int, ask: Ask = requires(Permission.REPORT_READ)) -> Response:
+def twin(report_id: str, revision: int, ctx: Context = requires(Permission.REPORT_READ)) -> Response:
     """The revision as its files show it now. Of a site that the person does not see, there is none."""
-    found, reports = _revision(ask, report_id, revision), ask.project.reports
-    content = with_life(
-        stored_content(reports, report_id, revision), PublicationStore(reports.store), ask.project.names
+    found, reports = _revision(ctx, report_id, revision), ctx.project.reports
+    content = with_revision_state(
+        stored_content(reports, report_id, revision), PublicationStore(reports.store), ctx.project.names
     )
-    library = ask.address.href(PATH, site=found.site_id, report=f"{report_id}@{revision}")
-    return draw(ask, report_twin_page(content, ask.address, (("Files and acts", library),)))
+    library = ctx.address.href(PATH, site=found.site_id, report=f"{report_id}@{revision}")
+    return draw(ctx, report_twin_page(content, ctx.address, (("Files and acts", library),)))
 
 
 @router.get(_ONE + "/files/{kind}", include_in_schema=False)
-def file(report_id: str, revision: int, kind: str, ask: Ask = requires(Permission.REPORT_READ)) -> Response:
+def file(report_id: str, revision: int, kind: str, ctx: Context = requires(Permission.REPORT_READ)) -> Response:
     """One of its files, as it was written."""
-    found = _revision(ask, report_id, revision)
+    found = _revision(ctx, report_id, revision)
     if kind not in KINDS:
         raise BadInput(f"there is no file {kind[:20]!r}; there are {', '.join(KINDS)}", reason="unknown_report")
-    if kind == "pack" and not may_have_evidence(ask.project.reports, found, ask.person):
+    if kind == "pack" and not may_have_evidence(ctx.project.reports, found, ctx.person):
         raise BadInput(
             "its evidence holds readings of sites that you do not see", reason="unknown_report",
             mend="ask somebody who sees all of them",
         )  # fmt: skip
-    life = life_at(PublicationStore(ask.project.store), report_id, revision, {})
-    wanted = file_of(ask.project, found, kind, is_out=life.published is not None)
+    life = revision_state_at(PublicationStore(ctx.project.store), report_id, revision, {})
+    wanted = file_of(ctx.project, found, kind, is_out=life.published is not None)
     # The file as it was written. Raises BadInput where there is none, or where it is another than was written.
     if not wanted.is_there:
         raise BadInput("this file is not made yet", reason="unknown_report", mend=wanted.makes)
-    data, path = wanted.path.read_bytes(), wanted.path.relative_to(ask.project.project.reports_dir).as_posix()
-    if ask.project.reports.files.digests(path).get(path) != hashlib.sha256(data).hexdigest():
+    data, path = wanted.path.read_bytes(), wanted.path.relative_to(ctx.project.project.reports_dir).as_posix()
+    if ctx.project.reports.files.digests(path).get(path) != hashlib.sha256(data).hexdigest():
         raise BadInput(
             f"{wanted.path.name} is not as it was written, and is not handed out",
             reason="edited_file",
@@ -73,21 +73,21 @@ def file(report_id: str, revision: int, kind: str, ask: Ask = requires(Permissio
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def reports(ask: Ask = requires(Permission.REPORT_READ, takes=("state", "all", "report"))) -> Response:
+def reports(ctx: Context = requires(Permission.REPORT_READ, takes=("state", "all", "report"))) -> Response:
     """The library, of the sites and organisations that the person sees."""
-    state = ask.address.part("state")
+    state = ctx.address.part("state")
     if state and state not in STATES:
         raise BadInput(f"state is one of {', '.join(STATES)}, got {state[:20]!r}", reason="bad_address")
-    lines, known = report_lines(ask), ask.subjects
-    chosen = _chosen(ask, lines, state)
+    lines, known = report_lines(ctx), ctx.subjects
+    chosen = _chosen(ctx, lines, state)
     names, is_synthetic = {each: known[each].name for each in known}, any(e.is_simulated for e in known.values())
-    page = library_page(lines, chosen, ask.address, sites=names, is_synthetic=is_synthetic, may_make=may_make(ask))
-    return draw(ask, page)
+    page = library_page(lines, chosen, ctx.address, sites=names, is_synthetic=is_synthetic, may_make=may_make(ctx))
+    return draw(ctx, page)
 
 
-def _chosen(ask: Ask, lines: Sequence[ReportLine], state: str) -> Chosen | None:
+def _chosen(ctx: Context, lines: Sequence[ReportLine], state: str) -> Chosen | None:
     """The report that the address names, else the first that waits for somebody, else the newest."""
-    report, made = ask.address.part("report"), [each for each in lines if each.revision is not None]
+    report, made = ctx.address.part("report"), [each for each in lines if each.revision is not None]
     if report and not any(each.name == report for each in made):
         raise BadInput(f"there is no report {report[:80]!r}", reason="unknown_report")
     first = (each for each in made if each.name == report) if report else (
@@ -96,13 +96,13 @@ def _chosen(ask: Ask, lines: Sequence[ReportLine], state: str) -> Chosen | None:
     line = next(first, None)
     if line is None or line.revision is None:
         return None
-    revision, project = line.revision, ask.project
+    revision, project = line.revision, ctx.project
     publications = PublicationStore(project.store)
-    content = with_life(
+    content = with_revision_state(
         stored_content(project.reports, revision.report_id, revision.revision), publications, project.names
     )
-    acts, why = acts_on(ask, line, content)
-    kinds = [each for each in KINDS if each != "pack" or may_have_evidence(project.reports, revision, ask.person)]
+    acts, why = acts_on(ctx, line, content)
+    kinds = [each for each in KINDS if each != "pack" or may_have_evidence(project.reports, revision, ctx.person)]
     # Name, address and, where there is none, what makes it, of the files of these kinds.
     is_out = line.life.published is not None
     name = f"{revision.report_id}@{revision.revision}"
@@ -114,24 +114,24 @@ def _chosen(ask: Ask, lines: Sequence[ReportLine], state: str) -> Chosen | None:
     return Chosen(line, content, revision.recorded_at_utc, files, acts, why)
 
 
-def _revision(ask: Ask, report_id: str, revision: int) -> Revision:
-    found = ask.project.reports.get(report_id, revision)
-    if found.site_id not in ask.subjects and not _is_gone(ask, found.site_id):
+def _revision(ctx: Context, report_id: str, revision: int) -> Revision:
+    found = ctx.project.reports.get(report_id, revision)
+    if found.site_id not in ctx.subjects and not _is_gone(ctx, found.site_id):
         raise BadInput(f"no revision {revision} of report {report_id!r}", reason="unknown_report")
     return found
 
 
-def _is_gone(ask: Ask, site_id: str) -> bool:
+def _is_gone(ctx: Context, site_id: str) -> bool:
     """True where it is of a site that the project no longer has, and that the person would see."""
-    is_known = site_id in subjects_of(ask.project)
-    return not is_known and sees_site(ask.person, site_id)
+    is_known = site_id in subjects_of(ctx.project)
+    return not is_known and sees_site(ctx.person, site_id)
 
 
 def _doing(name: str, needs: Permission) -> Callable[..., Response]:
-    def done(report_id: str, revision: int, ask: Ask = requires(needs)) -> Response:
-        found = _revision(ask, report_id, revision)
-        act(ask, found, name)
-        there = Address(path=PATH, site=found.site_id, locale=ask.address.locale)
+    def done(report_id: str, revision: int, ctx: Context = requires(needs)) -> Response:
+        found = _revision(ctx, report_id, revision)
+        act(ctx, found, name)
+        there = Address(path=PATH, site=found.site_id, locale=ctx.address.locale)
         return RedirectResponse(there.href(report=f"{report_id}@{revision}"), 303)
 
     done.__doc__ = f"{name.capitalize()} the revision, as `meterloom reports {name}` does."

@@ -74,7 +74,7 @@ def _accept(request: Request, token: str) -> Response:
     person_id = sign_in.credentials.invited(token[:MOST_TEXT], state.clock)
     request.state.person_id = request.state.subject = person_id
     try:
-        opened = sign_in.accept(token[:MOST_TEXT], password_again(form))
+        opened = sign_in.accept(token[:MOST_TEXT], confirmed_password(form))
     except BadInput as fault:
         if fault.reason != "bad_password":
             raise
@@ -96,7 +96,7 @@ def log_out(request: Request) -> Response:
     return response
 
 
-def password_again(form: Mapping[str, str]) -> str:
+def confirmed_password(form: Mapping[str, str]) -> str:
     """The new password of a form, which appears twice. Raises BadInput."""
     if form.get("password") != form.get("again"):
         raise BadInput("the two passwords differ", reason="bad_password")

@@ -13,11 +13,11 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap
 from orchestration.operations.options import column_map
-from orchestration.web.column_maps import keep_mapped, mappable_table
+from orchestration.web.column_maps import mappable_table, store_column_map
 from orchestration.web.draw import draw
-from orchestration.web.kept_uploads import KeptUploads
-from orchestration.web.request_context import Ask, requires
+from orchestration.web.request_context import Context, requires
 from orchestration.web.starting import draft_of, found_in, make_site, parted
+from orchestration.web.upload_store import UploadStore
 from orchestration.web.work import calculation
 from reports.pages.page import Page
 from reports.pages.reading_upload import MappableTable
@@ -28,62 +28,62 @@ _MEND = "choose meter files as CSV, XLSX, Parquet or EDI, and bills as PDF"
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def start(ask: Ask = requires(Permission.METER_COMMISSION, takes=("kept", "tz", "made", "map"))) -> Response:
+def start(ctx: Context = requires(Permission.METER_COMMISSION, takes=("kept", "tz", "made", "map"))) -> Response:
     """Upload of first files, the draft of a site from them, and the wait for its first figures."""
-    if made := ask.address.part("made"):
+    if made := ctx.address.part("made"):
         # The first figures, or the page that waits for them.
-        job = calculation(ask, made)
+        job = calculation(ctx, made)
         if job is None or job.state == "done":
-            return RedirectResponse(ask.address.href("/energy", site=made), 303)
+            return RedirectResponse(ctx.address.href("/energy", site=made), 303)
         fault = job.future.result().message if job.state == "failed" else ""
-        drawn = draw(ask, waiting_page(ask.address, fault=fault))
+        drawn = draw(ctx, waiting_page(ctx.address, fault=fault))
         if not fault:
             drawn.headers["Refresh"] = "2"
         return drawn
-    kept, zone = ask.address.part("kept"), ask.address.part("tz")
-    return draw(ask, _draft(ask, kept, zone) if kept else start_page(ask.address, time_zone=zone))
+    kept, zone = ctx.address.part("kept"), ctx.address.part("tz")
+    return draw(ctx, _draft(ctx, kept, zone) if kept else start_page(ctx.address, time_zone=zone))
 
 
 @router.post(FILES)
-def files(ask: Ask = requires(Permission.METER_COMMISSION)) -> Response:
+def files(ctx: Context = requires(Permission.METER_COMMISSION)) -> Response:
     """Keep files for a day, and show the meters that they seem to hold. Raises BadInput."""
-    kept = KeptUploads(ask, "start").keep(ask.files, mend=_MEND)
-    return RedirectResponse(ask.address.href(PATH, kept=kept, tz=ask.form.get("time_zone", "")[:60]), 303)
+    kept = UploadStore(ctx, "start").keep(ctx.files, mend=_MEND)
+    return RedirectResponse(ctx.address.href(PATH, kept=kept, tz=ctx.form.get("time_zone", "")[:60]), 303)
 
 
 @router.post(MAP)
-def map_columns(ask: Ask = requires(Permission.METER_COMMISSION)) -> Response:
+def map_columns(ctx: Context = requires(Permission.METER_COMMISSION)) -> Response:
     """Read one file by the columns that the person names; nothing is stored. Raises BadInput."""
-    kept = keep_mapped(ask, KeptUploads(ask, "start"), None)
-    return RedirectResponse(ask.address.href(PATH, kept=kept, tz=ask.form.get("zone", "")[:60]), 303)
+    kept = store_column_map(ctx, UploadStore(ctx, "start"), None)
+    return RedirectResponse(ctx.address.href(PATH, kept=kept, tz=ctx.form.get("zone", "")[:60]), 303)
 
 
 @router.post(CONFIRM)
-def confirm(ask: Ask = requires(Permission.METER_COMMISSION)) -> Response:
+def confirm(ctx: Context = requires(Permission.METER_COMMISSION)) -> Response:
     """Make the site, store its readings, and have its figures calculated; a second time changes nothing. Raises
     BadInput.
     """
-    fields = {name: value.strip() for name, value in ask.form.items() if name != "kept" and value.strip()}
+    fields = {name: value.strip() for name, value in ctx.form.items() if name != "kept" and value.strip()}
     if "name" not in fields or "time_zone" not in fields:
         raise BadInput("a site needs a name and a time zone", reason="bad_answer", mend="go back and give both")
-    files, maps = _files(ask, ask.form.get("kept", ""))
-    made = make_site(ask, files, fields, maps)
-    return RedirectResponse(ask.address.href(PATH, made=made), 303)
+    files, maps = _files(ctx, ctx.form.get("kept", ""))
+    made = make_site(ctx, files, fields, maps)
+    return RedirectResponse(ctx.address.href(PATH, made=made), 303)
 
 
-def _files(ask: Ask, kept: str) -> tuple[list[Path], dict[Path, ColumnMap]]:
+def _files(ctx: Context, kept: str) -> tuple[list[Path], dict[Path, ColumnMap]]:
     """Files of an upload, and the maps that the person made of them."""
-    uploads = KeptUploads(ask, "start")
+    uploads = UploadStore(ctx, "start")
     files = uploads.files(kept)
     return files, {each: made for each in files if (made := column_map(uploads.map_of(kept, each))) is not None}
 
 
-def _draft(ask: Ask, kept: str, zone: str) -> Page:
-    paths, maps = _files(ask, kept)
-    of_meters, bills, wrong = parted(ask, paths)
+def _draft(ctx: Context, kept: str, zone: str) -> Page:
+    paths, maps = _files(ctx, kept)
+    of_meters, bills, wrong = parted(ctx, paths)
     faults = {path.name: _message(fault, paths) for path, fault in wrong.items()}
     shown = partial(
-        start_page, ask.address, files=[each.name for each in paths], kept=kept, time_zone=zone,
+        start_page, ctx.address, files=[each.name for each in paths], kept=kept, time_zone=zone,
         bills={path.name: bill for path, bill in bills.items()},
     )  # fmt: skip
     if not of_meters:
@@ -92,7 +92,7 @@ def _draft(ask: Ask, kept: str, zone: str) -> Page:
     def mappable(refused: Mapping[Path, BadInput]) -> list[MappableTable]:
         """Tables that are not read, and the one that the person wants to map otherwise."""
         wanted = [each for each, fault in refused.items() if each in maps or fault.reason in PROPOSED_FOR]
-        wanted += [each for each in of_meters if each.name == ask.address.part("map") and each not in wanted]
+        wanted += [each for each in of_meters if each.name == ctx.address.part("map") and each not in wanted]
         return [mappable_table(each, None, maps.get(each)) for each in wanted]
 
     try:
@@ -101,7 +101,7 @@ def _draft(ask: Ask, kept: str, zone: str) -> Page:
         wrong = dict.fromkeys(of_meters, fault)
         return shown(refused=faults | {each.name: _message(fault, paths) for each in wrong}, mappable=mappable(wrong))
     read = {each.keys["match"] for each in draft.draft.maps if "timestamp" in each.keys}
-    found, hours = found_in(ask, of_meters, draft)
+    found, hours = found_in(ctx, of_meters, draft)
     money = currency_of(country_of(zone)) if zone else ""
     return shown(
         currency=money or draft.site.currency, found=found, hours=hours,

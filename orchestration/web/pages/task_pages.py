@@ -16,7 +16,7 @@ from orchestration.views.anomaly_shown import shown_anomaly
 from orchestration.web.approvals import answered, approvals_waiting
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import MORE, Ask, Nav, requires
+from orchestration.web.request_context import MORE, Context, Nav, requires
 from reports.pages.address import is_fresh
 from reports.pages.anomaly import AnomalyDetail
 from reports.pages.tasks import ACTS, APPROVALS, PATH, as_proposed, task_href, task_page, tasks_page
@@ -26,101 +26,101 @@ NAV = Nav(46, PATH, "Tasks", Permission.ANOMALY_READ, "pen-line", MORE, ("ops",)
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def tasks(ask: Ask = requires(Permission.ANOMALY_READ, takes=("all",))) -> Response:
+def tasks(ctx: Context = requires(Permission.ANOMALY_READ, takes=("all",))) -> Response:
     """The list of a site."""
-    site = whole_site(ask)
-    found = work_orders.tasks_of(ask.project, site, as_of_utc=ask.address.as_of_utc)
+    site = whole_site(ctx)
+    found = work_orders.tasks_of(ctx.project, site, as_of_utc=ctx.address.as_of_utc)
     page = tasks_page(
-        found, ask.address.model_copy(update={"site": site.site_id}),
-        may_act=may(ask.person, Permission.ANOMALY_UPDATE),
-        people=work_orders.people_of(ask.project, site), is_synthetic=site.is_simulated,
+        found, ctx.address.model_copy(update={"site": site.site_id}),
+        may_act=may(ctx.person, Permission.ANOMALY_UPDATE),
+        people=work_orders.people_of(ctx.project, site), is_synthetic=site.is_simulated,
         # Of an earlier instant nothing waits any more.
-        approvals=() if ask.address.as_of_utc else approvals_waiting(ask.project, site, ask.person),
+        approvals=() if ctx.address.as_of_utc else approvals_waiting(ctx.project, site, ctx.person),
     )  # fmt: skip
-    return draw(ask, page)
+    return draw(ctx, page)
 
 
 @router.get(PATH + ".csv")
-def tasks_as_csv(ask: Ask = requires(Permission.ANOMALY_READ)) -> Response:
+def tasks_as_csv(ctx: Context = requires(Permission.ANOMALY_READ)) -> Response:
     """All work orders of a site as CSV, ended ones too."""
-    site = whole_site(ask)
-    found = WorkOrders(ask.project.store).standing(site.site_id, as_of_utc=ask.address.as_of_utc)
+    site = whole_site(ctx)
+    found = WorkOrders(ctx.project.store).current(site.site_id, as_of_utc=ctx.address.as_of_utc)
     headers = {"content-disposition": f'attachment; filename="tasks_{site.site_id}.csv"'}
     return Response(work_orders.orders_csv(found), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.post(PATH)
-def create(ask: Ask = requires(Permission.ANOMALY_UPDATE)) -> Response:
+def create(ctx: Context = requires(Permission.ANOMALY_UPDATE)) -> Response:
     """Create a task that is made of no finding."""
-    return created(ask)
+    return created(ctx)
 
 
 @router.post(APPROVALS + "/{instance_id}")
-def decide_on(instance_id: str, ask: Ask = requires(Permission.ANOMALY_READ)) -> Response:
+def decide_on(instance_id: str, ctx: Context = requires(Permission.ANOMALY_READ)) -> Response:
     """Answer a workflow that asks. Who may is a question of its role; the same answer twice is once."""
-    whole_site(ask)
-    answer = ask.form.get("answer", "")
+    whole_site(ctx)
+    answer = ctx.form.get("answer", "")
     if answer not in ("approve", "refuse"):
         raise BadInput(f"an answer is approve or refuse, not {answer[:20]!r}", reason="bad_request")
-    answered(ask, instance_id, reason=ask.form.get("reason", ""), is_approved=answer == "approve")
-    return RedirectResponse(ask.address.model_copy(update={"path": PATH}).href(), 303)
+    answered(ctx, instance_id, reason=ctx.form.get("reason", ""), is_approved=answer == "approve")
+    return RedirectResponse(ctx.address.model_copy(update={"path": PATH}).href(), 303)
 
 
 @router.get(PATH + "/{order_id}", response_class=HTMLResponse)
-def task(order_id: str, ask: Ask = requires(Permission.ANOMALY_READ)) -> Response:
+def task(order_id: str, ctx: Context = requires(Permission.ANOMALY_READ)) -> Response:
     """One of them."""
-    site, ledger, as_of_utc = whole_site(ask), WorkOrders(ask.project.store), ask.address.as_of_utc
+    site, ledger, as_of_utc = whole_site(ctx), WorkOrders(ctx.project.store), ctx.address.as_of_utc
     order = ledger.named(order_id, site.site_id, as_of_utc=as_of_utc)
     records = ledger.history(order, as_of_utc=as_of_utc)
-    history = [work_orders.task_of(ask.project, site, each, ask.address.locale) for each in records]
+    history = [work_orders.task_of(ctx.project, site, each, ctx.address.locale) for each in records]
     page = task_page(
-        history[-1], history, ask.address, seen=stamp_of(order), people=work_orders.people_of(ask.project, site),
-        may_act=may(ask.person, Permission.ANOMALY_UPDATE), is_synthetic=site.is_simulated,
-        anomaly=_anomaly_of(ask, order.source_id),
-        is_undone=len(records) == 1 and order.person_id == ask.person.person_id
-        and order.recorded_at_utc is not None and is_fresh(order.recorded_at_utc, ask.now_utc),
+        history[-1], history, ctx.address, seen=stamp_of(order), people=work_orders.people_of(ctx.project, site),
+        may_act=may(ctx.person, Permission.ANOMALY_UPDATE), is_synthetic=site.is_simulated,
+        anomaly=_anomaly_of(ctx, order.source_id),
+        is_undone=len(records) == 1 and order.person_id == ctx.person.person_id
+        and order.recorded_at_utc is not None and is_fresh(order.recorded_at_utc, ctx.now_utc),
     )  # fmt: skip
-    return draw(ask, page)
+    return draw(ctx, page)
 
 
 @router.post(PATH + "/{order_id}/{act}")
-def act_on(order_id: str, act: str, ask: Ask = requires(Permission.ANOMALY_UPDATE)) -> Response:
+def act_on(order_id: str, act: str, ctx: Context = requires(Permission.ANOMALY_UPDATE)) -> Response:
     """Assign, close or cancel. Raises BadInput for an act that there is not, or one that is refused."""
-    site, form = whole_site(ask), ask.form
+    site, form = whole_site(ctx), ctx.form
     if act not in ACTS:
         raise BadInput(f"one of {', '.join(ACTS)} is done with a task, not {act[:20]!r}", reason="bad_request")
-    order = WorkOrders(ask.project.store).named(order_id, site.site_id)
+    order = WorkOrders(ctx.project.store).named(order_id, site.site_id)
     moved = work_orders.move(
-        ask.project, order, ACTS[act], ask.clock, person=ask.person, reason=form.get("reason", ""),
-        assignee=form.get("assignee", "") if act == "assign" else "", due=_due(ask), seen=form.get("seen"),
+        ctx.project, order, ACTS[act], ctx.clock, person=ctx.person, reason=form.get("reason", ""),
+        assignee=form.get("assignee", "") if act == "assign" else "", due=_due(ctx), seen=form.get("seen"),
     )  # fmt: skip
-    return RedirectResponse(task_href(moved, ask.address), 303)
+    return RedirectResponse(task_href(moved, ctx.address), 303)
 
 
-def created(ask: Ask, finding: OpenFinding | None = None) -> Response:
+def created(ctx: Context, finding: OpenFinding | None = None) -> Response:
     """Answer to the form that creates a task, of a finding where one is given. Its proposed title stays a sentence."""
-    site, form = whole_site(ask), ask.form
+    site, form = whole_site(ctx), ctx.form
     title = form.get("title", "")
     if finding is not None:
         title = as_proposed(finding, title)
     made = work_orders.create(
-        ask.project, site, ask.clock, person=ask.person, title=title,
+        ctx.project, site, ctx.clock, person=ctx.person, title=title,
         priority=work_orders.priority_of(form.get("priority", "P3")), reason=form.get("reason", ""),
-        finding_id=finding.finding_id if finding else "", due=_due(ask), assignee=form.get("assignee", ""),
+        finding_id=finding.finding_id if finding else "", due=_due(ctx), assignee=form.get("assignee", ""),
     )  # fmt: skip
-    return RedirectResponse(task_href(made, ask.address), 303)
+    return RedirectResponse(task_href(made, ctx.address), 303)
 
 
-def _due(ask: Ask) -> date | None:
-    text = ask.form.get("due", "")
+def _due(ctx: Context) -> date | None:
+    text = ctx.form.get("due", "")
     return parse_day(text, "due") if text else None
 
 
-def _anomaly_of(ask: Ask, event_id: str) -> AnomalyDetail | None:
+def _anomaly_of(ctx: Context, event_id: str) -> AnomalyDetail | None:
     """The event that an order was made of, also one that is no open finding any more."""
-    site, as_of_utc = whole_site(ask), ask.address.as_of_utc
-    standing = AnomalyLedger(ask.project.store).standing(site.site_id, as_of_utc=as_of_utc)
+    site, as_of_utc = whole_site(ctx), ctx.address.as_of_utc
+    standing = AnomalyLedger(ctx.project.store).current(site.site_id, as_of_utc=as_of_utc)
     event = next((each for each in standing if each.event_id == event_id), None)
     if event is None:
         return None
-    return shown_anomaly(event, ask.project, site, locale=ask.address.locale, as_of_utc=as_of_utc)
+    return shown_anomaly(event, ctx.project, site, locale=ctx.address.locale, as_of_utc=as_of_utc)

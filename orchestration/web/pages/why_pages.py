@@ -14,7 +14,7 @@ from data_quality.contracts.site_file.live_source import DeviceSource, poll_inte
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
 from orchestration.web.draw import draw
-from orchestration.web.request_context import Ask, NotAllowed, requires
+from orchestration.web.request_context import Context, NotAllowed, requires
 from orchestration.web.requested_number import WHY_TAKES, explained, kept_number, readings_csv
 from reports.pages.address import TAKES, WHY, read_address
 from reports.pages.live_points import point_page
@@ -25,41 +25,41 @@ router = APIRouter()
 
 
 @router.get("/why", response_class=HTMLResponse)
-def why(ask: Ask = requires(Permission.READ, takes=WHY_TAKES)) -> Response:
+def why(ctx: Context = requires(Permission.READ, takes=WHY_TAKES)) -> Response:
     """The reason of one number."""
-    if ask.address.part("point"):
-        return draw(ask, _live_point_page(ask))
-    may_keep = may(ask.person, Permission.REPORT_RUN)
-    return draw(ask, why_page(explained(ask), ask.address, may_keep=may_keep))
+    if ctx.address.part("point"):
+        return draw(ctx, _live_point_page(ctx))
+    may_keep = may(ctx.person, Permission.REPORT_RUN)
+    return draw(ctx, why_page(explained(ctx), ctx.address, may_keep=may_keep))
 
 
 @router.get(CSV)
-def readings(ask: Ask = requires(Permission.READ, takes=TAKES)) -> Response:
+def readings(ctx: Context = requires(Permission.READ, takes=TAKES)) -> Response:
     """All readings behind it."""
     headers = {"Content-Disposition": 'attachment; filename="readings.csv"'}
-    return Response(readings_csv(ask), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(readings_csv(ctx), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.post("/why/keep")
-def keep(ask: Ask = requires(Permission.REPORT_RUN)) -> Response:
+def keep(ctx: Context = requires(Permission.REPORT_RUN)) -> Response:
     """Store the number with its trace, and show it under its id; the same number again keeps its id."""
-    question = replace(ask, address=read_address(WHY, list(ask.form.items()), takes=TAKES))
-    return RedirectResponse(address_of(kept_number(question), ask.address), 303)
+    question = replace(ctx, address=read_address(WHY, list(ctx.form.items()), takes=TAKES))
+    return RedirectResponse(address_of(kept_number(question), ctx.address), 303)
 
 
-def _live_point_page(ask: Ask) -> Page:
+def _live_point_page(ctx: Context) -> Page:
     """Explanation of a live number. Raises NotAllowed, and BadInput (unknown_item) for a point without a value."""
-    if not may(ask.person, Permission.LIVE_READ):
+    if not may(ctx.person, Permission.LIVE_READ):
         raise NotAllowed(Permission.LIVE_READ)
-    site, name = ask.site(), ask.address.part("point")
-    held = LiveReader(ask.project.project.live_dir).values(site.site_id)
+    site, name = ctx.site(), ctx.address.part("point")
+    held = LiveReader(ctx.project.project.live_dir).values(site.site_id)
     value = next((each for each in held if f"{each.source_id}/{each.point}" == name), None)
     if value is None:
         raise BadInput(f"site {site.site_id!r} has no point {name!r} now", reason="unknown_item")
-    address = ask.address.model_copy(update={"site": site.site_id})
+    address = ctx.address.model_copy(update={"site": site.site_id})
     return point_page(
-        address, value, site=site, told_by=tuple(_origin_rows(site, value.source_id, value.point)),
-        now_utc=ask.now_utc, every_s=poll_intervals_s(site),
+        address, value, site=site, origin_rows=tuple(_origin_rows(site, value.source_id, value.point)),
+        now_utc=ctx.now_utc, every_s=poll_intervals_s(site),
     )  # fmt: skip
 
 

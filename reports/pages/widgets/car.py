@@ -3,14 +3,14 @@
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.numbers import Number, Picture
 from reports.pages.page import Act, Widget
-from reports.pages.widgets.tile import Given, nothing
+from reports.pages.widgets.tile import TileInput, nothing
 from reports.svg.markup import bullet_svg
 from reports.texts.locales import format_number, page_word
 
 KEY, TITLE = "car", "Car"
 
 
-class Car(Given):
+class Car(TileInput):
     """charge_percent: of its battery, as the plan has it for now; None where no plan says it. target: share of the site
     file, to be reached by departure. is_away: whether no car was there when the plan was made. note: what
     the plan remarks of it. acts: what the person may do; by_hand: what somebody has set.

@@ -3,14 +3,14 @@
 from data_quality.contracts.sentence import Text
 from reports.pages.numbers import Number, Picture
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, number, tile
+from reports.pages.widgets.tile import TileFigure, TileInput, number, tile
 from reports.svg.markup import spark_svg
 from reports.texts.locales import page_word
 
 _CHANGE = "deviation_percent"
 
 
-class Compared(Given):
+class Compared(TileInput):
     """now, before: of the span and of the one compared with; change: in percent. against: that span, in words.
     months: values of each month of the span, None where one is not known.
     """
@@ -19,12 +19,12 @@ class Compared(Given):
     title: str
     label: Text
     span: Text = ""
-    now: Shown | None = None
-    before: Shown | None = None
-    change: Shown | None = None
+    now: TileFigure | None = None
+    before: TileFigure | None = None
+    change: TileFigure | None = None
     against: Text = ""
     months: tuple[float | None, ...] = ()
-    more: tuple[tuple[str, Shown | None, str], ...] = ()
+    more: tuple[tuple[str, TileFigure | None, str], ...] = ()
 
 
 def view(given: Compared) -> Widget:

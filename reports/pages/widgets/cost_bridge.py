@@ -7,7 +7,7 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.chart_geometry import step_levels, step_ticks
 from reports.pages.chart import Chart, ChartRow, Limit
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, nothing, tile, value_of
+from reports.pages.widgets.tile import TileFigure, TileInput, nothing, tile, value_of
 
 KEY, TITLE = "cost_bridge", "Why the cost changed"
 REMARKS = {
@@ -19,17 +19,17 @@ REMARKS = {
 }
 
 
-class CostBridge(Given):
+class CostBridge(TileInput):
     """before, now: cost of both spans and what they are called; change: now less before. steps: key of REMARKS, and
     what it brought; together they are the change. budget: what the
     period may come to, by the site file.
     """
 
     spans: tuple[str, str] = ("", "")
-    before: Shown | None = None
-    now: Shown | None = None
-    change: Shown | None = None
-    steps: tuple[tuple[str, Shown], ...] = ()
+    before: TileFigure | None = None
+    now: TileFigure | None = None
+    change: TileFigure | None = None
+    steps: tuple[tuple[str, TileFigure], ...] = ()
     budget: Decimal | None = None
 
 

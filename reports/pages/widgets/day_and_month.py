@@ -10,7 +10,7 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import Chart, ChartRow, Energy, Kind, Limit
 from reports.pages.numbers import Number
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, bullet, nothing, number, tile, value_of
+from reports.pages.widgets.tile import TileFigure, TileInput, bullet, nothing, number, tile, value_of
 from reports.texts.locales import MISSING, currency_unit, format_alike, named, unit_text
 from reports.writer import words
 
@@ -25,7 +25,7 @@ class Source(Model):
     values: tuple[float | None, ...]
 
 
-class Today(Given):
+class DayEnergy(TileInput):
     """so_far: energy of the day's whole hours that are read, up to the local time `to`. expected: P10, P50 and P90 of
     the same hours together, as forecast before the day began; no_forecast: why there is none, empty where none is set
     up. hours: local time, energy and P10, P50, P90 of each, those to come without energy. days: label, difference to
@@ -35,16 +35,16 @@ class Today(Given):
 
     day: str = ""
     to: str = ""
-    so_far: Shown | None = None
+    so_far: TileFigure | None = None
     expected: Band | None = None
     no_forecast: Text = "no forecast was issued before the day began"
-    hours: tuple[tuple[str, Shown | None, Band | None], ...] = ()
-    days: tuple[tuple[Text, Shown], ...] = ()
+    hours: tuple[tuple[str, TileFigure | None, Band | None], ...] = ()
+    days: tuple[tuple[Text, TileFigure], ...] = ()
     sources: tuple[Source, ...] = ()
     limit: tuple[float, Text] | None = None
 
 
-def today(given: Today) -> Widget:
+def today(given: DayEnergy) -> Widget:
     """The tile with a chart of the hours."""
     more = [_expected(given)] if given.expected or given.no_forecast else []
     more += [number(label, shown, given.locale, signed=True) for label, shown in given.days]
@@ -60,7 +60,7 @@ def today(given: Today) -> Widget:
 _NEAR = 0.5
 
 
-def _expected(given: Today) -> Number:
+def _expected(given: DayEnergy) -> Number:
     if given.expected is None:
         return Number(label="Expected of the same hours", text=MISSING, note=given.no_forecast)
     low, middle, high = format_alike(given.expected, "kwh", locale=given.locale)
@@ -68,7 +68,7 @@ def _expected(given: Today) -> Number:
     return Number(label="Expected of the same hours", text=middle, unit="kWh", note=note)
 
 
-def _chart(given: Today) -> Chart:
+def _chart(given: DayEnergy) -> Chart:
     """Energy by the hour: bars, by source where there are several, or where a band was expected or demand has a limit
     a line beside it; the band's edges stand in the table.
     """
@@ -102,7 +102,7 @@ What = Literal["cost", "emission_kgco2e"]
 TITLES: Mapping[What, str] = {"cost": "Cost, month to date", "emission_kgco2e": "Carbon, month to date"}
 
 
-class MonthSoFar(Given):
+class MonthSoFar(TileInput):
     """month: sum of the local month so far; parts: what it is made of; projected: of the whole month.
 
     uncosted_minutes: of which nothing is priced. method: how the month is carried on. basis: of the factor, in words.
@@ -110,10 +110,10 @@ class MonthSoFar(Given):
     """
 
     what: What
-    month: Shown | None = None
-    today: Shown | None = None
-    parts: tuple[tuple[str, Shown], ...] = ()
-    projected: Shown | None = None
+    month: TileFigure | None = None
+    today: TileFigure | None = None
+    parts: tuple[tuple[str, TileFigure], ...] = ()
+    projected: TileFigure | None = None
     method: str = ""
     uncosted_minutes: int = 0
     basis: str = ""
@@ -155,13 +155,13 @@ def _budget(given: MonthSoFar) -> list[Number]:
 COST_BY_DAY = "Cost by day"
 
 
-class CostDays(Given):
+class CostDays(TileInput):
     """month: cost of the month so far, or of the period (is_period), where every day of it is known. days: each local
     day that is read, and its cost.
     """
 
-    month: Shown | None = None
-    days: tuple[tuple[date, Shown | None], ...] = ()
+    month: TileFigure | None = None
+    days: tuple[tuple[date, TileFigure | None], ...] = ()
     unit: str = ""
     is_period: bool = False
 
@@ -188,20 +188,20 @@ def cost_days(given: CostDays) -> Widget:
     return tile(key, COST_BY_DAY, given, given.month, label="Cost", note=note, chart=chart)
 
 
-class PeakDemand(Given):
+class PeakDemand(TileInput):
     """peak: of the month so far; at: its local time. running: mean of the window so far. months_before: the highest of
     the months that a ratchet looks back on. rule: what the tariff says of it, in words. limit: of demand, kW, and what
     sets it.
     """
 
-    peak: Shown | None = None
+    peak: TileFigure | None = None
     at: str = ""
-    running: Shown | None = None
+    running: TileFigure | None = None
     minutes_left: int = 0
     window_minutes: int = 0
-    projected: Shown | None = None
+    projected: TileFigure | None = None
     limit: tuple[float, Text] | None = None
-    months_before: Shown | None = None
+    months_before: TileFigure | None = None
     rule: Text = ""
 
 
@@ -256,7 +256,7 @@ class Block(Model):
     next_price: Decimal | None = None
 
 
-class TariffBlock(Given):
+class TariffBlock(TileInput):
     """blocks: of every energy charge that has periods, the first leads. day: what kind of day it is. stream: the name
     of the price stream by which the site buys; its price is then the one block.
     """

@@ -12,7 +12,7 @@ from reports.pages.chart import Energy
 from reports.pages.numbers import Live, Number, Picture
 from reports.pages.page import Widget
 from reports.pages.widgets.live_kw import age_words, live_number
-from reports.pages.widgets.tile import Given, nothing
+from reports.pages.widgets.tile import TileInput, nothing
 from reports.report_content import Cell, table
 from reports.svg.markup import element, fitted, label, picture
 from reports.texts.locales import MISSING, format_number, named, page_word, rules_of, unit_text
@@ -147,7 +147,7 @@ class PowerPoint(Model):
         return self.value.value * (0.001 if self.value.unit == "w" else 1.0)
 
 
-class HomePower(Given):
+class HomePower(TileInput):
     """points: powers as last received. silent: names of what is metered and has no live value. is_live: whether a
     source of the site measures a power. has_rest: every supply is live, so that the rest of it is used by what has no
     live meter. every_s: seconds between two questions by source_id. time_zone: of the site.
@@ -200,7 +200,7 @@ def _number(point: PowerPoint, given: HomePower) -> Number:
     )
     age = Sentence(_OLD, age_words(point.value.age_s(given.now_utc)))
     # Short, for it stands in a small box; and on the picture a direction is a side, not a sign.
-    live = None if found.live is None else found.live.model_copy(update={"told": Sentence(_OLD, "{0}"), "age": age})
+    live = None if found.live is None else found.live.model_copy(update={"age_text": Sentence(_OLD, "{0}"), "age": age})
     return found.model_copy(update={"text": found.text.lstrip("-−"), "live": live})
 
 
@@ -266,7 +266,7 @@ def _marks(live: Live, locale: str) -> dict[str, str]:
         "data_live": live.point,
         "data_live_at": live.at_utc.isoformat(),
         "data_live_limits": " ".join(f"{each:g}" for each in live.limits_s),
-        "data_live_told": page_word(live.told, locale),
+        "data_live_told": page_word(live.age_text, locale),
         "data_live_days": page_word("{0} days", locale),
         "data_live_since": page_word("stale since {0}", locale),
         "data_live_zone": live.time_zone,

@@ -6,7 +6,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.numbers import Number, Picture
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
+from reports.pages.widgets.tile import TileFigure, TileInput, nothing, number, tile
 from reports.svg.markup import Ring, rings_svg, spark_svg
 from reports.texts.locales import MISSING, page_word
 
@@ -18,7 +18,7 @@ class Past(Model):
     said: Text = ""
 
 
-class HomeDay(Given):
+class HomeDay(TileInput):
     """figure: of the day. beside: others, each with its label. past: of the spark line. energy: whose colour it has.
 
     day: in words, where it is not today. is_set_up: whether the site has what the figure is of.
@@ -26,8 +26,8 @@ class HomeDay(Given):
 
     key: str
     title: str
-    figure: Shown | None = None
-    beside: tuple[tuple[Text, Shown | None], ...] = ()
+    figure: TileFigure | None = None
+    beside: tuple[tuple[Text, TileFigure | None], ...] = ()
     past: Past = Past()
     energy: str = "actual"
     day: str = ""

@@ -9,14 +9,14 @@ from data_quality.contracts.sentence import Sentence
 from reports.pages.address import WHY, Address
 from reports.pages.numbers import Live, Number, Picture
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
+from reports.pages.widgets.tile import TileFigure, TileInput, nothing, number, tile
 from reports.svg.markup import spark_svg
 from reports.texts.locales import MISSING, format_alike, named, page_word, unit_text
 
 KEY, TITLE = "live_kw", "Power now"
 
 
-class LiveKw(Given):
+class LiveKw(TileInput):
     """points: powers of the main meters as last told; one of several is never added to another.
 
     demand: mean of the running window so far, of the marts. has_source: whether any power of a main meter is told.
@@ -27,7 +27,7 @@ class LiveKw(Given):
     now_utc: datetime
     points: tuple[LiveValue, ...] = ()
     has_source: bool = True
-    demand: Shown | None = None
+    demand: TileFigure | None = None
     window_minutes: int = 0
     every_s: Mapping[str, float] = {}
     time_zone: str = "UTC"
@@ -77,7 +77,7 @@ def live_number(
     beat = f"{beat_s:g} s"
     live = Live(
         point=f"{address.site}/{name}", at_utc=value.at_utc, limits_s=limits_s(beat_s), band=band,
-        told=Sentence(pattern, "{0}", beat), age=Sentence(pattern, age_words(value.age_s(now_utc)), beat),
+        age_text=Sentence(pattern, "{0}", beat), age=Sentence(pattern, age_words(value.age_s(now_utc)), beat),
         time_zone=time_zone, locale=address.locale,
     )  # fmt: skip
     return Number(

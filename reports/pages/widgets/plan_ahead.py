@@ -9,7 +9,7 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import Chart, ChartRow, Energy, Role, Style
 from reports.pages.page import Item, Widget
 from reports.pages.pause_acts import HolidayNow, PauseNow, holiday_acts, holiday_text, pause_acts, pause_text
-from reports.pages.widgets.tile import Given, nothing
+from reports.pages.widgets.tile import TileInput, nothing
 from reports.texts.locales import format_alike, named
 
 KEY, TITLE, OVER = "plan_ahead", "Plan for the next hours", "This plan is over."
@@ -21,7 +21,7 @@ MOST_REASONS = 5
 BEFORE, STEP = 16, timedelta(minutes=15)
 
 
-class Lane(Model):
+class PlanRow(Model):
     """One row of a plan over its steps: what the sun gives and what is used in kW, or a level in percent."""
 
     kind: Literal["sun", "use", "level"]
@@ -49,7 +49,7 @@ class Spell(Model):
     is_over: bool = False
 
 
-class PlanAhead(Given):
+class PlanTimeline(TileInput):
     """edges: local times of the steps and the end of the last; none where no plan is stored. now_at: the step of now.
 
     cost, cost_without: of the plan, and of the same hours with nothing planned. made: when it was. past: local starts
@@ -70,15 +70,15 @@ class PlanAhead(Given):
     past: tuple[datetime, ...] = ()
     prices: tuple[float | None, ...] = ()
     bands: tuple[Literal["cheap", "mid", "dear"], ...] = ()
-    lanes: tuple[Lane, ...] = ()
-    measured: tuple[Lane, ...] = ()
+    lanes: tuple[PlanRow, ...] = ()
+    measured: tuple[PlanRow, ...] = ()
     spells: tuple[Spell, ...] = ()
     remarks: tuple[Text, ...] = ()
     holiday: HolidayNow = HolidayNow()
     pause: PauseNow = PauseNow()
 
 
-def view(given: PlanAhead) -> Widget:
+def view(given: PlanTimeline) -> Widget:
     """The tile; where no plan is stored, how to get one."""
     acts = (*pause_acts(given.pause, given.address), *holiday_acts(given.holiday, given.address))
     away = sentences((pause_text(given.pause), holiday_text(given.holiday)), ". ")
@@ -98,7 +98,7 @@ def view(given: PlanAhead) -> Widget:
     )  # fmt: skip
 
 
-def why(given: PlanAhead) -> Widget:
+def why(given: PlanTimeline) -> Widget:
     """The tile of reasons: what each device does when, and what another choice would cost."""
     if not given.edges:
         return _without(WHY_KEY, WHY_TITLE, given)
@@ -114,25 +114,25 @@ def why(given: PlanAhead) -> Widget:
     )  # fmt: skip
 
 
-def _item(spell: Spell, given: PlanAhead) -> Item:
+def _item(spell: Spell, given: PlanTimeline) -> Item:
     return Item(
         span=f"{spell.start}–{spell.end}", text=named(spell.device), energy=spell.energy, detail=_does(spell, given),
         more=spell.why,
     )  # fmt: skip
 
 
-def _does(spell: Spell, given: PlanAhead) -> Text:
+def _does(spell: Spell, given: PlanTimeline) -> Text:
     [kwh] = format_alike([spell.kwh], "kwh", locale=given.locale)
     prices = format_alike(spell.prices, f"{given.currency}/kwh", locale=given.locale)
     return Sentence(f"{spell.verb} {{0}} kWh at {{1}} {{2}}/kWh", kwh, "–".join(dict.fromkeys(prices)), given.currency)
 
 
-def _without(key: str, title: str, given: PlanAhead) -> Widget:
+def _without(key: str, title: str, given: PlanTimeline) -> Widget:
     reason = given.reason or "No plan is stored. The plan job makes one by itself."
     return nothing(key, title, given, reason, is_set_up=given.has_devices)
 
 
-def _chart(given: PlanAhead) -> Chart:
+def _chart(given: PlanTimeline) -> Chart:
     starts = (*given.past, *given.edges[:-1])
     now_at = None if given.now_at is None else given.now_at + len(given.past)
     ticks = [(at, f"{each:%H:%M}") for at, each in enumerate(starts) if each.minute == 0 and each.hour % _EVERY_H == 0]
@@ -144,7 +144,7 @@ def _chart(given: PlanAhead) -> Chart:
     )  # fmt: skip
 
 
-def _prices(given: PlanAhead) -> Iterator[ChartRow]:
+def _prices(given: PlanTimeline) -> Iterator[ChartRow]:
     names: dict[str, tuple[str, Role]] = {
         "cheap": ("Low price", "cheap"), "mid": ("Medium price", "mid"), "dear": ("High price", "dear"),
     }  # fmt: skip
@@ -154,7 +154,7 @@ def _prices(given: PlanAhead) -> Iterator[ChartRow]:
             yield ChartRow(label=label, values=values, role=role, unit=f"{given.currency}/kwh", lane="Price")
 
 
-def _measured(given: PlanAhead) -> Iterator[ChartRow]:
+def _measured(given: PlanTimeline) -> Iterator[ChartRow]:
     """Measured power, in the lane of the planned one."""
     for each in given.measured:
         is_level = each.kind == "level"
@@ -166,14 +166,14 @@ def _measured(given: PlanAhead) -> Iterator[ChartRow]:
         )  # fmt: skip
 
 
-def _planned(given: PlanAhead) -> Iterator[ChartRow]:
+def _planned(given: PlanTimeline) -> Iterator[ChartRow]:
     """The plan's rows over all steps: nothing before it."""
     before = (None,) * len(given.past)
     for row in _rows(given):
         yield row.model_copy(update={"values": (*before, *row.values)})
 
 
-def _rows(given: PlanAhead) -> Iterator[ChartRow]:
+def _rows(given: PlanTimeline) -> Iterator[ChartRow]:
     for each in given.lanes:
         if each.kind == "sun":
             yield ChartRow(label=named(each.label), values=each.values, energy=each.energy, unit="kw", style="line",

@@ -8,7 +8,7 @@ from reports.pages.chart import Chart, ChartRow
 from reports.pages.numbers import Number
 from reports.pages.page import Item, Widget
 from reports.pages.widgets.saved_energy import of_one_site
-from reports.pages.widgets.tile import Given, Shown, nothing, number, value_of
+from reports.pages.widgets.tile import TileFigure, TileInput, nothing, number, value_of
 from reports.texts.locales import named
 
 
@@ -16,14 +16,14 @@ class Project(Model):
     """A measure: what was avoided so far, its band, the days compared. verdict: whether it is claimed, in words."""
 
     name: str
-    saving: Shown | None = None
-    band: Shown | None = None
-    days: Shown | None = None
-    detectable: Shown | None = None
+    saving: TileFigure | None = None
+    band: TileFigure | None = None
+    days: TileFigure | None = None
+    detectable: TileFigure | None = None
     verdict: Text = ""
 
 
-class Projects(Given):
+class Projects(TileInput):
     """projects: of the sites that the page shows."""
 
     projects: tuple[Project, ...] = ()
@@ -58,7 +58,7 @@ def _item(project: Project, name: str, locale: str) -> Item:
 
 
 def _chart(known: Sequence[Project], names: Mapping[str, str], locale: str) -> Chart:
-    columns: Mapping[str, Sequence[Shown | None]] = {
+    columns: Mapping[str, Sequence[TileFigure | None]] = {
         "Avoided": [each.saving for each in known], "±": [each.band for each in known],
         "Smallest detectable saving": [each.detectable for each in known], "Days": [each.days for each in known],
     }  # fmt: skip

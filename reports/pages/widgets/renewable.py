@@ -2,7 +2,7 @@
 
 from reports.pages.numbers import Picture
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
+from reports.pages.widgets.tile import TileFigure, TileInput, nothing, number, tile
 from reports.svg.markup import Ring, rings_svg
 from reports.texts.locales import MISSING, page_word
 
@@ -15,10 +15,10 @@ NAMES = {
 ABSENT = ("no_generation", "no_contract")
 
 
-class Renewable(Given):
+class Renewable(TileInput):
     """shares: by KPI, of the newest whole month."""
 
-    shares: tuple[tuple[str, Shown], ...] = ()
+    shares: tuple[tuple[str, TileFigure], ...] = ()
     span: str = ""
 
 
@@ -46,7 +46,7 @@ def view(given: Renewable) -> Widget:
     )
 
 
-def _ring(kpi: str, shown: Shown | None, locale: str) -> Ring:
+def _ring(kpi: str, shown: TileFigure | None, locale: str) -> Ring:
     value = None if shown is None else shown.figure.value
     made = number(NAMES[kpi], shown, locale)
     name = page_word(NAMES[kpi], locale)

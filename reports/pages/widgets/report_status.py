@@ -7,7 +7,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.numbers import Number
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given
+from reports.pages.widgets.tile import TileInput
 from reports.report_content import Cell, Table, Tone, table
 from reports.texts.locales import named, span_text
 from reports.writer import words
@@ -28,7 +28,7 @@ class ReportLine(Model):
     href: str = ""
 
 
-class ReportStatus(Given):
+class ReportStatus(TileInput):
     """lines: newest revisions, and what is due and not made. names: of the sites; titles: of the reports."""
 
     names: Mapping[str, str] = {}

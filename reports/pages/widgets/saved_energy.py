@@ -6,7 +6,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import PARTS, Chart, ChartRow
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, cell, nothing, number, priced_cell, tile, value_of
+from reports.pages.widgets.tile import TileFigure, TileInput, cell, nothing, number, priced_cell, tile, value_of
 from reports.report_content import table
 from reports.texts.locales import named
 
@@ -15,21 +15,21 @@ class Use(Model):
     """One use: what it saved, the model's band, the deviation from expected in percent, what the saving is worth."""
 
     name: str
-    saving: Shown | None = None
-    band: Shown | None = None
-    off: Shown | None = None
-    worth: Shown | None = None
+    saving: TileFigure | None = None
+    band: TileFigure | None = None
+    off: TileFigure | None = None
+    worth: TileFigure | None = None
 
 
-class Savings(Given):
+class Savings(TileInput):
     """total: sum over the uses that add up; band: its half-width; worth: in money, or no_worth why not.
 
     left_out: uses that no sum may hold.
     """
 
-    total: Shown | None = None
-    band: Shown | None = None
-    worth: Shown | None = None
+    total: TileFigure | None = None
+    band: TileFigure | None = None
+    worth: TileFigure | None = None
     no_worth: str = ""
     uses: tuple[Use, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -109,13 +109,13 @@ def _saved(use: Use) -> float:
     return value_of(use.saving) or 0.0
 
 
-class SavedMonths(Given):
+class SavedMonths(TileInput):
     """months: their first days. uses: name of each use, its place among all, which says its colour, and its saving in
     each month.
     """
 
     months: tuple[Text, ...] = ()
-    uses: tuple[tuple[str, int, tuple[Shown | None, ...]], ...] = ()
+    uses: tuple[tuple[str, int, tuple[TileFigure | None, ...]], ...] = ()
 
 
 def by_month(given: SavedMonths) -> Widget:

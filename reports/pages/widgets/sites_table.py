@@ -2,7 +2,7 @@
 
 from data_quality.contracts.model import Model
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, cell, nothing, priced_cell
+from reports.pages.widgets.tile import TileFigure, TileInput, cell, nothing, priced_cell
 from reports.report_content import Cell, Tone, table
 from reports.svg.markup import spark_svg
 from reports.texts.locales import MISSING, format_alike, named
@@ -14,17 +14,17 @@ class SiteRow(Model):
     """
 
     name: str
-    energy: Shown | None = None
-    cost: Shown | None = None
-    carbon: Shown | None = None
-    eui: Shown | None = None
+    energy: TileFigure | None = None
+    cost: TileFigure | None = None
+    carbon: TileFigure | None = None
+    eui: TileFigure | None = None
     status: str = ""
     tone: Tone = "plain"
     href: str = ""
     months: tuple[float | None, ...] = ()
 
 
-class SitesTable(Given):
+class SitesTable(TileInput):
     """rows: sites by name. span: the period, in words."""
 
     rows: tuple[SiteRow, ...] = ()

@@ -7,7 +7,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow, Role, Style
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, nothing, tile, value_of
+from reports.pages.widgets.tile import TileFigure, TileInput, nothing, tile, value_of
 from reports.texts.locales import named
 
 MOST_ROWS = 60
@@ -19,25 +19,25 @@ class Submeter(Model):
     """
 
     name: str
-    energy: Shown
-    before: Shown | None = None
-    change: Shown | None = None
+    energy: TileFigure
+    before: TileFigure | None = None
+    change: TileFigure | None = None
     is_use: bool = False
     of: str = ""
     place: int = 0
 
 
-class Submeters(Given):
+class Submeters(TileInput):
     """whole: what the main meters took in; before, change: as of a part. rest: whole less parts, as a figure of its
     own; none where own generation or a battery feeds the parts too (is_fed). is_tree: each use is made up of meters of
     its own, so that what comes in goes out.
     """
 
-    whole: Shown | None = None
+    whole: TileFigure | None = None
     parts: tuple[Submeter, ...] = ()
-    rest: Shown | None = None
-    before: Shown | None = None
-    change: Shown | None = None
+    rest: TileFigure | None = None
+    before: TileFigure | None = None
+    change: TileFigure | None = None
     is_fed: bool = False
     is_tree: bool = False
     span: Text = ""
@@ -74,7 +74,7 @@ def _tree(given: Submeters) -> Chart:
     uses = sorted((each for each in given.parts if each.is_use), key=_size)
     loose = sorted((each for each in given.parts if not each.is_use and not each.of), key=_size)
     names: list[Text] = ["Main meters"]
-    rows: list[tuple[Shown | None, ...]] = [(given.whole, given.before, given.change)]
+    rows: list[tuple[TileFigure | None, ...]] = [(given.whole, given.before, given.change)]
     # A use has one colour on all pages: that of its place in the site file.
     above, parts = [-1], [0]
     for part in (*uses, *loose):
@@ -97,7 +97,7 @@ def _size(part: Submeter) -> float:
     return -float(part.energy.figure.value or 0)
 
 
-def _chart(names: Sequence[Text], rows: Sequence[tuple[Shown | None, ...]], locale: str) -> Chart:
+def _chart(names: Sequence[Text], rows: Sequence[tuple[TileFigure | None, ...]], locale: str) -> Chart:
     """A bar a use or meter with what it used before under it; the change stands in the table."""
     kinds: tuple[tuple[Text, Role, Style], ...] = (
         ("Energy", "measured", ""), ("Before", "third", ""), ("Change", "compared", "none"),

@@ -19,14 +19,14 @@ from reports.writer import words
 SAID = {"gap": "some readings are missing"}
 
 
-class Shown(Model):
+class TileFigure(Model):
     """A figure, and the address that explains it."""
 
     figure: Figure
     why: str
 
 
-class Given(Model):
+class TileInput(Model):
     """Input of every widget: the state of the page, how old what it shows is, and why there is nothing.
 
     reason: a sentence, where whoever read found nothing. next: as of Widget. link: where more of it stands.
@@ -47,7 +47,7 @@ class Given(Model):
 
 
 def number(
-    label: str, shown: Shown | None, locale: str, *, note: str = "", signed: bool = False, tone: Tone = "plain"
+    label: str, shown: TileFigure | None, locale: str, *, note: str = "", signed: bool = False, tone: Tone = "plain"
 ) -> Number:
     """A figure as a number; of none, a dash. Shares are in percent."""
     if shown is None:
@@ -64,12 +64,12 @@ def number(
     )
 
 
-def value_of(shown: Shown | None) -> float | None:
+def value_of(shown: TileFigure | None) -> float | None:
     """The value for a chart; a gap where it is not known."""
     return None if shown is None or shown.figure.value is None else float(shown.figure.value)
 
 
-def cell(shown: Shown | None, locale: str, *, signed: bool = False) -> Cell:
+def cell(shown: TileFigure | None, locale: str, *, signed: bool = False) -> Cell:
     """A figure as a cell of a table."""
     if shown is None:
         return Cell(text=MISSING)
@@ -77,7 +77,7 @@ def cell(shown: Shown | None, locale: str, *, signed: bool = False) -> Cell:
     return Cell(text=made.text, figure_id=made.figure_id)
 
 
-def priced_cell(shown: Shown | None, locale: str, *, signed: bool = False) -> Cell:
+def priced_cell(shown: TileFigure | None, locale: str, *, signed: bool = False) -> Cell:
     """The same of money with its own currency beside it, where no head of a column holds for all rows."""
     made = cell(shown, locale, signed=signed)
     if shown is None or made.text == MISSING:
@@ -88,8 +88,8 @@ def priced_cell(shown: Shown | None, locale: str, *, signed: bool = False) -> Ce
 def tile(
     key: str,
     title: str,
-    given: Given,
-    main: Shown | None,
+    given: TileInput,
+    main: TileFigure | None,
     *,
     label: str = "",
     note: str = "",
@@ -128,10 +128,10 @@ def tile(
 def bullet(
     key: str,
     title: str,
-    given: Given,
-    shown: Shown | None,
+    given: TileInput,
+    shown: TileFigure | None,
     *,
-    projected: Shown | None = None,
+    projected: TileFigure | None = None,
     target: float | None = None,
     caption: Text,
 ) -> Picture | None:
@@ -149,7 +149,7 @@ def bullet(
     return Picture(key=key, title=title, svg=svg, caption=caption)
 
 
-def nothing(key: str, title: str, given: Given, reason: str, *, is_set_up: bool = True) -> Widget:
+def nothing(key: str, title: str, given: TileInput, reason: str, *, is_set_up: bool = True) -> Widget:
     """A tile without anything, and why; what the site file does not have is not set up."""
     return Widget(
         key=key, title=title, state="none" if is_set_up else "not_set_up", reason=reason, age=given.age,

@@ -5,7 +5,7 @@ from data_quality.contracts.sentence import Numeral, Sentence, Text, sentences
 from reports.pages.chart import Chart, ChartRow, Role
 from reports.pages.numbers import Number
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, nothing
+from reports.pages.widgets.tile import TileInput, nothing
 from reports.report_content import table
 from reports.texts.locales import format_number, unit_text
 
@@ -24,7 +24,7 @@ class Bar(Model):
     remark: Text = ""
 
 
-class Banded(Given):
+class Banded(TileInput):
     """A card of bars. label: what the values are; unit: as figures spell it; x_title: what a bar is
     of; note: one sentence below.
     """
@@ -69,7 +69,7 @@ VERDICTS: dict[str, Text] = {
 }  # fmt: skip
 
 
-class Trial(Given):
+class Trial(TileInput):
     """Days of an experiment, one by one. plan, habit: cost of each day of that arm in the site's currency; None where
     the day is of the other arm or does not count. saving, interval: a day, None before the first look; until then
     reason says why. verdict: a key of VERDICTS.
@@ -124,7 +124,7 @@ class BrokenPromise(Model):
     paid: float
 
 
-class PromisesKept(Given):
+class PromisesKept(TileInput):
     """hours: of the last days that were promised and are over; may_share, most_share: of them that may be broken, and
     up to which chance alone would leave it 95 % of the time. has_promises: whether any plan makes them.
     """

@@ -9,7 +9,7 @@ from assets.stores.schema.tables_control import hold_events
 from assets.stores.seals import append_row
 from assets.stores.transactions import Store, site_transaction
 from controls.agent.planned import planned_check
-from controls.ledger.by_hand import LONGEST, give_back, set_by_hand
+from controls.ledger.by_hand import LONGEST, give_back, set_manually
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import open_faults
 from controls.ledger.device_holds import manual_settings, open_holds, release_hold, set_hold
@@ -41,7 +41,7 @@ def by_hand(world: World, value: float = 1.5, minutes: float = 30, person: Perso
     until = now_utc + timedelta(minutes=minutes)
     fields = {"until_utc": until, "person": person, "reason": "guests", "at_utc": now_utc, "check": CHECK}
     with site_transaction(world.store, "home") as connection:
-        row, _ = set_by_hand(world.store, connection, PLACE, value, "kw", **fields)
+        row, _ = set_manually(world.store, connection, PLACE, value, "kw", **fields)
     return row
 
 

@@ -14,7 +14,7 @@ from controls.agent.context import devices_of
 from controls.agent.loop import Agent
 from controls.agent.planned import planned_check
 from controls.agent.site_values import SiteValues
-from controls.agent.wire import close_hand
+from controls.agent.wire import close_connection
 from controls.gateways.broker import Broker
 from controls.gateways.capabilities import DeviceReader, DeviceWriter
 from controls.gateways.open import Gateways
@@ -210,7 +210,7 @@ def test_the_battery_of_the_demo_home_reaches_the_fifth_grade_on_real_wires(stor
         release(store, "home", "p1", clock=time, check=planned_check(site))
         world.run(40, step_s=2)
         for device in world.agent.devices:
-            close_hand(device)
+            close_connection(device)
         values.close()
     row = world.row()
     assert (row.state, row.evidence_grade) == (CommandState.VERIFIED, EvidenceGrade.METER_MOVED)

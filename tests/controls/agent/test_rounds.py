@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from controls.agent.context import Device, Lanes, OnLedger, OnWire, Step, devices_of
+from controls.agent.context import Device, DeviceCall, DeviceThreads, OnLedger, Step, devices_of
 from controls.agent.rounds import Rounds
 from controls.agent.transitions import move
 from controls.gateways.capabilities import DeviceSilent
@@ -20,8 +20,8 @@ from tests.controls.ledger.rows_of import add_plan, command, push, state_of
 
 
 @pytest.fixture
-def lanes(world: World) -> Iterator[Lanes]:
-    made = Lanes(ThreadPoolExecutor(4), ThreadPoolExecutor(1))
+def lanes(world: World) -> Iterator[DeviceThreads]:
+    made = DeviceThreads(ThreadPoolExecutor(4), ThreadPoolExecutor(1))
     world.agent.context.lanes = made
     yield made
     made.close()
@@ -37,7 +37,7 @@ def cycle(world: World, seconds: float, *, until: S | None = None, name: str = "
         world.time.pass_(0.5)
 
 
-def test_a_silent_device_holds_nobody_up(world: World, lanes: Lanes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_device_holds_nobody_up(world: World, lanes: DeviceThreads, monkeypatch: pytest.MonkeyPatch) -> None:
     """The inverter's wire hangs for as long as the test runs; the battery is proven meanwhile."""
     hung, goes_on = threading.Event(), threading.Event()
     world.set_mode(Mode.PARTIAL)
@@ -62,7 +62,7 @@ def test_a_silent_device_holds_nobody_up(world: World, lanes: Lanes, monkeypatch
     goes_on.set()
 
 
-def test_a_write_that_waited_until_the_lease_was_given_up_never_leaves(world: World, lanes: Lanes) -> None:
+def test_a_write_that_waited_until_the_lease_was_given_up_never_leaves(world: World, lanes: DeviceThreads) -> None:
     world.set_mode(Mode.PARTIAL)
     cycle(world, 3)
     battery = world.agent.devices[0]
@@ -77,7 +77,7 @@ def test_a_write_that_waited_until_the_lease_was_given_up_never_leaves(world: Wo
     assert world.plant.battery.commands() == []
 
 
-def test_a_stop_waits_for_what_is_under_way_and_tells_the_ledger(world: World, lanes: Lanes) -> None:
+def test_a_stop_waits_for_what_is_under_way_and_tells_the_ledger(world: World, lanes: DeviceThreads) -> None:
     world.set_mode(Mode.PARTIAL)
     add_plan(world.store, command())
     world.release()
@@ -97,7 +97,7 @@ def test_what_all_devices_ask_of_the_ledger_in_one_round_is_one_transaction(
 
     def step(device: Device) -> Step[None]:
         answers.append((yield OnLedger(lambda _: device.device_id)))
-        answers.append((yield OnWire(lambda: len(begun))))
+        answers.append((yield DeviceCall(lambda: len(begun))))
         answers.append((yield OnLedger(lambda _: len(begun))))
 
     Rounds(world.agent.context).run((device, step(device)) for device in devices)
@@ -133,7 +133,7 @@ def test_a_device_s_fault_is_raised_where_its_step_waits_and_a_fault_of_the_ledg
 
     def step() -> Step[None]:
         try:
-            yield OnWire(silent)
+            yield DeviceCall(silent)
         except DeviceSilent as fault:
             faults.append(str(fault))
         yield OnLedger(lambda _: 1 / 0)
@@ -144,7 +144,7 @@ def test_a_device_s_fault_is_raised_where_its_step_waits_and_a_fault_of_the_ledg
     assert not rounds.is_busy(world.agent.devices[0])
 
 
-def test_commands_of_both_devices_are_proven_with_threads_as_without(world: World, lanes: Lanes) -> None:
+def test_commands_of_both_devices_are_proven_with_threads_as_without(world: World, lanes: DeviceThreads) -> None:
     world.set_mode(Mode.PARTIAL)
     add_plan(world.store, command(), command("pv1", device_id="pv", capability="set_power_limit_kw", value=6.0))
     world.release()

@@ -115,7 +115,7 @@ def test_a_writer_killed_at_twenty_moments_loses_no_act_and_no_event_begins_unap
     assert len(outputs) > 3 * KILLS, "it came to write"
     assert set(outputs) <= set(stored)
     assert len(set(stored)) == len(stored), "no act twice"
-    for each in DrEvents(store).standing("plant"):
+    for each in DrEvents(store).current("plant"):
         states = [state for name, state in stored if name == each.event_id]
         life = LIFE if int(each.event_id[1:]) % 3 else ("created", "proposed", "lapsed")
         assert tuple(states) == life[: len(states)], each.event_id

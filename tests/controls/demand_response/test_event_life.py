@@ -12,7 +12,7 @@ import pytest
 from controls.demand_response.curtailment import Event, Library, Ready, plan_curtailment
 from controls.demand_response.event_commands import (
     MOST_REBOUND,
-    EventLook,
+    EventObservation,
     check_rebound,
     commands_of,
     staggered,
@@ -192,13 +192,15 @@ def test_the_circuit_breaker_names_what_ended_the_event() -> None:
     event = by_clock(ready_to_go(), KEYS, START)
     late = START + timedelta(minutes=6)
     well = dict.fromkeys((0, 1), (CommandState.VERIFIED, ""))
-    assert tripped(event, EventLook(late, well, 14, 15, 10)) == ""
-    assert "taken by hand" in tripped(event, EventLook(late, well | {1: (CommandState.OVERRIDDEN, "")}))
-    assert "I07" in tripped(event, EventLook(late, well | {0: (CommandState.REVERTED, "I07: 27 degC")}))
-    assert "does not follow its command" in tripped(event, EventLook(late, well | {0: (CommandState.UNVERIFIED, "")}))
-    assert "silent" in tripped(event, EventLook(late, well, 14, 15, 301))
-    assert "promised" in tripped(event, EventLook(late, well, 7, 15, 10))
-    assert tripped(event, EventLook(START + MINUTE, well, 0, 15, 10)) == "", "devices have five minutes"
+    assert tripped(event, EventObservation(late, well, 14, 15, 10)) == ""
+    assert "taken by hand" in tripped(event, EventObservation(late, well | {1: (CommandState.OVERRIDDEN, "")}))
+    assert "I07" in tripped(event, EventObservation(late, well | {0: (CommandState.REVERTED, "I07: 27 degC")}))
+    assert "does not follow its command" in tripped(
+        event, EventObservation(late, well | {0: (CommandState.UNVERIFIED, "")})
+    )
+    assert "silent" in tripped(event, EventObservation(late, well, 14, 15, 301))
+    assert "promised" in tripped(event, EventObservation(late, well, 7, 15, 10))
+    assert tripped(event, EventObservation(START + MINUTE, well, 0, 15, 10)) == "", "devices have five minutes"
 
 
 def _draw(event: DrEvent, at: datetime, *, surge_s: float) -> float:

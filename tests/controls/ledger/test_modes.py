@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from assets.stores.schema.tables_control import mode_events
 from assets.stores.transactions import Store, site_transaction
 from controls.ledger.device_faults import acknowledge_fault, is_latched, latch_fault, open_faults
-from controls.ledger.modes import current_mode, mode_history, modes_and_doubts, set_mode
+from controls.ledger.modes import current_mode, mode_history, modes_and_faults, set_mode
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
@@ -31,7 +31,7 @@ def _latch(store: Store, device_id: str = "battery") -> None:
 
 def test_a_new_site_is_in_simulation(store: Store) -> None:
     assert current_mode(store, "home") is Mode.SIMULATION
-    assert modes_and_doubts(store, "home", [BATTERY]) == ({BATTERY: Mode.SIMULATION}, [])
+    assert modes_and_faults(store, "home", [BATTERY]) == ({BATTERY: Mode.SIMULATION}, [])
 
 
 def test_an_entry_nobody_can_read_means_simulation(store: Store) -> None:
@@ -51,7 +51,7 @@ def test_the_lower_one_of_site_and_device_counts(store: Store) -> None:
     assert current_mode(store, "home", "battery") is Mode.ADVISORY
     assert current_mode(store, "home", "pv") is Mode.PARTIAL
     _set(store, Mode.SIMULATION)
-    modes, _ = modes_and_doubts(store, "home", [BATTERY, ("pv", "")])
+    modes, _ = modes_and_faults(store, "home", [BATTERY, ("pv", "")])
     assert modes == {BATTERY: Mode.SIMULATION, ("pv", ""): Mode.SIMULATION}
     assert [event["mode"] for event in mode_history(store, "home")] == ["PARTIAL", "ADVISORY", "SIMULATION"]
 

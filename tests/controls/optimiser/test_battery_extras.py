@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.battery import Battery
-from controls.optimiser.devices.components.battery_curves import Cells, Way
-from controls.optimiser.devices.device import Given
+from controls.optimiser.devices.components.battery_curves import Cells, ConversionCurve
+from controls.optimiser.devices.device import AssetState
 from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
 from data_quality.contracts.errors import BadInput
@@ -53,16 +53,16 @@ def asset(**params: Any) -> Asset:
     return Asset(asset_id="bat", kind="battery", params=PARAMS | params)
 
 
-def at_planning(state_kwh: float = 5.0, *, steps: int = 4, **facts: Any) -> Given:
+def at_planning(state_kwh: float = 5.0, *, steps: int = 4, **facts: Any) -> AssetState:
     """Inputs of a plan of hours, made at 20:00 in Prague."""
     known = {"load_kw": (1.0,) * steps, "pv_kw": (0.0,) * steps, "import_price_per_kwh": (0.2,) * steps}
-    return Given(
+    return AssetState(
         site_id="home", state=state_kwh, start_utc=datetime(2026, 6, 1, 18, tzinfo=UTC), step_h=1.0,
         time_zone="Europe/Prague", **known | facts,
     )  # fmt: skip
 
 
-def made(params: dict[str, Any], given: Given) -> Battery:
+def made(params: dict[str, Any], given: AssetState) -> Battery:
     """The battery of a plan."""
     return Battery.from_asset(asset(**params), given)
 
@@ -134,7 +134,9 @@ def test_cells_take_what_fits_and_give_what_is_there(
                   soc_min_kwh=1, soc_max_kwh=9, soc_init_kwh=5, soc_end_min_kwh=0, charge_curve=curves[0],
                   discharge_curve=curves[1])  # fmt: skip
     power_kw, flow_kwh = one.cells.step(held_kwh, wanted_kw, step_h)
-    assert one.cells == Cells(1.0, 9.0, Way("charge", 0.9, curves[0]), Way("discharge", 0.8, curves[1]))
+    assert one.cells == Cells(
+        1.0, 9.0, ConversionCurve("charge", 0.9, curves[0]), ConversionCurve("discharge", 0.8, curves[1])
+    )
     # What the check of a plan, which is written out again, says of that power and charge.
     acted = one.acted({"set_charge_power_kw": power_kw}, 0)
     assert one.commands(acted, 0) == {"set_charge_power_kw": power_kw}

@@ -10,7 +10,7 @@ import pytest
 from controls.optimiser.case import DispatchCase, case_of, without_control
 from controls.optimiser.case_file import load_case
 from controls.optimiser.devices.appliance import Appliance
-from controls.optimiser.devices.device import Device, Given
+from controls.optimiser.devices.device import AssetState, Device
 from controls.optimiser.devices.kinds import KINDS
 from controls.optimiser.devices.sheddable_load import SheddableLoad
 from controls.optimiser.solution import Series, Solution, replay_case
@@ -228,12 +228,12 @@ def test_bad_ones_are_refused_by_name(tmp_path: Path, changes: dict[str, Any], w
     assert words in str(refusal.value)
 
 
-def given(start: str, **changes: Any) -> Given:
+def given(start: str, **changes: Any) -> AssetState:
     plain = {
         "site_id": "home", "state": 1.0, "start_utc": datetime.fromisoformat(start).replace(tzinfo=UTC), "step_h": 0.25,
         "time_zone": "Europe/Prague", "load_kw": (2.5,) * 96,
     }  # fmt: skip
-    return Given(**(plain | changes))
+    return AssetState(**(plain | changes))
 
 
 def washer(windows: list[dict[str, str]], start: str = "2026-01-15T11:00", **changes: Any) -> Appliance:

@@ -11,7 +11,7 @@ from controls.optimiser.backends.program import Program
 from controls.optimiser.backends.solve_pulp import readable
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection
-from controls.optimiser.devices.device import Around, Device, Part
+from controls.optimiser.devices.device import CaseContext, Device, Part
 from controls.optimiser.devices.kinds import KINDS
 from controls.optimiser.lp_build import build_problem, label_of
 from tests.controls.optimiser.toys import TOY, changed
@@ -46,7 +46,7 @@ def lp_text(program: Program) -> str:
         return (Path(folder) / "got.lp").read_text().partition("\n")[2]
 
 
-def written(part: Part, around: Around) -> str:
+def written(part: Part, around: CaseContext) -> str:
     """The part alone, with its costs."""
     program = Program()
     x = part.variables(program, around)
@@ -69,7 +69,7 @@ def _labels(part: Part) -> set[str]:
     return {label_of(CASE, part, row.family) for row in rows}
 
 
-def golden(kind: str) -> tuple[Part, Around, str]:
+def golden(kind: str) -> tuple[Part, CaseContext, str]:
     r"""The part of a golden's first line (`\* {JSON} *\`), what it sees, and the problem that must follow."""
     first, rows = (GOLDEN / f"{kind}.lp").read_text().split("\n", 1)
     given = json.loads(first.removeprefix("\\* ").removesuffix(" *\\"))
@@ -77,7 +77,7 @@ def golden(kind: str) -> tuple[Part, Around, str]:
     nothing = [0.0] * steps
     return (
         part,
-        Around(*(np.array(given.get(name, nothing)) for name in ("step_h", "drawn_max_kw", "fed_max_kw"))),
+        CaseContext(*(np.array(given.get(name, nothing)) for name in ("step_h", "drawn_max_kw", "fed_max_kw"))),
         rows,
     )
 

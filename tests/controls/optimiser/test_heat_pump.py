@@ -12,7 +12,7 @@ import pytest
 from controls.optimiser.case import DispatchCase, without_control
 from controls.optimiser.case_file import load_case
 from controls.optimiser.conflicts import explain_conflict
-from controls.optimiser.devices.device import Given, numbers
+from controls.optimiser.devices.device import AssetState, numbers
 from controls.optimiser.devices.heat_pump import STATES, HeatPump
 from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
@@ -150,9 +150,11 @@ def asset(**changes: Any) -> Asset:
     return Asset(asset_id="hp", kind="heat_pump", params=PARAMS | changes)
 
 
-def given(**changes: Any) -> Given:
+def given(**changes: Any) -> AssetState:
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    return Given(**{"site_id": "home", "state": 10.0, "import_price_per_kwh": PRICES, "start_utc": start} | changes)
+    return AssetState(
+        **{"site_id": "home", "state": 10.0, "import_price_per_kwh": PRICES, "start_utc": start} | changes
+    )
 
 
 def test_its_cop_follows_the_outdoor_temperature_and_is_low_and_labelled_where_none_is_known() -> None:

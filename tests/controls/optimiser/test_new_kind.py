@@ -12,7 +12,7 @@ from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.case_file import load_case
 from controls.optimiser.conflicts import explain_conflict
-from controls.optimiser.devices.device import Around, Device, Given, Measure, Numbers, State, Values, followed
+from controls.optimiser.devices.device import AssetState, CaseContext, Device, Measure, Numbers, State, Values, followed
 from controls.optimiser.devices.kinds import KINDS, device_assets
 from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
@@ -52,7 +52,7 @@ class Shed(Device):
         return asset.params
 
     @classmethod
-    def from_asset(cls, asset: Asset, given: Given) -> Self:
+    def from_asset(cls, asset: Asset, given: AssetState) -> Self:
         most_kw = given.share * asset.params["most_kw"]
         price, budget = asset.params["price_per_kwh"], given.state
         return cls(device_id=asset.asset_id, least_kw=0.1, most_kw=most_kw, price_per_kwh=price, budget_kwh=budget)
@@ -64,11 +64,11 @@ class Shed(Device):
     def reach_kw(self) -> tuple[float, float]:
         return 0.0, self.most_kw
 
-    def variables(self, program: Program, around: Around) -> dict[str, Linear]:
+    def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         is_shed = self.new(program, "is_shed", around.steps, upper=1.0, is_integer=True)
         return {"shed_kw": self.new(program, "shed_kw", around.steps), "is_shed": is_shed}
 
-    def rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         yield Row("shed_limit", "most", x["shed_kw"] <= self.most_kw * x["is_shed"])
         yield Row("shed_least", "least", x["shed_kw"] >= self.least_kw * x["is_shed"])
         yield Row("shed_budget", "budget", (around.step_h * x["shed_kw"]).sum() <= self.budget_kwh)

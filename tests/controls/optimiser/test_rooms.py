@@ -13,7 +13,7 @@ from controls.optimiser.backends.program import Arrays, Outcome
 from controls.optimiser.backends.solvers import run_highs, run_solver
 from controls.optimiser.case import without_control
 from controls.optimiser.case_file import load_case
-from controls.optimiser.devices.device import Given
+from controls.optimiser.devices.device import AssetState
 from controls.optimiser.devices.room import Room
 from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Solution
@@ -161,7 +161,7 @@ def test_a_room_of_a_site_takes_its_band_by_the_local_clock() -> None:
     band = [17.0] * 6 + [20.0] * 16 + [17.0] * 2
     params = {"heater_kw": 1.2, "r_k_per_kw": 25, "c_kwh_per_k": 1.4, "low_degc": band, "high_degc": 23, "priority": 2}
     asset = Asset.model_validate({"asset_id": "bath", "kind": "room", "params": params})
-    given = Given(
+    given = AssetState(
         site_id="home", state=19.0, step_h=1.0, time_zone="Europe/Berlin", import_price_per_kwh=(0.3,) * 4,
         start_utc=house(0, steps=1).start_utc.replace(hour=4),
     )  # fmt: skip
@@ -171,7 +171,7 @@ def test_a_room_of_a_site_takes_its_band_by_the_local_clock() -> None:
     assert found.comfort_price_per_kh == 2
     assert found.outdoor_degc == (0.0,) * 4
     with pytest.raises(BadInput, match="repair its sensor"):
-        Room.from_asset(asset, Given(site_id="home", state=None, import_price_per_kwh=(0.3,)))
+        Room.from_asset(asset, AssetState(site_id="home", state=None, import_price_per_kwh=(0.3,)))
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 0.2])

@@ -17,7 +17,7 @@ from controls.optimiser.case_file import load_case
 from controls.optimiser.conflicts import explain_conflict
 from controls.optimiser.devices.components.switching import shared_out, shortest
 from controls.optimiser.devices.connection import Connection
-from controls.optimiser.devices.device import Given, numbers
+from controls.optimiser.devices.device import AssetState, numbers
 from controls.optimiser.devices.tank import Tank
 from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
@@ -286,7 +286,9 @@ def test_a_tank_that_begins_outside_its_bounds_is_a_conflict_and_no_plan(tmp_pat
 
 
 PARAMS = {"relays_kw": [2.4, 1.2], "capacity_kwh": 12, "empty_degc": 20, "full_degc": 80, "draw_kw": [0.5] * 24}
-GIVEN = Given(site_id="home", state=6.0, import_price_per_kwh=(1.0, 1.0), start_utc=datetime(2026, 1, 1, tzinfo=UTC))
+GIVEN = AssetState(
+    site_id="home", state=6.0, import_price_per_kwh=(1.0, 1.0), start_utc=datetime(2026, 1, 1, tzinfo=UTC)
+)
 
 
 def asset(**changes: Any) -> Asset:
@@ -304,7 +306,7 @@ def test_a_sites_tank_says_degrees_and_is_planned_in_kwh() -> None:
 @pytest.mark.parametrize("state", [11.9, 12.0, 12.4])
 def test_a_tank_that_is_full_is_planned_though_no_whole_relay_ends_there(state: float) -> None:
     at = {**GIVEN.__dict__, "state": state, "step_h": 0.25, "import_price_per_kwh": (1.0,) * 40}
-    made = Tank.from_asset(asset(min_on_h=0.5), Given(**at))
+    made = Tank.from_asset(asset(min_on_h=0.5), AssetState(**at))
     # Half an hour of the smaller relay below the ceiling.
     assert made.end_min_kwh == pytest.approx(11.4)
     case = case_with((0.2,) * 40, step_h=0.25).model_copy(update={"devices": (made,)})
@@ -312,7 +314,7 @@ def test_a_tank_that_is_full_is_planned_though_no_whole_relay_ends_there(state: 
     assert isinstance(answer, Solution), answer
     assert answer.series.devices["tank"]["tank_end_kwh"][-1] >= 11.4
     # No end that is given can be hit either.
-    assert Tank.from_asset(asset(min_on_h=0.5), Given(**at | {"end": 12.0})).end_min_kwh == pytest.approx(11.4)
+    assert Tank.from_asset(asset(min_on_h=0.5), AssetState(**at | {"end": 12.0})).end_min_kwh == pytest.approx(11.4)
 
 
 def test_in_partial_its_own_thermostat_heats_and_nothing_is_commanded() -> None:

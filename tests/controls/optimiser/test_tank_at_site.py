@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from controls.optimiser.devices.device import Given, numbers
+from controls.optimiser.devices.device import AssetState, numbers
 from controls.optimiser.devices.tank import Tank
 from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
@@ -85,6 +85,6 @@ def test_where_every_kwh_costs_the_same_plan_no_control_and_habit_cost_the_same(
 def test_an_end_that_no_whole_relay_can_hit_is_a_portion_lower_also_where_it_is_given() -> None:
     params = {"capacity_kwh": 5.815, "empty_degc": 45, "full_degc": 70, "draw_kw": 0.166667, "relays_kw": [2]}
     asset = Asset.model_validate({"asset_id": "boiler", "kind": "tank", "params": params})
-    given = Given(site_id="s", load_kw=(0.2,) * 48, state=3.0, end=5.6, step_h=0.25, start_utc=NOW)
+    given = AssetState(site_id="s", load_kw=(0.2,) * 48, state=3.0, end=5.6, step_h=0.25, start_utc=NOW)
     tank = Tank.from_asset(asset, given)
     assert tank.end_min_kwh == pytest.approx(5.815 - 0.5)

@@ -26,7 +26,7 @@ from controls.optimiser.backends.solvers import run_solver as honest
 from controls.optimiser.case import case_of
 from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
-from controls.planning.desk import LOOK_BACK, Desk, price_doubt
+from controls.planning.context import LOOK_BACK, PlanningContext, price_doubt
 from controls.planning.frozen_plan import commands_of
 from controls.planning.make import make_plan_now
 from controls.planning.plan_inputs import STEP, plan_request
@@ -145,7 +145,7 @@ class Bed:
 
     def plan(self, **changes: Any) -> Plan | Finding:
         """Plan now."""
-        desk = Desk(
+        desk = PlanningContext(
             self.site, self.lake, self.forecasts, self.plans, Mode.PARTIAL, lambda: {"battery": (5.0, 1.0)}, self.clock,
             explained_within_s=0.0,
         )  # fmt: skip

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from controls.optimiser.case import case_of
-from controls.optimiser.devices.device import Given
+from controls.optimiser.devices.device import AssetState
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.planning.desk import measured_states
+from controls.planning.context import measured_states
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.plan_inputs import plan_request
 from controls.planning.summary import summarise
@@ -42,7 +42,9 @@ def charger(**params: object) -> Asset:
     )
 
 
-def given(start: str = "2026-01-15T17:00", *, state: float | None = 12.0, hours: int = 24, **changes: Any) -> Given:
+def given(
+    start: str = "2026-01-15T17:00", *, state: float | None = 12.0, hours: int = 24, **changes: Any
+) -> AssetState:
     """A plan of whole hours from a UTC instant, with the second half of it at half the price."""
     prices = tuple(0.4 if t < hours / 2 else 0.2 for t in range(hours))
     plain = {
@@ -56,7 +58,7 @@ def given(start: str = "2026-01-15T17:00", *, state: float | None = 12.0, hours:
         "import_price_per_kwh": prices,
         "import_max_kw": 17.0,
     }
-    return Given(**(plain | changes))
+    return AssetState(**(plain | changes))
 
 
 def car(asset: Asset, **changes: Any) -> EvCharger:

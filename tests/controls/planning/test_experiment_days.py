@@ -19,7 +19,7 @@ from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.room import Room
 from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
-from controls.planning.desk import LOOK_BACK
+from controls.planning.context import LOOK_BACK
 from controls.planning.frozen_plan import series_of
 from controls.planning.habit import arm_of, by_habit, is_new_day
 from controls.planning.plan_inputs import STEP

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from assets.sites.load_sites import load_site
-from controls.optimiser.devices.device import Given
+from controls.optimiser.devices.device import AssetState
 from controls.optimiser.devices.room import FROST_DEGC, Room
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
@@ -100,7 +100,7 @@ def room(given: Any, **params: Any) -> Room:
 
 
 def test_a_room_keeps_from_damp_from_frost_and_what_its_guard_asks_for() -> None:
-    given = Given(
+    given = AssetState(
         site_id="home", state=20.0, start_utc=NOW, import_price_per_kwh=(5.0,) * 8,
         away_until_utc=NOW + timedelta(hours=1),
     )  # fmt: skip

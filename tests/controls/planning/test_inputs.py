@@ -11,7 +11,7 @@ from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import Store
 from controls.optimiser.devices.connection import connection_kw
-from controls.planning.desk import Desk
+from controls.planning.context import PlanningContext
 from controls.planning.plan_inputs import plan_request, price_digest, quarter_start
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
@@ -67,7 +67,7 @@ def test_the_energy_of_a_quarter_hour_is_a_quarter_of_its_power() -> None:
 def test_a_plan_takes_the_forecast_by_quarter_hours_unless_one_by_hours_is_newer(store: Store, lake: Lake) -> None:
     clock = FixedClock(NOW)
     forecasts = ForecastStore(store)
-    desk = Desk(HOME, lake, forecasts, PlanStore(store), Mode.PARTIAL, dict, clock)
+    desk = PlanningContext(HOME, lake, forecasts, PlanStore(store), Mode.PARTIAL, dict, clock)
     assert desk.forecast("meter:house") is None
     forecasts.add(forecast("house", 0.8), clock)
     assert desk.forecast("meter:house") == forecast("house", 0.8)

@@ -9,7 +9,7 @@ from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.appliance import Appliance
-from controls.optimiser.devices.device import Around
+from controls.optimiser.devices.device import CaseContext
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.heat_pump import HeatPump
 from controls.optimiser.devices.tank import FreeTank
@@ -67,7 +67,7 @@ def test_a_room_heats_for_a_share_of_long_steps_alone() -> None:
     steps = (0.25, 0.25, 1.0, 3.0)
     one = room(steps=4).model_copy(update={"duty_from_h": 0.5})
     program = Program()
-    is_on = one.variables(program, Around(np.array(steps), np.ones(4), np.ones(4)))["is_on"]
+    is_on = one.variables(program, CaseContext(np.array(steps), np.ones(4), np.ones(4)))["is_on"]
     assert program.arrays({}).is_integer[is_on.column].tolist() == [True, True, False, False]
     case = house(1, steps=4)
     case = case.model_copy(update={"step_h": steps, "devices": (*case.devices[:-1], one)})

@@ -8,7 +8,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import Store
-from controls.planning.desk import Desk
+from controls.planning.context import PlanningContext
 from controls.planning.frozen_plan import input_digest
 from controls.planning.plan_inputs import plan_request
 from data_quality.contracts.control.command import Mode
@@ -98,5 +98,5 @@ def test_the_desk_hands_on_what_is_known_now(store: Store, lake: Lake) -> None:
     clock = FixedClock(NOW)
     weather = WeatherStore(store)
     weather.add("home", [weather_issue([1.0] * 26), weather_issue([2.0] * 26, hours_old=-3)], clock)
-    desk = Desk(SITE, lake, ForecastStore(store), PlanStore(store), Mode.FULL, dict, clock, weather=weather)
+    desk = PlanningContext(SITE, lake, ForecastStore(store), PlanStore(store), Mode.FULL, dict, clock, weather=weather)
     assert [one.values["temperature_degc"][0] for one in desk.weather_known(NOW)] == [1.0]

@@ -8,7 +8,7 @@ import pytest
 from controls.optimiser.devices.room import Room
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.planning.desk import state_reader
+from controls.planning.context import state_reader
 from controls.planning.frozen_plan import make_plan
 from controls.planning.plan_inputs import plan_request
 from controls.planning.starting_states import sensor_fallback

@@ -257,18 +257,18 @@ def test_dr_listen_stores_a_limit_at_once_that_the_next_poll_would_bring_a_minut
     try:
         assert until(lambda: "notifications are heard" in output_file.read_text(), 90), output_file.read_text()
         vtn.publish(event("GHG", 300.0, start=Time().wall))
-        assert until(lambda: len(GridSignals(store).standing("home")) == 1), output_file.read_text()
+        assert until(lambda: len(GridSignals(store).current("home")) == 1), output_file.read_text()
         # Whatever the connection itself and that event called for is over.
         time.sleep(3)
         vtn.publish(event(IMPORT_LIMIT, 5.0, start=Time().wall, duration=None))
         # The next poll is due after a minute; this waits for less.
-        assert until(lambda: len(GridSignals(store).standing("home")) == 2, 40), output_file.read_text()
+        assert until(lambda: len(GridSignals(store).current("home")) == 2, 40), output_file.read_text()
         broker.end()
         assert until(lambda: codes(store) == ["notifications_lost"]), output_file.read_text()
         broker.begin()
         assert until(lambda: codes(store) == []), output_file.read_text()
         vtn.publish(event(IMPORT_LIMIT, 6.0, start=Time().wall, duration=None))
-        assert until(lambda: len(GridSignals(store).standing("home")) == 3), "the server speaks to it again, too"
+        assert until(lambda: len(GridSignals(store).current("home")) == 3), "the server speaks to it again, too"
     finally:
         process.kill()
         process.wait()

@@ -63,7 +63,7 @@ def test_each_step_of_a_relay_is_the_stored_limit_and_an_open_contact_lifts_it(t
         contact.listener.poll()
         assert contact.ceiling_kw(EXPORT_LIMIT) == kw
         time.pass_(5)
-    rows = contact.signals.standing("home")
+    rows = contact.signals.current("home")
     assert [(each.kind, each.modification, each.programme) for each in rows] == [(EXPORT_LIMIT, 5, "relay")]
     assert bad_rows(store) == []
 

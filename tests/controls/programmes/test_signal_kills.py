@@ -78,4 +78,4 @@ def test_a_writer_killed_at_twenty_moments_loses_no_signal_that_it_said_was_stor
         numbers = [row["modification"] for row in rows if row["event_id"] == event_id]
         assert numbers == list(range(1, len(numbers) + 1)), "none twice, none left out"
     assert bad_rows(store) == []
-    assert len(GridSignals(store).standing("home")) == 3
+    assert len(GridSignals(store).current("home")) == 3

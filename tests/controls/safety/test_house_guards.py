@@ -10,7 +10,7 @@ import pytest
 
 from assets.stores.schema.tables_control import command_events, device_states
 from assets.stores.transactions import Store
-from controls.agent.context import Lanes
+from controls.agent.context import DeviceThreads
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import open_faults
 from controls.ledger.device_holds import open_holds
@@ -271,7 +271,7 @@ def test_with_threads_a_meter_that_hangs_holds_nobody_up(store: Store) -> None:
     house = House(store, site())
     go_on = threading.Event()
     house.wire.hang = go_on
-    house.context.lanes = Lanes(ThreadPoolExecutor(2), ThreadPoolExecutor(2))
+    house.context.lanes = DeviceThreads(ThreadPoolExecutor(2), ThreadPoolExecutor(2))
     device = house.agent.devices[0]
     try:
         house.values.observe(house.context, house.agent.devices)

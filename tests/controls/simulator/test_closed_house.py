@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from controls.optimiser.devices.kinds import KINDS
 from controls.simulator.house.courses import Courses, epoch_quarter
-from controls.simulator.house.house import House, closed_house, foreseen_house
+from controls.simulator.house.house import House, closed_house, perfect_foresight_house
 from controls.simulator.house.nominal import nominal_of
 from controls.simulator.house.truth import truth_of
-from data_quality.contracts.control.closed_loop import ClosedSite, SetPoints, SiteLook
+from data_quality.contracts.control.closed_loop import ClosedSite, SetPoints, SiteObservation
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from ml.rooms.identify_room import RoomData, day_ahead_error_k
@@ -25,7 +25,7 @@ from ml.rooms.identify_room import RoomData, day_ahead_error_k
 JANUARY, MAY = datetime(2024, 1, 8, tzinfo=UTC), datetime(2024, 5, 6, tzinfo=UTC)
 HEATERS = [f"heating_{n:02d}" for n in range(1, 17)]
 RELAYS = [f"set_relay_{n:02d}_state" for n in range(1, 7)]
-Policy = Callable[[SiteLook, np.random.Generator], SetPoints]
+Policy = Callable[[SiteObservation, np.random.Generator], SetPoints]
 
 
 def inside(house: ClosedSite) -> House:
@@ -33,11 +33,11 @@ def inside(house: ClosedSite) -> House:
     return cast(House, house)
 
 
-def alone(seen: SiteLook, rng: np.random.Generator) -> SetPoints:
+def alone(seen: SiteObservation, rng: np.random.Generator) -> SetPoints:
     return {}
 
 
-def wild(seen: SiteLook, rng: np.random.Generator) -> SetPoints:
+def wild(seen: SiteObservation, rng: np.random.Generator) -> SetPoints:
     """Random set-points of every device."""
     return {
         **{name: {"set_switch_state": float(rng.integers(0, 2))} for name in HEATERS[:12]},
@@ -47,7 +47,7 @@ def wild(seen: SiteLook, rng: np.random.Generator) -> SetPoints:
     }
 
 
-def lived_through(house: ClosedSite, policy: Policy, *, quarters: int, seed: int = 0) -> list[SiteLook]:
+def lived_through(house: ClosedSite, policy: Policy, *, quarters: int, seed: int = 0) -> list[SiteObservation]:
     rng, looks = np.random.default_rng(seed), [house.look()]
     for _ in range(quarters):
         house.act(policy(looks[-1], rng), 15)
@@ -330,7 +330,9 @@ def test_the_next_day_is_published_at_one(home_site: Site, utc_hour: int, until_
 
 def test_a_service_errs_more_the_further_it_looks_and_says_by_how_much(home_site: Site) -> None:
     errors, spreads, about = [], [], []
-    services = [inside(make(home_site, start_utc=JANUARY, seed=1))._service for make in (closed_house, foreseen_house)]
+    services = [
+        inside(make(home_site, start_utc=JANUARY, seed=1))._service for make in (closed_house, perfect_foresight_house)
+    ]
     for day in range(40):
         forecast_kw, comes = (service(JANUARY + timedelta(days=3 * day), 48) for service in services)
         assert len(forecast_kw.outdoor_degc) == len(forecast_kw.ghi_w_per_m2) == 15
@@ -349,7 +351,7 @@ def test_a_service_errs_more_the_further_it_looks_and_says_by_how_much(home_site
 
 
 def test_who_foresees_all_meets_the_same_house(home_site: Site) -> None:
-    plain, foreseen = (make(home_site, start_utc=MAY, seed=4) for make in (closed_house, foreseen_house))
+    plain, foreseen = (make(home_site, start_utc=MAY, seed=4) for make in (closed_house, perfect_foresight_house))
     comes = foreseen.outlook(24)
     looks = [lived_through(each, wild, quarters=96) for each in (plain, foreseen)]
     assert looks[0] == looks[1]
@@ -414,7 +416,7 @@ def test_a_small_house_lives_too(home_site: Site, rooms: int) -> None:
 
 
 def test_rooms_are_foreseen_for_a_day_by_what_two_weeks_of_readings_tell(home_site: Site) -> None:
-    def set_back(seen: SiteLook, rng: np.random.Generator) -> SetPoints:
+    def set_back(seen: SiteObservation, rng: np.random.Generator) -> SetPoints:
         degc = 17.5 if seen.at_utc.hour >= 22 or seen.at_utc.hour < 5 else 20.0
         return {name: {"set_temperature_degc": degc} for name in HEATERS}
 

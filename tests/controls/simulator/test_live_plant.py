@@ -9,7 +9,7 @@ import pytest
 from controls.gateways.broker import Broker
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.sources.open_source import open_source
-from controls.simulator.live_plant import LivePlant, PlantYear, Troubles, trouble_at
+from controls.simulator.live_plant import LivePlant, PlantYear, Troubles, fault_at
 from controls.simulator.worlds.generate import SEED
 from data_quality.contracts.settings import MqttSettings, ServerSettings, Settings
 from data_quality.contracts.site_file.site import Site
@@ -41,19 +41,19 @@ def test_the_minutes_of_a_quarter_hour_add_up_to_it(factory_site: Site, factory:
 def test_troubles_are_drawn_once_and_last_as_long_as_they_say() -> None:
     severe = Troubles(drop_outs_per_h=20, drop_out_s=60, restarts_per_h=5, clock_error_s=2, far_off_share=0.5)
     hour = [
-        trouble_at(severe, seed=1, device="a", now_utc=NOON + timedelta(seconds=each)) for each in range(3600)
+        fault_at(severe, seed=1, device="a", now_utc=NOON + timedelta(seconds=each)) for each in range(3600)
     ]  # fmt: skip
     second = [
-        trouble_at(severe, seed=1, device="a", now_utc=NOON + timedelta(seconds=each)) for each in range(3600)
+        fault_at(severe, seed=1, device="a", now_utc=NOON + timedelta(seconds=each)) for each in range(3600)
     ]  # fmt: skip
     assert hour == second
     assert 300 < sum(each.is_away for each in hour) < 2400
     assert [each.restarts for each in hour] == sorted(each.restarts for each in hour)
     assert hour[-1].restarts >= 1
     assert len({each.clock_error_s for each in hour}) == 1
-    other = trouble_at(severe, seed=1, device="b", now_utc=NOON)
+    other = fault_at(severe, seed=1, device="b", now_utc=NOON)
     assert other.clock_error_s != hour[0].clock_error_s
-    quiet = trouble_at(QUIET, seed=1, device="a", now_utc=NOON)
+    quiet = fault_at(QUIET, seed=1, device="a", now_utc=NOON)
     assert quiet == (False, 0, 0.0)
 
 

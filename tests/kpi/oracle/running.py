@@ -25,7 +25,7 @@ _Day = Mapping[str, Any]
 def running_again(site: Site, costs: pl.DataFrame, *, at_utc: datetime) -> RunningFigures:
     """The figures at the end of the last quarter hour that is over then.
 
-    costs: lake.interval_cost over `span_behind`. Raises BadInput where it does not reach the instant.
+    costs: lake.interval_cost over `source_span`. Raises BadInput where it does not reach the instant.
     """
     quarters = _quarters(site, costs)
     over = [row for row in quarters.iter_rows(named=True) if row["interval_start_utc"] + _STEP <= at_utc]

@@ -58,7 +58,7 @@ def kpi_value(
     """The KPI of the scope over the period; None where it cannot be known.
 
     scope: as assets/sites/scopes.py names it; of kwh_per_product it ends in /<product>. readings: LAKE_SCHEMA rows
-    that hold at least `streams_behind(...)` over the period; superseded rows may be among them. factors: as known
+    that hold at least `source_streams(...)` over the period; superseded rows may be among them. factors: as known
     then (assets/carbon/factor_choice/factor_view.py: known_factors). expected: local_date,
     expected_kwh; needed for KPIs of EXPECTED. Exact for sums and the peak; a ratio is the double that the
     marts hold. Raises BadInput for an unknown KPI or scope. Definitions: dbt_project/seeds/kpi_catalogue.csv.

@@ -65,7 +65,7 @@ def test_a_raised_load_is_an_event_with_its_third_minute_and_the_night_finds_the
     assert ledger.note("works", [first], clock=clock) == 1
     assert ledger.note("works", [last], clock=clock) == 0
     assert night(lake, POWER + [20.0] * 50).published == (0, 1, 0)
-    [standing] = ledger.standing("works")
+    [standing] = ledger.current("works")
     assert (standing.event_id, standing.end_utc) == (first.event_id, last.end_utc)
 
 
@@ -79,7 +79,7 @@ def test_a_short_burst_that_the_hour_does_not_bear_out_is_gone_and_can_be_withdr
     ledger.note("works", [event], clock=clock)
     assert watch.is_seen(event, NOW)
     ledger.note("works", [], gone=[event.event_id], clock=clock)
-    assert ledger.standing("works") == []
+    assert ledger.current("works") == []
 
 
 def test_a_meter_that_stands_still_is_an_event_with_its_eighth_equal_hour_and_the_night_finds_the_same(
@@ -99,7 +99,7 @@ def test_a_meter_that_stands_still_is_an_event_with_its_eighth_equal_hour_and_th
     ledger = AnomalyLedger(lake.store)
     ledger.note("works", [last], clock=FixedClock(NOW))
     assert night(lake, power).published[0] == 0
-    assert [each.event_id for each in ledger.standing("works")] == [last.event_id]
+    assert [each.event_id for each in ledger.current("works")] == [last.event_id]
     # Whole kilowatts stand still by themselves.
     coarse = looks(SiteWatch(live_works(), limits), [21.0] * 30 + [20.0] * (10 * 60))
     assert not any(coarse)
@@ -110,7 +110,7 @@ def test_what_the_night_has_not_read_yet_is_not_withdrawn_by_it(lake: Lake, limi
     ledger = AnomalyLedger(lake.store)
     ledger.note("works", [event], clock=FixedClock(NOW))
     assert scored(lake, works(), APRIL).published == (0, 0, 0)
-    assert [each.event_id for each in ledger.standing("works")] == [event.event_id]
+    assert [each.event_id for each in ledger.current("works")] == [event.event_id]
     # Read, and as usual: the night withdraws it, and its limits take these hours from the minutes.
     after = night(lake, [20.0] * 240)
     assert after.published == (0, 0, 1)
@@ -127,10 +127,10 @@ def test_an_event_that_stands_is_never_shorter_by_a_look(lake: Lake, limits: Sit
     longer = event.model_copy(update={"end_utc": event.end_utc + timedelta(hours=3), "kwh": 99.0})
     ledger.note("works", [longer], clock=FixedClock(NOW))
     assert ledger.note("works", [event], clock=FixedClock(NOW)) == 0
-    assert ledger.standing("works") == [longer]
+    assert ledger.current("works") == [longer]
     # What another look had found under an id of its own is none of it.
     ledger.note("works", [], gone=["other"], clock=FixedClock(NOW))
-    assert ledger.standing("works") == [longer]
+    assert ledger.current("works") == [longer]
 
 
 @pytest.mark.parametrize(

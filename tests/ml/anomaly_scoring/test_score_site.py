@@ -37,7 +37,7 @@ def test_the_same_month_again_writes_nothing_and_a_correction_withdraws(lake: La
     assert scored(lake, site, parse_period("2025-02-15/2025-04-01", ZONE)).published == (0, 0, 0)
     filled(lake, site, ran=False)
     assert scored(lake, site).published == (0, 0, 2)
-    assert AnomalyLedger(lake.store).standing("works") == []
+    assert AnomalyLedger(lake.store).current("works") == []
 
 
 def test_without_prices_the_cost_is_null_with_its_reason(lake: Lake) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml.baselines.models.search import MIN_DAYS, MIN_DEGREE_DAYS, Found, search_features
+from ml.baselines.models.search import MIN_DAYS, MIN_DEGREE_DAYS, ModelSearch, search_features
 from ml.baselines.models.statistics import Vector
 
 
@@ -14,7 +14,7 @@ def search_many(
     common: Vector | None = None,
     weights: Vector | None = None,
     needs_positive_intercept: bool = False,
-) -> Found:
+) -> ModelSearch:
     """Search all base temperatures of daily models.
 
     y: (meters, n) kWh per day; temps: (n,) where all meters have the same weather, else (meters, n); nan = unknown.

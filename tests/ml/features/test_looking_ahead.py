@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.features.civil import civil_on
-from ml.features.feature import Known
+from ml.features.feature import Availability
 from ml.features.forecast_case import Case, Place
 from ml.features.matrix import FEATURES, feature_matrix
 from ml.features.series import Series
-from ml.features.weather_known import GivenWeather
+from ml.features.weather_as_of import FixedWeather
 from ml.forecasts.models.load_features import LINES, LOAD, WEATHER
 
 # The clocks change on day 24.
@@ -33,7 +33,7 @@ def a_case() -> Case:
     hour = np.arange(HOURS)
     values = 20 + 8 * np.sin(2 * np.pi * hour / 24) + rng.normal(0, 1, HOURS)
     values[rng.random(HOURS) < 0.05] = np.nan
-    weather = GivenWeather(NAMES, rng.normal(10, 5, (HOURS, 3)), is_ahead=False)
+    weather = FixedWeather(NAMES, rng.normal(10, 5, (HOURS, 3)), is_ahead=False)
     civil = civil_on(days, "Europe/Berlin", START, HOURS + 200)
     return Case(Series(START, values), civil, weather, Place(52.5, 13.4))
 
@@ -51,7 +51,7 @@ def test_what_happens_at_and_after_the_origin_changes_no_feature(origin: int, ho
     values, weather = CASE.series.values.copy(), CASE.weather.at(np.arange(HOURS), np.full(HOURS, HOURS))
     values[origin:], weather[origin:] = poison, poison
     poisoned = replace(
-        CASE, series=replace(CASE.series, values=values), weather=GivenWeather(NAMES, weather, is_ahead=False)
+        CASE, series=replace(CASE.series, values=values), weather=FixedWeather(NAMES, weather, is_ahead=False)
     )
     one, other = (feature_matrix(each, np.array([origin]), horizon, tuple(FEATURES)) for each in (CASE, poisoned))
     assert np.array_equal(one.inputs, other.inputs, equal_nan=True)
@@ -60,14 +60,14 @@ def test_what_happens_at_and_after_the_origin_changes_no_feature(origin: int, ho
 
 def test_over_a_hundred_features_say_their_unit_their_time_and_their_source() -> None:
     assert len(FEATURES) > 100
-    assert all(each.unit and each.source and isinstance(each.known, Known) for each in FEATURES.values())
+    assert all(each.unit and each.source and isinstance(each.known, Availability) for each in FEATURES.values())
 
 
 def test_models_pick_registered_features_only() -> None:
     assert {*LOAD, *WEATHER, *LINES} <= set(FEATURES)
 
 
-@pytest.mark.parametrize("name", [name for name, each in FEATURES.items() if each.known is Known.ALWAYS])
+@pytest.mark.parametrize("name", [name for name, each in FEATURES.items() if each.known is Availability.ALWAYS])
 def test_what_is_always_known_does_not_look_at_the_series(name: str) -> None:
     nothing = replace(CASE, series=replace(CASE.series, values=np.full(HOURS, np.nan)))
     origins = np.array([40 * 24])

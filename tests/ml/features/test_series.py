@@ -14,7 +14,7 @@ from ml.features.feature import Rows
 from ml.features.forecast_case import Case
 from ml.features.matrix import FEATURES, feature_matrix
 from ml.features.series import QUARTER, Series, Stream, measured_on, series_of, stream_of
-from ml.features.weather_known import GivenWeather
+from ml.features.weather_as_of import FixedWeather
 from tests.ml.cases import RECORDED, plant, stream
 
 SITE = plant()
@@ -124,7 +124,7 @@ ORIGIN, WEEK = 30 * 24, 168
 
 
 def case(values: np.ndarray = VALUES, weather: np.ndarray = VALUES, *, is_ahead: bool = False) -> Case:
-    known = GivenWeather(("temperature_degc",), weather[:, None], is_ahead=is_ahead)
+    known = FixedWeather(("temperature_degc",), weather[:, None], is_ahead=is_ahead)
     return Case(Series(BEGIN, values), CIVIL, known)
 
 

@@ -12,7 +12,7 @@ from ml.features.groups.sun_hours import FEATURES
 from ml.features.matrix import feature_matrix
 from ml.features.series import HOUR, Series, Vector
 from ml.features.sun import sky_over
-from ml.features.weather_known import GivenWeather
+from ml.features.weather_as_of import FixedWeather
 
 START, DAYS = datetime(2024, 6, 1, tzinfo=UTC), 20
 NAMES = tuple(feature.name for feature in FEATURES)
@@ -29,7 +29,7 @@ def case(ghi: Vector, *, is_ahead: bool, place: Place | None = GREENWICH) -> Cas
         return dict.fromkeys((start + timedelta(days=n) for n in range((end - start).days)), "weekday")
 
     civil = civil_on(types, "UTC", START, DAYS * 24, HOUR)
-    weather = GivenWeather(("ghi_w_per_m2",), ghi[:, None], is_ahead)
+    weather = FixedWeather(("ghi_w_per_m2",), ghi[:, None], is_ahead)
     return Case(Series(START, np.ones(DAYS * 24), HOUR), civil, weather, place)
 
 
@@ -68,7 +68,7 @@ def test_irradiance_that_is_only_measured_says_nothing_of_what_is_ahead() -> Non
 
 def test_cloud_cover_stands_for_irradiance_that_is_not_told() -> None:
     one = case(SKY.clear_mean_w_per_m2, is_ahead=True)
-    clouds = replace(one, weather=GivenWeather(("cloud_cover_percent",), np.full((DAYS * 24, 1), 100.0)))
+    clouds = replace(one, weather=FixedWeather(("cloud_cover_percent",), np.full((DAYS * 24, 1), 100.0)))
     assert columns(clouds)["clear_sky_index"][12] == pytest.approx(0.25)
 
 

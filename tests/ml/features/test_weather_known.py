@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from ml.features.series import DAY, HOUR, Series
-from ml.features.weather_known import GivenWeather, WeatherKnown, issued_weather
+from ml.features.weather_as_of import FixedWeather, WeatherAsOf, issued_weather
 
 START = datetime(2025, 3, 29, tzinfo=UTC)
 HOURS = 40
@@ -38,7 +38,7 @@ def issue(
     )
 
 
-def temperatures(weather: WeatherKnown, *pairs: tuple[int, int]) -> list[float | None]:
+def temperatures(weather: WeatherAsOf, *pairs: tuple[int, int]) -> list[float | None]:
     """The temperature of (step, origin) pairs; None unknown."""
     found = weather.at(np.array([step for step, _ in pairs]), np.array([origin for _, origin in pairs]))
     column = found[:, weather.names.index("temperature_degc")]
@@ -72,13 +72,13 @@ def test_what_the_newest_issue_does_not_tell_is_taken_from_the_one_before() -> N
 
 
 def test_before_the_origin_the_measured_weather_stands_and_after_it_the_forecast() -> None:
-    measured = GivenWeather(("temperature_degc",), np.array([[10.0], [11.0], [np.nan], [13.0]]), is_ahead=False)
+    measured = FixedWeather(("temperature_degc",), np.array([[10.0], [11.0], [np.nan], [13.0]]), is_ahead=False)
     weather = issued_weather([issue(0, [1.0] * 9, issued_h=-1)], GRID, measured=measured)
     assert temperatures(weather, (0, 4), (1, 4), (2, 4), (3, 4), (3, 3), (5, 4)) == [10.0, 11.0, 1.0, 13.0, 1.0, 1.0]
 
 
 def test_a_matrix_of_measured_weather_is_cut_at_the_origin_whatever_it_says_of_itself() -> None:
-    measured = GivenWeather(("temperature_degc",), np.arange(9.0)[:, None], is_ahead=True)
+    measured = FixedWeather(("temperature_degc",), np.arange(9.0)[:, None], is_ahead=True)
     assert temperatures(issued_weather([], GRID, measured=measured), (3, 4), (4, 4), (5, 4)) == [3.0, None, None]
 
 
@@ -144,8 +144,8 @@ measured_hours = st.lists(st.none() | st.integers(-20, 40).map(float), min_size=
 STEPS = np.arange(-2, HOURS + 30)
 
 
-def measured_of(values: Sequence[float | None]) -> GivenWeather:
-    return GivenWeather(("temperature_degc",), np.array(values, dtype=float)[:, None], is_ahead=False)
+def measured_of(values: Sequence[float | None]) -> FixedWeather:
+    return FixedWeather(("temperature_degc",), np.array(values, dtype=float)[:, None], is_ahead=False)
 
 
 def seen(reported: list[WeatherIssue], measured: list[float | None], origin: int) -> np.ndarray:

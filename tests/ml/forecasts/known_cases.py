@@ -8,7 +8,7 @@ import numpy as np
 from ml.features.civil import Civil, civil_on
 from ml.features.forecast_case import Case
 from ml.features.series import DAY, HOUR, Series, Vector
-from ml.features.weather_known import NO_WEATHER, WeatherKnown
+from ml.features.weather_as_of import NO_WEATHER, WeatherAsOf
 
 ZONE = "Europe/Berlin"
 # A Monday at midnight in Berlin.
@@ -29,7 +29,7 @@ def case_like(
     step: timedelta = HOUR,
     start: datetime = START,
     holidays: frozenset[date] = frozenset(),
-    weather: WeatherKnown = NO_WEATHER,
+    weather: WeatherAsOf = NO_WEATHER,
 ) -> Case:
     """A case of so many days of 24 hours; course: values of all steps of a civil calendar."""
     per_day = DAY // step

@@ -15,7 +15,7 @@ import polars as pl
 from ml.features.civil import civil_on
 from ml.features.forecast_case import Case, Place
 from ml.features.series import HOUR, QUARTER, Index, Series, Vector
-from ml.features.weather_known import GivenWeather
+from ml.features.weather_as_of import FixedWeather
 
 PLACE, ZONE = Place(39.7406, -105.1775), "America/Denver"
 # Local midnights of Denver.
@@ -43,7 +43,7 @@ def system50(folder: Path, step: timedelta = HOUR) -> Case:
         return dict.fromkeys((start + timedelta(days=n) for n in range((end - start).days)), "weekday")
 
     civil = civil_on(types, ZONE, START, length + 2 * (timedelta(days=1) // step), step)
-    weather = GivenWeather(("temperature_degc", "ghi_w_per_m2"), _weather(folder, length, step))
+    weather = FixedWeather(("temperature_degc", "ghi_w_per_m2"), _weather(folder, length, step))
     return Case(Series(START, values, step), civil, weather, PLACE)
 
 

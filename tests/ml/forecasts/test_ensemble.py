@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ml.features.civil import civil_on
 from ml.features.forecast_case import Case
 from ml.features.series import HOUR, QUARTER, Series, Vector
-from ml.features.weather_known import GivenWeather
+from ml.features.weather_as_of import FixedWeather
 from ml.forecasts.models.blend import BlendForecaster
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.models.hour_lines import LinearFitter
@@ -30,7 +30,7 @@ def days(first: date, last: date) -> dict[date, str]:
 def of_values(values: Vector, step: timedelta = HOUR, *, asked: int = 24) -> Case:
     length = len(values) + 400
     degc = 10 + 5 * np.sin(np.arange(length) / 40)
-    weather = GivenWeather(("temperature_degc",), degc[:, None])
+    weather = FixedWeather(("temperature_degc",), degc[:, None])
     return Case(Series(START, values, step), civil_on(days, "UTC", START, length, step), weather, horizon_steps=asked)
 
 

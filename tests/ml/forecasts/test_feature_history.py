@@ -17,17 +17,17 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import FixedClock
 from ml.features.matrix import FEATURES, feature_matrix
-from ml.features.weather_known import GivenWeather
+from ml.features.weather_as_of import FixedWeather
 from ml.forecasts.feature_history import (
     FeatureHistory,
-    KnownDay,
+    StoredFeatureDay,
     correlations,
     feature_history,
-    known_day,
     rank_correlation,
+    stored_feature_day,
 )
-from ml.forecasts.keep_features import HEADS, known_rows, names_of
 from ml.forecasts.site_forecast import forecast_site
+from ml.forecasts.store_features import HEADS, feature_rows_ahead, names_of
 from ml.tracking import MlflowTracker
 from orchestration.previews import correlation_png
 from tests.kpi.seeded import fill
@@ -79,7 +79,7 @@ def plant(lake: Lake, store: Store, tracker: MlflowTracker, tmp_path: Path) -> W
     return made
 
 
-def of(found: KnownDay, name: str) -> tuple[float | None, float | None, int | None]:
+def of(found: StoredFeatureDay, name: str) -> tuple[float | None, float | None, int | None]:
     one = next(each for each in found.features if each.feature == name)
     return one.mean, one.mean_now, one.changed
 
@@ -102,7 +102,7 @@ def test_a_day_keeps_what_its_first_issue_knew_and_says_what_today_makes_of_it(p
     plant.clock.advance(2 * HOUR)
     plant.forecast()
     assert plant.features.read("kept", "kept.a.import.day_ahead", [TODAY]).equals(first)
-    found = known_day(plant.site, "meter:a", TODAY, **plant.known())
+    found = stored_feature_day(plant.site, "meter:a", TODAY, **plant.known())
     assert found.is_calendar_as_then
     # The forecast that became known after the issue was not known to it, and is no change.
     assert of(found, "temperature_degc") == (3.0, 3.0, 0)
@@ -143,7 +143,7 @@ def test_a_day_of_long_ago_is_still_held_against_what_is_recorded_today(plant: W
     # More days than a load is learnt from.
     plant.read(readings(plant.site, load(200, seed=2), start=NOW), "next")
     plant.clock.advance(timedelta(days=200))
-    found = known_day(plant.site, "meter:a", TODAY, **plant.known())
+    found = stored_feature_day(plant.site, "meter:a", TODAY, **plant.known())
     assert of(found, "same_hour_newest")[2] == 48
     assert of(found, "weekday")[2] == 0
     assert found.is_calendar_as_then is True
@@ -155,7 +155,7 @@ def test_a_day_of_which_nothing_can_be_made_today_is_not_called_unchanged(plant:
     # Of years before the first reading that is there.
     earlier = pl.col("time_utc", "issued_at_utc").dt.offset_by("-3y")
     pl.read_parquet(path).with_columns(earlier).write_parquet(path)
-    found = known_day(plant.site, "meter:a", TODAY, **plant.known())
+    found = stored_feature_day(plant.site, "meter:a", TODAY, **plant.known())
     then, now, changed = of(found, "same_hour_newest")
     assert then is not None
     assert (now, changed, found.is_calendar_as_then) == (None, None, None)
@@ -174,10 +174,10 @@ def test_a_new_meter_is_forecast_by_those_beside_it_and_keeps_no_features(plant:
 
 def test_what_is_not_kept_or_too_short_is_said(plant: Works) -> None:
     with pytest.raises(BadInput, match="no features of meter:a are kept of 2025-03-31: none is yet"):
-        known_day(plant.site, "meter:a", TODAY, **plant.known())
+        stored_feature_day(plant.site, "meter:a", TODAY, **plant.known())
     plant.forecast()
     with pytest.raises(BadInput, match="1 are, 2025-03-31 to 2025-03-31"):
-        known_day(plant.site, "meter:a", date(2025, 3, 1), **plant.known())
+        stored_feature_day(plant.site, "meter:a", date(2025, 3, 1), **plant.known())
     early = NOW - timedelta(days=DAYS - 10)
     short = feature_history(plant.site, "meter:a", days=14, now_utc=early, **plant.known())
     assert isinstance(short, Finding)
@@ -186,7 +186,7 @@ def test_what_is_not_kept_or_too_short_is_said(plant: Works) -> None:
 
 def test_kept_rows_are_the_rows_that_a_model_sees() -> None:
     case = case_like(factory(1), days=40)
-    rows = known_rows(case, 30 * 24, 24, issued_at_utc=case.series.time(30 * 24))
+    rows = feature_rows_ahead(case, 30 * 24, 24, issued_at_utc=case.series.time(30 * 24))
     matrix = feature_matrix(case, np.array([30 * 24]), 24, names_of(case))
     assert np.array_equal(rows.select(matrix.names).to_numpy(), matrix.inputs, equal_nan=True)
     assert rows["readings_until_utc"][0] == case.series.time(30 * 24)
@@ -194,7 +194,7 @@ def test_kept_rows_are_the_rows_that_a_model_sees() -> None:
     later = case.series.values.copy()
     later[30 * 24 :] = 1e6
     poisoned = case_like(lambda civil: np.concatenate([later, np.zeros(len(civil) - len(later))]), days=40)
-    second = known_rows(poisoned, 30 * 24, 24, issued_at_utc=case.series.time(30 * 24))
+    second = feature_rows_ahead(poisoned, 30 * 24, 24, issued_at_utc=case.series.time(30 * 24))
     assert second.drop("input_digest").equals(rows.drop("input_digest"))
 
 
@@ -214,7 +214,7 @@ def test_a_rank_correlation_is_that_of_spearman_by_lead_and_gaps_count_for_nothi
     warmed = case_like(
         lambda civil: np.resize(np.where(hour >= 12, 100 + degc, drawn.uniform(80, 120, len(degc))), len(civil)),
         days=40,
-        weather=GivenWeather(("temperature_degc",), degc[:, None]),
+        weather=FixedWeather(("temperature_degc",), degc[:, None]),
     )
     origins = np.arange(28, 39) * 24
     found = correlations(feature_matrix(warmed, origins, 24, names_of(warmed)), warmed)

@@ -6,7 +6,7 @@ import pytest
 from ml.features.civil import Civil
 from ml.features.forecast_case import Case
 from ml.features.series import Vector
-from ml.features.weather_known import GivenWeather
+from ml.features.weather_as_of import FixedWeather
 from ml.forecasts.backtest import Fold, forecast_origins, run_folds
 from ml.forecasts.lifecycle.forecast_registry import KINDS, PATIENT_FITTERS, fitter_of
 from ml.forecasts.lifecycle.promotion import decide
@@ -31,7 +31,7 @@ def turned(days: int = DAYS, *, seed: int = 4) -> Case:
         found: Vector = 60 + slope * degc[: len(civil)] + drawn.normal(0, 1, len(civil))
         return found
 
-    return case_like(course, days=days, weather=GivenWeather(("temperature_degc",), degc[:, None]))
+    return case_like(course, days=days, weather=FixedWeather(("temperature_degc",), degc[:, None]))
 
 
 def test_a_load_that_answers_otherwise_on_days_off_is_forecast_better_by_two_models() -> None:

@@ -13,11 +13,11 @@ from ml.features.civil import civil_on
 from ml.features.forecast_case import Case, Place
 from ml.features.series import HOUR, Series, Vector
 from ml.features.sun import Array, array_kw, sky_over
-from ml.features.weather_known import NO_WEATHER, GivenWeather
+from ml.features.weather_as_of import NO_WEATHER, FixedWeather
 from ml.forecasts.forecast_model import Explains, Fitter, Forecaster, Outdated, Quantiles, TooShort
-from ml.forecasts.lifecycle.what_moved import what_moved
+from ml.forecasts.lifecycle.forecast_change import forecast_change
 from ml.forecasts.models.pv_floors import BY_CLOUD_COVER, MODEL_FILE, NO_CLOUDS, NO_SNOW, ClearSkyPersistence
-from ml.forecasts.models.pv_plant import PlantGiven, plant_given
+from ml.forecasts.models.pv_plant import StatedPlant, stated_plant
 from ml.forecasts.models.pv_residual import pv_fitters, pv_fitters_of
 from tests.bench.forecast_pv import pv_scores
 from tests.ml.cases import plant
@@ -26,7 +26,7 @@ from tests.ml.forecasts.system50 import PLACE, system50
 START, DAYS = datetime(2024, 1, 31, 23, tzinfo=UTC), 150
 ROOF = Array(tilt_deg=30, azimuth_deg=110, peak_kw=8, limit_kw=8)
 LENGTH = DAYS * 24
-NOTHING_GIVEN = PlantGiven()
+NOTHING_GIVEN = StatedPlant()
 RESIDUAL, PHYSICS, PERSISTENCE = pv_fitters(NOTHING_GIVEN)
 
 
@@ -44,7 +44,7 @@ def roof() -> Case:
     sky, index = sky_over(50.0, 14.0, START, HOUR, steps), clouds()
     air = np.full(steps, 12.0)
     power = array_kw(ROOF, sky, index, air) * np.random.default_rng(1).normal(1, 0.05, steps)
-    weather = GivenWeather(
+    weather = FixedWeather(
         ("temperature_degc", "ghi_w_per_m2"), np.column_stack([air, index * sky.clear_mean_w_per_m2])
     )
 
@@ -77,7 +77,7 @@ def test_the_plane_of_a_roof_that_nobody_wrote_down_is_found_in_its_history() ->
 
 
 def test_a_plane_that_the_site_file_gives_is_not_fitted() -> None:
-    given = PlantGiven(tilt_deg=32, azimuth_deg=105, peak_kw=9)
+    given = StatedPlant(tilt_deg=32, azimuth_deg=105, peak_kw=9)
     found = pv_fitters(given)[1].fit(roof()).model.plant  # type: ignore[attr-defined]
     assert (found.array.tilt_deg, found.array.azimuth_deg, found.array.limit_kw) == (32, 105, 9)
     # What dirt and cables take is in no file.
@@ -152,7 +152,7 @@ def test_the_parts_of_a_forecast_add_up_to_it_and_the_sun_is_the_largest_of_a_to
         # The learnt model's correction by the last week comes on top.
         assert together == pytest.approx(forecast, abs=1e-6 if is_exact else 0.35)
         assert parts.names[0] == ("mean_7_days" if isinstance(model, ClearSkyPersistence) else "ghi_w_per_m2")
-    why = what_moved(roof(), fitted(PHYSICS), LENGTH, fitted(PHYSICS).predict(roof(), LENGTH, 24))
+    why = forecast_change(roof(), fitted(PHYSICS), LENGTH, fitted(PHYSICS).predict(roof(), LENGTH, 24))
     assert why is not None
     assert any("sun by" in sentence for sentence in why.sentences())
 
@@ -215,7 +215,7 @@ def test_stored_files_predict_the_same_and_other_versions_are_refused() -> None:
 
 def test_cloud_cover_stands_for_irradiance_and_the_label_says_so() -> None:
     cover = 100 * ((1 - np.minimum(clouds(), 1.0)) / 0.75).clip(0, 1) ** (1 / 3.4)
-    case = replace(roof(), weather=GivenWeather(("cloud_cover_percent",), cover[:, None]))
+    case = replace(roof(), weather=FixedWeather(("cloud_cover_percent",), cover[:, None]))
     model = RESIDUAL.fit(case.before(LENGTH - 24 * 14))
     assert BY_CLOUD_COVER in model.labels  # type: ignore[attr-defined]
     assert errors(model, case) < 0.5
@@ -226,8 +226,8 @@ def test_snow_on_the_modules_is_forecast_where_the_weather_tells_of_it() -> None
     rain = np.zeros((LENGTH + 72, 1))
     rain[LENGTH - 6 : LENGTH - 4] = 8.0
     names = (*roof().weather.names[1:], "temperature_degc", "precipitation_mm")
-    assert isinstance(roof().weather, GivenWeather)
-    weather = GivenWeather(names, np.hstack([roof().weather.values[:, 1:], air, rain]))  # type: ignore[attr-defined]
+    assert isinstance(roof().weather, FixedWeather)
+    weather = FixedWeather(names, np.hstack([roof().weather.values[:, 1:], air, rain]))  # type: ignore[attr-defined]
     case = replace(roof(), weather=weather)
     model = PHYSICS.fit(case)
     assert NO_SNOW not in model.labels  # type: ignore[attr-defined]
@@ -259,9 +259,9 @@ def test_a_pv_meter_is_one_that_an_asset_of_kind_pv_names() -> None:
 
     assert pv_fitters_of(plant(), "pv") == ()
     east, west = {"tilt_deg": 10, "azimuth_deg": 90, "peak_kw": 4}, {"tilt_deg": 10, "azimuth_deg": 270, "peak_kw": 5}
-    assert plant_given(site(east), "pv") == PlantGiven(tilt_deg=10, azimuth_deg=90, peak_kw=4)  # type: ignore[arg-type]
+    assert stated_plant(site(east), "pv") == StatedPlant(tilt_deg=10, azimuth_deg=90, peak_kw=4)  # type: ignore[arg-type]
     # Two planes are none of both: fitted as one, with the sum of the ratings.
-    assert plant_given(site(east, west), "pv") == PlantGiven(peak_kw=9)  # type: ignore[arg-type]
+    assert stated_plant(site(east, west), "pv") == StatedPlant(peak_kw=9)  # type: ignore[arg-type]
     assert [fitter.algorithm for fitter in pv_fitters_of(site(east), "pv")] == [  # type: ignore[arg-type]
         "pv_physics_residual", "pv_physics", "clear_sky_persistence",
     ]  # fmt: skip

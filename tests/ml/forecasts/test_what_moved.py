@@ -10,9 +10,9 @@ import pytest
 from ml.features.civil import Civil
 from ml.features.forecast_case import Case
 from ml.features.series import DAY, Vector
-from ml.features.weather_known import GivenWeather
+from ml.features.weather_as_of import FixedWeather
 from ml.forecasts.forecast_model import Contributions, Quantiles
-from ml.forecasts.lifecycle.what_moved import Why, what_moved
+from ml.forecasts.lifecycle.forecast_change import ForecastChange, forecast_change
 from ml.forecasts.models.blend import BlendForecaster
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.ensemble import EnsembleFitter
@@ -35,7 +35,7 @@ def heated(civil: Civil) -> Vector:
 
 @pytest.fixture(scope="module")
 def case() -> Case:
-    weather = GivenWeather(("temperature_degc",), DEGC[:, None])
+    weather = FixedWeather(("temperature_degc",), DEGC[:, None])
     return case_like(heated, days=DAYS, weather=weather, holidays=HOLIDAYS)
 
 
@@ -44,8 +44,8 @@ def model(case: Case) -> BlendForecaster:
     return EnsembleFitter().fit(case)
 
 
-def why_of(case: Case, model: BlendForecaster, origin: int) -> Why:
-    why = what_moved(case, model, origin, model.predict(case, origin, 48))
+def why_of(case: Case, model: BlendForecaster, origin: int) -> ForecastChange:
+    why = forecast_change(case, model, origin, model.predict(case, origin, 48))
     assert why is not None
     return why
 
@@ -87,7 +87,7 @@ def test_without_last_week_a_usual_day_is_what_it_is_held_against(case: Case, mo
 
 
 def test_a_horizon_without_a_whole_day_is_told_as_the_hours_that_it_is(case: Case, model: BlendForecaster) -> None:
-    why = what_moved(case, model, ORIGIN - 9, model.predict(case, ORIGIN - 9, 12))
+    why = forecast_change(case, model, ORIGIN - 9, model.predict(case, ORIGIN - 9, 12))
     assert why is not None
     assert not why.is_whole
     assert why.sentences()[0].startswith("From Tuesday 15 April 2025: ")
@@ -98,7 +98,7 @@ def test_a_bound_is_a_part_of_its_own(case: Case, model: BlendForecaster) -> Non
     origin = ORIGIN
     forecast = model.predict(case, origin, 48)
     capped = Quantiles(*(np.minimum(each, 14.0) for each in (forecast.p10, forecast.p50, forecast.p90)))
-    why = what_moved(case, model, origin, capped)
+    why = forecast_change(case, model, origin, capped)
     assert why is not None
     assert next(part for part in why.parts if part.topic == "bounds").amount < 0
     assert sum(part.amount for part in why.parts) == pytest.approx(why.total - why.reference, rel=1e-9)
@@ -130,19 +130,19 @@ def test_a_level_is_told_by_its_mean_and_a_daily_series_by_its_day() -> None:
 
     case = case_like(factory(3), days=30)
     price = replace(case, series=replace(case.series, unit="per_kwh"))
-    why = what_moved(price, Line(), 720, Line().predict(price, 720, 48))
+    why = forecast_change(price, Line(), 720, Line().predict(price, 720, 48))
     assert why is not None
     assert why.total == 12.0
     assert "on average 12.0 per kWh" in why.sentences()[0]
     daily = case_like(factory(3), days=30, step=DAY)
-    why = what_moved(daily, Line(), 30, Line().predict(daily, 30, 7))
+    why = forecast_change(daily, Line(), 30, Line().predict(daily, 30, 7))
     assert why is not None
     assert why.total == 12.0
 
 
 def test_a_model_that_cannot_say_says_nothing(case: Case) -> None:
     floor = ClimatologyFitter().fit(case)
-    assert what_moved(case, floor, ORIGIN, floor.predict(case, ORIGIN, 48)) is None
+    assert forecast_change(case, floor, ORIGIN, floor.predict(case, ORIGIN, 48)) is None
 
 
 def test_an_explanation_costs_little(case: Case, model: BlendForecaster) -> None:
@@ -150,7 +150,7 @@ def test_an_explanation_costs_little(case: Case, model: BlendForecaster) -> None
     spent = []
     for _ in range(5):
         begun = time.perf_counter()
-        what_moved(case, model, ORIGIN, forecast)
+        forecast_change(case, model, ORIGIN, forecast)
         spent.append(time.perf_counter() - begun)
     # A tenth of it on an idle machine.
     assert min(spent) < 1.5

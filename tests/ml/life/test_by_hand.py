@@ -9,7 +9,7 @@ from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from ml.forecasts.lifecycle.forecast_registry import called, family, load_champion
-from ml.forecasts.lifecycle.leading import challenger_of, former_leader, lead_by_hand, wanted_version
+from ml.forecasts.lifecycle.leading import challenger_of, former_leader, lead_manually, registered_version
 from ml.forecasts.train import Training
 from ml.tracking import CHALLENGER, CHAMPION, MlflowTracker, ModelRecord
 from tests.ml.life.training import START, load, site, train_floor
@@ -50,10 +50,10 @@ class Desk:
         self._lead(former.version, is_rollback=True)
 
     def _lead(self, version: int, *, is_rollback: bool) -> None:
-        lead_by_hand(
+        lead_manually(
             self.tracker,
             self.store,
-            wanted_version(self.tracker, self.versions[0].name, version),
+            registered_version(self.tracker, self.versions[0].name, version),
             is_rollback=is_rollback,
             person_id="anna",
             reason="because",
@@ -107,13 +107,13 @@ def test_what_leads_already_is_unknown_or_cannot_be_asked_is_refused(
     for_hand = {"is_rollback": False, "person_id": "anna", "reason": "x", "clock": CLOCK}
     before = len(store.promotions())
     with pytest.raises(BadInput, match="cannot be asked any more"):
-        lead_by_hand(tracker, store, old, **for_hand)  # type: ignore[arg-type]
+        lead_manually(tracker, store, old, **for_hand)  # type: ignore[arg-type]
     assert len(store.promotions()) == before
     baseline = tracker.log_model(
         "hand4.use.enb.ols", {"b": b"x"}, ModelRecord(dataset_name="x", dataset_digest="f" * 64)
     )
     with pytest.raises(BadInput, match="no forecast model"):
-        wanted_version(tracker, baseline.name, None)
+        registered_version(tracker, baseline.name, None)
 
 
 def test_a_registry_that_fails_leaves_no_entry_of_a_move_that_never_was(

@@ -27,8 +27,8 @@ from ml.anomaly_scoring.live_limits import SiteLimits, StreamLimits, keep_limits
 from orchestration.live_scoring.main import Scorer
 from orchestration.open_project import OpenProject
 from orchestration.supervised.children import Children
-from orchestration.supervised.parts import wanted_later
-from orchestration.views.open_findings import Look, open_findings
+from orchestration.supervised.parts import on_demand_processes
+from orchestration.views.open_findings import FindingsQuery, open_findings
 from tests.live.mqtt_tap import Broker
 from tests.ml.anomaly_scoring.minutes import MINUTE, live_works
 from tests.ml.anomaly_scoring.scored import NOW
@@ -68,10 +68,10 @@ class Plant:
             self._line.publish("works/press", body)
             time.sleep(0.02)
         self.scorer.look()
-        return self.standing()
+        return self.current()
 
-    def standing(self) -> list[AnomalyEvent]:
-        return AnomalyLedger(self.project.store).standing("works")
+    def current(self) -> list[AnomalyEvent]:
+        return AnomalyLedger(self.project.store).current("works")
 
     def _newest(self) -> datetime | None:
         with suppress(Unreachable):  # The collector is making its store.
@@ -157,7 +157,7 @@ def test_limits_that_are_too_old_are_a_finding_while_live_values_come(tmp_path: 
         now_utc = NOW + timedelta(days=days)
         state = SourceState(source_id="hall", kind="mqtt", state="live")
         board.put_states("works", [state], now_utc=now_utc if is_live else NOW - timedelta(days=1))
-        listed = open_findings(Look(project, site, now_utc)).standing
+        listed = open_findings(FindingsQuery(project, site, now_utc)).standing
         causes = ((each.finding.cause, str(each.finding.what)) for each in listed)
         return [each for each in causes if each[0].startswith("limits")]
 
@@ -182,7 +182,7 @@ def test_the_process_begins_with_the_first_limits_of_a_project_with_live_sources
     project = load_project(tmp_path, {})
     monkeypatch.setattr("orchestration.supervised.parts.LOOK_S", 0.0)
     with Children(tmp_path / "logs") as children:
-        _, scorer = wanted_later(project, [live_works()], children, {}, "5")
+        _, scorer = on_demand_processes(project, [live_works()], children, {}, "5")
         scorer.begin()
         assert len(children) == 0
         keep_limits(project.limits_dir, LIMITS)

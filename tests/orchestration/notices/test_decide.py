@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.reporting.notice import Notice, NoticeChoices, QuietHours, Way
+from data_quality.contracts.reporting.notice import Contact, Notice, NoticeChoices, QuietHours
 from data_quality.contracts.reporting.open_finding import FindingState, OpenFinding, Severity
 from orchestration.notices.decide import MOST_ATTEMPTS, after_fault, letters_of, notices_for, quiet_end, withdrawn
-from orchestration.views.open_findings import Standing
+from orchestration.views.open_findings import FindingStatus
 
 NIGHT = QuietHours(start=time(22), end=time(6))
 OTTO = Person(person_id="otto", name="Otto", roles=(Role.OPERATOR,))
 NOW = datetime(2025, 6, 3, 12, tzinfo=UTC)
-MAIL = Way(channel="mail", address="otto@example.com", from_severity=3)
+MAIL = Contact(channel="mail", address="otto@example.com", from_severity=3)
 
 
 def utc(text: str) -> datetime:
@@ -61,13 +61,13 @@ def test_quiet_hours_without_a_length_are_refused() -> None:
         QuietHours(start=time(6), end=time(6))
 
 
-def standing(severity: Severity = 2, state: FindingState = "open", source: str = "validation") -> Standing:
+def standing(severity: Severity = 2, state: FindingState = "open", source: str = "validation") -> FindingStatus:
     finding = OpenFinding(site_id="plant", source=source, cause="stuck", severity=severity, what="Main: same reading")
-    return Standing(finding, state)
+    return FindingStatus(finding, state)
 
 
 def notices_of(
-    found: Standing, *ways: Way, quiet: QuietHours | None = None, case: str = "1.0", at: datetime = NOW
+    found: FindingStatus, *ways: Contact, quiet: QuietHours | None = None, case: str = "1.0", at: datetime = NOW
 ) -> list[Notice]:
     choices = NoticeChoices(ways=ways or (MAIL,), quiet=quiet)
     return notices_for(
@@ -79,7 +79,7 @@ def notices_of(
 @pytest.mark.parametrize("address", ["a@b.org\r\nBcc: all@b.org", "a@b.org\n", "a @b.org", ""])
 def test_an_address_with_a_line_break_is_refused(address: str) -> None:
     with pytest.raises(ValidationError, match="address"):
-        Way(channel="mail", address=address)
+        Contact(channel="mail", address=address)
 
 
 def test_only_what_is_open_severe_enough_and_of_a_chosen_source_is_told() -> None:
@@ -87,7 +87,7 @@ def test_only_what_is_open_severe_enough_and_of_a_chosen_source_is_told() -> Non
     assert notices_of(standing(severity=4)) == []
     for state in ("acknowledged", "muted", "explained", "accepted"):
         assert notices_of(standing(state=state)) == []
-    devices = Way(channel="push", address="plant", from_severity=4, sources=("devices",))
+    devices = Contact(channel="push", address="plant", from_severity=4, sources=("devices",))
     assert notices_of(standing(), devices) == []
     assert [each.channel for each in notices_of(standing(source="devices"), devices, MAIL)] == ["push", "mail"]
 

@@ -9,7 +9,7 @@ from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.settings import load_project
 from orchestration.notices.main import pause_s
 from orchestration.supervised.children import Children
-from orchestration.supervised.parts import wanted_later
+from orchestration.supervised.parts import on_demand_processes
 
 
 def test_the_process_begins_with_the_first_choice_and_not_twice(
@@ -20,7 +20,7 @@ def test_the_process_begins_with_the_first_choice_and_not_twice(
     store = open_store(project.store_url)
     monkeypatch.setattr("orchestration.supervised.parts.LOOK_S", 0.0)
     with Children(tmp_path / "logs") as children:
-        [notices] = wanted_later(project, [], children, {}, "5")
+        [notices] = on_demand_processes(project, [], children, {}, "5")
         notices.begin()
         assert len(children) == 0
         PreferenceStore(store).put("otto", "notices", {"ways": [{"channel": "folder", "address": "otto"}]})

@@ -9,7 +9,7 @@ import pytest
 from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import Revision
 from assets.stores.sign import Signer, new_key
-from reports.evidence.pack import MadePack, PackMaker
+from reports.evidence.pack import PackMaker, WrittenPack
 from tests.definitions import DEFINITIONS
 from tests.reports.conftest import World, make_world
 from tests.reports.test_store import report
@@ -23,9 +23,9 @@ class Sealed:
     revision: Revision
     signer: Signer
     maker: PackMaker
-    made: MadePack
+    made: WrittenPack
 
-    def make(self, out: Path, policy: str = "full", signer_name: str = "project") -> MadePack:
+    def make(self, out: Path, policy: str = "full", signer_name: str = "project") -> WrittenPack:
         return self.maker.make(
             self.revision, out, signer=self.signer, signer_name=signer_name, policy=policy, clock=self.world.clock
         )

@@ -15,8 +15,8 @@ from assets.stores.schema.tables_reports import report_decisions, report_makers
 from assets.stores.seals import append_row
 from assets.stores.sign import is_signed, new_key
 from data_quality.contracts.time import SystemClock
-from reports.evidence.lifecycle import stage_of, step_of, with_life
-from reports.gates import against_publication
+from reports.evidence.lifecycle import stage_of, step_of, with_revision_state
+from reports.gates import publication_blockers
 from reports.lifecycle.revise import content_sha256, stored_content
 from reports.make_report import render_now
 from reports.report_content import ReportContent
@@ -93,7 +93,7 @@ def test_a_published_revision_keeps_the_names_of_its_publication(desk: MakeDesk)
     _, out = render_now(content, reports, used.folder / "out", ("pdf", "xlsx", "json"), SystemClock(), later)
     kept = used.folder / "reports" / "published"
     assert [path.read_bytes() for path in out.values()] == [(kept / path.name).read_bytes() for path in out.values()]
-    shown = with_life(content.model_copy(update={"locale": "de"}), publications, later).life.sentence("de")
+    shown = with_revision_state(content.model_copy(update={"locale": "de"}), publications, later).life.sentence("de")
     german = long_date(SystemClock().now_utc().date(), "de")
     assert f"geprüft von Anna (anna) am {german} (unterzeichnet)" in shown
     assert f"veröffentlicht von Dirk (dirk) am {german} (unterzeichnet)" in shown
@@ -277,7 +277,7 @@ def test_fault_f24_a_page_without_watermark_is_not_published_even_where_syntheti
     marked = content.model_copy(
         update={"figures": (content.figures[0].model_copy(update={"is_synthetic": True}), *content.figures[1:])}
     )
-    against = against_publication(marked, stale=(), newest=1, broken=None, allow_synthetic=True)
+    against = publication_blockers(marked, stale=(), newest=1, broken=None, allow_synthetic=True)
     assert [finding.code for finding in against] == ["synthetic_data"]
 
 
@@ -306,7 +306,7 @@ def test_late_readings_bar_the_old_revision_and_a_correction_is_the_next_one(
     used = world()
     report(used)
     late_row(used)
-    stale = against_publication(
+    stale = publication_blockers(
         ReportContent.model_validate(
             {**used.reports.get(REVISION[:-2], 1).content, "figures": used.reports.figures(REVISION[:-2], 1)}
         ),

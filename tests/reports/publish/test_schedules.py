@@ -132,7 +132,7 @@ def test_after_two_quarters_without_a_tick_all_of_them_are_asked_for(
     assert [key for key in found if key.endswith("east")] == ["2025-04-01|east", "2025-01-01|east", "2024-10-01|east"]
 
 
-def on_its_way(instance: dg.DagsterInstance, key: str, **tags: str) -> None:
+def active_runs(instance: dg.DagsterInstance, key: str, **tags: str) -> None:
     """A run of a quarter's reports that was started."""
     instance.create_run_for_job(
         job_def=dg.JobDefinition(graph_def=dg.GraphDefinition(name=enpi_report.name), name=enpi_report.name),
@@ -145,7 +145,7 @@ def test_what_is_on_its_way_is_not_asked_for_again(folder: Path, instance: dg.Da
     moment = "2025-04-05T12:00"
     assert "2025-01-01|east" in tick(folder, instance, moment)
     assert instance.get_dynamic_partitions(SITES.name or "") == ["east", "west"]
-    on_its_way(instance, "2025-01-01|east")
+    active_runs(instance, "2025-01-01|east")
     assert "2025-01-01|east" not in tick(folder, instance, moment)
     assert "2025-01-01|west" in tick(folder, instance, moment)
 
@@ -162,7 +162,7 @@ def test_sites_of_a_bucket_share_a_run_and_leave_out_the_one_that_is_on_its_way(
 
     newest, before = "2025-01-01|017", {"2024-10-01|017": "east,west"}
     assert sites_by_bucket() == {newest: "east,west", **before}
-    on_its_way(instance, newest, **{partitions.SITES_TAG: "east"})
+    active_runs(instance, newest, **{partitions.SITES_TAG: "east"})
     assert sites_by_bucket() == {newest: "west", **before}
-    on_its_way(instance, newest, **{partitions.SITES_TAG: "west"})
+    active_runs(instance, newest, **{partitions.SITES_TAG: "west"})
     assert sites_by_bucket() == before

@@ -28,7 +28,7 @@ Bands = tuple[tuple[float, float], ...]
 New = Callable[..., Linear]
 
 
-class Way(NamedTuple):
+class ConversionCurve(NamedTuple):
     """One way between the AC terminals and the cells, kW. name: charge or discharge. efficiency: where no curve is."""
 
     name: Literal["charge", "discharge"]
@@ -87,15 +87,18 @@ class Cells(NamedTuple):
 
     low_kwh: float
     high_kwh: float
-    charge: Way
-    discharge: Way
+    charge: ConversionCurve
+    discharge: ConversionCurve
 
     @classmethod
     def of(cls, params: BatteryParams, full_kwh: float) -> "Cells":
         """By the figures of a site file. full_kwh: the charge that its window is shares of."""
         curve, kws = params.efficiency_curve, (params.max_charge_kw, params.max_discharge_kw)
         into, out = (curve_of(curve, kw, is_charging=n == 0) if curve and kw else None for n, kw in enumerate(kws))
-        ways = Way("charge", params.charge_efficiency, into), Way("discharge", params.discharge_efficiency, out)
+        ways = (
+            ConversionCurve("charge", params.charge_efficiency, into),
+            ConversionCurve("discharge", params.discharge_efficiency, out),
+        )
         return cls(params.soc_min * full_kwh, params.soc_max * full_kwh, *ways)
 
     def step(self, held_kwh: float, wanted_kw: float, step_h: float) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats
-from controls.optimiser.devices.device import Given
+from controls.optimiser.devices.device import AssetState
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import CLOCK, WEEKDAYS, next_clock, zone
@@ -288,7 +288,7 @@ class EvParams(Model):
         return found
 
 
-def sessions_of(params: EvParams, name: str, given: Given) -> tuple[tuple[Session, ...], tuple[str, ...]]:
+def sessions_of(params: EvParams, name: str, given: AssetState) -> tuple[tuple[Session, ...], tuple[str, ...]]:
     """The stay of the car that is plugged in (given.state: what it holds, kWh; None: no car), and what was assumed.
 
     Raises BadInput for a departure that has passed. Source: formulas 5.18.
@@ -325,7 +325,7 @@ def sessions_of(params: EvParams, name: str, given: Given) -> tuple[tuple[Sessio
     return (stay,), (*notes, *after, *chosen)
 
 
-def chargeable_kwh(params: EvParams, given: Given) -> float:
+def chargeable_kwh(params: EvParams, given: AssetState) -> float:
     """Energy that a car surely takes until its next departure; no bound without a start of the plan or departure."""
     ranges = params.ranges(given.share)
     if given.start_utc is None or params.departure is None or not ranges:
@@ -339,7 +339,7 @@ def chargeable_kwh(params: EvParams, given: Given) -> float:
     return 0.8 * steps * given.step_h * most_kw * params.efficiency
 
 
-def _start(given: Given) -> datetime:
+def _start(given: AssetState) -> datetime:
     return given.start_utc or datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -362,7 +362,7 @@ def _feed_in(params: EvParams, share: float) -> FeedIn | None:
     )
 
 
-def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | None, tuple[str, ...]]:
+def _departure(params: EvParams, name: str, given: AssetState) -> tuple[datetime | None, tuple[str, ...]]:
     """The next departure after the start and the return of who is away, where one is known."""
     start, here = _start(given), zone(given.time_zone)
     if params.departure is None:
@@ -385,7 +385,7 @@ def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | No
     return leaves, ()
 
 
-def _reachable(stay: Session, name: str, left: int, given: Given) -> tuple[Session, tuple[str, ...]]:
+def _reachable(stay: Session, name: str, left: int, given: AssetState) -> tuple[Session, tuple[str, ...]]:
     """Charge due within the plan: less where the car leaves after it, or where the mode allows less power."""
     later_h = (left - stay.to_step) * given.step_h
     due_kwh = max(stay.energy_kwh - later_h * stay.max_kw * stay.efficiency, 0.0)
@@ -404,7 +404,7 @@ def _reachable(stay: Session, name: str, left: int, given: Given) -> tuple[Sessi
     return stay.model_copy(update={"energy_kwh": due_kwh}), notes
 
 
-def _by_strategy(stay: Session, params: EvParams, name: str, given: Given) -> tuple[Session, tuple[str, ...]]:
+def _by_strategy(stay: Session, params: EvParams, name: str, given: AssetState) -> tuple[Session, tuple[str, ...]]:
     """Additions of a strategy to the stay.
 
     SMART: any hour. ASAP: never later than at full power from now, beside the load. CHEAP_HOURS: only in the cheapest
@@ -444,5 +444,5 @@ def _by_strategy(stay: Session, params: EvParams, name: str, given: Given) -> tu
     return stay.model_copy(update={"cap_kw": tuple(opened.tolist())}), remarks
 
 
-def _hours(stay: Session, given: Given) -> Floats:
+def _hours(stay: Session, given: AssetState) -> Floats:
     return np.full(stay.to_step - stay.from_step, given.step_h)

@@ -11,10 +11,10 @@ from pydantic import Field, model_validator
 from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import (
-    Around,
+    AssetState,
+    CaseContext,
     Columns,
     Device,
-    Given,
     Numbers,
     State,
     Values,
@@ -76,7 +76,7 @@ class StoreParams(Model):
             return None
         return self.capacity_kwh * (degc - self.empty_degc) / (self.full_degc - self.empty_degc)
 
-    def store(self, asset: Asset, given: Given) -> dict[str, Any]:
+    def store(self, asset: Asset, given: AssetState) -> dict[str, Any]:
         """The fields of a HeatStore at planning time. Raises BadInput for a state that its figures do not hold."""
         state_kwh = given.state
         if state_kwh is None or not -_ODD_SHARE <= state_kwh / self.capacity_kwh <= 1 + _ODD_SHARE:
@@ -197,7 +197,7 @@ class HeatStore(Device):
         low, high = params.empty_degc if low is None else low, params.full_degc if high is None else high
         return cls.measured(asset, site_id, (low + high) / 2), f"at {(low + high) / 2:g} °C"
 
-    def ending(self, given: Given, *, least_kw: float, least_h: float) -> Self:
+    def ending(self, given: AssetState, *, least_kw: float, least_h: float) -> Self:
         """The same at planning time, where power comes in whole portions: the smallest lasts least_h, whole steps.
 
         No end within less than a portion of its ceiling can be hit: a store that begins so full may end that much
@@ -232,7 +232,7 @@ class HeatStore(Device):
         """The heat stored at the end of each step that follows from the electric power."""
         return followed(self.init_kwh, step_h * np.array(self.cop) * power_kw - self.gone_kwh(step_h))
 
-    def store(self, program: Program, around: Around) -> dict[str, Linear]:
+    def store(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """Variables of every heat store: power, level (one more: the start), and what is missing of the comfort."""
         if not self.is_planned:
             fixed = self.thermostat_kw(around.step_h)
@@ -246,7 +246,7 @@ class HeatStore(Device):
             found["missing_kwh"] = self.new(program, "missing_kwh", around.steps)
         return found
 
-    def store_rows(self, x: Values, around: Around) -> Iterator[Row]:
+    def store_rows(self, x: Values, around: CaseContext) -> Iterator[Row]:
         """Heat follows from the power and stays in its window; what is missing of the comfort is at least so much."""
         power, level = x[self.power_column], x["level_kwh"]
         yield Row("tank_start", "start", level[0] == self.init_kwh)

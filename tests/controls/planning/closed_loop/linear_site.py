@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from data_quality.contracts.control.closed_loop import Lived, Outlook, SetPoints, SiteLook
+from data_quality.contracts.control.closed_loop import Outlook, SetPoints, SiteAccount, SiteObservation
 from data_quality.contracts.site_file.site import Site
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -73,11 +73,11 @@ class LinearSite:
         """Cheap in the first half of the day."""
         return 0.1 if quarter % 96 < 48 else self.dear
 
-    def look(self) -> SiteLook:
+    def look(self) -> SiteObservation:
         """All that it is."""
         shown = self.degc if self.thermometer is None else self.thermometer(self.at, self.degc)
         net = self.load_kw + sum(self.drawn.values())
-        return SiteLook(
+        return SiteObservation(
             at_utc=START + self.at * timedelta(minutes=15),
             states={"battery": self.kwh, "heater": shown},
             drawn_kw=dict(self.drawn),
@@ -119,9 +119,9 @@ class LinearSite:
         self.cold_kh += QUARTER_H * max(19.0 - self.degc, 0.0)
         self.at += 1
 
-    def lived(self) -> Lived:
+    def lived(self) -> SiteAccount:
         """With what is stored worth a cheap kWh."""
-        return Lived(
+        return SiteAccount(
             cost=self.cost - 0.1 * (self.kwh + C * self.degc),
             kgco2e=0.0,
             discomfort_kh=self.cold_kh,

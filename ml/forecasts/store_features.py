@@ -16,7 +16,7 @@ from ml.features.forecast_case import Case
 from ml.features.groups import sun_hours
 from ml.features.matrix import FEATURES, feature_matrix
 from ml.features.series import DAY, Index
-from ml.features.weather_known import IssuedWeather
+from ml.features.weather_as_of import IssuedWeather
 from ml.forecasts.backtest import local_date
 from ml.forecasts.issue import issue_case, short_history
 from ml.forecasts.targets import Target
@@ -27,7 +27,7 @@ HEADS = (
 )  # fmt: skip
 
 
-def keep_known(
+def store_features(
     store: FeatureDays,
     site: Site,
     target: Target,
@@ -48,11 +48,11 @@ def keep_known(
     day = local_date(case.civil, origin)
     if store.has(site.site_id, target.family, day):
         return False
-    rows = known_rows(case, origin, target.steps, issued_at_utc=issued_at_utc)
+    rows = feature_rows_ahead(case, origin, target.steps, issued_at_utc=issued_at_utc)
     return store.keep(site.site_id, target.family, day, rows)
 
 
-def known_rows(case: Case, origin: int, horizon: int, *, issued_at_utc: datetime) -> pl.DataFrame:
+def feature_rows_ahead(case: Case, origin: int, horizon: int, *, issued_at_utc: datetime) -> pl.DataFrame:
     """A row a step ahead: HEADS, then every feature of the registry as the models of that issue could see it.
 
     Features in the unit of the series are shares of `level`, as models learn them. readings_until_utc: the end of the

@@ -12,7 +12,7 @@ MASKED = "••••••••"
 Origin = Literal["default", "file", "environment"]
 
 
-class ShownSetting(NamedTuple):
+class EffectiveSetting(NamedTuple):
     """One setting. name: section.key; value: masked where it may hold a secret, empty where nothing is set."""
 
     name: str
@@ -21,14 +21,14 @@ class ShownSetting(NamedTuple):
     about: str
 
 
-def shown_settings(path: Path, env: Mapping[str, str]) -> list[ShownSetting]:
+def effective_settings(path: Path, env: Mapping[str, str]) -> list[EffectiveSetting]:
     """Every setting of a project in the order of the contract. Raises BadConfiguration as `load_settings`."""
     document = load_yaml(path) if path.exists() else {}
     settings = load_settings(path, env)
     named = {(section, key) for _, section, key, _ in overrides(env)}
     written = {(section, key) for section, values in document.items() for key in values or ()}
     return [
-        ShownSetting(
+        EffectiveSetting(
             f"{section}.{key}",
             _shown(key, getattr(part, key), is_secret=(field.description or "").startswith("Secret")),
             "environment" if (section, key) in named else "file" if (section, key) in written else "default",

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from assets.experiments.experiment_days import ExperimentDay, experiment_days, outcomes_of
-from assets.experiments.saving import Look, Saving, saving_of
+from assets.experiments.saving import InterimSaving, Saving, saving_of
 from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.plans import PlanStore
 from data_quality.contracts.control.experiment import Experiment, ExperimentAct
@@ -14,10 +14,10 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
-from reports.recompute.advice_again import RECOMMENDATION, advice_input_today
-from reports.recompute.dispatch_again import DISPATCH, dispatch_input_today, dispatch_number
-from reports.recompute.dr_event_again import DR_EVENT, DR_SETTLEMENT, dr_input_today
-from reports.recompute.event_again import EVENT, EVENTS, event_input_today
+from reports.recompute.advice import RECOMMENDATION, advice_input_today
+from reports.recompute.dispatch import DISPATCH, dispatch_input_today, dispatch_number
+from reports.recompute.dr_event import DR_EVENT, DR_SETTLEMENT, dr_input_today
+from reports.recompute.event import EVENT, EVENTS, event_input_today
 from reports.recompute.figure_sources import Sources
 
 # Role of the input: everything that was recorded of an experiment.
@@ -77,7 +77,7 @@ def number(record: ExperimentRecord, *, part: str, field: str) -> Decimal | None
         raise OurFault(f"{field!r} is not a number of {part or 'an experiment'}")
     if isinstance(record.saving, Finding):
         return None
-    found: Saving | Look = record.saving.looks[int(place)] if name == "look" else record.saving
+    found: Saving | InterimSaving = record.saving.looks[int(place)] if name == "look" else record.saving
     return _exact({"saving": found.saving, "low": found.interval[0], "high": found.interval[1]}[field])
 
 

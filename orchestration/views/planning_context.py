@@ -7,13 +7,13 @@ from datetime import datetime
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
-from assets.stores.ledgers.job_outcomes import DEVICES, TO_MEND, JobOutcome, record_outcomes, take_back
+from assets.stores.ledgers.job_outcomes import DEVICES, TO_MEND, JobOutcome, record_outcomes, withdraw_obstacle
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import Store
 from controls.ledger.device_holds import open_holds
 from controls.ledger.modes import current_mode, open_holiday
 from controls.ledger.rows import read_commands
-from controls.planning.desk import Desk, state_reader
+from controls.planning.context import PlanningContext, state_reader
 from controls.planning.execution import since_plan
 from controls.planning.mends import sentence_of
 from controls.planning.triggers import Since
@@ -25,7 +25,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
 
-def desk_of(project: Project, store: Store, lake: Lake, site: Site, clock: Clock) -> Desk:
+def planning_context(project: Project, store: Store, lake: Lake, site: Site, clock: Clock) -> PlanningContext:
     """The desk of a site. Raises BadInput where none of its devices can be asked."""
 
     def read_since(plan: Plan, now_utc: datetime) -> Since:
@@ -39,7 +39,7 @@ def desk_of(project: Project, store: Store, lake: Lake, site: Site, clock: Clock
         )
 
     holiday = open_holiday(store, site.site_id, clock.now_utc())
-    return Desk(
+    return PlanningContext(
         site=site,
         lake=lake,
         forecasts=ForecastStore(store),
@@ -57,7 +57,7 @@ def desk_of(project: Project, store: Store, lake: Lake, site: Site, clock: Clock
 JOB = "plan"
 
 
-def keep_by_hand(store: Store, site: Site, refused: Finding | None, clock: Clock) -> None:
+def record_requested_plan(store: Store, site: Site, refused: Finding | None, clock: Clock) -> None:
     """Keep why the plan that a person asked for was not made, or that it was. Raises Unreachable."""
     if refused is not None:
         _keep(store, JOB, site, sentence_of(refused, site), clock)
@@ -66,7 +66,7 @@ def keep_by_hand(store: Store, site: Site, refused: Finding | None, clock: Clock
     record_outcomes(store, [made.model_copy(update={"outcome": "succeeded"})], clock)
 
 
-def keep_looked(store: Store, site: Site, found: Finding | None, clock: Clock) -> None:
+def record_plan_check(store: Store, site: Site, found: Finding | None, clock: Clock) -> None:
     """Keep what a look at a site's plan found: what stands in its way, or a device that it goes without.
 
     What a run failed of stays until a run succeeds. Raises Unreachable.
@@ -74,15 +74,15 @@ def keep_looked(store: Store, site: Site, found: Finding | None, clock: Clock) -
     if found is not None and found.is_blocking:
         _keep(store, JOB, site, sentence_of(found, site), clock)
         return
-    take_back(store, JOB, site.site_id, clock)
+    withdraw_obstacle(store, JOB, site.site_id, clock)
     if found is None:
-        take_back(store, DEVICES, site.site_id, clock)
+        withdraw_obstacle(store, DEVICES, site.site_id, clock)
     else:
         mend = f"meterloom devices test DEVICE --site {site.site_id}"
         _keep(store, DEVICES, site, f"{found.message}{TO_MEND}{mend}", clock)
 
 
-def keep_fault(store: Store, site: Site, fault: WorldFault, clock: Clock) -> None:
+def record_site_fault(store: Store, site: Site, fault: WorldFault, clock: Clock) -> None:
     """Keep a fault of the site file that no run would be asked for with. Raises Unreachable."""
     _keep(store, JOB, site, f"{fault}{TO_MEND}sites/{site.site_id}.yaml", clock)
 

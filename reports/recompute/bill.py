@@ -16,7 +16,7 @@ import polars as pl
 
 from assets.bills.dispute.pairing import pair_lines
 from assets.bills.dispute.reconcile import Reconciliation, make_case, reconcile
-from assets.bills.dispute.scenario import bill_again, each_tariff, scaled
+from assets.bills.dispute.scenario import each_tariff, scaled, scenario_bill
 from assets.bills.engine.bill_load import Load
 from assets.bills.notice import overrides_of
 from assets.bills.stored import days_of_bill, load_of_meters, meters_of_bill, refuse_unpriced
@@ -25,7 +25,7 @@ from assets.sites.virtual import inputs_of, with_virtual
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput, OurFault
-from data_quality.contracts.reporting.figure import Left
+from data_quality.contracts.reporting.figure import BandExclusion
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import QUANTUM_DECIMALS
 from reports.recompute.figure_leaf import Leaf
@@ -110,7 +110,7 @@ def amounts(
             return None
         truth = scaled(Decimal(repr(off[1])))(truth) or truth
     # A cent of rounding would be more than what a meter moves a small line by.
-    ours = bill_again(each_tariff(lambda each: each.model_copy(update={"rounding": "none"}))(truth) or truth)
+    ours = scenario_bill(each_tariff(lambda each: each.model_copy(update={"rounding": "none"}))(truth) or truth)
     lines = {each.line_id: float(each.recomputed or 0) for each in pair_lines(bill.lines, ours)}
     return lines | kwh | {"": float(ours.total)}
 
@@ -143,14 +143,14 @@ class Moves(NamedTuple):
     """Effect of each source on a bill's numbers: source -> number (`amounts`) -> standard uncertainty."""
 
     by_source: Mapping[str, Mapping[str, float]]
-    left_out: frozenset[Left]
+    left_out: frozenset[BandExclusion]
 
 
 def bill_spread(leaf: Leaf) -> Spread:
     """Spread of a `bill_number`: of the bill recomputed, or of what its meters counted; a billed one is a claim."""
     named = leaf.named
     if named["field"] == "billed":
-        return Spread(leaf.value, {}, frozenset({Left("billed_as_claimed")}))
+        return Spread(leaf.value, {}, frozenset({BandExclusion("billed_as_claimed")}))
     found = leaf.sources.keep(
         ("bill moves", leaf.site.site_id, named["bill"], leaf.trace.as_of_utc), lambda: _moves(leaf, named["bill"])
     )
@@ -162,7 +162,7 @@ def bill_spread(leaf: Leaf) -> Spread:
 def _moves(leaf: Leaf, bill_id: str) -> Moves:
     meters = meters_of_bill(leaf.site, stored_bill(leaf.sources, bill_id))
     metered = {name: [each.meter_id for each in inputs_of(leaf.site, name)] or [name] for name in meters}
-    moved, left_out = dict[str, dict[str, float]](), set[Left]()
+    moved, left_out = dict[str, dict[str, float]](), set[BandExclusion]()
     for name in dict.fromkeys(each for inputs in metered.values() for each in inputs):
         for source, relative in leaf.of_meter(name, left_out, None).items():
             # As likely anywhere within its limit, which is the root of three standard uncertainties.
@@ -170,7 +170,7 @@ def _moves(leaf: Leaf, bill_id: str) -> Moves:
             given = leaf.site, bill_id, leaf.trace.as_of_utc
             higher, lower = (amounts(leaf.sources, *given, off=(name, end)) for end in ends)
             if higher is None or lower is None:
-                return Moves({}, frozenset({Left("not_propagated", bill_id)}))
+                return Moves({}, frozenset({BandExclusion("not_propagated", bill_id)}))
             numbers = higher.keys() | lower.keys()
             moved[source] = {
                 each: (higher.get(each, 0.0) - lower.get(each, 0.0)) / 2 / math.sqrt(3) for each in numbers

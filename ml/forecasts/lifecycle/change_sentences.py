@@ -7,7 +7,7 @@ import numpy as np
 
 from data_quality.contracts.units import UNITS, Behaviour
 from ml.features.civil import DAY_TYPE_CODES
-from ml.features.feature import WEEK_DAYS, Known, mean_of_known
+from ml.features.feature import WEEK_DAYS, Availability, mean_of_known
 from ml.features.forecast_case import Case
 from ml.features.matrix import FEATURES
 from ml.features.series import DAY, Index
@@ -40,7 +40,7 @@ def topic_of(name: str) -> str:
     feature = FEATURES.get(name)
     if feature is None:
         return "other"
-    if feature.known is Known.ALWAYS:
+    if feature.known is Availability.ALWAYS:
         return "sun" if feature.source.startswith("sun") else "calendar"
     if feature.source == "the series":
         return "recent"
@@ -50,7 +50,7 @@ def topic_of(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Words:
+class ChangeFacts:
     """Facts of a forecast beside the week before it.
 
     origin, start: where it was asked now and a week earlier; steps, earlier: those of its day, and of that a week

@@ -14,7 +14,7 @@ from data_quality.contracts.time import zone
 from ml.features.series import DAY, Index, Series, Vector
 
 
-class WeatherKnown(Protocol):
+class WeatherAsOf(Protocol):
     """Weather by step of a grid, asked for a step as known at an origin.
 
     names: of WEATHER_UNITS (contracts/control/weather_issue.py), in the order of the columns that `at` gives.
@@ -32,7 +32,7 @@ class WeatherKnown(Protocol):
 
 
 @dataclass(frozen=True)
-class GivenWeather:
+class FixedWeather:
     """Steps × names, taken as known at issue whatever the origin (cli.md); steps behind its end are unknown.
 
     is_ahead: False for measured weather, of which nothing at or after the origin can be known.
@@ -56,7 +56,7 @@ class GivenWeather:
         return hashlib.sha256(f"{self.names} {self.is_ahead}".encode() + self.values.tobytes()).hexdigest()
 
 
-NO_WEATHER = GivenWeather((), np.empty((0, 0)))
+NO_WEATHER = FixedWeather((), np.empty((0, 0)))
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class IssuedWeather:
     step: Index
     since: Index
     values: Vector
-    measured: GivenWeather = NO_WEATHER
+    measured: FixedWeather = NO_WEATHER
 
     def at(self, step: Index, origin: Index) -> Vector:
         """The weather of each step as known at its origin: a row that is known later lies behind the place found."""
@@ -111,7 +111,7 @@ class IssuedWeather:
 
 
 def issued_weather(
-    issues: Sequence[WeatherIssue], grid: Series, *, measured: GivenWeather = NO_WEATHER, time_zone: str = "UTC"
+    issues: Sequence[WeatherIssue], grid: Series, *, measured: FixedWeather = NO_WEATHER, time_zone: str = "UTC"
 ) -> IssuedWeather:
     """Issues on the grid of a series, whose end they may pass by any number of steps.
 

@@ -16,7 +16,7 @@ from ml.features.feature import WEEK_DAYS
 from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import Contributions, Explains, Forecaster, Quantiles
-from ml.forecasts.lifecycle.moved_words import Words, digits_for, is_level_unit, shown_unit, topic_of
+from ml.forecasts.lifecycle.change_sentences import ChangeFacts, digits_for, is_level_unit, shown_unit, topic_of
 
 # A part below this share of the day is summed with the other small ones.
 REPORTED_SHARE = 0.01
@@ -32,7 +32,7 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class Why:
+class ForecastChange:
     """Why a day's forecast differs from its reference. Amounts are sums of a day, of a level its mean.
 
     is_whole: False for a horizon without a whole local day, of which all steps count; day: where they begin.
@@ -81,7 +81,7 @@ class Why:
         return f"{round(value, digits) + 0.0:{sign},.{digits}f} {shown_unit(self.unit)}"
 
 
-def what_moved(case: Case, model: Forecaster, origin: int, forecast: Quantiles) -> Why | None:
+def forecast_change(case: Case, model: Forecaster, origin: int, forecast: Quantiles) -> ForecastChange | None:
     """Of the first whole local day of a forecast, else of all its steps. None for a model that cannot say.
 
     case: input of the model; forecast: its answer from the origin on.
@@ -103,7 +103,7 @@ def what_moved(case: Case, model: Forecaster, origin: int, forecast: Quantiles) 
     total = add(forecast.p50[at])
     amounts = {name: add(part[at]) for name, part in zip(now.names, now.parts, strict=True)}
     unbound = total - add(now.base[at]) - sum(amounts.values())
-    words = Words(case, origin, start, steps, earlier)
+    words = ChangeFacts(case, origin, start, steps, earlier)
     if then is None:
         reference = add(now.base[at])
         parts = _by_topic(amounts, words)
@@ -120,7 +120,7 @@ def what_moved(case: Case, model: Forecaster, origin: int, forecast: Quantiles) 
     # Nothing where the model's own answer stands as it is.
     if abs(unbound) > 1e-9 * max(abs(total), 1.0):
         parts.append(Moved("bounds", unbound, "bounds and corrections that the model puts on its answer"))
-    return Why(
+    return ForecastChange(
         day=case.civil.first_day + timedelta(days=int(case.civil.day[steps[0]])),
         is_whole=is_whole,
         is_holiday=bool(case.civil.day_type[steps[0]] == DAY_TYPE_CODES["holiday"]),
@@ -153,7 +153,7 @@ def _then(case: Case, model: Explains, start: int, earlier: Index) -> Contributi
     return None if np.isnan(found.parts[:, at]).any() or np.isnan(found.base[at]).any() else found
 
 
-def _by_topic(amounts: Mapping[str, float], words: Words) -> list[Moved]:
+def _by_topic(amounts: Mapping[str, float], words: ChangeFacts) -> list[Moved]:
     topics = dict.fromkeys(topic_of(name) for name in amounts)
     sums = {topic: sum(amount for name, amount in amounts.items() if topic_of(name) == topic) for topic in topics}
     return [Moved(topic, amount, words.of(topic)) for topic, amount in sums.items()]

@@ -16,7 +16,7 @@ from data_quality.contracts.site_file.weather_feed import WeatherFeed
 from data_quality.contracts.time import Clock
 
 
-class TakenWeather(Model):
+class FetchedWeather(Model):
     """Weather of one look. new: issues that were not known yet. issues: the last of each source."""
 
     site_id: str
@@ -26,7 +26,7 @@ class TakenWeather(Model):
     issues: tuple[WeatherIssue, ...]
 
 
-def take_weather(
+def fetch_weather(
     site: Site,
     *,
     store: WeatherStore,
@@ -34,7 +34,7 @@ def take_weather(
     root: Path,
     patience: Patience = Patience(),  # noqa: B008 - frozen
     sleep: Callable[[float], None] = time.sleep,
-) -> TakenWeather:
+) -> FetchedWeather:
     """Ask the site's feed, or read its files, and keep what is new. root: the project folder.
 
     Raises BadInput (no feed, no file, a wrong document) and Unreachable.
@@ -51,7 +51,7 @@ def take_weather(
         issues = [each.model_copy(update={"is_synthetic": True}) for each in issues]
     new = store.add(site.site_id, issues, clock)
     last = {each.source: each for each in issues}
-    return TakenWeather(site_id=site.site_id, kind=feed.kind, found=len(issues), new=new, issues=tuple(last.values()))
+    return FetchedWeather(site_id=site.site_id, kind=feed.kind, found=len(issues), new=new, issues=tuple(last.values()))
 
 
 def _requested(

@@ -18,7 +18,7 @@ from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from reports.assess import baselines_in_force, project_baselines
-from reports.datasets.base import Given
+from reports.datasets.base import ReportInput
 from reports.recompute.figure_sources import Sources, seu_of
 from reports.texts.locales import language_of, languages
 
@@ -26,7 +26,7 @@ _ABOUT = {"site": "a site", "seu": "a use", "project": "an M&V project", "dr_eve
           "experiment": "an experiment"}  # fmt: skip
 
 
-def given_of(
+def report_input_of(
     template: ReportTemplate,
     site: Site,
     period: Period,
@@ -41,11 +41,11 @@ def given_of(
     names: Mapping[str, str] | None = None,
     language: str = "",
     answers: Sequence[DisclosureAnswer] = (),
-) -> Given:
+) -> ReportInput:
     """Subject and sources of a report of the template; parameters as of `make_report`. Raises BadInput."""
     versions = baselines_in_force(site, baselines, as_of_utc=known_at_utc)
     seu = subject_seu(template, site, seu_id)
-    return Given(
+    return ReportInput(
         site=site,
         period=period,
         as_of_utc=known_at_utc,

@@ -31,7 +31,7 @@ SLACK = timedelta(minutes=2)
 LOOK_BACK = timedelta(days=15)
 
 
-class TakenPrices(Model):
+class FetchedPrices(Model):
     """Prices of one look. until_utc: the end of the last price that is known. asked: False where all was here."""
 
     source_id: str
@@ -41,7 +41,7 @@ class TakenPrices(Model):
     findings: tuple[Finding, ...] = ()
 
 
-def take_prices(
+def fetch_prices(
     site: Site,
     source: PricesSource,
     *,
@@ -50,7 +50,7 @@ def take_prices(
     now_utc: datetime,
     patience: Patience = Patience(),  # noqa: B008 - frozen
     sleep: Callable[[float], None] = time.sleep,
-) -> TakenPrices:
+) -> FetchedPrices:
     """Request the prices that are not known yet, and land them. An earlier answer is kept next to the note.
 
     Raises BadInput (token, another currency, a document that is none); a service that is away is a finding as long as
@@ -61,7 +61,7 @@ def take_prices(
     until = datetime.fromisoformat(note["until_utc"]) if note else None
     start, end = _requested_span(until, now_utc)
     if until is not None and until >= end:
-        return TakenPrices(source_id=source.source_id, asked=False, until_utc=until)
+        return FetchedPrices(source_id=source.source_id, asked=False, until_utc=until)
     kept = folder / f"{source.source_id}.answer"
     try:
         body = fetch(_question(source, start, end), patience=patience, sleep=sleep)
@@ -70,14 +70,14 @@ def take_prices(
             raise
         late = Finding(code="prices_not_asked", message=str(fault), severity="warning")
         findings = (late, *staleness(until, now_utc))
-        return TakenPrices(source_id=source.source_id, asked=True, until_utc=until, findings=findings)
+        return FetchedPrices(source_id=source.source_id, asked=True, until_utc=until, findings=findings)
     write_whole(kept, body)
     found = read_awattar(body, file=source.url) if source.provider == "awattar" else read_entsoe(kept, file=source.url)
     files = _land(site, source, found, landing)
     ends: datetime = found.rows.select((pl.col("at") + pl.duration(minutes="minutes")).max()).item()
     until = max(ends, until) if until is not None else ends
     write_note(folder / f"{source.source_id}.json", {"until_utc": until.isoformat(), "asked_utc": now_utc.isoformat()})
-    return TakenPrices(
+    return FetchedPrices(
         source_id=source.source_id, asked=True, until_utc=until, files=files, findings=staleness(until, now_utc)
     )
 
@@ -149,19 +149,19 @@ def is_due(project: Project, site: Site, source: InfluxSource | PricesSource, no
         return True
 
 
-def take_source(
+def fetch_source(
     project: Project,
     site: Site,
     source: InfluxSource | PricesSource,
     *,
     now_utc: datetime,
     progress: Callable[[str], None] = lambda _: None,
-) -> Pulled | TakenPrices:
+) -> Pulled | FetchedPrices:
     """Ask one source for what is not known yet. Raises BadInput, Unreachable, OSError."""
     landing, notes = project.landing_dir, _notes(project)
     if isinstance(source, InfluxSource):
         return pull(site, source, landing=landing, notes=notes, now_utc=now_utc, progress=progress)
-    return take_prices(site, source, landing=landing, notes=notes, now_utc=now_utc)
+    return fetch_prices(site, source, landing=landing, notes=notes, now_utc=now_utc)
 
 
 def _notes(project: Project) -> Path:

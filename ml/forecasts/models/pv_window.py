@@ -22,7 +22,7 @@ _LEAST_NOON_HOURS = 3.0
 
 
 @dataclass(frozen=True)
-class Look:
+class PvWindow:
     """Consecutive steps from `first` on: arrays of one length.
 
     origin: of each step, the newest origin at or before it; steps before the first origin are history, as known then.
@@ -108,7 +108,7 @@ def kw_per_unit(unit: str, step: timedelta) -> float:
     return HOUR / step if unit_of(unit).behaviour is Behaviour.AMOUNT else 1.0
 
 
-def look(case: Case, *, first: int, origins: Index, horizon: int) -> Look:
+def look(case: Case, *, first: int, origins: Index, horizon: int) -> PvWindow:
     """From step `first` to `horizon` steps past the last origin. Raises TooShort where nobody knows where the site is.
 
     Origins ascend; each step is seen as known at its own one.
@@ -129,7 +129,7 @@ def look(case: Case, *, first: int, origins: Index, horizon: int) -> Look:
     depth, rain = weather.get("snow_depth_m"), weather.get("precipitation_mm")
     if "temperature_degc" not in weather:
         rain = None
-    return Look(
+    return PvWindow(
         case=case,
         first=first,
         origins=origins,

@@ -19,7 +19,7 @@ EVENT, EVENTS = "event", "events"
 def events_of(sources: Sources, site_id: str, as_of_utc: datetime | None) -> list[AnomalyEvent]:
     """The events of a site that the detectors found then, by time."""
     key = ("anomaly events", site_id, as_of_utc)
-    return sources.keep(key, lambda: AnomalyLedger(sources.lake.store).standing(site_id, as_of_utc=as_of_utc))
+    return sources.keep(key, lambda: AnomalyLedger(sources.lake.store).current(site_id, as_of_utc=as_of_utc))
 
 
 def events_in(events: Sequence[AnomalyEvent], period: Period) -> list[AnomalyEvent]:

@@ -23,7 +23,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, local_midnight_utc, months_after, months_of, zone
 from orchestration.web.queries import Age, marts_of
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import COLUMNS, OF_DAYS, add_rows, hours_of, span_rows, years_of
 from reports.figures.register_figures import add_energy
@@ -39,7 +39,7 @@ _HOUR, _DAY, _QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(minutes
 class EnergyQuery(NamedTuple):
     """One question of the page."""
 
-    ask: Ask
+    ctx: Context
     site: Site
     scope: str
     period: Period
@@ -82,7 +82,7 @@ def points_of(query: EnergyQuery, other: Period | None) -> tuple[tuple[Point, ..
     found = []
     for at in _grid(query):
         read = known.get(at)
-        if read is None and at >= query.ask.as_known_utc:
+        if read is None and at >= query.ctx.as_of_or_now:
             continue
         then, value = compared.get(_place(at, query.period, query), (None, None)) if compared else (None, None)
         if read is None:
@@ -103,15 +103,15 @@ def values_of(query: EnergyQuery, scope: str) -> Mapping[datetime, Decimal | Non
 def totals_book(query: EnergyQuery) -> FigureBook:
     """Figure book of the whole period."""
     report_id, site = f"energy/{query.site.site_id}/{query.scope.replace('/', '~')}", query.site
-    as_of_utc = query.ask.as_known_utc
+    as_of_utc = query.ctx.as_of_or_now
     return FigureBook(report_id=report_id, revision=0, as_of_utc=as_of_utc, is_synthetic=site.is_simulated)
 
 
 def totals_of(book: FigureBook, query: EnergyQuery, age: Age) -> tuple[dict[str, Figure], dict[str, str]]:
     """Figures of the whole period, put into the book, and what is said beside them."""
-    ask, period = query.ask, query.period
+    ctx, period = query.ctx, query.period
     found, notes = {each.kpi: each for each in _spans(book, query, period, tuple(OF_DAYS))}, dict[str, str]()
-    other, kpi = before(period, ask.address.compare), query.kpi
+    other, kpi = before(period, ctx.address.compare), query.kpi
     if other is None or kpi not in found:
         return found, notes
     mine, theirs = _alike(period, other, age)
@@ -125,9 +125,9 @@ def totals_of(book: FigureBook, query: EnergyQuery, age: Age) -> tuple[dict[str,
         pair, path = [("actual", own[each.kpi]), ("expected", each)], f"change/{each.kpi}"
         found[f"compared/{each.kpi}"] = each
         found[path] = book.derive(path, "deviation_percent", pair, label="change", kpi="change", unit="percent")
-        notes[f"compared/{each.kpi}"] = period_text(theirs.start, theirs.end, ask.address.locale, is_short=True)
+        notes[f"compared/{each.kpi}"] = period_text(theirs.start, theirs.end, ctx.address.locale, is_short=True)
         if mine != period:
-            [value] = format_alike([own[each.kpi].value], each.unit, locale=ask.address.locale)
+            [value] = format_alike([own[each.kpi].value], each.unit, locale=ctx.address.locale)
             notes[path] = Sentence("{0} {1} in the {2} days with readings", value, unit_text(each.unit), mine.days)
     return found, notes
 
@@ -174,7 +174,7 @@ def nearest_month(query: EnergyQuery) -> str:
     is_it = (pl.col("scope") == query.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == "month")
     known = is_it & pl.col("value").is_not_null()
     try:
-        rows = marts_of(query.ask, query.site)(
+        rows = marts_of(query.ctx, query.site)(
             "mart_site__kpi_values", site_id=query.site.site_id, scope=query.scope, where=known
         )
     except BadInput:
@@ -189,7 +189,7 @@ def _nearest(months: list[date], period: Period) -> str:
 def _nearest_read(query: EnergyQuery) -> str:
     """As nearest_month, of a register: its readings themselves are asked."""
     meter_id, register = register_scopes(query.site)[query.scope]
-    lake, as_of = query.ask.project.lake, query.ask.address.as_of_utc
+    lake, as_of = query.ctx.project.lake, query.ctx.address.as_of_utc
     rows = site_readings(lake, query.site, as_of_utc=as_of, meters=[meter_id]).filter(pl.col("register") == register)
     days = rows["interval_start_utc"].dt.convert_time_zone(query.site.time_zone).dt.date()
     return _nearest(days.dt.truncate("1mo").unique().sort().to_list(), query.period)
@@ -205,9 +205,9 @@ def _of_rows(query: EnergyQuery, period: Period) -> dict[datetime, Read]:
     rows = _hours(query, period) if query.grain == "hour" else _days_or_months(query, period)
     figures: Sequence[Figure | None] = [None] * rows.height
     if query.has_whys:
-        ask, site = query.ask, query.site
-        book = FigureBook(report_id="energy", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=site.is_simulated)
-        add_rows(book, site, rows, sources=partial(ask.project.sources, keeps=False), is_traced=False)
+        ctx, site = query.ctx, query.site
+        book = FigureBook(report_id="energy", revision=0, as_of_utc=ctx.as_of_or_now, is_synthetic=site.is_simulated)
+        add_rows(book, site, rows, sources=partial(ctx.project.sources, keeps=False), is_traced=False)
         figures = book.figures()
     return {
         _start_of(row, query.site): Read(
@@ -223,14 +223,14 @@ def _of_rows(query: EnergyQuery, period: Period) -> dict[datetime, Read]:
 
 
 def _hours(query: EnergyQuery, period: Period) -> pl.DataFrame:
-    rows = hours_of(query.site, period, marts_of(query.ask, query.site), scope=query.scope, kpis=(KPI,))
+    rows = hours_of(query.site, period, marts_of(query.ctx, query.site), scope=query.scope, kpis=(KPI,))
     return rows.filter(pl.col("scope") == query.scope)
 
 
 def _days_or_months(query: EnergyQuery, period: Period) -> pl.DataFrame:
     inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
     is_it = (pl.col("scope") == query.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == query.grain)
-    marts, site_id = marts_of(query.ask, query.site), query.site.site_id
+    marts, site_id = marts_of(query.ctx, query.site), query.site.site_id
     where = inside & is_it
     return marts(
         "mart_site__kpi_values", site_id=site_id, years=years_of(period), scope=query.scope, where=where
@@ -239,8 +239,8 @@ def _days_or_months(query: EnergyQuery, period: Period) -> pl.DataFrame:
 
 def _readings(query: EnergyQuery, period: Period) -> tuple[pl.DataFrame, bool]:
     """Readings of the scope's meters, and whether simulated ones are among those of the site."""
-    lake, site = query.ask.project.lake, query.site
-    start_utc, end_utc, as_of_utc = period.start_utc, period.end_utc, query.ask.address.as_of_utc
+    lake, site = query.ctx.project.lake, query.site
+    start_utc, end_utc, as_of_utc = period.start_utc, period.end_utc, query.ctx.address.as_of_utc
     span: dict[str, Any] = {"start_utc": start_utc, "end_utc": end_utc, "as_of_utc": as_of_utc}
     readings = site_readings(lake, site, **span, meters=scope_meters(site, query.scope))
     if site.is_simulated or readings.is_empty():
@@ -250,10 +250,10 @@ def _readings(query: EnergyQuery, period: Period) -> tuple[pl.DataFrame, bool]:
 
 def _of_register(query: EnergyQuery, period: Period) -> dict[datetime, Read]:
     """Whole intervals of a register of which anything was read; longer ones than a quarter hour as figures."""
-    ask, site = query.ask, query.site
+    ctx, site = query.ctx, query.site
     readings, is_synthetic = _readings(query, period)
     energies = register_energy(site, query.scope, period, readings, query.grain)
-    book = FigureBook(report_id="energy", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=is_synthetic)
+    book = FigureBook(report_id="energy", revision=0, as_of_utc=ctx.as_of_or_now, is_synthetic=is_synthetic)
     found = {}
     for at in _grid(query._replace(period=period)):
         energy = energies.get(at, Energy(None, 0, None))
@@ -290,9 +290,9 @@ def _spans(book: FigureBook, query: EnergyQuery, period: Period, kpis: tuple[str
     if query.is_register:
         found = register_energy(query.site, query.scope, period, _readings(query, period)[0])
         return [add_energy(book, query.site, query.scope, period, each) for each in found.values()]
-    rows = span_rows(query.site, query.scope, period, marts_of(query.ask, query.site), kpis=kpis)
+    rows = span_rows(query.site, query.scope, period, marts_of(query.ctx, query.site), kpis=kpis)
     count = len(book.figures())
-    sources = partial(query.ask.project.sources, keeps=False)
+    sources = partial(query.ctx.project.sources, keeps=False)
     add_rows(book, query.site, rows, sources=sources, is_traced=False)
     return list(book.figures()[count:])
 
@@ -353,9 +353,9 @@ def _place(at_utc: datetime, period: Period, query: EnergyQuery) -> tuple[int, s
 def _why_of(query: EnergyQuery, at_utc: datetime, figure: Figure | None) -> str:
     """The reason of a figure; of a quarter hour that of its hour: the marts know no shorter time."""
     if figure is not None:
-        return why_of(figure, query.ask.address)
+        return why_of(figure, query.ctx.address)
     day = at_utc.astimezone(zone(query.site.time_zone)).date()
-    return query.ask.address.href(
+    return query.ctx.address.href(
         "/why",
         site=query.site.site_id,
         scope=query.scope,

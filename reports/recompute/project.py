@@ -25,12 +25,12 @@ from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from data_quality.contracts.units import ARITHMETIC
-from reports.recompute import group_again
+from reports.recompute import group
 from reports.recompute.figure_sources import Sources
 
 FIELDS = ("actual_kwh", "expected_kwh", "uncertainty_kwh", "claimed_kwh", "compared_days", "days")
 ADJUSTED = {"routine_kwh": AdjustmentKind.ROUTINE, "non_routine_kwh": AdjustmentKind.NON_ROUTINE}
-GROUPED = (*group_again.FIELDS, *group_again.OF_MEMBERS, group_again.COUNTED)
+GROUPED = (*group.FIELDS, *group.OF_MEMBERS, group.COUNTED)
 PLANNED = ("confidence", "detectable_kwh", "detectable_percent")
 
 
@@ -58,7 +58,7 @@ def number(
     if isinstance(found, Finding):
         return None
     if field in GROUPED:
-        return group_again.number(group_of(sources, project, version, found, as_of_utc), field, member)
+        return group.number(group_of(sources, project, version, found, as_of_utc), field, member)
     if field == "adjusted_kwh" or field in ADJUSTED:
         given = [
             each
@@ -103,7 +103,7 @@ def _weighed(
     made = savings_of(project, version, _pairs(sources, site, project, version, span, as_of_utc), period=span)
     if isinstance(made, Finding) or not project.comparison_group:
         return made
-    return group_again.weighed(made, group_of(sources, project, version, made, as_of_utc))
+    return group.weighed(made, group_of(sources, project, version, made, as_of_utc))
 
 
 def group_of(
@@ -111,7 +111,7 @@ def group_of(
 ) -> CorrectedSavings | tuple[Finding, ...]:
     """The saving corrected by the project's comparison group, made once for the same days."""
     key = ("project group", *_pin(version), version.status, project.comparison_group, saved.start, saved.end, as_of_utc)
-    return sources.keep(key, lambda: group_again.corrected(sources, project, version, saved, as_of_utc))
+    return sources.keep(key, lambda: group.corrected(sources, project, version, saved, as_of_utc))
 
 
 def days(
@@ -140,11 +140,11 @@ def _pairs(
     sources: Sources, site: Site, project: MvProject, version: BaselineVersion, span: Period, as_of_utc: datetime
 ) -> list[DayPair]:
     """Days of a part of the reporting period."""
-    made = known_pairs(sources, site, project, version, as_of_utc)
+    made = boundary_pairs(sources, site, project, version, as_of_utc)
     return [pair for pair in made if span.start <= pair.local_date < span.end]
 
 
-def known_pairs(
+def boundary_pairs(
     sources: Sources, site: Site, project: MvProject, version: BaselineVersion, as_of_utc: datetime
 ) -> list[DayPair]:
     """Every day that is known inside the project's boundary, from its baseline's first on, made from the readings and

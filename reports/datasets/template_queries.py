@@ -17,12 +17,12 @@ from reports.datasets.base import (
     Dataset,
     DayPoint,
     Divided,
-    Given,
     Hourly,
     Item,
     Leaf,
     Linked,
     Measure,
+    ReportInput,
     nothing,
     put,
     shifted,
@@ -38,7 +38,7 @@ SHOWN_IN = {
 COMBINED_UNITS = {"ratio": "ratio", "percent_of": "percent", "deviation_percent": "percent"}
 
 
-class Asker:
+class TemplateQueries:
     """Fills one figure book with answers; the same question is answered once.
 
     language: of the labels. place: what paths begin with, where several sites fill one book.
@@ -46,7 +46,7 @@ class Asker:
 
     def __init__(
         self,
-        given: Given,
+        given: ReportInput,
         datasets: Mapping[str, Dataset],
         book: FigureBook,
         *,

@@ -73,7 +73,7 @@ class TableReader(Protocol):
 
 
 @dataclass(frozen=True)
-class TableFound:
+class TableFacts:
     """frame: columns as text, without rows that are none, `clock` joined to the time, clock_from: its
     first number where it numbers the intervals of a day; time, meter: their columns;
     clocks: columns that are named by a time of day; header_line, data_line: 1 and None where nothing need be declared;
@@ -124,7 +124,7 @@ class _Head:
     allows_comma: bool
 
 
-def look(path: Path) -> TableFound | None:
+def look(path: Path) -> TableFacts | None:
     """Facts of the file; None where it is no table, or holds no column of times."""
     head = _head(path)
     if head is None:
@@ -145,7 +145,7 @@ def look(path: Path) -> TableFound | None:
         passed = pl.duration(minutes=pl.lit((numbers - first) * step))
         parts = pl.select(time.times + passed)
         time, frame = replace(time, times=parts.to_series()), frame.drop(clock)
-    found = TableFound(
+    found = TableFacts(
         frame=frame,
         time=time,
         values=(),
@@ -161,7 +161,7 @@ def look(path: Path) -> TableFound | None:
     return _with_clocks(found, clocks, head) if clocks else _with_values(found, head, _unit_above(path, mapping))
 
 
-def _with_clocks(found: TableFound, clocks: dict[str, str], head: _Head) -> TableFound:
+def _with_clocks(found: TableFacts, clocks: dict[str, str], head: _Head) -> TableFacts:
     frame = found.frame
     rest = [name for name in frame.columns if name not in clocks and name != found.time.name]
     meter = next((name for name in rest if _METER_NAME.search(name)), None)
@@ -174,7 +174,7 @@ def _with_clocks(found: TableFound, clocks: dict[str, str], head: _Head) -> Tabl
     return replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, clocks=clocks)
 
 
-def _with_values(found: TableFound, head: _Head, unit_above: str | None) -> TableFound | None:
+def _with_values(found: TableFacts, head: _Head, unit_above: str | None) -> TableFacts | None:
     found = _in_one_unit(found)
     frame, time = found.frame, found.time
     meter = _meter_column(frame, time)
@@ -214,7 +214,7 @@ def _unit_above(path: Path, mapping: ColumnMap) -> str | None:
     return units.pop() if len(units) == 1 else None
 
 
-def _in_one_unit(found: TableFound) -> TableFound:
+def _in_one_unit(found: TableFacts) -> TableFacts:
     """Without the rows that repeat each amount in another unit, as gas in m³ and kWh: energy is kept."""
     frame, times = found.frame, found.time.times
     # What names the meter, in whatever words, must be the same in both; numbers may name one too, and are compared.

@@ -7,7 +7,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import KPI, Figure
 from reports.recompute.computations import COMBINATIONS, LEAVES, combine, kpi_of_trace
 from reports.recompute.figure_sources import Sources
-from reports.recompute.recomputed_kpis import want_kpis
+from reports.recompute.recomputed_kpis import prefetch_kpis
 
 Lookup = Callable[[str], Figure | None]
 
@@ -22,7 +22,7 @@ def recompute(
     """
     if kept is None:
         # At the top only: whoever shares `kept` announces all its figures at once.
-        announce([figure], sources=sources, lookup=lookup)
+        prefetch([figure], sources=sources, lookup=lookup)
     known = {} if kept is None else kept
     if figure.figure_id not in known:
         trace = figure.trace
@@ -41,7 +41,7 @@ def recompute(
     return known[figure.figure_id]
 
 
-def announce(figures: Iterable[Figure], *, sources: Sources, lookup: Lookup) -> None:
+def prefetch(figures: Iterable[Figure], *, sources: Sources, lookup: Lookup) -> None:
     """Tell the sources of every KPI that these figures rest on, so that one run of the SQL answers for many."""
     seen, waiting = set(), list(figures)
     while waiting:
@@ -51,7 +51,7 @@ def announce(figures: Iterable[Figure], *, sources: Sources, lookup: Lookup) -> 
         seen.add(figure.figure_id)
         if figure.trace.computation == KPI:
             basis, question = kpi_of_trace(figure.trace)
-            want_kpis(pinned(figure, sources), basis, [question])
+            prefetch_kpis(pinned(figure, sources), basis, [question])
         elif figure.trace.computation in COMBINATIONS:
             waiting += [each for given in figure.trace.inputs if (each := lookup(given.id)) is not None]
 

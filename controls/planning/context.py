@@ -103,7 +103,7 @@ _MOVING_HORIZON = timedelta(hours=HORIZON_H)
 
 
 @dataclass(frozen=True)
-class Desk:
+class PlanningContext:
     """All inputs of planning a site: its data, the mode of commands, and the reader of device states.
 
     explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_since: what
@@ -148,11 +148,15 @@ class Desk:
         )
 
 
-def newest(desk: Desk) -> tuple[Forecast | None, dict[str, Forecast | None], Forecast | None]:
+def newest(context: PlanningContext) -> tuple[Forecast | None, dict[str, Forecast | None], Forecast | None]:
     """The newest forecasts of the load, of each device that needs one by its asset's id, and of the prices."""
-    load, targets = forecast_targets(desk.site)
-    own = {name: desk.forecast(target) for name, target in targets.items()}
-    return desk.forecast(load), own, desk.forecast(desk.site.price_stream and f"meter:{desk.site.price_stream}")
+    load, targets = forecast_targets(context.site)
+    own = {name: context.forecast(target) for name, target in targets.items()}
+    return (
+        context.forecast(load),
+        own,
+        context.forecast(context.site.price_stream and f"meter:{context.site.price_stream}"),
+    )
 
 
 def forecast_targets(site: Site) -> tuple[str | None, dict[str, str | None]]:

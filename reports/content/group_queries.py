@@ -15,10 +15,10 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, period_key, span
 from reports.content.template_blocks import BlockWriter
 from reports.datasets import benchmark, measures, project, targets, water
-from reports.datasets.base import Added, Dataset, DayPoint, Given, Item, nothing
-from reports.datasets.template_ask import Asker
+from reports.datasets.base import Added, Dataset, DayPoint, Item, ReportInput, nothing
+from reports.datasets.template_queries import TemplateQueries
 from reports.figure_book import FigureBook
-from reports.recompute.known_area import water_streams
+from reports.recompute.covered_area import water_streams
 from reports.report_content import Column, Row, Table
 from reports.texts.locales import period_text, word, written
 from reports.writer import plain
@@ -43,18 +43,18 @@ class Member(NamedTuple):
 
     organisation: Organisation
     part: Part
-    given: Given
+    given: ReportInput
     datasets: Mapping[str, Dataset]
 
 
-class GroupAsker(Asker):
+class GroupQueries(TemplateQueries):
     """Asks every site for its spans of one share. A measure that does not add up over sites has no number.
 
     given: its site stands for the organisation (name, currency, zone).
     """
 
     def __init__(
-        self, given: Given, book: FigureBook, members: Sequence[Member], *, language: str | None = None
+        self, given: ReportInput, book: FigureBook, members: Sequence[Member], *, language: str | None = None
     ) -> None:
         # The kinds of numbers are the same of every site.
         datasets = members[0].datasets
@@ -63,7 +63,10 @@ class GroupAsker(Asker):
         super().__init__(given, {**datasets, **self._own}, book, language=language)
         self._organisation = members[0].organisation
         self._sites = [
-            (each.part, Asker(each.given, each.datasets, book, language=language, place=f"{each.part.site_id}/"))
+            (
+                each.part,
+                TemplateQueries(each.given, each.datasets, book, language=language, place=f"{each.part.site_id}/"),
+            )
             for each in members
         ]
 
@@ -188,14 +191,14 @@ class GroupAsker(Asker):
             if not water_streams(site)
         ]
 
-    def _has(self, ask: Asker, item: Item) -> bool:
+    def _has(self, ask: TemplateQueries, item: Item) -> bool:
         """False for a carrier that the site does not buy, and for another's measure or project: it is no unknown part
         of the group's.
         """
         axis, scope = item.scope.partition(":")[0], _own_scope(ask, item)
         return axis not in THINGS or any(each.scope == scope for each in ask.items(axis, item.period))
 
-    def _of_site(self, ask: Asker, item: Item, period: Period) -> Item:
+    def _of_site(self, ask: TemplateQueries, item: Item, period: Period) -> Item:
         """The item as the site has it: itself over its days, or a measure with the days that it was found in."""
         site, scope = ask.given.site, _own_scope(ask, item)
         if scope.startswith("measure:"):
@@ -240,7 +243,7 @@ class GroupAsker(Asker):
         )
 
 
-def _own_scope(ask: Asker, item: Item) -> str:
+def _own_scope(ask: TemplateQueries, item: Item) -> str:
     """The item's scope as the site of `ask` has it; empty for a thing of another site's."""
     scope, _, site_id = item.scope.partition(OF)
     return scope if site_id in ("", ask.given.site.site_id) else ""
@@ -255,7 +258,7 @@ def within(part: Part, period: Period) -> Period | None:
 def members_table(write: BlockWriter) -> Table:
     """The sites of an organisation's report: over which days, at which share, by which stakes."""
     ask, language = write.ask, write.language
-    assert isinstance(ask, GroupAsker)  # noqa: S101 - only a group has members
+    assert isinstance(ask, GroupQueries)  # noqa: S101 - only a group has members
     rows = [
         Row(
             cells=(

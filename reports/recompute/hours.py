@@ -24,7 +24,7 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant
 from reports.recompute.figure_sources import Sources, parse_dates
-from reports.recompute.footprint_again import account_of, lines_of
+from reports.recompute.footprint import account_of, lines_of
 
 # A quarter hour of a scope, or any time of a register: the marts know no shorter time than an hour, and no register
 # beside that of consumption.

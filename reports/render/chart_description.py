@@ -22,7 +22,7 @@ class _Point(NamedTuple):
     high: float | None
 
 
-def chart_words(chart: Chart, language: str) -> str:
+def chart_description(chart: Chart, language: str) -> str:
     """The chart's figures in words: each of a few, else where each series ends, its extremes and how much is unknown.
 
     language: of the words; numbers are as the chart's locale writes them.

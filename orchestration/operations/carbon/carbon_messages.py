@@ -20,7 +20,7 @@ _SCOPES = (
 )
 
 
-def say_findings(call: Call, findings: Sequence[Finding]) -> None:
+def report_findings(call: Call, findings: Sequence[Finding]) -> None:
     """Findings as sentences, of each kind three at most: forty lines that say the same hide the forty-first."""
     for code in dict.fromkeys(finding.code for finding in findings):
         alike = list(dict.fromkeys(finding.message for finding in findings if finding.code == code))

@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.text import one_line
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import Context
 from reports.pages.bill_upload import MOST_MB, PREVIEW
 from reports.pages.check import LARGEST_MB, PATH
 from reports.pages.reading_upload import MOST_READINGS_MB
@@ -82,13 +82,13 @@ MOST_FILES, MOST_WAITING_MB, LONGEST_NAME = 20, 1024, 100
 _AGAIN = "choose the file again"
 
 
-class KeptUploads:
+class UploadStore:
     """A folder for each sender and purpose, and in it one for each upload, named by the digest of its files."""
 
-    def __init__(self, ask: Ask, purpose: str) -> None:
-        sender = hashlib.sha256(f"{ask.person.person_id}\0{purpose}".encode()).hexdigest()[:16]
-        self._root = ask.project.project.data_dir / "uploads"
-        self._folder, self._now_utc = self._root / sender, ask.now_utc
+    def __init__(self, ctx: Context, purpose: str) -> None:
+        sender = hashlib.sha256(f"{ctx.person.person_id}\0{purpose}".encode()).hexdigest()[:16]
+        self._root = ctx.project.project.data_dir / "uploads"
+        self._folder, self._now_utc = self._root / sender, ctx.now_utc
 
     def keep(self, files: Sequence[SentFile], *, mend: str) -> str:
         """Keep the files of one form, whole or not at all; the key under which they are found. Raises BadInput."""

@@ -46,14 +46,14 @@ UNMOVED = dg.SkipReason("nothing has changed since the last look")
 
 def has_moved(context: dg.SensorEvaluationContext, project: ProjectResource) -> bool:
     """False where the last tick, in this process, saw the project just so. The cursor remembers what this one sees."""
-    seen = f"{_PROCESS} {standing(project)}"
+    seen = f"{_PROCESS} {inputs_digest(project)}"
     if context.cursor == seen:
         return False
     context.update_cursor(seen)
     return True
 
 
-def standing(project: ProjectResource) -> str:
+def inputs_digest(project: ProjectResource) -> str:
     """Digest of what staleness rests on: rows of the store by their newest seals, files by size and times, the SQL."""
     settings = project.project
     # Whom an approval is believed of stands in the people file.

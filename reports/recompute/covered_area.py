@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from assets.kpi.from_readings import KpiQuery, streams_behind
+from assets.kpi.from_readings import KpiQuery, source_streams
 from data_quality.contracts.reporting.figure import Trace
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from reports.recompute.figure_sources import Sources, parse_dates
-from reports.recompute.footprint_again import carriers_of, energies
+from reports.recompute.footprint import carriers_of, energies
 from reports.recompute.peers import peer_place
 from reports.recompute.recomputed_kpis import KpiBasis, kpi_row
 
@@ -35,7 +35,7 @@ def water_scope(site: Site) -> str:
 
 def water_streams(site: Site) -> tuple[str, ...]:
     """Meters that count water of the site; none of a site without one."""
-    return tuple(streams_behind("consumption_m3", site=site, scope=water_scope(site)))
+    return tuple(source_streams("consumption_m3", site=site, scope=water_scope(site)))
 
 
 def water_read(sources: Sources, site: Site, period: Period, basis: KpiBasis) -> Decimal | None:
@@ -47,7 +47,7 @@ def water_read(sources: Sources, site: Site, period: Period, basis: KpiBasis) ->
     return Decimal(0) if row is None or row.coverage is None else Decimal(repr(row.coverage))
 
 
-def known_area(sources: Sources, site: Site, period: Period, basis: KpiBasis, of: str = OF_ENERGY) -> Decimal | None:
+def covered_area(sources: Sources, site: Site, period: Period, basis: KpiBasis, of: str = OF_ENERGY) -> Decimal | None:
     """The site's floor area, m², where all energy that it buys, or its water, was read; 0 where not; None without a
     floor area.
     """
@@ -69,7 +69,7 @@ def known_floor_area(trace: Trace, sources: Sources) -> Decimal | None:
     period = Period(label="", start=start, end=end, time_zone=site.time_zone)
     definition = next((each.sha256 for each in trace.inputs if each.role == "definition"), "")
     basis = KpiBasis(site.site_id, trace.as_of_utc, definition)
-    return known_area(sources, site, period, basis, trace.parameters.get("of", OF_ENERGY))
+    return covered_area(sources, site, period, basis, trace.parameters.get("of", OF_ENERGY))
 
 
 # Computations of numbers by floor area.

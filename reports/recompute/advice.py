@@ -18,14 +18,14 @@ from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, zone
 from data_quality.contracts.units import ARITHMETIC
-from reports.recompute.bill_again import dates_of, stored_bill
+from reports.recompute.bill import dates_of, stored_bill
 from reports.recompute.figure_sources import Sources, parse_dates, stored_sha256
 
 # Role of an input: a recommendation as an act left it.
 RECOMMENDATION = "recommendation"
 
 
-class MadeAdvice(NamedTuple):
+class PeriodAdvice(NamedTuple):
     """All recommendations of a period, with the share of estimated readings and whether some are simulated."""
 
     advice: list[Advice]
@@ -33,10 +33,10 @@ class MadeAdvice(NamedTuple):
     is_synthetic: bool
 
 
-def advice_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> MadeAdvice:
+def advice_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> PeriodAdvice:
     """Recommendations of a site and period as of an instant. Raises BadInput for tariffs that overlap."""
 
-    def make() -> MadeAdvice:
+    def make() -> PeriodAdvice:
         in_force = sources.baselines.in_force(site.site_id, BaselineType.ENB, as_of_utc=as_of_utc)
         found = site_hours(
             site, period, sources.readings(site, period.start, period.end, as_of_utc),
@@ -47,7 +47,7 @@ def advice_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime)
             known_on=as_of_utc.astimezone(zone(site.time_zone)).date(),
         )  # fmt: skip
         advice = advise(found.hours, estimated_share=found.estimated_share)
-        return MadeAdvice(advice, found.estimated_share, found.is_synthetic)
+        return PeriodAdvice(advice, found.estimated_share, found.is_synthetic)
 
     return sources.keep(("advice", site.site_id, period.start, period.end, as_of_utc), make)
 
@@ -81,7 +81,7 @@ def stored_advice(sources: Sources, recommendation_id: str, as_of_utc: datetime 
     # All at once: each for itself would be proven against all others.
     known = sources.keep(
         (RECOMMENDATION, as_of_utc),
-        lambda: {each.recommendation_id: each for each in ledger.standing(as_of_utc=as_of_utc)},
+        lambda: {each.recommendation_id: each for each in ledger.current(as_of_utc=as_of_utc)},
     )
     return known.get(recommendation_id) or ledger.named(recommendation_id, as_of_utc=as_of_utc)
 
