@@ -1,4 +1,4 @@
-"""The desk on which a plan's bill is written: amounts are forms, and what is no sum of them becomes a term; and which
+"""The writer on which a plan's bill is written: amounts are forms, and what is no sum of them becomes a term; and which
 terms are an LP, which need binaries, which neither can say: a proof by bounds and by directions.
 
 A solver that minimises may lift a variable above the maximum that defines it (v >= f suffices) exactly where the cost
@@ -137,7 +137,7 @@ def _tiers(term: Tiers, signs: set[int], ranges: Mapping[str, Range]) -> Tiers:
     return term.model_copy(update={"how": "binary"})
 
 
-class Desk(Writer[Form]):
+class LinearWriter(Writer[Form]):
     """Lines and terms of one bill, in order; what needs no variable is folded into forms.
 
     max_import_kwh, max_export_kwh: most that an interval can hold; bounds of the terms' ranges.

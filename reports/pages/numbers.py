@@ -17,7 +17,7 @@ class Live(Model):
     """Live source of a number, which the browser goes on showing as values come.
 
     point: `site/source/point`. at_utc: when its value was measured; limits_s: ages after which it is old and gone, and
-    band: which of them it is now (contracts/live/live_value.py). age_text: the words for its age, which stands for {0}.
+    band: which of them it is now (contracts/live/live_value.py). told: the words for its age, which stands for {0}.
     time_zone, locale: in which it is told since when it is gone.
     """
 
@@ -25,7 +25,7 @@ class Live(Model):
     at_utc: datetime
     limits_s: tuple[float, float]
     band: Band
-    age_text: Text
+    told: Text
     age: Text
     time_zone: str = "UTC"
     locale: str = "en"

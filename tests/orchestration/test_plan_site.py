@@ -72,7 +72,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPro
     """The home with forecasts, at 11:07 of its clock, in SIMULATION as every new site."""
     monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: FixedClock(NOW))
     # Why a plan is so takes as long as it may: another file's tests ask it.
-    monkeypatch.setattr("orchestration.views.planning_context.Desk", partial(PlanningContext, explained_within_s=0.3))
+    monkeypatch.setattr(
+        "orchestration.views.planning_context.PlanningContext", partial(PlanningContext, explained_within_s=0.3)
+    )
     (tmp_path / "sites").mkdir()
     (tmp_path / "meterloom.yaml").write_text("{}")
     (tmp_path / "people.yaml").write_text(json.dumps({"people": [CARLA.model_dump(mode="json")]}))

@@ -119,7 +119,7 @@ def test_a_gas_meter_has_one_factor_a_day_though_file_and_store_differ_in_calori
 
 def test_two_factors_of_one_carrier_on_one_day_are_refused() -> None:
     site = plant(factors=[entry("b", "2025-06-01", "2026-01-01"), entry("a", "2025-01-01", "2025-06-02")])
-    with pytest.raises(BadInput, match="factors a and b for electricity both hold on 2025-06-01"):
+    with pytest.raises(BadInput, match=r"factors a and b for electricity \(location\) both hold on 2025-06-01"):
         factor_view(site)
 
 

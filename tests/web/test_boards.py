@@ -484,10 +484,8 @@ def test_a_failed_job_of_no_site_is_told_to_who_sees_every_site(asking: Asking) 
 def test_a_forecast_that_the_meters_cannot_give_is_an_open_finding(asking: Asking, tmp_path: Path) -> None:
     demo = load_site(Path(__file__).resolve().parents[2] / "assets/sites/demo/home.yaml")
     wanted = demo.model_copy(update={"forecasts": (ForecastTarget(what="base_load"),)})
-    show = Show(
-        Context(asking.project, ALL, Address(path="/board/energy"), asking.clock), wanted, asking.project.sources()
-    )
-    widget = findings_of([show])
+    ctx = Context(asking.project, ALL, Address(path="/board/energy"), asking.clock)
+    widget = findings_of([Show(ctx, wanted, asking.project.sources())])
     rows = [(each.detail, each.text) for each in widget.items]
     message = "The base load cannot be computed from the meters: tank 'hot_water' has no meter."
     assert ("High · forecasts", message) in rows

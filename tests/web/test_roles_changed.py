@@ -56,8 +56,8 @@ def test_a_role_is_given_and_taken_away_and_the_rest_of_the_file_stays(asking: A
     assert change(asking, "otto", "take", "engineer reviewer").status == 303
     assert change(asking, "vera", "take", "viewer").status == 303
     assert file.read_text() == PEOPLE.replace("roles:\n      - viewer\n      - analyst\n", "roles: [analyst]\n")
-    # The text with which it began is kept once, since all this is of one instant.
-    assert len(text_versions(asking.project.project.data_dir / "people_texts")) == 3
+    # The text before each of the five, though all this is of one instant.
+    assert len(text_versions(asking.project.project.data_dir / "people_texts")) == 5
     said = [each["subject"] for each in newest_events(asking.project.store) if each["route"] == "/people/roles"]
     both = ["otto −engineer −reviewer", "otto +engineer +reviewer"]
     assert said == ["vera −viewer", *both, "otto −engineer", "otto +engineer"]

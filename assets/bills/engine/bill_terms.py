@@ -15,7 +15,7 @@ from assets.bills.engine.open_usage import OpenUsage, refuse_at_once
 from assets.bills.engine.settle import Account, carried_kwh
 from assets.tariffs.bill_part import BillPart, Usage
 from assets.tariffs.compiled import Grid
-from assets.tariffs.linear_build import Desk, shaped
+from assets.tariffs.linear_build import LinearWriter, shaped
 from assets.tariffs.linear_model import (
     ONE,
     ZERO,
@@ -70,7 +70,7 @@ def bill_terms(
     if isinstance(part, NotLinear):
         return part
     hours = Decimal(step_minutes) / 60
-    desk = Desk(
+    writer = LinearWriter(
         book.currency,
         max_import_kwh=None if max_import_kw is None else max_import_kw * hours,
         max_export_kwh=None if max_export_kw is None else max_export_kw * hours,
@@ -83,13 +83,13 @@ def bill_terms(
         with localcontext(EXACT):
             grid = stretch.measure.compiled.grid
             first, last = _slots(grid, horizon)
-            opened = OpenUsage(desk, stretch.measure, _known(known, grid, first, last), first=first, last=last)
+            opened = OpenUsage(writer, stretch.measure, _known(known, grid, first, last), first=first, last=last)
             usage = opened.usage(kvarh=kvarh)
             peaks = {name: dict(months) for name, months in before.peaks.items()}
             own = cast(Account[Form], replace(before, kwh=dict(before.kwh), peaks=peaks))
-            write_bill(desk, [(part[0], usage)], own)
-            left_out = _left_out(desk, part[0], usage, own, credits_beyond)
-            return _published(desk, part[0], usage, grid, (first, last), left_out)
+            write_bill(writer, [(part[0], usage)], own)
+            left_out = _left_out(writer, part[0], usage, own, credits_beyond)
+            return _published(writer, part[0], usage, grid, (first, last), left_out)
     except Refused as refusal:
         return refusal.answer
 
@@ -166,7 +166,7 @@ def _known(load: Load | None, grid: Grid, first: int, last: int) -> Load:
 
 
 def _left_out(
-    desk: Desk, tariff: Tariff, usage: Usage[Form], account: Account[Form], credits_beyond: str
+    writer: LinearWriter, tariff: Tariff, usage: Usage[Form], account: Account[Form], credits_beyond: str
 ) -> list[NotLinear]:
     """Effects of this bill on later ones: named, not counted. Raises Refused for credit that is not to be left out."""
     found, terms = list[NotLinear](), tariff.metering
@@ -176,7 +176,7 @@ def _left_out(
     # Before the true-up, or where credit is kept, surplus is worth what it saves in bills that nobody knows yet.
     is_kept = not ends_month(usage.end, terms.true_up_month) or terms.true_up == "keep"
     if terms.arrangement not in ("net_billing", "buy_all_sell_all") and is_kept:
-        most = [desk.range(each)[1] for each in (carried_kwh(tariff, account), account.money)]
+        most = [writer.range(each)[1] for each in (carried_kwh(tariff, account), account.money)]
         if any(value is None or value for value in most):
             why = "surplus carried to later bills lowers them; its worth is not known with this bill"
             # To leave a credit out in silence would let the optimiser export too little.
@@ -189,11 +189,11 @@ def _left_out(
 
 
 def _published(
-    desk: Desk, tariff: Tariff, part: BillPart, grid: Grid, slots: tuple[int, int], left_out: list[NotLinear]
+    writer: LinearWriter, tariff: Tariff, part: BillPart, grid: Grid, slots: tuple[int, int], left_out: list[NotLinear]
 ) -> LinearTerms:
     """Prices per interval from the sums that the cost uses directly; the other variables stay terms."""
-    total, size = Form.of(desk.sum()), slots[1] - slots[0]
-    by_name = {term.name: term for term in desk.terms}
+    total, size = Form.of(writer.sum()), slots[1] - slots[0]
+    by_name = {term.name: term for term in writer.terms}
     rates: dict[Side, list[Decimal]] = {"import": [ZERO] * size, "export": [ZERO] * size}
     constant, objective = total.constant, []
     for name, coefficient in total.parts:
@@ -212,7 +212,7 @@ def _published(
     _follow(cost, by_name, used)
     return LinearTerms(
         tariff_id=tariff.tariff_id,
-        currency=desk.currency,
+        currency=writer.currency,
         start=part.start,
         end=part.end,
         time_zone=grid.time_zone,
@@ -223,9 +223,9 @@ def _published(
         import_price_per_kwh=tuple(rates["import"]),
         export_price_per_kwh=tuple(rates["export"]),
         objective=cost.parts,
-        terms=shaped(tuple(used.values()), cost, desk.ranges, max_export_kwh=desk.max_export_kwh),
-        max_import_kwh=desk.max_import_kwh,
-        max_export_kwh=desk.max_export_kwh,
+        terms=shaped(tuple(used.values()), cost, writer.ranges, max_export_kwh=writer.max_export_kwh),
+        max_import_kwh=writer.max_import_kwh,
+        max_export_kwh=writer.max_export_kwh,
         left_out=tuple(left_out),
     )
 

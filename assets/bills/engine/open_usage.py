@@ -15,7 +15,7 @@ from assets.bills.engine.measure import Measure
 from assets.bills.engine.settle import Account
 from assets.tariffs.bill_part import BillPart, Usage
 from assets.tariffs.compiled import Windows
-from assets.tariffs.linear_build import Desk
+from assets.tariffs.linear_build import LinearWriter
 from assets.tariffs.linear_model import ONE, ZERO, Cap, Form, Peak, Refused, Side
 from assets.tariffs.tiers import bounds_of
 from data_quality.contracts.billing.tariff import Tariff
@@ -37,8 +37,8 @@ class OpenUsage:
     known: the load on the whole grid, which holds nothing in the open slots.
     """
 
-    def __init__(self, desk: Desk, measure: Measure, known: Load, *, first: int, last: int) -> None:
-        self.desk, self.measure, self.first, self.last = desk, measure, first, last
+    def __init__(self, writer: LinearWriter, measure: Measure, known: Load, *, first: int, last: int) -> None:
+        self.writer, self.measure, self.first, self.last = writer, measure, first, last
         self.tariff, self.compiled, self.grid = measure.tariff, measure.compiled, measure.compiled.grid
         self.arrangement = self.tariff.metering.arrangement
         self.bought = known.imported(is_gross=self.arrangement == "buy_all_sell_all")
@@ -58,8 +58,8 @@ class OpenUsage:
             end=known.end,
             month_share=known.month_share,
             bill_share=known.bill_share,
-            import_kwh=self.desk.energy("whole_bill.import", "import", self.everything, known.import_kwh),
-            export_kwh=self.desk.energy("whole_bill.export", "export", self.everything, known.export_kwh),
+            import_kwh=self.writer.energy("whole_bill.import", "import", self.everything, known.import_kwh),
+            export_kwh=self.writer.energy("whole_bill.export", "export", self.everything, known.export_kwh),
             energy=energy,
             surplus=surplus,
             series=series,
@@ -92,7 +92,7 @@ class OpenUsage:
             name, periods = charge.charge_id, charge.all_periods
             if charge.series is not None:
                 cost, rates = self.known.series[name][1], self._rates(charge.series)
-                series[name] = ZERO, self.desk.energy(name, "import", self.everything, cost, rates)
+                series[name] = ZERO, self.writer.energy(name, "import", self.everything, cost, rates)
                 continue
             slots, known = self.compiled.energy[name], self.known
             energy[name] = self._by_period(name, periods, slots, known.energy[name], partial(self._energy, "import"))
@@ -104,7 +104,7 @@ class OpenUsage:
         return energy, surplus, series
 
     def _energy(self, side: Side, name: str, slots: np.ndarray, incurred: Decimal) -> Form:
-        return self.desk.energy(f"{name}.{side}", side, slots, incurred)
+        return self.writer.energy(f"{name}.{side}", side, slots, incurred)
 
     def _by_period(
         self,
@@ -135,7 +135,7 @@ class OpenUsage:
         """Export of the slots times their rates (none: 1), each interval within cap_kw."""
         cap_kw = self.tariff.export_terms.cap_kw
         if cap_kw is None:
-            return self.desk.energy(name, "export", slots, incurred, rates)
+            return self.writer.energy(name, "export", slots, incurred, rates)
         # Cut to whole quanta as the bill cuts it: a cap of finer digits would price otherwise than the bill.
         most = (cap_kw * self.grid.step_minutes / 60).quantize(Decimal("1e-9"), rounding="ROUND_DOWN")
         form, priced = Form(constant=incurred), list(zip(slots.tolist(), rates or [ONE] * slots.size, strict=True))
@@ -145,7 +145,7 @@ class OpenUsage:
             if chosen:
                 intervals, weights = zip(*chosen, strict=True)
                 cap = Cap(name=f"{name}.{suffix}", intervals=intervals, weights=weights, cap_kwh=most)
-                form += self.desk.add(cap) * Decimal(sign)
+                form += self.writer.add(cap) * Decimal(sign)
         return form
 
     def _demands(self, charge: DemandCharge) -> tuple[Form | None, ...]:
@@ -193,7 +193,7 @@ class OpenUsage:
         count = min(count, floors.size)
         if not is_open.any():
             return Form(constant=sum(sorted(floor_kw)[-count:], ZERO) / count)
-        return self.desk.add(
+        return self.writer.add(
             Peak(
                 name=name,
                 first=tuple(first[is_open].tolist()),
@@ -217,7 +217,9 @@ class OpenUsage:
         ahead = times[self.first : self.last]
         slots = np.flatnonzero(ahead)
         weights = [share * int(count) for count in ahead[slots]]
-        return self.desk.energy(name, "import", slots, of_quanta(windows.sums(self.bought)[at].sum()) * share, weights)
+        return self.writer.energy(
+            name, "import", slots, of_quanta(windows.sums(self.bought)[at].sum()) * share, weights
+        )
 
     def _capacity(self, charge: CapacityCharge) -> Form | Decimal:
         """The highest power; zero where nothing is paid for what exceeds the contract."""

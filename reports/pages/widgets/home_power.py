@@ -200,7 +200,7 @@ def _number(point: PowerPoint, given: HomePower) -> Number:
     )
     age = Sentence(_OLD, age_words(point.value.age_s(given.now_utc)))
     # Short, for it stands in a small box; and on the picture a direction is a side, not a sign.
-    live = None if found.live is None else found.live.model_copy(update={"age_text": Sentence(_OLD, "{0}"), "age": age})
+    live = None if found.live is None else found.live.model_copy(update={"told": Sentence(_OLD, "{0}"), "age": age})
     return found.model_copy(update={"text": found.text.lstrip("-−"), "live": live})
 
 
@@ -266,7 +266,7 @@ def _marks(live: Live, locale: str) -> dict[str, str]:
         "data_live": live.point,
         "data_live_at": live.at_utc.isoformat(),
         "data_live_limits": " ".join(f"{each:g}" for each in live.limits_s),
-        "data_live_told": page_word(live.age_text, locale),
+        "data_live_told": page_word(live.told, locale),
         "data_live_days": page_word("{0} days", locale),
         "data_live_since": page_word("stale since {0}", locale),
         "data_live_zone": live.time_zone,

@@ -77,7 +77,7 @@ def live_number(
     beat = f"{beat_s:g} s"
     live = Live(
         point=f"{address.site}/{name}", at_utc=value.at_utc, limits_s=limits_s(beat_s), band=band,
-        age_text=Sentence(pattern, "{0}", beat), age=Sentence(pattern, age_words(value.age_s(now_utc)), beat),
+        told=Sentence(pattern, "{0}", beat), age=Sentence(pattern, age_words(value.age_s(now_utc)), beat),
         time_zone=time_zone, locale=address.locale,
     )  # fmt: skip
     return Number(

@@ -160,7 +160,7 @@ def test_a_receiver_that_is_not_there_is_a_reason_and_no_secret_is_in_it(courier
     used = courier(webhook_url="http://127.0.0.1:1/", webhook_secret="refused")
     assert sent(used, parcel) == [("webhook", "failed", 3)]
     (found,) = used.outbox.waiting()
-    assert found.reason.startswith("Silent: ConnectError")
+    assert found.reason.startswith("ReceiverUnreachable: ConnectError")
     assert "refused" not in found.reason
 
 
