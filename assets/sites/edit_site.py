@@ -69,25 +69,25 @@ def one_writer(path: Path, seen: str) -> Iterator[None]:
 
 @contextmanager
 def rewritten(
-    path: Path, load: Callable[[Path], M], change: Callable[[str], str], desk: EditRecord | None, *, seen: str = ""
+    path: Path, load: Callable[[Path], M], change: Callable[[str], str], record: EditRecord | None, *, seen: str = ""
 ) -> Iterator[M]:
     """Replace the file's text where nothing fails inside, whole or not at all. Yields the content of the new text.
 
-    Within, the store of the desk is one transaction, and the new text stands in `unfinished_of(path)`. load: reads the
-    new file. change: the text -> its new text. desk: None for a file outside of a project. seen: tag of the text that
-    the change is made for; empty: the present one. Raises BadInput (changed_since), and what load and change raise.
+    Within, its store is one transaction, and the new text stands in `unfinished_of(path)`. load: reads the new file.
+    change: the text -> its new text. record: None for a file outside of a project. seen: tag of the text that the
+    change is made for; empty: the present one. Raises BadInput (changed_since), and what load and change raise.
     """
     with one_writer(path, seen or text_tag(path)):
-        if desk is not None:
-            _finish_killed(path, desk)
+        if record is not None:
+            _finish_killed(path, record)
         text = as_in_file(change(site_text(path)), path)
-        with replaced(path, text, load) as found, desk.store.together() if desk else nullcontext():
+        with replaced(path, text, load) as found, record.store.together() if record else nullcontext():
             yield found
-            if desk is not None:
-                store_text(path, desk.texts, desk.person_id, desk.now_utc)
+            if record is not None:
+                store_text(path, record.texts, record.person_id, record.now_utc)
 
 
-def _finish_killed(path: Path, desk: EditRecord) -> None:
+def _finish_killed(path: Path, record: EditRecord) -> None:
     """Raises BadInput (changed_since) where an act was killed once the store had it and before the file was replaced:
     the text that it made takes its place now, unless somebody has edited the file since.
     """
@@ -96,11 +96,11 @@ def _finish_killed(path: Path, desk: EditRecord) -> None:
         return
     from assets.stores.published.publications import act_over
 
-    act = act_over(desk.store, text_sha256(left))
+    act = act_over(record.store, text_sha256(left))
     # A text that the store does not know is of an act that never was: this one writes over it.
     if not act:
         return
-    kept, cut_off = text_versions(desk.texts), f"{act}, was cut off before {path.name} held it"
+    kept, cut_off = text_versions(record.texts), f"{act}, was cut off before {path.name} held it"
     if kept and f".{text_tag(path)[:12]}." in kept[0].name:
         left.replace(path)
         sync_folder(path.parent)

@@ -1,7 +1,7 @@
 """The tariff's arithmetic, read once: quantities become lines (formulas 5.11), of a bill as of a plan's hours.
 
 A writer does what the two do differently: `RoundingWriter` works a bill out in exact decimals, each line rounded on its
-own; a plan's desk (linear_build.py) keeps the same lines as linear forms. Only charges of one segment stand here.
+own; a plan's writer (linear_build.py) keeps the same lines as linear forms. Only charges of one segment stand here.
 Credits, minimum and taxes look at a whole bill: assets/bills/engine/settle.py.
 """
 

@@ -50,13 +50,13 @@ def rows_of(terms: LinearTerms) -> Rows:
     """All columns and rows of the terms."""
     # Decimal's own 28 digits would round these coefficients apart from those of the bill.
     with localcontext(EXACT):
-        desk = _Desk(terms)
+        writer = _RowWriter(terms)
         for term in terms.terms:
-            desk.write(term)
-        return Rows(variables=tuple(desk.variables), rows=tuple(desk.rows))
+            writer.write(term)
+        return Rows(variables=tuple(writer.variables), rows=tuple(writer.rows))
 
 
-class _Desk:
+class _RowWriter:
     def __init__(self, terms: LinearTerms) -> None:
         self.terms, self.variables, self.rows = terms, list[Variable](), list[Row]()
         self._ranges: Ranges = {}

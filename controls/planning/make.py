@@ -164,7 +164,7 @@ def request_of(
     labels: dict[str, str],
     span_utc: tuple[datetime, datetime] | None = None,
 ) -> PlanRequest | Finding:
-    """Request of a plan of the site's devices, over the desk's horizon, or over a span of another day."""
+    """Request of a plan of the site's devices, over its horizon, or over a span of another day."""
     now = context.clock.now_utc()
     start_utc, end_utc = span_utc or (quarter_start(now), quarter_start(now) + context.horizon)
     horizon_h = (end_utc - start_utc) / timedelta(hours=1)

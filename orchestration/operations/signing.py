@@ -37,12 +37,12 @@ class Actor:
 
 
 def edit_record(call: Call, site_id: str) -> EditRecord:
-    """The desk for the site's file, in the name of the person who acts, where the call knows one."""
+    """The record for the site's file, in the name of the person who acts, where the call knows one."""
     return EditRecord(call.project.store, call.places.site_texts_dir / site_id, call.person_id, call.clock.now_utc())
 
 
-def people_desk(call: Call, person_id: str) -> EditRecord:
-    """The desk for the people file, in the name of that person."""
+def people_record(call: Call, person_id: str) -> EditRecord:
+    """The record for the people file, in the name of that person."""
     return EditRecord(call.project.store, call.places.data_dir / "people_texts", person_id, call.clock.now_utc())
 
 

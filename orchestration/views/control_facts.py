@@ -30,7 +30,7 @@ def control_facts(project: "OpenProject", site: Site, option: str, clock: Clock)
     try:
         planned = [asset for asset, kind in device_assets(site) if kind.makes_a_plan]
         commanded = list(dict.fromkeys(name for name, _ in scopes(site)))
-        desk = PlanningContext(
+        context = PlanningContext(
             site=site,
             lake=project.lake,
             forecasts=project.forecasts,
@@ -41,7 +41,7 @@ def control_facts(project: "OpenProject", site: Site, option: str, clock: Clock)
             clock=clock,
             weather=project.weather,
         )
-        found = plan_obstacle(desk) if planned else None
+        found = plan_obstacle(context) if planned else None
     except BadInput as fault:
         # Its line and mend stand in the sentence; 'meterloom check' says them too.
         return ControlFacts(planned=("a device",), in_the_way=str(fault))

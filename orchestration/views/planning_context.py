@@ -1,4 +1,4 @@
-"""Planning desk of a site: lake, forecasts, plans, mode, device states, and how far devices kept to a plan; and why a
+"""Planning context: lake, forecasts, plans, mode, device states, and how far devices kept to a plan; and why a
 site has no plan, kept for boards, doctor, status and `meterloom next` until it is mended.
 """
 
@@ -26,7 +26,7 @@ from data_quality.contracts.time import Clock
 
 
 def planning_context(project: Project, store: Store, lake: Lake, site: Site, clock: Clock) -> PlanningContext:
-    """The desk of a site. Raises BadInput where none of its devices can be asked."""
+    """The context of a site. Raises BadInput where none of its devices can be asked."""
 
     def read_since(plan: Plan, now_utc: datetime) -> Since:
         return since_plan(

@@ -72,8 +72,10 @@ def keep_for_later(ctx: Context, site: Site, files: Sequence[Path], mapping: Col
         for path in files
     ]  # fmt: skip
     with with_remedies({"cannot_patch": "accept the file without the box “Use for later files”"}):
-        desk = edit_record(WebCall(ctx), site.site_id)
-        write_maps(held.path, drafts, now_utc=ctx.now_utc, desk=desk, keep=partial(store_replaced_versions, ctx, held))
+        record = edit_record(WebCall(ctx), site.site_id)
+        write_maps(
+            held.path, drafts, now_utc=ctx.now_utc, record=record, keep=partial(store_replaced_versions, ctx, held)
+        )
 
 
 def for_later(mapping: ColumnMap, file: Path) -> ColumnMap:

@@ -16,18 +16,18 @@ from data_quality.contracts.people import People, Role
 from data_quality.contracts.yaml_file import with_key
 
 
-def give_key(people_file: Path, person_id: str, keys_dir: Path, desk: EditRecord | None = None) -> Signer:
+def give_key(people_file: Path, person_id: str, keys_dir: Path, record: EditRecord | None = None) -> Signer:
     """Make the person's private key and write its public half into the people file, comments kept; both or neither.
 
     A private key without its public half in the file is what a broken-off run leaves: it is used, not made anew.
-    desk: as in `rewritten`. Raises BadInput for a person whom the file does not name, or who has a public key there.
+    record: as in `rewritten`. Raises BadInput for a person whom the file does not name, or who has a public key there.
     """
     _expect_no_key(load_people(people_file), people_file, person_id)
     has_key = key_path(keys_dir, person_id).exists()
     signer = load_key(keys_dir, person_id) if has_key else new_key(keys_dir, person_id)
     try:
         change = partial(_with_first_key, people_file, person_id, signer.public_key)
-        with rewritten(people_file, load_people, change, desk):
+        with rewritten(people_file, load_people, change, record):
             pass
     except BaseException:
         if not has_key:
@@ -38,7 +38,7 @@ def give_key(people_file: Path, person_id: str, keys_dir: Path, desk: EditRecord
     return signer
 
 
-def register_key(people_file: Path, person_id: str, desk: EditRecord, *, after: str, vouched: str) -> None:
+def register_key(people_file: Path, person_id: str, record: EditRecord, *, after: str, vouched: str) -> None:
     """Write the first public key of a person, whose private half stays with them, into the people file.
 
     vouched: the new key's signature over the key statement with no key before. Raises BadInput: key_exists, bad_key,
@@ -54,7 +54,7 @@ def register_key(people_file: Path, person_id: str, desk: EditRecord, *, after: 
                 "with the first key of a project everybody has to sign, so an admin makes it", reason="admin_first",
                 mend="ask an admin to make theirs first",
             )  # fmt: skip
-        _expect_next_key(desk.store, people, after)
+        _expect_next_key(record.store, people, after)
         if not is_vouched(person_id, "", after, vouched):
             raise BadInput(
                 "the new key did not sign that it is yours",
@@ -63,7 +63,7 @@ def register_key(people_file: Path, person_id: str, desk: EditRecord, *, after: 
             )
         return _with_first_key(people_file, person_id, after, text)
 
-    with rewritten(people_file, load_people, registered, desk):
+    with rewritten(people_file, load_people, registered, record):
         pass
 
 
@@ -113,7 +113,7 @@ def give_keys(people_file: Path, people: People, keys_dir: Path) -> dict[str, st
 
 
 def replace_key(
-    people_file: Path, person_id: str, desk: EditRecord, *, before: str, after: str, vouched: str,
+    people_file: Path, person_id: str, record: EditRecord, *, before: str, after: str, vouched: str,
     sign: Callable[[str], object],
 ) -> None:  # fmt: skip
     """Put another public key of a person into the people file, every other line kept, and sign that: both or neither.
@@ -128,7 +128,7 @@ def replace_key(
             raise BadInput("your public key was changed since: open the page again", reason="changed_since")
         if after == before:
             raise BadInput("the new key is the present one", reason="same_key")
-        _expect_next_key(desk.store, people, after)
+        _expect_next_key(record.store, people, after)
         if not is_vouched(person_id, before, after, vouched):
             raise BadInput(
                 "the new key did not sign that it replaces the present one", reason="wrong_signature",
@@ -136,5 +136,5 @@ def replace_key(
             )  # fmt: skip
         return with_public_key(text, person_id, after, file=people_file.name)
 
-    with rewritten(people_file, load_people, changed, desk):
+    with rewritten(people_file, load_people, changed, record):
         sign(text_sha256(unfinished_of(people_file)))

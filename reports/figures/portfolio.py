@@ -65,10 +65,10 @@ def kpi_portfolio(
     report_id = "/".join([NAME, PORTFOLIO, period.label, grain, *([scope.replace("/", "~")] if scope else [])])
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=as_of_utc, is_synthetic=is_synthetic)
     ordered = rows.sort("scope", "period_start", "hour_start_utc" if grain == "hour" else "kpi", "kpi", "unit")
-    desk = _PortfolioWriter(book, values, every, sources)
+    writer = _PortfolioWriter(book, values, every, sources)
     # Sums before ratios: sorting is stable, and a ratio then finds what it is made of.
     for row in sorted(ordered.iter_rows(named=True), key=lambda row: row["kpi"] in (*RATIOS, *OWN)):
-        desk.add(row)
+        writer.add(row)
     return figure_list(book, name=NAME, title="KPI values of all sites", period=period, site=None)
 
 

@@ -18,11 +18,11 @@ def write_maps(
     drafts: Sequence[tuple[Path, MapDraft]],
     *,
     now_utc: datetime,
-    desk: EditRecord | None,
+    record: EditRecord | None,
     keep: Callable[[Site], object] = lambda _: None,
 ) -> int:
     """Put the maps of these files into the site file, comments and all else kept; returns how many were not there.
-    desk: as `rewritten` has it; keep: called with the site as it will be, before its file is replaced.
+    record: as `rewritten` has it; keep: called with the site as it will be, before its file is replaced.
 
     Raises BadInput where a map is not complete, the site file would not load, or a file could not be read with it.
     """
@@ -45,7 +45,7 @@ def write_maps(
         return text
 
     if new:
-        with rewritten(site_file, load_site, change, desk, seen=seen) as site:
+        with rewritten(site_file, load_site, change, record, seen=seen) as site:
             for path, _ in drafts:
                 # With all maps of the site: another that is meant for the same names must not get in the way.
                 read_file(path, site=site, now_utc=now_utc)

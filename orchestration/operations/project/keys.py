@@ -13,7 +13,7 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
-from orchestration.operations.signing import actor, people_desk
+from orchestration.operations.signing import actor, people_record
 
 KEYS = Table("keys", "person: {person_id} | public key: {fingerprint:|none} | private_key")
 OF_MACHINES = Table(
@@ -46,7 +46,7 @@ def keys_new(
     )
     if is_project and (out is None or person in known) and not is_next:
         people_file = call.project.project.people_file
-        signer = give_key(people_file, person, folder, people_desk(call, person))
+        signer = give_key(people_file, person, folder, people_record(call, person))
         details = [f"public key, now in {people_file} for {person}: {signer.public_key}"]
     else:
         signer = new_key(folder, person)
@@ -99,8 +99,8 @@ def key_replaced(call: Call, *, before: str, after: str, vouched: str) -> Answer
     def sign(file_sha256: str) -> None:
         who.sign(REPLACE, person_id, public_key=after, vouched=vouched, file_sha256=file_sha256)
 
-    people_file, desk = project.project.people_file, people_desk(call, person_id)
-    replace_key(people_file, person_id, desk, before=before, after=after, vouched=vouched, sign=sign)
+    people_file, record = project.project.people_file, people_record(call, person_id)
+    replace_key(people_file, person_id, record, before=before, after=after, vouched=vouched, sign=sign)
     row = {"person_id": person_id, "fingerprint": fingerprint(after), "replaces": fingerprint(before)}
     return Answer(row, text=f"key of {who.person.name}: {row['fingerprint']}, in place of {row['replaces']}")
 
@@ -114,7 +114,7 @@ def key_registered(call: Call, *, after: str, vouched: str) -> Answer:
     from reports.evidence.people_keys import register_key
 
     me, people_file = call.known_person(), call.project.project.people_file
-    register_key(people_file, me.person_id, people_desk(call, me.person_id), after=after, vouched=vouched)
+    register_key(people_file, me.person_id, people_record(call, me.person_id), after=after, vouched=vouched)
     row = {"person_id": me.person_id, "fingerprint": fingerprint(after)}
     return Answer(row, text=f"key of {me.name}: {row['fingerprint']}")
 

@@ -18,7 +18,7 @@ from data_quality.contracts.sentence import Sentence
 from orchestration.operations.answer import Answer
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.project.check import problems_in
-from orchestration.operations.signing import PROJECT_KEY, people_desk
+from orchestration.operations.signing import PROJECT_KEY, people_record
 
 _ID = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,63}")
 LONGEST_NAME = 80
@@ -211,7 +211,7 @@ def _rewritten(
         return change(people, text, path.name)
 
     check = partial(problems_in, call=call, is_people=True)
-    with rewritten(path, check, changed, people_desk(call, me.person_id), seen=seen) as problems:
+    with rewritten(path, check, changed, people_record(call, me.person_id), seen=seen) as problems:
         if problems:
             raise BadInput(f"not changed: {problems[0].message}", reason="bad_roles", mend=problems[0].mend)
 

@@ -73,8 +73,8 @@ def sniff(
 
     reports, more = look(known), dict[str, object]()
     if is_written and place is not None:
-        desk = edit_record(call, site) if site else None
-        written = write_maps(place, _drafts(reports, mapping), now_utc=now_utc, desk=desk)
+        record = edit_record(call, site) if site else None
+        written = write_maps(place, _drafts(reports, mapping), now_utc=now_utc, record=record)
         # Read again, as ingest will; what was proposed is still told.
         fields = ("proposal", "proposal_yaml", "confidence", "confidence_why")
         reports = [
