@@ -1,20 +1,16 @@
-"""The frame around a page: places of the side bar and what waits there, sites to choose from, looks."""
+"""The frame around a page: places of the side bar, the board that opens first, what waits there, sites, looks."""
 
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
 from assets.stores.ledgers.alert_events import last_acts
 from assets.stores.ledgers.work_orders import WorkOrders
-from data_quality.contracts.access.permissions import (
-    Permission,
-    home_board,
-    homes_of,
-    is_home,
-    may,
-    sees_whole_site,
-)
+from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.errors import MeterloomError
+from data_quality.contracts.model import once
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.site_file.site import Site
 from orchestration.views.open_findings import FindingsQuery, open_findings
 from orchestration.web.request_context import CHANGED, LOOKS, MORE, Context
@@ -31,6 +27,14 @@ OF_ALL = {"/enpi", "/packs", "/reports", *(f"/board/{name}" for name, each in bo
 OF_HOME = {f"/board/{name}" for name, each in boards().items() if each.is_of_home}
 OF_SITE = OF_ALL | {"/bills", "/data", "/devices", "/energy", "/findings", "/forecast", "/live"}
 OF_SITE |= {f"/board/{name}" for name in boards()}
+# What stands in homes: other kinds are of machines and halls.
+HOME_DEVICES = frozenset({"battery", "ev_charger", "pv", "tank", "heat_pump", "heating_relay", "appliance"})
+# Which board a role stands for; where somebody has several roles, the first of these opens first. Who works at a site
+# begins there, also where they review or look on besides.
+_HOME_OF: Mapping[Role, str] = {
+    Role.TENANT: "site", Role.OPERATOR: "ops", Role.ENGINEER: "ops", Role.ANALYST: "ops", Role.APPROVER: "ops",
+    Role.AUDITOR: "audit", Role.REVIEWER: "audit", Role.VIEWER: "exec", Role.PUBLISHER: "exec",
+}  # fmt: skip
 
 
 class Place(NamedTuple):
@@ -170,3 +174,32 @@ def _looks(ctx: Context, address: Address) -> dict[str, list[tuple[str, str, boo
     return {
         name: [(value, text, value == now.get(name, "")) for value, text in of.items()] for name, of in words.items()
     }
+
+
+@once
+def is_home(site: Site) -> bool:
+    """True where somebody lives there: devices that a home has, and nothing that only an organisation keeps."""
+    parts = any(site.premises.parts().values()) or site.premises.products
+    is_run = site.seus or site.projects or parts
+    return not is_run and any(each.kind in HOME_DEVICES for each in site.assets)
+
+
+def is_owner(person: Person, sites: Collection[Site]) -> bool:
+    """True where every site that the person sees is a home: then theirs."""
+    return bool(sites) and Role.TENANT not in person.roles and all(map(is_home, sites))
+
+
+def home_board(person: Person, sites: Collection[Site] = ()) -> str:
+    """The board that opens first: the person's own, that of an owner of homes, or the first that a role stands for."""
+    if person.home_board is not None:
+        return person.home_board
+    if is_owner(person, sites):
+        return "home"
+    return next((home for role, home in _HOME_OF.items() if role in person.roles), "ops")
+
+
+def homes_of(person: Person, sites: Collection[Site] = ()) -> set[str]:
+    """The boards that the person's roles stand for, of an owner of homes theirs: whose places the side bar has."""
+    homes = {home for role, home in _HOME_OF.items() if role in person.roles}
+    homes = {"home"} if is_owner(person, sites) else homes
+    return homes if person.home_board is None else homes | {person.home_board}

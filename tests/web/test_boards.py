@@ -15,7 +15,6 @@ from assets.sites.load_sites import load_site
 from assets.stores.ledgers.job_outcomes import JobOutcome, record_outcomes
 from assets.stores.live.live_store import LiveStore
 from assets.stores.warehouse.marts import MARTS
-from data_quality.contracts.access.permissions import home_board
 from data_quality.contracts.billing.tariff_charges import CapacityCharge
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.people import Person, Role
@@ -31,6 +30,7 @@ from orchestration.web.boards.findings_tiles import findings_of
 from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import known_years, newest_month, newest_year, saved_by_month, where_it_goes
 from orchestration.web.boards.tiles import TILES, tiles_of
+from orchestration.web.frame import home_board
 from orchestration.web.request_context import Context
 from reports.figures.running import running_now
 from reports.pages.address import Address

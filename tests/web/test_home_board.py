@@ -10,7 +10,6 @@ import pytest
 
 from assets.stores.live.live_store import LiveStore
 from controls.planning.plan_picture import price_bands
-from data_quality.contracts.access.permissions import home_board, homes_of, is_home
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.alert_rule import PeakRule
@@ -21,6 +20,7 @@ from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.now_tiles import against_expected, by_source, peak_limit
 from orchestration.web.boards.plan_tiles import ahead, of_car
 from orchestration.web.boards.site_now import SiteNow
+from orchestration.web.frame import home_board, homes_of, is_home
 from orchestration.web.request_context import Context
 from reports.pages.address import Address
 from reports.pages.chart import Energy, chart_data, chart_table

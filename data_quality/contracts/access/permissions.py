@@ -1,15 +1,13 @@
-"""Permissions in the pages and the API: one table of roles and permissions, the scopes and the board of a person.
+"""Permissions in the pages and the API: one table of roles and permissions, and the scopes of a person.
 
 Acts are judged by their own functions once more (role, own work, signature); this table decides what is asked at all.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model import once
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.site_file.site import Site
 
 
 class Permission(StrEnum):
@@ -136,42 +134,3 @@ def sees_scope(person: Person, site_id: str, scope: str) -> bool:
         return True
     # A part of a scope stands behind a stroke: tenant:law/lighting.
     return any(scope.split("/", maxsplit=1)[0] == f"tenant:{tenant}" for tenant in person.tenants)
-
-
-# What stands in homes: other kinds are of machines and halls.
-HOME_DEVICES = frozenset({"battery", "ev_charger", "pv", "tank", "heat_pump", "heating_relay", "appliance"})
-# Which board a role stands for; where somebody has several roles, the first of these opens first. Who works at a site
-# begins there, also where they review or look on besides.
-_HOME_OF: Mapping[Role, str] = {
-    Role.TENANT: "site", Role.OPERATOR: "ops", Role.ENGINEER: "ops", Role.ANALYST: "ops", Role.APPROVER: "ops",
-    Role.AUDITOR: "audit", Role.REVIEWER: "audit", Role.VIEWER: "exec", Role.PUBLISHER: "exec",
-}  # fmt: skip
-
-
-@once
-def is_home(site: Site) -> bool:
-    """True where somebody lives there: devices that a home has, and nothing that only an organisation keeps."""
-    parts = any(site.premises.parts().values()) or site.premises.products
-    is_run = site.seus or site.projects or parts
-    return not is_run and any(each.kind in HOME_DEVICES for each in site.assets)
-
-
-def is_owner(person: Person, sites: Collection[Site]) -> bool:
-    """True where every site that the person sees is a home: then theirs."""
-    return bool(sites) and Role.TENANT not in person.roles and all(map(is_home, sites))
-
-
-def home_board(person: Person, sites: Collection[Site] = ()) -> str:
-    """The board that opens first: the person's own, that of an owner of homes, or the first that a role stands for."""
-    if person.home_board is not None:
-        return person.home_board
-    if is_owner(person, sites):
-        return "home"
-    return next((home for role, home in _HOME_OF.items() if role in person.roles), "ops")
-
-
-def homes_of(person: Person, sites: Collection[Site] = ()) -> set[str]:
-    """The boards that the person's roles stand for, of an owner of homes theirs: whose places the side bar has."""
-    homes = {home for role, home in _HOME_OF.items() if role in person.roles}
-    homes = {"home"} if is_owner(person, sites) else homes
-    return homes if person.home_board is None else homes | {person.home_board}

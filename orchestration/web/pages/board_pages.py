@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
 from assets.stores.web.preferences import PreferenceStore
-from data_quality.contracts.access.permissions import Permission, home_board, may
+from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.sentence import sentences
 from data_quality.contracts.time import Period
 from orchestration.web.boards import audit_tiles
@@ -17,6 +17,7 @@ from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import known_years, newest_month, newest_year
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import draw
+from orchestration.web.frame import home_board
 from orchestration.web.queries import age_of, expect_marts, header_of, scope_of, scopes_of, sites_as_of, stale_finding
 from orchestration.web.request_context import Context, Nav, requires
 from orchestration.web.starting import is_empty
