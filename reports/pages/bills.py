@@ -110,7 +110,7 @@ class _Shown:
         )  # fmt: skip
         rows = tuple(Row(cells=self._row(each)) for each in self.bills)
         content = Table(key="bills", title="Bills", sheet="bills", columns=columns, rows=rows)
-        return Widget(key="bills", title="Bills", state="value", table=content, span=7 if self.is_long else 12)
+        return Widget(key="bills", title="Bills", state="value", table=content, span=8 if self.is_long else 12)
 
     def months(self) -> Widget:
         """Billed against expected, by the month in which a bill ends."""
@@ -136,7 +136,7 @@ class _Shown:
             title="Billed and expected by month",
             state="value",
             chart=chart,
-            span=5 if self.is_long else 12,
+            span=4 if self.is_long else 12,
         )
 
     def wrong(self) -> tuple[tuple[Text, str], ...]:
