@@ -94,6 +94,8 @@ def walks(folder: Path) -> Iterator[tuple[str, str, Walk]]:
 def main() -> None:
     """Print every walk; with `files`, the files too."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo").resolve()
+    if not (folder / "meterloom.yaml").is_file():
+        sys.exit(f"{folder} is no project; `make demo` makes one")
     for question, door, walk in walks(folder):
         answered = "" if walk.is_answered else "  NOT ANSWERED"
         print(f"{question}, {door}: {len(walk.files)} files, {walk.climbs} climbs{answered}")
