@@ -57,7 +57,7 @@ def act(event):
     return life.by_clock(event, keys, start if event.state == "armed" else end)
 
 
-known = events.standing("plant")
+known = events.current("plant")
 number = len(known)
 event = next((each for each in known if each.state not in ("settled", "lapsed")), None)
 print("ready", flush=True)
