@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMED = re.compile(r"(?:['`(]|^ *(?:\$ )?|&& )meterloom (?!rows\b)([a-z][a-z-]*(?: [a-z][a-z-]*){0,2})", re.MULTILINE)
 # What a command asks its call for, and the shared option that this comes from.
 ASKED = {
-    "project": "project_", "folder": "project_", "sources": "project_", "as_of_utc": "as_of_",
+    "project": "project_", "folder": "project_", "sources": "project_", "as_of_utc": "as_of_", "as_of_or_now": "as_of_",
     "places": "project_", "acting": "person_", "known_person": "person_", "person": "person_",
-    "person_id": "person_",
+    "person_id": "person_", "has_actor": "person_",
 }  # fmt: skip
 # They keep the text before under who acts, where a page or a program signed in knows it; in a shell they sign nothing
 # and anybody may, so that an option would only promise something.
