@@ -118,7 +118,7 @@ def _cases(
 def _worded(site: Site, finding: OpenFinding, locale: str) -> str:
     """Works: Grid connection: no change in reading (12 EUR)."""
     worth = f" ({page_word(finding.worth, locale)})" if finding.worth and finding.worth not in finding.what else ""
-    return f"{site.name}: {page_word(finding.what, locale)}{worth}"
+    return f"{site.name}: {page_word(finding.with_mend, locale)}{worth}"
 
 
 def drain_of(project: "OpenProject", clock: Clock, version: Version = "5") -> Drain:

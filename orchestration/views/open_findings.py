@@ -306,7 +306,7 @@ def _not_working(look: FindingsQuery, found: Finding) -> OpenFinding:
     return OpenFinding(
         site_id=look.site.site_id, source="jobs and sources", severity=2, at_utc=since_utc,
         cause=f"{found.code} {facts.get('source') or facts.get('job') or ''}",
-        what=sentences((found.message, Sentence(str(facts["mend"])))), kind=Sentence(str(facts.get("is", ""))),
+        what=found.message, mend=Sentence(str(facts["mend"])), kind=Sentence(str(facts.get("is", ""))),
         of="" if source is None else look.site.source_name(source.source_id), rule_kind=kind, scopes=tuple(streams),
         amounts={} if since_utc is None else {"h": (look.now_utc - since_utc) / timedelta(hours=1)},
     )  # fmt: skip

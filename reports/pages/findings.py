@@ -137,7 +137,8 @@ def _item(found: OpenFinding, given: OpenFindings) -> Item:
     verbs = given.verbs.get(found.finding_id, usual)
     acts += [(verb, f"{href}#form-{_KEYS.get(verb, verb.lower())}") for verb in verbs if href]
     return Item(
-        text=found.what, detail=sentences([*parts, total_of(found, given.locale)], " · "), more=cause_of(found),
+        text=found.what, detail=sentences([*parts, total_of(found, given.locale)], " · "),
+        more=cause_of(found) or found.mend,
         tone=TONES[found.severity], href=href, worth=_worth(found, subject, given),
         icon=_ICONS.get(source, "triangle-alert"),
         acts=tuple(acts if given.verbs else acts[:MOST_ACTS]) if given.may_act else (),
@@ -314,7 +315,8 @@ def finding_page(
     money = sentences((total_of(finding, address.locale) or finding.worth, a_day), ", ")
     facts = sentences((severity, source, shown.told, money), " · ")
     summary, acts = Paragraph(text=facts, tone=TONES[finding.severity]), history_table(history)
-    parts = [Part(key="finding", blocks=(summary, acts))]
+    mend = (Paragraph(text=finding.mend),) if finding.mend else ()
+    parts = [Part(key="finding", blocks=(summary, *mend, acts))]
     if anomaly is not None:
         parts = [Part(key="finding", blocks=(summary,)), anomaly_part(anomaly, address.locale)]
         parts.append(Part(key="history", blocks=(acts,)))

@@ -462,7 +462,7 @@ def test_a_job_that_failed_is_an_open_finding_with_what_to_do_until_it_succeeds(
     (line,) = [each for each in shown.items if "jobs and sources" in each.detail]
     assert line.detail == f"High · jobs and sources · since {long_date(at_utc.date(), 'en')}"
     assert [verb for verb, _ in line.acts] == ["Acknowledge", "Mute"]
-    assert line.text.startswith("job pull: no bucket 'hall'; correct what the sentence names")
+    assert (line.text, str(line.more)[:31]) == ("job pull: no bucket 'hall'", "correct what the sentence names")
     later = made.model_copy(update={"outcome": "succeeded", "sentence": "", "ended_utc": plant.NOON})
     assert record_outcomes(store, [later], asking.clock)
     after = tiles(asking, "ops")["open_findings"]

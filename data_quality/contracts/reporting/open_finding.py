@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Text
+from data_quality.contracts.sentence import Text, sentences
 
 Severity = Literal[1, 2, 3, 4]
 SEVERITY_WORDS: dict[Severity, str] = {1: "Critical", 2: "High", 3: "Medium", 4: "Info"}
@@ -24,9 +24,9 @@ KEPT_FOR = timedelta(hours=24)
 class OpenFinding(Model):
     """One finding as its source reports it now. source: who found it; cause: what it is, the same at each look.
     at_utc: when it was last reported, where that is kept. count: cases of it. worth: in money, as people read it.
-    why: the likely cause in one line, where the source says one. loss: what it cost, in the site's currency, over
-    loss_days: the local days that it covers, or of an energy use those that were compared; None where no money is
-    known, or none was lost. loss_of: expression of figures that gives the loss a day.
+    mend: what to do about it. why: the likely cause in one line, where the source says one. loss: what it cost, in the
+    site's currency, over loss_days: the local days that it covers, or of an energy use those that were compared; None
+    where no money is known, or none was lost. loss_of: expression of figures that gives the loss a day.
     kind, of: what it is and whose, where several may be alike but for that. stored_id: of what its source keeps under
     an id of its own. rule_kind, scopes, amounts: by which alert rules judge it; amounts by unit.
     """
@@ -36,6 +36,7 @@ class OpenFinding(Model):
     cause: str
     severity: Severity
     what: Text
+    mend: Text = ""
     at_utc: datetime | None = None
     count: int = 1
     worth: Text = ""
@@ -55,6 +56,11 @@ class OpenFinding(Model):
     def finding_id(self) -> str:
         """Short, for a person types it."""
         return self.stored_id or sha256("\n".join((self.site_id, self.source, self.cause)).encode()).hexdigest()[:12]
+
+    @property
+    def with_mend(self) -> Text:
+        """What it is and what to do about it, as one sentence."""
+        return sentences((self.what, self.mend))
 
     @property
     def loss_per_day(self) -> float | None:

@@ -13,9 +13,10 @@ from orchestration.views.open_findings import FindingsQuery, FindingStatus, open
 
 FINDINGS = Table(
     "findings",
-    "id: {finding_id} | severity: {severity_word} | state: {status} | source | finding: {what} | loss a day: {money} "
-    "| since: {at_utc:|-}",
+    "id: {finding_id} | severity: {severity_word} | state: {status} | source | finding: {with_mend} "
+    "| loss a day: {money} | since: {at_utc:|-}",
     empty="nothing needs attention",
+    with_mend=lambda row: "; ".join(filter(None, (row["what"], row["mend"]))),
     status=lambda row: f"muted until {row['until_utc']:%Y-%m-%d %H:%M}Z" if row["state"] == "muted" else row["state"],
     money=lambda row: "-" if row["loss_per_day"] is None else f"{row['loss_per_day']:,.2f} {row['currency']}",
 )

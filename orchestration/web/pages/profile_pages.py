@@ -121,11 +121,11 @@ def profile(ctx: Context = requires(None)) -> Response:
             _form("board", "First page", (first,), "Keep"),
         )),
         *_signing_key(ctx),
-        Part(key="sign-ins", title="Sign-ins", blocks=(
+        Part(key="sign-ins", blocks=(
             table("sign-ins", "Sign-ins", ("Since", "Last noted"), opened),
             _form("out", "Everywhere", (), "Sign out everywhere"),
         )),
-        Part(key="acts", title="What you did last", blocks=(table("acts", "Acts", ("When", "What", "Outcome"), did),)),
+        Part(key="did", blocks=(table("acts", "What you did last", ("When", "What", "Outcome"), did),)),
     )  # fmt: skip
     keys = (("API keys", "/keys"),) if may(person, Permission.KEYS_OWN) else ()
     links = (*keys, ("Notices", "/profile/notices"), ("Change password", "/profile/password"))

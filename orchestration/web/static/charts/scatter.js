@@ -27,7 +27,7 @@
       option: {
         grid: draw.grid({ bottom: 44 }), yAxis: draw.values({ scale: true }), series,
         xAxis: draw.values({
-          scale: true, position: "bottom", inverse: draw.isRtl(), name: `${along.label} ${along.unit}`, nameLocation: "middle",
+          scale: true, splitNumber: 3, position: "bottom", inverse: draw.isRtl(), name: `${along.label} ${along.unit}`, nameLocation: "middle",
           nameGap: 26, nameTextStyle: draw.words(12),
         }),
       },
