@@ -62,3 +62,18 @@ def test_a_foreign_table_in_quarantine_is_shown_with_the_map_that_reads_it(tmp_p
     assert code == 0
     assert found["items"][0]["resolved_at_utc"] is not None
     assert item_id not in [item["item_id"] for item in run(project, "quarantine", "list")[1]["items"]]
+
+
+def test_a_file_that_the_site_file_now_reads_no_longer_waits_in_quarantine(tmp_path: Path) -> None:
+    path, project = tmp_path / "lastgang.csv", tmp_path / "p"
+    assert RUNNER.invoke(build_app(("init",)), ["init", str(project)]).exit_code == 0
+    path.write_text("Zeit;Wert\n13.01.2024 00:00;1,5\n13.01.2024 00:15;2,5\n13.01.2024 00:30;4,0\n")
+    assert run(project, "ingest", str(path), "--site", "my_site")[0] == 2
+    assert [item["kind"] for item in run(project, "quarantine", "list")[1]["items"]] == ["file"]
+    site = project / "sites" / "my_site.yaml"
+    values = "values: {Wert: main}, units: {Wert: kwh}, decimal: ',', zone: Europe/London"
+    maps = f"  - {{match: lastgang.csv, timestamp: Zeit, date_format: '%d.%m.%Y %H:%M', {values}}}\n"
+    site.write_text(f"{site.read_text('utf-8')}\ncolumn_maps:\n{maps}", "utf-8")
+    code, found = run(project, "ingest", str(path), "--site", "my_site")
+    assert code == 0, found
+    assert run(project, "quarantine", "list")[1]["items"] == []

@@ -47,13 +47,13 @@ def ingest(
         "site": known_site, "lake": lake, "quarantine": quarantine, "clock": call.clock, "mapping": known, "tz": tz,
         "accepted": accepted,
     }  # fmt: skip
-    reports = []
+    reports, waits = [], not dry_run and bool(quarantine.counts(site, is_open=True))
     for place, path in enumerate(paths):
         is_brief = not path.is_file() or path.stat().st_size < REGULAR_FROM_BYTES
         call.doing(f"reading {path.name}", done=place, of=len(paths), is_brief=is_brief)
-        sha256 = source_sha256(path) if known is not None and not dry_run and path.is_file() else ""
+        sha256 = source_sha256(path) if waits and path.is_file() else ""
         if sha256 and quarantine.items(site, is_open=True, source_sha256=sha256):
-            # By its map the file may no longer be refused: then what waits in quarantine is resolved.
+            # By a map or a zone the file may no longer be refused: then what waits in quarantine is resolved.
             report = ingest_quarantined(path, sha256, **given).file
         else:
             report = ingest_file(path, dry_run=dry_run, **given)
