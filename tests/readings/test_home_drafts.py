@@ -125,3 +125,17 @@ def test_a_price_in_cents_becomes_one_in_the_currency(tmp_path: Path) -> None:
         {"sensor.tibber_price": "per_kwh"},
         {"sensor.tibber_price": 0.01},
     )
+
+
+@pytest.mark.parametrize("mark", [" ", "_", "-"])
+def test_words_of_a_column_may_be_joined_by_any_mark(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "home.csv"
+    heads = [each.replace(" ", mark) for each in ("grid import kWh", "grid export kWh", "pv kWh")]
+    rows = [f"2026-03-01T{n // 4:02}:{n % 4 * 15:02}:00+01:00,0.5,0.{n % 3},0.2" for n in range(48)]
+    path.write_text("\n".join([f"timestamp,{','.join(heads)}", *rows]) + "\n", encoding="utf-8")
+    assert run("init", tmp_path / "house", "--from", path, "--tz", "Europe/Berlin").exit_code == 0
+    site = load_site(tmp_path / "house" / "sites" / "house.yaml")
+    found = {
+        each.meter_id.removesuffix("_kwh"): [str(one.register_id) for one in each.registers] for each in site.meters
+    }
+    assert found == {"grid_import": ["import", "export"], "pv": ["value"], "house": ["import"]}

@@ -36,10 +36,11 @@ _CARRIERS = (
     ("water", r"waser|water|eau|agua"),
 )
 _GENERATION = re.compile(r"\bpv|photovolt|solar|erzeug|generation|wechselrichter|inverter", re.IGNORECASE)
+_GENERATED = re.compile(r"\b(?:pv|photovolt\w*|solar\w*|erzeugung|generation)\b")
 _BATTERY = re.compile(r"batter|\bakku|speicher|storage|\bbess\b", re.IGNORECASE)
 _DISCHARGE, _CHARGE = re.compile(r"entlad|discharg"), re.compile(r"lad|charg")
 _CHARGE_STATE = re.compile(
-    r"\bsoc\b|_soc\b|soc_|ladezustand|ladestand|fullstand|state.of.charge|charge.?(?:level|state)|akkustand|batteriestand",
+    r"\bsoc\b|ladezustand|ladestand|fullstand|state.of.charge|charge.?(?:level|state)|akkustand|batteriestand",
     re.IGNORECASE,
 )
 _OUTSIDE = re.compile(r"\boutdoor|\boutside|\baussen|\bexterior", re.IGNORECASE)
@@ -128,6 +129,11 @@ def direction(name: str) -> str:
     if _EXPORT.search(plain):
         return "generated_or_export" if _GENERATION.search(plain) else "export"
     return "import" if _IMPORT.search(plain) else ""
+
+
+def is_generated(name: str) -> bool:
+    """The name is one of what the sun makes."""
+    return bool(_GENERATED.search(folded(name)))
 
 
 def is_house(name: str) -> bool:

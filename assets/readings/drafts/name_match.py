@@ -30,8 +30,8 @@ SURE = 0.85
 
 
 def folded(name: str) -> str:
-    """A name without its unit, accents and case, its marks kept: Außen-Temp. [°C] is ausen-temp."""
-    plain = _BRACKETS.sub(" ", name.lower()).translate(_FOLDED)
+    """A name without its unit, accents and case, its marks kept but for _: Außen-Temp. [°C] is ausen-temp."""
+    plain = _BRACKETS.sub(" ", name.lower().replace("_", " ")).translate(_FOLDED)
     for double, single in (("ae", "a"), ("oe", "o"), ("ue", "u"), ("ss", "s")):
         plain = plain.replace(double, single)
     return plain

@@ -18,6 +18,7 @@ from assets.readings.drafts.column_kinds import (
     direction,
     either,
     house_formula,
+    is_generated,
     is_house,
     level_of,
     price_column,
@@ -50,14 +51,12 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import UNITS, Behaviour
 from data_quality.contracts.yaml_file import yaml_text
 
-_GENERATION = re.compile(r"\b(?:pv|photovolt\w*|solar\w*|erzeugung|generation)\b", re.IGNORECASE)
 # Formats whose channels are entities of a home.
 OF_HOMES = ("home_assistant", "home_assistant_history")
 # Formats that tell a register's state now and then, seldom on a quarter hour.
 SPARSE = ("evcc",)
 _EXPORTED = {"export", "exported", "feed", "feedin", "einspeisung", "return", "returned", "production", "lieferung"}
 _POWER = {"power", "leistung", "puissance"}
-_GENERATED = {"pv", "solar", "photovoltaic", "photovoltaik", "generation", "erzeugung"}
 _CT_NOTE = "ct/kWh into the currency per kWh"
 _OUTDOOR = {"degc": "outdoor_degc", "w_per_m2": "irradiance_w_per_m2"}
 # Channels of formats that name their direction by a code: NEM12 and OBIS.
@@ -174,7 +173,7 @@ class SiteDraft:
             meter = self._meter(label, label.replace("_", " "), carrier)
             meter.question = meter.question or asked
             words = set(label.lower().split("_"))
-            register = "export" if words & _EXPORTED else "value" if words & _GENERATED else "import"
+            register = "export" if words & _EXPORTED else "value" if is_generated(label) else "import"
             meter.registers.setdefault(register, unit.canonical if unit else "kwh")
             # A counter's changes come when they come, and seldom on a quarter hour.
             meter.is_cumulative |= channel.channel == "counter"
@@ -362,7 +361,7 @@ class SiteDraft:
         carrier, asked = self._carried(path, name, unit)
         meter = self._meter(label, label or "Main meter", carrier)
         meter.question = meter.question or asked
-        register = "value" if _GENERATION.search(name) else "import"
+        register = "value" if is_generated(name) else "import"
         meter.registers.setdefault(register, canonical_of(unit) or "kwh")
         return meter.meter_id
 
