@@ -196,13 +196,13 @@ class MartBuild(Model):
     nodes: tuple[NodeOutcome, ...]
 
 
-def untold(data_dir: Path) -> Iterator[tuple[Path, MartBuild]]:
+def unreported_builds(data_dir: Path) -> Iterator[tuple[Path, MartBuild]]:
     """The builds that Dagster does not know of yet, the oldest first; one in the form of another version is dropped."""
     for path in sorted((data_dir / FOLDER).glob("*.json")):
         try:
             yield path, MartBuild.model_validate_json(path.read_bytes())
         except FileNotFoundError:
-            # Another process told of it meanwhile.
+            # Another process reported it meanwhile.
             continue
         except ValidationError:
             path.unlink(missing_ok=True)

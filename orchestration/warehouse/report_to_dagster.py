@@ -18,7 +18,7 @@ from orchestration.partitions import PLACE, SITES, place_of
 from orchestration.previews import Preview, table
 from orchestration.warehouse.dbt_graph import dbt_graph
 from orchestration.warehouse.lake_previews import newest_load, quality_tables
-from orchestration.warehouse.local_build import PUBLISHED, QUALITY, READINGS, MartBuild, untold
+from orchestration.warehouse.local_build import PUBLISHED, QUALITY, READINGS, MartBuild, unreported_builds
 from orchestration.warehouse.mart_previews import PREVIEWED, mart_preview
 
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
@@ -40,14 +40,14 @@ def tell(instance: dg.DagsterInstance, project: OpenProject, *, at_most: int | N
 
     at_most: where more than PICTURED wait, these are told without what a person sees of them.
     """
-    count, waiting = 0, list(islice(untold(project.project.data_dir), at_most))
+    count, waiting = 0, list(islice(unreported_builds(project.project.data_dir), at_most))
     is_seen = at_most is None or len(waiting) <= PICTURED
     for path, made in waiting:
         instance.add_dynamic_partitions(SITES.name or "sites", [made.site_id])
         previews = previews_of(project, made) if is_seen else {}
         for event in events_of(made, partitioned(project, made.stage), previews):
             instance.report_runless_asset_event(event)
-        # Told twice is once too often, untold is lost: the word goes only now.
+        # Told twice is once too often, unreported_builds is lost: the word goes only now.
         path.unlink(missing_ok=True)
         count += 1
     return count

@@ -114,7 +114,7 @@ def _places(ctx: Context, address: Address, sites: dict[str, Site]) -> list[Plac
 
 
 def _counts(ctx: Context, site: Site | None) -> dict[str, int]:
-    """What waits for somebody at the site, by the places that show it; nothing for who may not see it.
+    """Open findings and tasks of the site by the places that show it; nothing for who may not see it.
 
     Counted once a minute, and again as soon as somebody acted on a finding or a task.
     """

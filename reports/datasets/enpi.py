@@ -234,9 +234,9 @@ class EnpiData:
 
     def _claim(self, seu: Seu, period: Period) -> Claim:
         result = self.result(seu, period, with_band=True)
-        return claim_of(self.given.site, seu, result, self.against(seu, period.end))
+        return claim_of(self.given.site, seu, result, self.saving_blocker(seu, period.end))
 
-    def against(self, seu: Seu, until: date) -> tuple[Finding, ...]:
+    def saving_blocker(self, seu: Seu, until: date) -> tuple[Finding, ...]:
         """Reason against a saving of the use in a span that ends on `until` (exclusive)."""
         given = self.given
         return use_saving_blocker(

@@ -198,7 +198,7 @@ class PerformanceData:
             found.append(Finding(code="no_seu", message=message, severity="blocking"))
         for seu in seus:
             found += seu_findings(seu, self.uses.result(seu, period), self.given.versions.get(seu.seu_id))
-            found += self.uses.against(seu, period.end)
+            found += self.uses.saving_blocker(seu, period.end)
         return found + shared_energy(seus, self.given.site)
 
     def _result(self, seu: Seu) -> EnpiResult:

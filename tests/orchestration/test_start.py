@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from orchestration.cli.main import build_app
 from orchestration.operations.commands import MODULES
-from orchestration.warehouse.local_build import untold
+from orchestration.warehouse.local_build import unreported_builds
 from tests.readings.rooms import quarter_rows
 
 # Seconds of CPU each.
@@ -156,6 +156,6 @@ def test_a_red_check_stops_the_command_and_is_kept_for_dagster(tmp_path: Path, p
     result = CliRunner().invoke(app, ["kpis", "--period", "2025-01", *asked])
     assert (result.exit_code, result.stdout) == (1, ""), result.stderr
     assert "job kpi failed; red checks: readings_may_be_believed" in result.stderr
-    ((_, made),) = untold(project / "var")
+    ((_, made),) = unreported_builds(project / "var")
     assert not made.checks["readings_may_be_believed"].verdict.passed
     assert made.nodes == ()

@@ -17,7 +17,7 @@ from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import FixedClock
 from orchestration.web.boards.board_figures import Show
-from orchestration.web.boards.now_tiles import against_expected, by_source, peak_limit
+from orchestration.web.boards.now_tiles import by_source, energy_of_today, peak_limit
 from orchestration.web.boards.plan_tiles import ahead, of_car
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.frame import home_board, homes_of, is_home
@@ -157,7 +157,7 @@ def test_hours_of_a_home_are_stacked_by_their_source_and_what_is_taken_lies_belo
     )
     rule = PeakRule(kind="peak", rule_id="peak", limit=3)
     limited = SiteNow(Show(ctx, house().model_copy(update={"alert_rules": (rule,)}), project.sources()))
-    assert (peak_limit(limited) is None, against_expected(limited).limit) == (False, None), "use is not what is drawn"
+    assert (peak_limit(limited) is None, energy_of_today(limited).limit) == (False, None), "use is not what is drawn"
     tile = day_and_month.today(
         day_and_month.DayEnergy(day="Today", to="01:00", hours=(("00:00", None, None),),
                             address=ctx.address,

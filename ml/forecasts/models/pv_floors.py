@@ -138,7 +138,7 @@ class PvModel:
         low, high, *ends = (np.where(is_day, np.clip(each, 0.0, array.limit_kw), 0.0) / unit for each in bounds)
         return Quantiles(low, np.where(is_day, middle, 0.0) / unit, high, *ends)
 
-    def taken_apart(self, seen: PvWindow, known: Expected, parts_kw: Mapping[str, Vector]) -> Contributions:
+    def contributions_of(self, seen: PvWindow, known: Expected, parts_kw: Mapping[str, Vector]) -> Contributions:
         """Parts of P50 of the last origin's steps, beside what a usual sky would give."""
         per_unit = kw_per_unit(seen.case.series.unit, seen.case.series.step)
         by_day = np.where(seen.sky.is_day, 1.0 / per_unit, 0.0)[seen.ahead]
@@ -247,7 +247,7 @@ class _Floor:
         """Power that clouds as told, or those of the last days, add to a usual sky."""
         seen, known = self._seen_and_expected(case, origin, horizon)
         moved = self.middle(known) - self.model.habit.usual * known.clear_kw
-        return self.model.taken_apart(seen, known, {self.rests_on: moved})
+        return self.model.contributions_of(seen, known, {self.rests_on: moved})
 
     def _seen_and_expected(self, case: Case, origin: int, horizon: int) -> tuple[PvWindow, Expected]:
         seen = look(case, first=origin - RECENT_DAYS * case.series.per_day, origins=np.array([origin]), horizon=horizon)

@@ -91,7 +91,7 @@ class PvPhysicsResidual:
         seen, known, learnt_kw = self._seen_and_expected(case, origin, horizon)
         clouds = known.physics_kw - self.model.habit.usual * known.clear_kw
         of_clouds = LAST_DAYS if NO_CLOUDS in self.labels else IRRADIANCE
-        return self.model.taken_apart(seen, known, {of_clouds: clouds, "what physics misses": learnt_kw})
+        return self.model.contributions_of(seen, known, {of_clouds: clouds, "what physics misses": learnt_kw})
 
     def _seen_and_expected(self, case: Case, origin: int, horizon: int) -> tuple[PvWindow, Expected, Vector]:
         """Look and expectation, and the kW that the trees add."""

@@ -129,7 +129,7 @@ class Show:
             return self.shown(parts[0]), gaps
         return self.shown(known[0] if len(known) == 1 else self.sum_of(known, f"{kpi} of {scope}")), gaps
 
-    def against(self, seu_id: str, kpi: str, period: Period) -> TileFigure | None:
+    def baseline_deviation(self, seu_id: str, kpi: str, period: Period) -> TileFigure | None:
         """A use against its baseline over whole months, as the marts have it; None where a month has none."""
         is_it = (pl.col("scope") == f"seu:{seu_id}") & (pl.col("kpi") == kpi)
         rows = self.mart("mart_seu__kpi_values", is_it)

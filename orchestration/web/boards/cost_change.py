@@ -97,7 +97,7 @@ class _Change:
         return [("Production and weather", driven), ("Energy performance", performed), ("Other use", other)]
 
     def _saved(self, seu: Seu) -> Pair | None:
-        return _known([self.show.against(seu.seu_id, "savings_kwh", span) for span in self.spans])
+        return _known([self.show.baseline_deviation(seu.seu_id, "savings_kwh", span) for span in self.spans])
 
     def _both(self, kpi: str, scope: str) -> Pair | None:
         """A KPI of both spans, of which no day is missing."""

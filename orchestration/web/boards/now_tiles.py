@@ -199,7 +199,7 @@ def _peak_at(now: SiteNow) -> str:
     return moment((first + STEP).astimezone(zone(now.site.time_zone)), now.show.address.locale)
 
 
-def against_expected(now: SiteNow) -> day_and_month.DayEnergy:
+def energy_of_today(now: SiteNow) -> day_and_month.DayEnergy:
     """Widget 2."""
     hours = now.show.hours("consumption_kwh", now.scope, now.day)
     midnight = local_midnight_utc(now.day, now.site.time_zone)
@@ -357,7 +357,7 @@ def _power(query: BoardQuery) -> Widget:
 
 TILES: Mapping[str, Tile] = {
     "live_kw": Tile(Permission.READ, _power),
-    "today": Tile(Permission.READ, lambda query: day_and_month.today(against_expected(query.site))),
+    "today": Tile(Permission.READ, lambda query: day_and_month.today(energy_of_today(query.site))),
     "peak_demand": Tile(Permission.READ, lambda query: day_and_month.peak_demand(peak(query.site))),
     "cost": Tile(Permission.READ, _month("cost")),
     "cost_days": Tile(Permission.READ, lambda query: days_of_month(query.site)),
