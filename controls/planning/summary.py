@@ -36,7 +36,7 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
     for device in devices:
         is_named = sum(one.kind == device.kind for one in devices) > 1
         for column, verb in device.moves.items():
-            for amount, when in _runs(plan, [step.devices[device.device_id][column] for step in plan.steps], zone):
+            for amount, when in _runs(plan, device, column, zone):
                 part = Sentence("{0} {1} kWh {2}", Sentence(verb), Numeral(f"{amount:.2f}"), when)
                 parts.append(Sentence("{0} {1}", device.device_id, part) if is_named else part)
     if not parts:
@@ -152,18 +152,18 @@ def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
     zone, found = ZoneInfo(time_zone), list[Block]()
     for device in devices_of(plan.request):
         name = device.device_id
-        columns = {column: np.array([step.devices[name][column] for step in plan.steps]) for column in device.columns}
         for column, verb in device.moves.items():
-            for run in _moving(columns[column].tolist()):
-                alone = {each: values if each == column else np.zeros_like(values) for each, values in columns.items()}
+            power_kw = np.array([step.devices[name][column] for step in plan.steps])
+            is_given = _gives(device, column)
+            for run in _moving(power_kw.tolist()):
                 hours = np.array(plan.request.steps_h)[run]
-                sign = -1.0 if device.forecast or np.sum(device.drawn_kw(alone)) < 0 else 1.0
-                kwh = float(np.sum(columns[column][run] * hours))
+                sign = -1.0 if device.forecast or is_given else 1.0
+                kwh = float(np.sum(power_kw[run] * hours))
                 start_utc, end_utc = plan.steps[run[0]].start_utc, plan.steps[run[-1]].end_utc
-                known = [plan.request.import_price_per_kwh[t] for t in run]
+                known = [_price(plan, t, is_given=is_given) for t in run]
                 why = _most_of_all(plan, device, zone, span_utc=(start_utc, end_utc))
                 pattern = "{0} {1} {2} kWh {3}; {4}." if why else "{0} {1} {2} kWh {3}."
-                when, amount = _when(plan, run, zone), Numeral(f"{kwh:.2f}")
+                when, amount = _when(plan, run, known, zone), Numeral(f"{kwh:.2f}")
                 found.append(
                     Block(
                         device=name,
@@ -174,7 +174,7 @@ def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
                         sentence=Sentence(pattern, name, Sentence(verb), amount, when, why),
                         verb=verb,
                         prices=(min(known), max(known)),
-                        money=float(np.sum(columns[column][run] * hours * np.abs(known))),
+                        money=float(np.sum(power_kw[run] * hours * np.abs(known))),
                         otherwise=why,
                     )
                 )
@@ -184,7 +184,7 @@ def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
 def _device_sentence(plan: Plan, device: Device, zone: ZoneInfo) -> str:
     parts = []
     for column, verb in device.moves.items():
-        runs = _runs(plan, [step.devices[device.device_id][column] for step in plan.steps], zone)
+        runs = _runs(plan, device, column, zone)
         if runs:
             pattern = "{0} {1} kWh {2}" if len(runs) == 1 else "{0} {1} kWh in {3} spells, mostly {2}"
             kwh = Numeral(f"{sum(amount for amount, _ in runs):.2f}")
@@ -222,11 +222,31 @@ def _worded(words: str) -> str:
     return Sentence("{0} {1} kW", Sentence(doing), Numeral(power)) if words.endswith(" kW") else Sentence(words)
 
 
-def _runs(plan: Plan, power_kw: list[float], zone: ZoneInfo) -> list[tuple[float, str]]:
+def _runs(plan: Plan, device: Device, column: str, zone: ZoneInfo) -> list[tuple[float, str]]:
     """Energy, times and prices of each run of steps in which something happens."""
+    power_kw, is_given = [step.devices[device.device_id][column] for step in plan.steps], _gives(device, column)
     return [
-        (sum(power_kw[t] * plan.request.steps_h[t] for t in run), _when(plan, run, zone)) for run in _moving(power_kw)
+        (
+            sum(power_kw[t] * plan.request.steps_h[t] for t in run),
+            _when(plan, run, [_price(plan, t, is_given=is_given) for t in run], zone),
+        )
+        for run in _moving(power_kw)
     ]
+
+
+def _gives(device: Device, column: str) -> bool:
+    """The move feeds the site, as a discharge does."""
+    alone = {each: np.full(1, float(each == column)) for each in device.columns}
+    return bool(device.drawn_kw(alone)[0] < 0) and not device.forecast
+
+
+def _price(plan: Plan, at: int, *, is_given: bool) -> float:
+    """Price per kWh of what a device moves in a step. What is drawn while nothing is bought, or held back, would be
+    sold; what is given while nothing is sold would be bought.
+    """
+    step, request = plan.steps[at], plan.request
+    is_sale = step.export_kw > IDLE_KW if is_given else step.import_kw <= IDLE_KW
+    return (request.export_price_per_kwh if is_sale else request.import_price_per_kwh)[at]
 
 
 def _moving(power_kw: list[float]) -> list[list[int]]:
@@ -235,9 +255,9 @@ def _moving(power_kw: list[float]) -> list[list[int]]:
     return [list(run) for is_moving, run in runs if is_moving]
 
 
-def _when(plan: Plan, run: list[int], zone: ZoneInfo) -> str:
+def _when(plan: Plan, run: list[int], known: list[float], zone: ZoneInfo) -> str:
     # Unique as shown, sorted as numbers: "10.000" stands before "9.000" as text.
-    prices = sorted({f"{plan.request.import_price_per_kwh[t]:.3f}" for t in run}, key=float)
+    prices = sorted({f"{price:.3f}" for price in known}, key=float)
     span: str = Numeral(prices[0])
     if len(prices) > 1:
         span = Sentence("{0} to {1}", span, Numeral(prices[-1]))

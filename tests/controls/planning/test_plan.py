@@ -1,5 +1,6 @@
 """A plan is frozen by content, and its commands say exactly what it says."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -168,6 +169,17 @@ def test_a_plan_that_does_nothing_says_so_and_curtailing_is_told() -> None:
     assert "leaves the battery idle" in summarise(flat, time_zone="UTC")
     sunny = plan(site=paid(-5), pv_forecast=forecast("pv", 7.0), mode=Mode.FULL)
     assert "curtails" in summarise(sunny, time_zone="UTC")
+
+
+def test_surplus_that_is_stored_counts_at_what_a_sale_would_pay_and_what_it_saves_at_what_would_be_bought() -> None:
+    flat = forecast("pv", 0.0)
+    sun = flat.model_copy(
+        update={"rows": tuple(e.model_copy(update={"p50": 4.0}) if 9 <= e.time_utc.hour < 12 else e for e in flat.rows)}
+    )
+    made = plan(site=paid(0.5), prices=prices(night=3.0, day=3.0), pv_forecast=sun, mode=Mode.FULL)
+    text = summarise(made, time_zone="UTC")
+    found = set(re.findall(r"((?:dis)?charges) \S+ kWh from .{19,24} at (\S+) CZK/kWh", text))
+    assert found == {("charges", "0.500"), ("discharges", "3.000")}, text
 
 
 def test_two_batteries_and_two_pv_systems_of_one_site_are_all_planned_and_commanded() -> None:
