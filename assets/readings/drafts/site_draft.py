@@ -170,7 +170,7 @@ class SiteDraft:
                 questions.append(Question(key="values", column=channel.meter, text=text))
                 continue
             carrier, asked = carrier_of(label, None if unit is None else unit.code)
-            meter = self._meter(label, label.replace("_", " "), carrier)
+            meter = self._meter(label, label, carrier)
             meter.question = meter.question or asked
             words = set(label.lower().split("_"))
             register = "export" if words & _EXPORTED else "value" if is_generated(label) else "import"
@@ -396,7 +396,7 @@ class SiteDraft:
 
     def _meter(self, label: str, name: str, carrier: str) -> _Meter:
         meter_id = identifier(label) if label else ("main" if carrier == "electricity" else carrier)
-        return self.meters.setdefault(meter_id, _Meter(meter_id, name, carrier))
+        return self.meters.setdefault(meter_id, _Meter(meter_id, name.replace("_", " "), carrier))
 
     @property
     def known(self) -> dict[str, str]:
