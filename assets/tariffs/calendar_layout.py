@@ -13,7 +13,7 @@ import numpy as np
 
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_calendar import DAY_TYPES, WEEKDAYS, DayType, Window
-from data_quality.contracts.billing.tariff_charges import EnergyCharge
+from data_quality.contracts.billing.tariff_charges import EnergyCharge, TouPeriod
 from data_quality.contracts.errors import BadInput
 
 QUARTERS = 96
@@ -159,9 +159,9 @@ def _check_shared_tiers(tariff: Tariff, charge: EnergyCharge, kinds: Sequence[Da
     for month in range(1, 13):
         rows = [index for index, kind in enumerate(kinds) if kind.month == month]
         periods = [charge.all_periods[index] for index in sorted({int(n) for n in np.unique(table[rows])})]
-        first = [(tier.up_to, tier.up_to_unit) for tier in periods[0].blocks]
+        first = _ends(periods[0])
         for period in periods[1:]:
-            bounds = [(tier.up_to, tier.up_to_unit) for tier in period.blocks]
+            bounds = _ends(period)
             if bounds != first:
                 raise BadInput(
                     f"tariff {tariff.tariff_id}, charge {charge.charge_id}: in {date(2024, month, 1):%B} the tiers of "
@@ -169,6 +169,15 @@ def _check_shared_tiers(tariff: Tariff, charge: EnergyCharge, kinds: Sequence[Da
                     f"{_bounds(first)}; tiers that fill with the total need the same bounds",
                     reason="tier_bounds_differ",
                 )
+
+
+def _ends(period: TouPeriod) -> list[tuple[Decimal | None, str]]:
+    """Ends of its tiers, those of the steps inside them among them."""
+    return [
+        end
+        for tier in period.blocks
+        for end in (*((step.up_to_kwh, "kwh") for step in tier.steps), (tier.up_to, tier.up_to_unit))
+    ]
 
 
 def _bounds(bounds: Sequence[tuple[Decimal | None, str]]) -> str:

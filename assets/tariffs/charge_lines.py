@@ -216,12 +216,14 @@ def write_energy(
     """
     for charge in tariff.energy_charges:
         if charge.series is None:
-            _write_tiers(pen, charge, usage, energy[charge.charge_id], demand_kw)
+            _write_tiers(pen, charge, usage, energy[charge.charge_id], demand_kw, unit=tariff.billed_unit)
             continue
         kwh, cost = usage.series[charge.charge_id]
         # A price per interval has no rate of its own: the line shows the mean, and the amount is the exact sum.
         text = "" if charge.description else f" ({charge.series.series} price per interval)"
-        pen.write_charge(charge, "energy", cost, text=text, quantity=kwh, unit="kWh", rate=mean_price(cost, kwh))
+        pen.write_charge(
+            charge, "energy", cost, text=text, quantity=kwh, unit=tariff.billed_unit, rate=mean_price(cost, kwh)
+        )
 
 
 def mean_price(cost: N | Decimal, kwh: Decimal) -> Decimal | None:
@@ -235,6 +237,8 @@ def _write_tiers(
     usage: Usage[N],
     amounts: tuple[N | Decimal | None, ...],
     demand_kw: N | Decimal,
+    *,
+    unit: str,
 ) -> None:
     # None: no slot of the period lies in this bill (a summer price in January), so it has no line.
     held = [(period, amount) for period, amount in zip(charge.all_periods, amounts, strict=True) if amount is not None]
@@ -252,7 +256,7 @@ def _write_tiers(
     else:
         costs = pen.shared_tiers(charge, usage, held, tables)
     for (period, _), parts in zip(held, costs, strict=True):
-        _write_parts(pen, charge, "energy", period, parts, unit="kWh")
+        _write_parts(pen, charge, "energy", period, parts, unit=unit)
 
 
 def _write_parts(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -42,8 +42,11 @@ def wall_clock(grid: Grid, clock: ClockName) -> tuple[np.ndarray, np.ndarray]:
     if clock != "utc":
         local = times.dt.convert_time_zone(grid.time_zone)
         if clock == "standard":
-            # Meters with a fixed clock never switch to summer time: their clock is the zone's offset without it.
-            local = times.dt.replace_time_zone(None) + local.dt.base_utc_offset()
+            # Meters with a fixed clock never switch to summer time: their clock is the zone's offset without it. Irish
+            # law calls the summer's standard, and the winter an hour behind it.
+            year = pl.Series([datetime(grid.start_utc.year, month, 1, tzinfo=UTC) for month in (1, 7)])
+            behind = min(timedelta(0), *year.dt.convert_time_zone(grid.time_zone).dt.dst_offset())
+            local = times.dt.replace_time_zone(None) + local.dt.base_utc_offset() + behind
         times = local
     days = times.dt.date().to_physical().to_numpy().astype(np.int32)
     quarters = times.dt.hour().to_numpy().astype(np.int16) * 4 + times.dt.minute().to_numpy() // QUARTER_MINUTES

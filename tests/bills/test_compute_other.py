@@ -15,17 +15,19 @@ from hypothesis import strategies as st
 from assets.bills.documents.read_load import read_load, read_prices, read_reactive, zone_of
 from assets.bills.documents.reads import read_registers
 from assets.bills.engine.bill_load import Load, Reads, RegisterUse, finer
-from assets.bills.engine.book import Book, bill_spans
+from assets.bills.engine.book import Book, bill_spans, book_of
 from assets.bills.engine.calendarise import OddPeriod, calendarise
 from assets.bills.engine.compare import bill_totals, compare_tariffs
 from assets.bills.engine.compute import make_bill
 from assets.bills.engine.from_reads import make_bill_from_reads
 from assets.bills.engine.interval_cost import RUNNING_SCHEMA, running_of
+from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.tariff import Rounding, Tariff
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Site
 from tests.bench.bill_bench import ZONE, loads
 from tests.bench.bill_bench import tariff as bench_tariff
-from tests.bills.scenes import BERLIN, bill, demand, load, tariff
+from tests.bills.scenes import BERLIN, amounts, bill, demand, load, tariff
 
 D = Decimal
 
@@ -85,6 +87,31 @@ def test_energy_falls_on_the_interval_that_used_it_and_the_rest_runs_evenly() ->
     assert frame["energy_cost"][10] == D("0.10")
     assert frame["energy_cost"].sum() == D("0.10")
     assert abs(frame["other_cost"][0] - D("33.76") / 2976) < D("1e-8")
+
+
+def test_a_tax_of_a_charge_is_one_of_the_price_stream_that_stands_for_it() -> None:
+    site = Site.model_validate(
+        {
+            "site_id": "s", "name": "S", "time_zone": BERLIN, "country": "DE", "currency": "EUR",
+            "meters": [{"meter_id": "main"}], "price_stream": "spot",
+            "drivers": [{"driver_id": "spot", "unit": "per_kwh", "aggregation": "mean"}],
+            "tariffs": [
+                {
+                    "tariff_id": "t",
+                    "energy": [{"charge_id": "supply", "price_per_kwh": 1}],
+                    "taxes": [{"charge_id": "duty", "share": "0.5", "of": ["supply"]}],
+                }
+            ],
+        }
+    )  # fmt: skip
+    book = book_of(site)
+    assert book is not None
+    used = load(1)
+    rows = pl.DataFrame({"interval_start_utc": [used.start_utc], "minutes": [744 * 60], "price_per_kwh": [0.5]})
+    found = make_bill(
+        book.tariffs, used, time_zone=BERLIN, prices={"spot": PriceSeries.of("spot", rows)}, currency="EUR"
+    )
+    assert amounts(found) == {"energy": 372, "duty": 186}
 
 
 def test_running_cost_of_a_split_month_takes_each_tariffs_price() -> None:

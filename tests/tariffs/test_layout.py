@@ -207,12 +207,12 @@ def test_a_holiday_rule_is_exactly_one_rule(rule: dict[str, Any], words: str) ->
 
 
 def test_a_clock_without_summer_time_moves_the_window_on_the_wall() -> None:
-    def nights(clock: str) -> np.ndarray:
+    def nights(clock: str, zone: str = "Europe/London", month: int = 7) -> np.ndarray:
         known = tariff(
             priced("night", start="00:30", end="07:30"), priced("day", start="07:30", end="00:30"), clock=clock
         )
-        start = datetime(2024, 7, 1, tzinfo=UTC)
-        laid = compile_tariff(known, Grid(start, 30, 48, "Europe/London")).energy["energy"]
+        start = datetime(2024, month, 1, tzinfo=UTC)
+        laid = compile_tariff(known, Grid(start, 30, 48, zone)).energy["energy"]
         assert laid is not None
         return np.flatnonzero(laid == 0)
 
@@ -220,6 +220,9 @@ def test_a_clock_without_summer_time_moves_the_window_on_the_wall() -> None:
     assert nights("standard").tolist() == list(range(1, 15))
     # The wall clock is an hour ahead in July.
     assert nights("local").tolist() == [*range(13), 47]
+    # Ireland's law has its standard time in summer; its meters have Greenwich time all year.
+    for month in (1, 7):
+        assert nights("standard", "Europe/Dublin", month).tolist() == list(range(1, 15))
 
 
 def test_a_load_without_a_slot_has_no_periods() -> None:

@@ -147,6 +147,8 @@ def write_riders(
     usages: Sequence[Usage[N]],
     billed_kwh: N | Decimal,
     demand_kw: N | Decimal,
+    *,
+    billed_unit: str = "kWh",
 ) -> None:
     """Riders in their order; a share is taken of the lines that stand above it."""
     days = sum(usage.days for usage in usages)
@@ -162,7 +164,7 @@ def write_riders(
         quantity: N | Decimal = Decimal(days)
         unit, rate = "day", rider.price_per_day or _ZERO
         if rider.price_per_kwh is not None:
-            quantity, unit, rate = billed_kwh, "kWh", rider.price_per_kwh
+            quantity, unit, rate = billed_kwh, billed_unit, rider.price_per_kwh
         elif rider.price_per_kw is not None:
             quantity, unit, rate = demand_kw, "kW", rider.price_per_kw
         pen.write_charge(rider, "rider", quantity * rate, quantity=quantity, unit=unit, rate=rate)
