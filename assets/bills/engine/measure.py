@@ -232,7 +232,9 @@ class _Demand:
     def __init__(self, charge: DemandCharge, compiled: Compiled, segment: np.ndarray) -> None:
         self.charge = charge
         self.findings = _coarse(charge, compiled.grid.step_minutes)
-        self._windows = Windows.of(charge, compiled.grid)
+        # From the first slot of each bill on: what it counts must not depend on where the load begins.
+        starts = np.flatnonzero(np.diff(segment, prepend=FREE - 1)).tolist()
+        self._windows = Windows.of(charge, compiled.grid, starts)
         self._count = len(charge.periods)
         first, last = self._windows.first, self._windows.last - 1
         # A window belongs to the hours in which it ends.
