@@ -89,6 +89,20 @@ def test_energy_falls_on_the_interval_that_used_it_and_the_rest_runs_evenly() ->
     assert abs(frame["other_cost"][0] - D("33.76") / 2976) < D("1e-8")
 
 
+def test_an_interval_costs_its_energy_at_the_price_that_the_tariff_makes_of_the_series() -> None:
+    used = load(1, end=date(2025, 1, 2), step=60)
+    spot = [0.1, -0.1] * 12
+    rows = pl.DataFrame({"price_per_kwh": spot, "minutes": 60}).with_columns(
+        interval_start_utc=pl.datetime_range(used.start_utc, used.end_utc, "1h", closed="left")
+    )
+    series = {"factor": 2, "adder_per_kwh": "0.05", "floor_per_kwh": "-0.10"}
+    book = Book([tariff(energy=[{"charge_id": "e", "series": series}])], time_zone=BERLIN)
+    spans = bill_spans(used, time_zone=BERLIN, start=date(2025, 1, 1), end=date(2025, 1, 2))
+    frame = running_of(book, spans, used, prices={"spot": PriceSeries.of("spot", rows)})
+    # 0.25 in one hour, -0.15 and held to -0.10 in the next; the spot prices alone cancel out.
+    assert frame["energy_cost"].to_list() == [D("0.25"), D("-0.10")] * 12
+
+
 def test_a_tax_of_a_charge_is_one_of_the_price_stream_that_stands_for_it() -> None:
     site = Site.model_validate(
         {

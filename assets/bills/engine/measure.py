@@ -168,6 +168,15 @@ class Measure:
         grid = self.compiled.grid
         return series.on(grid.start_us[slots], grid.step_minutes, needed)
 
+    def rates_of_slots(
+        self, price: SeriesPrice, slots: slice, needed: np.ndarray, *, is_floored: bool = False
+    ) -> np.ndarray:
+        """Price per kWh that the tariff makes of it in each slot, Decimals. Raises BadInput where it lacks."""
+        # Decimals are worked out once per different price, not once per slot: they cost far more than floats.
+        different, index = np.unique(self.prices_of_slots(price, slots, needed), return_inverse=True)
+        rates = np.array([price.rate(of_quanta(value), is_floored=is_floored) for value in different], dtype=object)
+        return rates[index]
+
     def _series(self, bought: np.ndarray, segment: Segment, factor: Decimal) -> dict[str, tuple[Decimal, Decimal]]:
         found = {}
         for charge in self.tariff.energy_charges:
