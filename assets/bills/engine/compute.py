@@ -328,7 +328,9 @@ def _close(pen: Writer[N], works: Sequence[_Work[N]], account: Account[N], *, is
     # The order is the bill's: a share of lines above, a tax on riders, a minimum before taxes.
     highest = _highest(pen, [work.highest for work in works])
     write_riders(pen, tariff.riders, usages, billed, highest, billed_unit=tariff.billed_unit)
-    write_export(pen, tariff, usages, account)
+    # A cap is one of the whole bill: a part that closes for itself has its share of it.
+    share = usages[0].bill_share if is_split else Decimal(1)
+    write_export(pen, tariff, usages, account, bill_share=share)
     write_credits(pen, tariff, account)
     end = usages[-1].end
     months, days = sum((u.month_share for u in usages), _ZERO), sum(u.days for u in usages)
