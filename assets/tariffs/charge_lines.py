@@ -7,7 +7,7 @@ Credits, minimum and taxes look at a whole bill: assets/bills/engine/settle.py.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Generic, NamedTuple, TypedDict, Unpack
 
 from assets.tariffs.bill_part import Usage
@@ -24,6 +24,7 @@ from data_quality.contracts.billing.tariff_charges import (
     LineOwner,
     TouPeriod,
 )
+from data_quality.contracts.errors import BadInput
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 POWER_UNITS = {"kw": "kW", "kva": "kVA"}
@@ -165,8 +166,16 @@ class RoundingWriter(Writer[Decimal]):
 
     def money(self, amount: Decimal) -> Decimal:
         """The amount as the tariff rounds it."""
-        # Half up, as suppliers round: Decimal's own half even is a cent off at every tie before an even digit.
-        return amount if self.digits is None else amount.quantize(_ONE.scaleb(-self.digits), rounding=ROUND_HALF_UP)
+        if self.digits is None:
+            return amount
+        try:
+            # Half up, as suppliers round: Decimal's own half even is a cent off at every tie before an even digit.
+            return amount.quantize(_ONE.scaleb(-self.digits), rounding=ROUND_HALF_UP)
+        except InvalidOperation as error:
+            raise BadInput(
+                f"a line comes to {amount:.2E} {self.currency}; expected prices and shares that make an amount of money",
+                reason="amount_size",
+            ) from error
 
     def maximum(self, name: str, values: Sequence[Decimal], meaning: str) -> Decimal:
         """The greatest of the values."""

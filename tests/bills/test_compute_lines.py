@@ -137,6 +137,11 @@ def test_lines_round_half_up_each_on_its_own() -> None:
     assert bill(known, used, rounding="none").total == D("0.125")
 
 
+def test_a_line_that_is_no_amount_of_money_is_refused() -> None:
+    with pytest.raises(BadInput, match="a line comes to 1.00E.308 EUR"):
+        bill(tariff(fixed=[{"charge_id": "base", "amount": "1e308"}]))
+
+
 def test_a_currency_without_minor_unit_rounds_to_whole_units() -> None:
     for currency, total in (("JPY", "31"), ("XOF", "31"), ("IQD", "30.543"), ("EUR", "30.54")):
         known = tariff(currency=currency, energy=[{"charge_id": "e", "price_per_kwh": "30.5425"}])

@@ -1,7 +1,7 @@
 """Comparison, running cost, calendar months, register reads and the files of a bill."""
 
 import gzip
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -325,6 +325,38 @@ def test_prices_per_megawatt_hour_become_prices_per_kilowatt_hour(tmp_path: Path
     assert found.currency == "EUR"
     with pytest.raises(BadInput, match="prices are in kwh"):
         read_prices(written(tmp_path, "timestamp,kwh\n2025-01-01T00:00Z,1\n2025-01-01T01:00Z,1\n"), time_zone=None)
+
+
+def test_prices_by_the_hour_and_then_by_the_quarter_hour_each_have_their_length(tmp_path: Path) -> None:
+    def times(first: datetime, minutes: int, count: int) -> list[datetime]:
+        return [first + timedelta(minutes=minutes * number) for number in range(count)]
+
+    change = datetime(2025, 9, 30, 22, tzinfo=UTC)
+    for hours, quarters in ((40, 200), (200, 40)):
+        starts = times(change - timedelta(hours=hours), 60, hours) + times(change, 15, quarters)
+        # One hour is not listed: nothing is made up for it.
+        gap = starts.pop(10)
+        path = tmp_path / "prices.csv"
+        path.write_text("timestamp,eur_per_mwh\n" + "".join(f"{at.isoformat()},{100}\n" for at in starts))
+        found = read_prices(path, time_zone=None)
+        assert dict(zip(*np.unique(found.minutes, return_counts=True), strict=True)) == {15: quarters, 60: hours - 1}
+        with pytest.raises(BadInput, match=f"no price for {gap:%Y-%m-%d %H:%M}"):
+            found.on(np.array([int(gap.timestamp()) * 1_000_000]), 15, np.array([True]))
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("p_per_kwh", "line 1: prices are in p_per_kwh, a hundredth of a currency"),
+        ("price_ct_per_kwh", "line 1: prices are in ct_per_kwh, a hundredth"),
+        ("price", "prices.csv, line 1: no column is named with a known unit"),
+    ],
+)
+def test_prices_in_another_unit_are_refused_by_file_and_column(tmp_path: Path, column: str, words: str) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text(f"timestamp,{column}\n2025-01-01T00:00:00Z,20.5\n2025-01-01T00:30:00Z,21.5\n")
+    with pytest.raises(BadInput, match=words):
+        read_prices(path, time_zone=None)
 
 
 def test_reactive_energy_is_read_in_kvar(tmp_path: Path) -> None:
