@@ -173,7 +173,7 @@ class RoundingWriter(Writer[Decimal]):
             return amount.quantize(_ONE.scaleb(-self.digits), rounding=ROUND_HALF_UP)
         except InvalidOperation as error:
             raise BadInput(
-                f"a line comes to {amount:.2E} {self.currency}; expected prices and shares that make an amount of money",
+                f"a line comes to {amount:.2E} {self.currency}; expected prices that make an amount of money",
                 reason="amount_size",
             ) from error
 

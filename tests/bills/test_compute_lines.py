@@ -138,7 +138,7 @@ def test_lines_round_half_up_each_on_its_own() -> None:
 
 
 def test_a_line_that_is_no_amount_of_money_is_refused() -> None:
-    with pytest.raises(BadInput, match="a line comes to 1.00E.308 EUR"):
+    with pytest.raises(BadInput, match=r"a line comes to 1.00E\+308 EUR"):
         bill(tariff(fixed=[{"charge_id": "base", "amount": "1e308"}]))
 
 
