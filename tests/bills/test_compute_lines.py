@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from assets.bills.engine.bill_load import Load, load_of
 from assets.bills.engine.compute import make_bill
+from assets.tariffs.formats.tariff_text import tariff_text
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.bill import BillLine, BillPeriod, ItemKind
 from data_quality.contracts.billing.tariff import Tariff, TariffFile
@@ -347,6 +348,8 @@ def test_water_is_billed_by_the_cubic_metre_and_is_no_energy() -> None:
     found = bill(known, replace(load(1), unit="m3")).periods[0]
     assert [(line.quantity, line.unit, line.amount) for line in found.lines] == [(744, "m3", 3162), (744, "m3", 1488)]
     assert found.energy_kwh == 0
+    assert "4.25 EUR/m3" in tariff_text(known)
+    assert "kWh" not in tariff_text(known)
     with pytest.raises(BadInput, match="of water, charged per m3, and the load is in kwh"):
         bill(known)
 
