@@ -275,7 +275,7 @@ def test_registers_are_read_with_their_multiplier(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("meter,day_register\n", "read_date is missing"),
+        ("meter,day_register\n", "lacks the column read_date"),
         ("read_date,day_register\n", "a header but no row"),
         ("read_date,day_register\n2025-01-01,5\n", "one read only"),
         ("read_date,day_register\n2025-01-01,5\n2025-01-01,5\n", "two reads on 2025-01-01"),
@@ -283,8 +283,8 @@ def test_registers_are_read_with_their_multiplier(tmp_path: Path) -> None:
             "read_date,day_register\n2025-01-01,5\n2025-02-01,4\n",
             "line 3: register day counts backwards from 5 on",
         ),
-        ("read_date,day_register\n2025-01-01,5\n01/02/2025,6\n", "line 3: expected a date"),
-        ("read_date,day_register\n2025-01-01,5\n2025-02-01,x\n", "line 3: day_register: expected a number, got 'x'"),
+        ("read_date,day_register\n2025-01-01,5\n01/02/2025,6\n", "line 3: read_date: expected a date"),
+        ("read_date,day_register\n2025-01-01,5\n2025-02-01,x\n", "line 3: day_register: expected a number .*got 'x'"),
         ("read_date,colour\n2025-01-01,5\n2025-02-01,6\n", "column 'colour': expected"),
         ("meter,read_date,day_register\na,2025-01-01,5\nb,2025-02-01,6\n", "the file has meters a, b"),
     ],
