@@ -84,11 +84,9 @@ def tariff_day_types(tariff: Tariff, days: Sequence[date], *, given: Sequence[Da
     """
     calendar = tariff.calendar
     weekend = calendar.weekend if calendar.weekend is not None else (None if given else ("sat", "sun"))
-    holidays: set[date] | None = None
-    if calendar.holidays is not None:
-        # An observed holiday may lie in the year beside its rule's: 1 January on a Saturday is observed on 31 December.
-        years = {day.year + shift for day in days for shift in (-1, 0, 1)}
-        holidays = {day for rule in calendar.holidays for year in years for day in rule.dates(year)}
+    # An observed holiday may lie in the year beside its rule's: 1 January on a Saturday is observed on 31 December.
+    years = {day.year + shift for day in days for shift in (-1, 0, 1)}
+    holidays = None if calendar.holidays is None else calendar.days_off(years)
     found: list[DayType] = []
     for index, day in enumerate(days):
         site_type = given[index] if given else "weekday"

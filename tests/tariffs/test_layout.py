@@ -163,6 +163,24 @@ def test_a_holiday_that_is_observed_in_the_next_or_last_year_counts_there(
 
 
 @pytest.mark.parametrize(
+    ("year", "boxing", "off"),
+    [
+        (2021, "next_monday", [27, 28]),
+        (2022, "next_monday", [26, 27]),
+        (2022, "no", [26, 27]),
+        (2024, "next_monday", [25, 26]),
+        (2026, "next_monday", [25, 28]),
+    ],
+)
+def test_two_holidays_of_a_weekend_are_observed_on_two_days(year: int, boxing: str, off: list[int]) -> None:
+    rules = [{"month_day": "12-25", "observed": "next_monday"}, {"month_day": "12-26", "observed": boxing}]
+    days = [date(year, 12, day) for day in range(25, 30)]
+    for holidays in (rules, rules[::-1]):
+        types = tariff_day_types(tariff(priced("all"), calendar={"holidays": holidays}), days)
+        assert [day.day for day, kind in zip(days, types, strict=True) if kind == "holiday"] == off
+
+
+@pytest.mark.parametrize(
     ("rule", "year", "day"),
     [
         ({"month": 11, "weekday": "thu", "nth": 4}, 2025, date(2025, 11, 27)),
