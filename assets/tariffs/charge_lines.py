@@ -407,10 +407,11 @@ def write_capacity(pen: Writer[N], tariff: Tariff, usage: Usage[N]) -> None:
         )
         beyond = usage.capacity[name] - charge.contracted * charge.excess_above_share
         excess, rate = pen.positive(f"{name}.excess", beyond, "power above contract"), charge.excess_price_per_unit
-        # Passing the contract is charged when it happens: no rent by time, hence no share of the month.
+        # Passing the contract is charged when it happens, once a bill: no rent by time, hence no share of the month.
         if excess and rate:
             cells: Cells[N] = {"quantity": excess, "unit": unit, "rate": rate}
-            pen.write_charge(charge, "capacity", excess * rate, part=".excess", text=", above contract", **cells)
+            cost = excess * rate * usage.bill_share
+            pen.write_charge(charge, "capacity", cost, part=".excess", text=", above contract", **cells)
 
 
 def write_reactive(pen: Writer[N], tariff: Tariff, usage: Usage[N]) -> None:

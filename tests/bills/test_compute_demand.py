@@ -190,6 +190,15 @@ def test_contracted_power_costs_and_its_excess_costs_more() -> None:
     assert "power.excess" not in amounts(bill(tariff(capacity=[tolerated]), load(4, s7=12)))
 
 
+def test_power_above_the_contract_is_charged_once_though_the_tariff_changes_within_the_bill() -> None:
+    terms = {"charge_id": "grid", "contracted": 1, "price_per_unit": 2, "excess_price_per_unit": 31}
+    change = date(2025, 1, 11)
+    parts = [tariff(capacity=[terms], valid_to=change), tariff(capacity=[terms], valid_from=change)]
+    lines = bill(parts, load(3)).periods[0].lines
+    # 2 kW above: 62 EUR, of which 10 days of 31 are the first part's.
+    assert [line.amount for line in lines if "excess" in line.line_id] == [20, 42]
+
+
 def test_hours_use_tiers_follow_billed_demand_with_its_ratchet() -> None:
     tiers = [{"price": "0.20", "up_to": 100, "up_to_unit": "kwh_per_kw"}, {"price": "0.10"}]
     known = tariff(periods=[{"period_id": "all", "tiers": tiers}], demand=[demand(minimum_kw=10)])
