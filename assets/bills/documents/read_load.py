@@ -23,7 +23,7 @@ from data_quality.contracts.units import UNITS, Unit
 _HEAD_BYTES = 1 << 20
 _OFFSET = re.compile(rb"\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s?(Z|[+-]\d{2}:?\d{2})\b|\d{2}:\d{2}(?::\d{2})?(Z)")
 _CURRENCY = re.compile(r"(?i)(?:^|(?<=_))([^\W_]+)_per_(?:kwh|mwh)$")
-CURRENCY_LETTERS = 3
+_CURRENCY_LETTERS = 3
 _SUBUNITS = frozenset({"p", "c", "ct", "cts", "cent", "cents", "pence", "ore", "oere", "öre", "øre", "gr", "paise"})
 # Fewer equal steps may be gaps.
 _DAY_OF_HOURS = 24
@@ -69,7 +69,7 @@ def read_prices(path: Path, *, time_zone: str | None, name: str = "spot") -> Pri
             f"prices are in {subunit}, a hundredth of a currency; expected a column such as eur_per_kwh",
             file=str(path), line=1, reason="wrong_unit", mend="divide by 100 and name the currency",
         )  # fmt: skip
-    currencies = [match[1].upper() for match in matches if len(match[1]) == CURRENCY_LETTERS]
+    currencies = [match[1].upper() for match in matches if len(match[1]) == _CURRENCY_LETTERS]
     mapping = _keeping_negatives(path)
     to_next = pl.col("interval_start_utc").diff().shift(-1).dt.total_minutes()
     is_steady = rows.sort("interval_start_utc").select((to_next == pl.col("source_minutes")).all()).item()
