@@ -14,7 +14,7 @@ from assets.carbon.factor_choice.gwp import gwp_of, species_of
 from assets.carbon.factor_choice.match import shares
 from assets.carbon.factor_choice.match_units import parse_unit, ratio
 from assets.carbon.files.carbon_files import read_activities, read_factor_set
-from assets.carbon.files.table_rows import MAX_BYTES
+from assets.readings.tables.table_rows import MAX_BYTES
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import GwpSet
 from tests.carbon.cases import account, answer, bought, factor, run, written

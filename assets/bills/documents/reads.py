@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from assets.bills.engine.bill_load import Reads, RegisterUse
-from assets.carbon.files.table_rows import Row, read_table
+from assets.readings.tables.table_rows import Row, read_table
 from data_quality.contracts.errors import BadInput
 
 Unit = Literal["kwh", "m3", "kw", "kvarh"]

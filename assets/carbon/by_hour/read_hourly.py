@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assets.carbon.files.carbon_files import read_criteria
-from assets.carbon.files.table_rows import FIRST_YEAR, LAST_YEAR, Row, Table, read_table
+from assets.readings.tables.table_rows import FIRST_YEAR, LAST_YEAR, Row, Table, read_table
 from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
