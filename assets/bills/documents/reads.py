@@ -86,7 +86,7 @@ def read_meter_reads(path: Path, *, meter: str) -> MeterReads:
     """The reads of the meter from `[meter,]read_date,<period>_register…[,type]`. Raises BadInput naming the line."""
     header, rows = _rows(path, "read_date")
     if "meter" in header:
-        mine = [row for row in rows if row.text("meter") == meter]
+        mine = tuple(row for row in rows if row.text("meter") == meter)
         if not mine:
             known = ", ".join(sorted({row.text("meter") for row in rows}))
             raise BadInput(
