@@ -84,8 +84,17 @@ class Usage(BillPart, Generic[N]):
     findings: tuple[Finding, ...] = ()
 
 
-def kwh_per_m3(tariff: Tariff, counted: str) -> Decimal:
-    """Energy of a cubic metre. counted: what is in m3, for the sentence. Raises BadInput where nothing says it."""
+def billed_per_unit(tariff: Tariff, unit: str, counted: str) -> Decimal:
+    """What the tariff charges by, kWh or m3 of water, in one kwh or m3. counted: what is in it, for the sentence.
+
+    Raises BadInput where nothing says it.
+    """
+    if unit == tariff.billed_unit.casefold():
+        return Decimal(1)
+    if unit != "m3":
+        raise BadInput(
+            f"tariff {tariff.tariff_id} is of water, charged per m3, and {counted} {unit}", reason="wrong_unit"
+        )
     # No default: the gas of two networks differs in calorific value by up to a fifth.
     if tariff.gas is None:
         raise BadInput(

@@ -13,7 +13,7 @@ import numpy as np
 
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_calendar import DAY_TYPES, WEEKDAYS, DayType, Window
-from data_quality.contracts.billing.tariff_charges import EnergyCharge
+from data_quality.contracts.billing.tariff_charges import EnergyCharge, TouPeriod
 from data_quality.contracts.errors import BadInput
 
 QUARTERS = 96
@@ -84,11 +84,9 @@ def tariff_day_types(tariff: Tariff, days: Sequence[date], *, given: Sequence[Da
     """
     calendar = tariff.calendar
     weekend = calendar.weekend if calendar.weekend is not None else (None if given else ("sat", "sun"))
-    holidays: set[date] | None = None
-    if calendar.holidays is not None:
-        # An observed holiday may lie in the year beside its rule's: 1 January on a Saturday is observed on 31 December.
-        years = {day.year + shift for day in days for shift in (-1, 0, 1)}
-        holidays = {day for rule in calendar.holidays for year in years for day in rule.dates(year)}
+    # An observed holiday may lie in the year beside its rule's: 1 January on a Saturday is observed on 31 December.
+    years = {day.year + shift for day in days for shift in (-1, 0, 1)}
+    holidays = None if calendar.holidays is None else calendar.days_off(years)
     found: list[DayType] = []
     for index, day in enumerate(days):
         site_type = given[index] if given else "weekday"
@@ -159,9 +157,9 @@ def _check_shared_tiers(tariff: Tariff, charge: EnergyCharge, kinds: Sequence[Da
     for month in range(1, 13):
         rows = [index for index, kind in enumerate(kinds) if kind.month == month]
         periods = [charge.all_periods[index] for index in sorted({int(n) for n in np.unique(table[rows])})]
-        first = [(tier.up_to, tier.up_to_unit) for tier in periods[0].blocks]
+        first = _ends(periods[0])
         for period in periods[1:]:
-            bounds = [(tier.up_to, tier.up_to_unit) for tier in period.blocks]
+            bounds = _ends(period)
             if bounds != first:
                 raise BadInput(
                     f"tariff {tariff.tariff_id}, charge {charge.charge_id}: in {date(2024, month, 1):%B} the tiers of "
@@ -169,6 +167,15 @@ def _check_shared_tiers(tariff: Tariff, charge: EnergyCharge, kinds: Sequence[Da
                     f"{_bounds(first)}; tiers that fill with the total need the same bounds",
                     reason="tier_bounds_differ",
                 )
+
+
+def _ends(period: TouPeriod) -> list[tuple[Decimal | None, str]]:
+    """Ends of its tiers, those of the steps inside them among them."""
+    return [
+        end
+        for tier in period.blocks
+        for end in (*((step.up_to_kwh, "kwh") for step in tier.steps), (tier.up_to, tier.up_to_unit))
+    ]
 
 
 def _bounds(bounds: Sequence[tuple[Decimal | None, str]]) -> str:

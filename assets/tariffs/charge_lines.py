@@ -7,7 +7,7 @@ Credits, minimum and taxes look at a whole bill: assets/bills/engine/settle.py.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Generic, NamedTuple, TypedDict, Unpack
 
 from assets.tariffs.bill_part import Usage
@@ -24,6 +24,7 @@ from data_quality.contracts.billing.tariff_charges import (
     LineOwner,
     TouPeriod,
 )
+from data_quality.contracts.errors import BadInput
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 POWER_UNITS = {"kw": "kW", "kva": "kVA"}
@@ -165,8 +166,16 @@ class RoundingWriter(Writer[Decimal]):
 
     def money(self, amount: Decimal) -> Decimal:
         """The amount as the tariff rounds it."""
-        # Half up, as suppliers round: Decimal's own half even is a cent off at every tie before an even digit.
-        return amount if self.digits is None else amount.quantize(_ONE.scaleb(-self.digits), rounding=ROUND_HALF_UP)
+        if self.digits is None:
+            return amount
+        try:
+            # Half up, as suppliers round: Decimal's own half even is a cent off at every tie before an even digit.
+            return amount.quantize(_ONE.scaleb(-self.digits), rounding=ROUND_HALF_UP)
+        except InvalidOperation as error:
+            raise BadInput(
+                f"a line comes to {amount:.2E} {self.currency}; expected prices that make an amount of money",
+                reason="amount_size",
+            ) from error
 
     def maximum(self, name: str, values: Sequence[Decimal], meaning: str) -> Decimal:
         """The greatest of the values."""
@@ -216,12 +225,14 @@ def write_energy(
     """
     for charge in tariff.energy_charges:
         if charge.series is None:
-            _write_tiers(pen, charge, usage, energy[charge.charge_id], demand_kw)
+            _write_tiers(pen, charge, usage, energy[charge.charge_id], demand_kw, unit=tariff.billed_unit)
             continue
         kwh, cost = usage.series[charge.charge_id]
         # A price per interval has no rate of its own: the line shows the mean, and the amount is the exact sum.
         text = "" if charge.description else f" ({charge.series.series} price per interval)"
-        pen.write_charge(charge, "energy", cost, text=text, quantity=kwh, unit="kWh", rate=mean_price(cost, kwh))
+        pen.write_charge(
+            charge, "energy", cost, text=text, quantity=kwh, unit=tariff.billed_unit, rate=mean_price(cost, kwh)
+        )
 
 
 def mean_price(cost: N | Decimal, kwh: Decimal) -> Decimal | None:
@@ -235,6 +246,8 @@ def _write_tiers(
     usage: Usage[N],
     amounts: tuple[N | Decimal | None, ...],
     demand_kw: N | Decimal,
+    *,
+    unit: str,
 ) -> None:
     # None: no slot of the period lies in this bill (a summer price in January), so it has no line.
     held = [(period, amount) for period, amount in zip(charge.all_periods, amounts, strict=True) if amount is not None]
@@ -252,7 +265,7 @@ def _write_tiers(
     else:
         costs = pen.shared_tiers(charge, usage, held, tables)
     for (period, _), parts in zip(held, costs, strict=True):
-        _write_parts(pen, charge, "energy", period, parts, unit="kWh")
+        _write_parts(pen, charge, "energy", period, parts, unit=unit)
 
 
 def _write_parts(
@@ -394,10 +407,11 @@ def write_capacity(pen: Writer[N], tariff: Tariff, usage: Usage[N]) -> None:
         )
         beyond = usage.capacity[name] - charge.contracted * charge.excess_above_share
         excess, rate = pen.positive(f"{name}.excess", beyond, "power above contract"), charge.excess_price_per_unit
-        # Passing the contract is charged when it happens: no rent by time, hence no share of the month.
+        # Passing the contract is charged when it happens, once a bill: no rent by time, hence no share of the month.
         if excess and rate:
             cells: Cells[N] = {"quantity": excess, "unit": unit, "rate": rate}
-            pen.write_charge(charge, "capacity", excess * rate, part=".excess", text=", above contract", **cells)
+            cost = excess * rate * usage.bill_share
+            pen.write_charge(charge, "capacity", cost, part=".excess", text=", above contract", **cells)
 
 
 def write_reactive(pen: Writer[N], tariff: Tariff, usage: Usage[N]) -> None:

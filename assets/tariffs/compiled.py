@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -42,8 +43,11 @@ def wall_clock(grid: Grid, clock: ClockName) -> tuple[np.ndarray, np.ndarray]:
     if clock != "utc":
         local = times.dt.convert_time_zone(grid.time_zone)
         if clock == "standard":
-            # Meters with a fixed clock never switch to summer time: their clock is the zone's offset without it.
-            local = times.dt.replace_time_zone(None) + local.dt.base_utc_offset()
+            # Meters with a fixed clock never switch to summer time: their clock is the zone's offset without it. Irish
+            # law calls the summer's standard, and the winter an hour behind it.
+            year = pl.Series([datetime(grid.start_utc.year, month, 1, tzinfo=UTC) for month in (1, 7)])
+            behind = min(timedelta(0), *year.dt.convert_time_zone(grid.time_zone).dt.dst_offset())
+            local = times.dt.replace_time_zone(None) + local.dt.base_utc_offset() + behind
         times = local
     days = times.dt.date().to_physical().to_numpy().astype(np.int32)
     quarters = times.dt.hour().to_numpy().astype(np.int16) * 4 + times.dt.minute().to_numpy() // QUARTER_MINUTES
@@ -89,14 +93,16 @@ def compile_tariff(tariff: Tariff, grid: Grid, *, day_types: dict[date, DayType]
 
 
 class Windows:
-    """Windows of `size` slots of a grid, each `stride` slots after the one before: slots [first, last)."""
+    """Windows of `size` slots of a grid, each `stride` slots after the one before, from each of `starts` anew: slots
+    [first, last).
+    """
 
-    def __init__(self, grid: Grid, *, size: int, stride: int) -> None:
-        self._grid, self.size, self.stride = grid, size, stride
+    def __init__(self, grid: Grid, *, size: int, stride: int, starts: Sequence[int] = (0,)) -> None:
+        self._grid, self.size, self.stride, self._starts = grid, size, stride, starts
 
     @classmethod
-    def of(cls, charge: DemandCharge, grid: Grid) -> "Windows":
-        """Windows of a demand charge; one shorter than an interval is that interval.
+    def of(cls, charge: DemandCharge, grid: Grid, starts: Sequence[int] = (0,)) -> "Windows":
+        """Windows of a demand charge; one shorter than an interval is that interval. starts: slots of bill parts.
 
         Raises BadInput where a window does not hold whole intervals.
         """
@@ -107,11 +113,11 @@ class Windows:
                 f"{step_minutes}-minute intervals",
                 reason="demand_window",
             )
-        found = cls.blocks(grid, charge.window_minutes)
-        if charge.method != "rolling":
-            return found
-        # A stride below an interval is not visible; one beyond the window would leave intervals out of every window.
-        return cls(grid, size=found.size, stride=max(1, min(charge.sub_interval_minutes // step_minutes, found.size)))
+        size = stride = max(1, charge.window_minutes // step_minutes)
+        if charge.method == "rolling":
+            # A stride below an interval is not visible; one beyond the window would leave intervals out of every one.
+            stride = max(1, min(charge.sub_interval_minutes // step_minutes, size))
+        return cls(grid, size=size, stride=stride, starts=starts)
 
     @classmethod
     def blocks(cls, grid: Grid, minutes: int) -> "Windows":
@@ -122,7 +128,8 @@ class Windows:
     @cached_property
     def last(self) -> np.ndarray:
         """The slot behind each window."""
-        return np.arange(self.size, self._grid.size + 1, self.stride)
+        edges = pairwise([*self._starts, self._grid.size])
+        return np.concatenate([np.arange(start + self.size, end + 1, self.stride) for start, end in edges])
 
     @property
     def first(self) -> np.ndarray:
@@ -143,10 +150,10 @@ class Windows:
     def sums(self, energy: np.ndarray) -> np.ndarray:
         """[slot] int64 -> [window]."""
         if self.size == 1:
-            return energy[:: self.stride]
+            return energy
         # Differences of a running total of integers are exact; of floats they would drift over a year.
         running = np.concatenate([[0], np.cumsum(energy)])
-        sums: np.ndarray = (running[self.size :] - running[: -self.size])[:: self.stride]
+        sums: np.ndarray = running[self.last] - running[self.first]
         return sums
 
     def at(self, instants: Sequence[datetime]) -> np.ndarray:

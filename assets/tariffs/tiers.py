@@ -110,18 +110,18 @@ def fill_in_time_order(
     cumulative = np.concatenate([[0], np.cumsum(energy_nano)])
     found: list[list[tuple[Bound, Decimal]]] = [[] for _ in tables]
     scale = Decimal(1).scaleb(-QUANTUM_DECIMALS) * factor
-    ends = [bound.up_to for bound in tables[0]]
-    lower = 0
-    for number, end in enumerate(ends):
-        # Whole quanta, cut down: what is beyond a bound of finer digits belongs to the next tier.
-        upper = int(cumulative[-1]) if end is None else min(int(end / scale), int(cumulative[-1]))
-        # The running total, held within the tier, grows only in slots that lie in it: its steps are their parts.
-        inside = np.diff(np.clip(cumulative, lower, upper))
-        for index, table in enumerate(tables):
-            amount = int(inside[periods == index].sum())
-            if amount or not number:
-                found[index].append((table[number], Decimal(amount) * scale))
-        if upper >= int(cumulative[-1]):
-            break
-        lower = upper
+    total = int(cumulative[-1])
+    # A bill over two seasons has tables of other ends: each slot is cut at those of its own period.
+    for index, table in enumerate(tables):
+        lower = 0
+        for bound in table:
+            # Whole quanta, cut down: what is beyond a bound of finer digits belongs to the next tier.
+            upper = total if bound.up_to is None else min(int(bound.up_to / scale), total)
+            # The running total, held within the tier, grows only in slots that lie in it: its steps are their parts.
+            amount = int(np.diff(np.clip(cumulative, lower, upper))[periods == index].sum())
+            if amount or not lower:
+                found[index].append((bound, Decimal(amount) * scale))
+            if upper >= total:
+                break
+            lower = upper
     return found

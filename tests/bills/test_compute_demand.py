@@ -1,5 +1,6 @@
 """Demand by meaning: windows, peaks, ratchets, floors, kVA and power factor. Numbers a person can check."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,8 @@ from assets.bills.engine.bill_load import Load
 from assets.tariffs.tiers import bounds_of
 from data_quality.contracts.billing.tariff_charges import DemandCharge, Tier
 from data_quality.contracts.errors import BadInput
-from tests.bills.scenes import amounts, bill, demand, load, tariff
+from data_quality.contracts.time import local_midnight_utc
+from tests.bills.scenes import BERLIN, amounts, bill, demand, load, tariff
 
 D = Decimal
 
@@ -43,6 +45,17 @@ def test_a_window_does_not_reach_back_into_the_month_before() -> None:
     used.load[end_of_january - 1 : end_of_january + 1] = 10**9
     charge = demand(window_minutes=15, method="rolling", sub_interval_minutes=5)
     assert [billed(charge, used, month) for month in (0, 1)] == [4, 4]
+
+
+@pytest.mark.parametrize(("zone", "window"), [(BERLIN, 120), (BERLIN, 1440), ("Australia/Lord_Howe", 60)])
+def test_demand_of_a_month_does_not_depend_on_where_the_load_begins(zone: str, window: int) -> None:
+    months = [date(2025, month, 1) for month in (3, 4, 5, 6)]
+    used = load(0, start=months[0], end=months[-1], zone=zone)
+    used = replace(used, load=np.random.default_rng(1).integers(0, 10**9, used.size))
+    alone = used.between(*(local_midnight_utc(day, zone) for day in months[2:]))
+    known = tariff(demand=[demand(window_minutes=window)])
+    whole, part = (bill(known, each, time_zone=zone, rounding="none") for each in (used, alone))
+    assert whole.periods[2] == part.periods[0]
 
 
 def test_rolling_demand_of_quarter_hours_says_that_it_is_coarse() -> None:
@@ -175,6 +188,15 @@ def test_contracted_power_costs_and_its_excess_costs_more() -> None:
     assert found["power.excess"] == 40
     tolerated = charge | {"excess_above_share": "1.25"}
     assert "power.excess" not in amounts(bill(tariff(capacity=[tolerated]), load(4, s7=12)))
+
+
+def test_power_above_the_contract_is_charged_once_though_the_tariff_changes_within_the_bill() -> None:
+    terms = {"charge_id": "grid", "contracted": 1, "price_per_unit": 2, "excess_price_per_unit": 31}
+    change = date(2025, 1, 11)
+    parts = [tariff(capacity=[terms], valid_to=change), tariff(capacity=[terms], valid_from=change)]
+    lines = bill(parts, load(3)).periods[0].lines
+    # 2 kW above: 62 EUR, of which 10 days of 31 are the first part's.
+    assert [line.amount for line in lines if "excess" in line.line_id] == [20, 42]
 
 
 def test_hours_use_tiers_follow_billed_demand_with_its_ratchet() -> None:

@@ -1,5 +1,6 @@
 """Energy, tiers, fixed amounts, riders, taxes, rounding, proration and changes of tariff by date."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from assets.bills.engine.bill_load import Load, load_of
 from assets.bills.engine.compute import make_bill
+from assets.tariffs.formats.tariff_text import tariff_text
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.bill import BillLine, BillPeriod, ItemKind
 from data_quality.contracts.billing.tariff import Tariff, TariffFile
@@ -84,6 +86,28 @@ def test_tiers_in_order_of_time_cut_the_slot_that_crosses() -> None:
     }
 
 
+def test_tiers_in_order_of_time_end_with_the_season_of_each_slot() -> None:
+    def tiers(*rows: tuple[int, float | None]) -> list[dict[str, Any]]:
+        return [{"price": price, "up_to": end, "up_to_unit": "kwh_per_day"} for price, end in rows]
+
+    known = tariff(
+        periods=[
+            {"period_id": "january", "months": [1], "tiers": tiers((1, 5), (2, None))},
+            {"period_id": "rest", "months": list(range(2, 13)), "tiers": tiers((3, 2.5), (4, 7), (5, None))},
+        ],
+        tier_basis="in_time_order",
+    )
+    # 12 kWh on the last day of January; three on the first of February are the 13th to the 15th of the bill.
+    days = {"start": date(2025, 1, 31), "end": date(2025, 2, 2)}
+    assert amounts(bill(known, load(0, **days, s0=48.0, s96=12.0), **days)) == {
+        "energy.january.1": 10,
+        "energy.january.2": 4,
+        "energy.rest.1": 0,
+        "energy.rest.2": 8,
+        "energy.rest.3": 5,
+    }
+
+
 def test_limits_per_day_grow_with_the_days() -> None:
     known = tariff(
         periods=[{"period_id": "all", "tiers": [{"price": 1, "up_to": 10, "up_to_unit": "kwh_per_day"}, {"price": 2}]}]
@@ -114,8 +138,15 @@ def test_lines_round_half_up_each_on_its_own() -> None:
     assert bill(known, used, rounding="none").total == D("0.125")
 
 
+def test_a_line_that_is_no_amount_of_money_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"a line comes to 1.00E\+308 EUR"):
+        bill(tariff(fixed=[{"charge_id": "base", "amount": "1e308"}]))
+
+
 def test_a_currency_without_minor_unit_rounds_to_whole_units() -> None:
-    assert bill(tariff(currency="JPY", energy=[{"charge_id": "e", "price_per_kwh": "30.5"}]), load(0, s0=4)).total == 31
+    for currency, total in (("JPY", "31"), ("XOF", "31"), ("IQD", "30.543"), ("EUR", "30.54")):
+        known = tariff(currency=currency, energy=[{"charge_id": "e", "price_per_kwh": "30.5425"}])
+        assert bill(known, load(0, s0=4)).total == D(total)
 
 
 def test_riders_and_taxes_stand_on_the_lines_that_they_name_in_order() -> None:
@@ -295,6 +326,34 @@ def test_gas_by_volume_needs_a_calorific_value() -> None:
     assert bill(known, volume).periods[0].energy_kwh == D("7588.8")
 
 
+def test_gas_by_volume_is_energy_and_power_in_every_charge() -> None:
+    volume = replace(load(1, step=60), unit="m3")  # 10.2 kWh an hour
+    prices = pl.DataFrame({"interval_start_utc": [volume.start_utc], "minutes": [744 * 60], "price_per_kwh": [0.05]})
+    known = tariff(
+        gas={"calorific_value_mj_per_m3": "36", "volume_correction": "1.02"},
+        energy=[{"charge_id": "spot", "series": {"adder_per_kwh": "0.05"}}],
+        demand=[demand(window_minutes=60)],
+        capacity=[{"charge_id": "grid", "contracted": 10, "price_per_unit": 1, "excess_price_per_unit": 5}],
+    )
+    found = amounts(bill(known, volume, prices={"spot": PriceSeries.of("spot", prices)}))
+    assert found == {"spot": D("758.88"), "demand.all": D("10.20"), "grid": 10, "grid.excess": 1}
+
+
+def test_water_is_billed_by_the_cubic_metre_and_is_no_energy() -> None:
+    known = tariff(
+        commodity="water",
+        periods=[{"period_id": "all", "price_per_m3": "4.25"}],
+        riders=[{"charge_id": "sewage", "price_per_kwh": "2"}],
+    )
+    found = bill(known, replace(load(1), unit="m3")).periods[0]
+    assert [(line.quantity, line.unit, line.amount) for line in found.lines] == [(744, "m3", 3162), (744, "m3", 1488)]
+    assert found.energy_kwh == 0
+    assert "4.25 EUR/m3" in tariff_text(known)
+    assert "kWh" not in tariff_text(known)
+    with pytest.raises(BadInput, match="of water, charged per m3, and the load is in kwh"):
+        bill(known)
+
+
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
@@ -324,6 +383,8 @@ def test_gas_by_volume_needs_a_calorific_value() -> None:
         ({"periods": [{"period_id": "a", "price_per_kwh": 1}] * 2}, "period appears twice: a"),
         ({"taxes": [{"charge_id": "vat", "share": "-0.1"}]}, "greater than or equal to 0"),
         ({"riders": [{"charge_id": "r"}]}, "needs one of share"),
+        ({"taxes": [{"charge_id": "vat", "share": "0.2", "of": ["enrgy"]}]}, "tax 'vat' is of enrgy, which no line"),
+        ({"riders": [{"charge_id": "r", "share": "0.1", "of": ["tax"]}]}, "expected capacity, demand, energy, fixed"),
         ({"metering": {"true_up_month": 13}}, "less than or equal to 12"),
         ({"export_price_per_kwh": 1, "export": {"price_per_kwh": 1}}, "not both"),
         ({"fixed": [{"charge_id": "rent@home", "amount": 1}]}, "'rent@home' has an @, with which a bill that is split"),

@@ -109,6 +109,18 @@ def test_feed_in_above_its_cap_is_not_paid() -> None:
     assert billed("net_billing", solar(1, 3), export=export, export_price_per_kwh=0)["export"] == -4
 
 
+@pytest.mark.parametrize(("later", "paid"), [("0.04", "-4.00"), ("0.08", "-6.71")])
+def test_a_feed_in_cap_is_one_of_the_whole_bill_though_prices_change_within_it(later: str, paid: str) -> None:
+    def terms(price: str, **dates: object) -> Tariff:
+        export = {"price_per_kwh": price, "cap_kwh": 100}
+        return metered("net_billing", export=export, export_price_per_kwh=0, **dates)
+
+    change = date(2025, 1, 11)
+    lines = bill([terms("0.04", valid_to=change), terms(later, valid_from=change)], solar(1, 3)).periods[0].lines
+    # 10 of 31 days at 0.04, and 21 at 0.08.
+    assert sum(line.amount for line in lines if line.component == "export") == D(paid)
+
+
 def test_a_negative_export_price_costs_unless_it_is_cut_at_zero() -> None:
     export = {"price_per_kwh": "-0.02"}
     assert billed("net_billing", solar(1, 3), export=export, export_price_per_kwh=0)["export"] == D("14.88")

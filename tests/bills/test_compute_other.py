@@ -1,7 +1,7 @@
 """Comparison, running cost, calendar months, register reads and the files of a bill."""
 
 import gzip
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,19 @@ from hypothesis import strategies as st
 from assets.bills.documents.read_load import read_load, read_prices, read_reactive, zone_of
 from assets.bills.documents.reads import read_registers
 from assets.bills.engine.bill_load import Load, Reads, RegisterUse, finer
-from assets.bills.engine.book import Book, bill_spans
+from assets.bills.engine.book import Book, bill_spans, book_of
 from assets.bills.engine.calendarise import OddPeriod, calendarise
 from assets.bills.engine.compare import bill_totals, compare_tariffs
 from assets.bills.engine.compute import make_bill
 from assets.bills.engine.from_reads import make_bill_from_reads
 from assets.bills.engine.interval_cost import RUNNING_SCHEMA, running_of
+from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.tariff import Rounding, Tariff
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Site
 from tests.bench.bill_bench import ZONE, loads
 from tests.bench.bill_bench import tariff as bench_tariff
-from tests.bills.scenes import BERLIN, bill, demand, load, tariff
+from tests.bills.scenes import BERLIN, amounts, bill, demand, load, tariff
 
 D = Decimal
 
@@ -85,6 +87,45 @@ def test_energy_falls_on_the_interval_that_used_it_and_the_rest_runs_evenly() ->
     assert frame["energy_cost"][10] == D("0.10")
     assert frame["energy_cost"].sum() == D("0.10")
     assert abs(frame["other_cost"][0] - D("33.76") / 2976) < D("1e-8")
+
+
+def test_an_interval_costs_its_energy_at_the_price_that_the_tariff_makes_of_the_series() -> None:
+    used = load(1, end=date(2025, 1, 2), step=60)
+    spot = [0.1, -0.1] * 12
+    rows = pl.DataFrame({"price_per_kwh": spot, "minutes": 60}).with_columns(
+        interval_start_utc=pl.datetime_range(used.start_utc, used.end_utc, "1h", closed="left")
+    )
+    series = {"factor": 2, "adder_per_kwh": "0.05", "floor_per_kwh": "-0.10"}
+    book = Book([tariff(energy=[{"charge_id": "e", "series": series}])], time_zone=BERLIN)
+    spans = bill_spans(used, time_zone=BERLIN, start=date(2025, 1, 1), end=date(2025, 1, 2))
+    frame = running_of(book, spans, used, prices={"spot": PriceSeries.of("spot", rows)})
+    # 0.25 in one hour, -0.15 and held to -0.10 in the next; the spot prices alone cancel out.
+    assert frame["energy_cost"].to_list() == [D("0.25"), D("-0.10")] * 12
+
+
+def test_a_tax_of_a_charge_is_one_of_the_price_stream_that_stands_for_it() -> None:
+    site = Site.model_validate(
+        {
+            "site_id": "s", "name": "S", "time_zone": BERLIN, "country": "DE", "currency": "EUR",
+            "meters": [{"meter_id": "main"}], "price_stream": "spot",
+            "drivers": [{"driver_id": "spot", "unit": "per_kwh", "aggregation": "mean"}],
+            "tariffs": [
+                {
+                    "tariff_id": "t",
+                    "energy": [{"charge_id": "supply", "price_per_kwh": 1}],
+                    "taxes": [{"charge_id": "duty", "share": "0.5", "of": ["supply"]}],
+                }
+            ],
+        }
+    )  # fmt: skip
+    book = book_of(site)
+    assert book is not None
+    used = load(1)
+    rows = pl.DataFrame({"interval_start_utc": [used.start_utc], "minutes": [744 * 60], "price_per_kwh": [0.5]})
+    found = make_bill(
+        book.tariffs, used, time_zone=BERLIN, prices={"spot": PriceSeries.of("spot", rows)}, currency="EUR"
+    )
+    assert amounts(found) == {"energy": 372, "duty": 186}
 
 
 def test_running_cost_of_a_split_month_takes_each_tariffs_price() -> None:
@@ -234,7 +275,7 @@ def test_registers_are_read_with_their_multiplier(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("meter,day_register\n", "read_date is missing"),
+        ("meter,day_register\n", "lacks the column read_date"),
         ("read_date,day_register\n", "a header but no row"),
         ("read_date,day_register\n2025-01-01,5\n", "one read only"),
         ("read_date,day_register\n2025-01-01,5\n2025-01-01,5\n", "two reads on 2025-01-01"),
@@ -242,8 +283,8 @@ def test_registers_are_read_with_their_multiplier(tmp_path: Path) -> None:
             "read_date,day_register\n2025-01-01,5\n2025-02-01,4\n",
             "line 3: register day counts backwards from 5 on",
         ),
-        ("read_date,day_register\n2025-01-01,5\n01/02/2025,6\n", "line 3: expected a date"),
-        ("read_date,day_register\n2025-01-01,5\n2025-02-01,x\n", "line 3: day_register: expected a number, got 'x'"),
+        ("read_date,day_register\n2025-01-01,5\n01/02/2025,6\n", "line 3: read_date: expected a date"),
+        ("read_date,day_register\n2025-01-01,5\n2025-02-01,x\n", "line 3: day_register: expected a number .*got 'x'"),
         ("read_date,colour\n2025-01-01,5\n2025-02-01,6\n", "column 'colour': expected"),
         ("meter,read_date,day_register\na,2025-01-01,5\nb,2025-02-01,6\n", "the file has meters a, b"),
     ],
@@ -284,6 +325,38 @@ def test_prices_per_megawatt_hour_become_prices_per_kilowatt_hour(tmp_path: Path
     assert found.currency == "EUR"
     with pytest.raises(BadInput, match="prices are in kwh"):
         read_prices(written(tmp_path, "timestamp,kwh\n2025-01-01T00:00Z,1\n2025-01-01T01:00Z,1\n"), time_zone=None)
+
+
+def test_prices_by_the_hour_and_then_by_the_quarter_hour_each_have_their_length(tmp_path: Path) -> None:
+    def times(first: datetime, minutes: int, count: int) -> list[datetime]:
+        return [first + timedelta(minutes=minutes * number) for number in range(count)]
+
+    change = datetime(2025, 9, 30, 22, tzinfo=UTC)
+    for hours, quarters in ((40, 200), (200, 40)):
+        starts = times(change - timedelta(hours=hours), 60, hours) + times(change, 15, quarters)
+        # One hour is not listed: nothing is made up for it.
+        gap = starts.pop(10)
+        path = tmp_path / "prices.csv"
+        path.write_text("timestamp,eur_per_mwh\n" + "".join(f"{at.isoformat()},{100}\n" for at in starts))
+        found = read_prices(path, time_zone=None)
+        assert dict(zip(*np.unique(found.minutes, return_counts=True), strict=True)) == {15: quarters, 60: hours - 1}
+        with pytest.raises(BadInput, match=f"no price for {gap:%Y-%m-%d %H:%M}"):
+            found.on(np.array([int(gap.timestamp()) * 1_000_000]), 15, np.array([True]))
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("p_per_kwh", "line 1: prices are in p_per_kwh, a hundredth of a currency"),
+        ("price_ct_per_kwh", "line 1: prices are in ct_per_kwh, a hundredth"),
+        ("price", "prices.csv, line 1: no column is named with a known unit"),
+    ],
+)
+def test_prices_in_another_unit_are_refused_by_file_and_column(tmp_path: Path, column: str, words: str) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text(f"timestamp,{column}\n2025-01-01T00:00:00Z,20.5\n2025-01-01T00:30:00Z,21.5\n")
+    with pytest.raises(BadInput, match=words):
+        read_prices(path, time_zone=None)
 
 
 def test_reactive_energy_is_read_in_kvar(tmp_path: Path) -> None:

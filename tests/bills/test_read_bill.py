@@ -256,11 +256,11 @@ def test_reads_and_registers_are_read_per_meter(tmp_path: Path) -> None:
         ("meter,read_date,day_register\nM2,2024-04-01,9\n", "no meter 'M1'; the file has M2"),
         ("meter,read_date,day\nM1,2024-04-01,9\n", "column 'day': expected"),
         ("meter,read_date\nM1,2024-04-01\n", "no column of a register"),
-        ("meter,date,day_register\n", "column read_date is missing"),
+        ("meter,date,day_register\n", "lacks the column read_date"),
         ("meter,read_date,day_register\n", "header but no row"),
-        ("meter,read_date,day_register\nM1,1.4.2024,9\n", "line 2: expected a date"),
+        ("meter,read_date,day_register\nM1,1.4.2024,9\n", "line 2: read_date: expected a date"),
         ("meter,read_date,day_register\nM1,2024-04-01,x\n", "line 2: day_register: expected a number"),
-        ("meter,read_date,day_register\nM1,2024-04-01,NaN\n", "line 2: day_register: expected a number"),
+        ("meter,read_date,day_register\nM1,2024-04-01,NaN\n", "line 2: day_register: expected a finite number"),
     ],
 )
 def test_wrong_reads_are_refused_by_line(tmp_path: Path, text: str, words: str) -> None:
@@ -280,7 +280,7 @@ def test_a_register_that_rolls_over_counts_on() -> None:
     [
         ("meter,multiplier\nM,0\n", "multiplier must be above zero"),
         ("meter,multiplier\nM,1\nM,2\n", "'M' appears twice"),
-        ("name,multiplier\nM,1\n", "column meter is missing"),
+        ("name,multiplier\nM,1\n", "lacks the column meter"),
     ],
 )
 def test_a_wrong_site_register_is_refused_by_line(tmp_path: Path, text: str, words: str) -> None:

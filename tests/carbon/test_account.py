@@ -14,7 +14,7 @@ from assets.carbon.factor_choice.gwp import gwp_of, species_of
 from assets.carbon.factor_choice.match import shares
 from assets.carbon.factor_choice.match_units import parse_unit, ratio
 from assets.carbon.files.carbon_files import read_activities, read_factor_set
-from assets.carbon.files.table_rows import MAX_BYTES
+from assets.readings.tables.table_rows import MAX_BYTES
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import GwpSet
 from tests.carbon.cases import account, answer, bought, factor, run, written
@@ -243,6 +243,26 @@ def test_biogenic_co2_stands_outside_the_scopes() -> None:
     assert (result.scope1_kgco2e, result.outside_scopes_kgco2e) == (Decimal("2.8"), Decimal(35))
     alone = account(bought("100", activity="wood"), rows[0])
     assert (alone.scope1_kgco2e, alone.outside_scopes_kgco2e) == (0, 35)
+
+
+@pytest.mark.parametrize("outside", [{"kg_per_unit": "0.35"}, {"kg_co2e_per_unit": "0.35"}])
+@pytest.mark.parametrize(
+    ("inside", "kgco2e"),
+    [
+        ([{"kg_co2e_per_unit": "0.04"}], 4),
+        ([{"kg_co2e_per_unit": "0.04"}, {"kg_co2e_per_unit": "0.03", "gas": "CH4"}], 4),
+        ([{"kg_co2e_per_unit": "0.03", "gas": "CH4"}, {"kg_co2e_per_unit": "0.02", "gas": "N2O"}], 5),
+        ([{"kg_per_unit": "0.001", "gas": "CH4", "gwp_set": "AR5"}], Decimal("2.8")),
+    ],
+)
+def test_biogenic_co2_stands_beside_a_factor_of_any_shape(
+    inside: list[dict[str, str]], kgco2e: Decimal, outside: dict[str, str]
+) -> None:
+    wood = {"activity": "wood", "scope": 1}
+    rows = [factor(None, **wood, **row) for row in ({"gas": "biogenic CO2", **outside}, *inside)]
+    result = account(bought("100", activity="wood"), *rows)
+    assert (result.scope1_kgco2e, result.outside_scopes_kgco2e) == (kgco2e, 35)
+    assert [line.scope for line in result.lines] == [1, 0]
 
 
 def test_scope_3_is_listed_and_in_no_total() -> None:

@@ -185,6 +185,22 @@ def test_hours_of_half_hours_emit_what_the_half_hours_do(rows: list[tuple[Decima
     assert abs(found.location_hourly_kgco2e - sum(each * rate for each, rate in rows)) < Decimal("1e-40")
 
 
+def test_hours_of_a_zone_with_half_an_hour_meet_their_own_and_utc_factors(tmp_path: Path) -> None:
+    rows = ["2023-01-01T00:00:00+05:30,100", "2023-01-01T01:00:00+05:30,300"]
+    own = read_intensity(written(tmp_path / "own.csv", "timestamp,gco2_per_kwh", *rows))
+    first = START - 5 * HOUR - HALF
+    load = {first: Decimal(1), first + HOUR: Decimal(2)}
+    assert list(by_hour(load, HOUR, own).weighed.values()) == [Decimal("0.1"), Decimal("0.3")]
+    # An hour that begins at half past has half of each hour of a series in UTC.
+    utc = Intensity(HOUR, {first - HALF + number * HOUR: Decimal(number) for number in range(3)})
+    assert list(by_hour(load, HOUR, utc).weighed.values()) == [Decimal("0.5"), Decimal("1.5")]
+    # Ten minutes may lie across two quarter hours.
+    fine = Intensity(timedelta(minutes=15), {START: Decimal(1), START + timedelta(minutes=15): Decimal(2)})
+    assert by_hour({START + timedelta(minutes=10): Decimal(1)}, timedelta(minutes=10), fine).mean == {
+        START: Decimal("1.5")
+    }
+
+
 def test_an_hour_with_a_slot_that_has_no_factor_is_a_gap() -> None:
     load = {START: Decimal(1), START + HALF: Decimal(1), START + HOUR: Decimal(1)}
     by = by_hour(load, HALF, Intensity(HALF, {START: Decimal(1), START + HOUR: Decimal(2)}))

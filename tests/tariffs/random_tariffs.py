@@ -187,7 +187,8 @@ def tariffs(draw: Draw, start: date) -> Tariff:
         }
     of = st.sampled_from([[], [], ["energy"], ["energy", "demand", "minimum"], ["minimum"], ["tax0"]])
     parts["taxes"] = [
-        {"charge_id": f"tax{n}", "share": draw(money("0", "0.25")), "of": draw(of)}
+        # A tax of itself is refused.
+        {"charge_id": f"tax{n}", "share": draw(money("0", "0.25")), "of": [x for x in draw(of) if x != f"tax{n}"]}
         for n in range(draw(st.integers(0, 2)))
     ]
     parts["proration"] = draw(st.sampled_from(["days", "none"]))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from assets.tariffs.calendar_layout import check_periods
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.formats.tariff_text import price_weeks, tariff_text
 from data_quality.contracts.billing.tariff import Tariff
@@ -145,6 +146,18 @@ def test_a_mistake_is_named_with_line_and_column(tmp_path: Path) -> None:
         BadConfiguration, match=r"line 4, column 1: unknown key 'fixt'; allowed here: .*; did you mean 'fixed'"
     ):
         read_tariffs(path)
+
+
+def test_steps_inside_a_shared_block_must_end_at_the_same_energy() -> None:
+    tiers = [{"steps": [{"price": 1, "up_to_kwh": 10}, {"price": 2}], "up_to": 9, "up_to_unit": "kwh_per_kw"}]
+    plain = [{"price": 1, "up_to": 9, "up_to_unit": "kwh_per_kw"}]
+    periods = [
+        {"period_id": "am", "end": "12:00", "tiers": [*tiers, {"price": 3}]},
+        {"period_id": "pm", "start": "12:00", "tiers": [*plain, {"price": 3}]},
+    ]
+    known = Tariff.model_validate({"tariff_id": "t", "periods": periods, "tier_basis": "total"})
+    with pytest.raises(BadInput, match="period pm end at 9 kwh_per_kw, those of am at 10 kwh, 9 kwh_per_kw"):
+        check_periods(known)
 
 
 def test_a_hole_between_periods_is_refused_with_the_file(tmp_path: Path) -> None:

@@ -163,6 +163,24 @@ def test_a_holiday_that_is_observed_in_the_next_or_last_year_counts_there(
 
 
 @pytest.mark.parametrize(
+    ("year", "boxing", "off"),
+    [
+        (2021, "next_monday", [27, 28]),
+        (2022, "next_monday", [26, 27]),
+        (2022, "no", [26, 27]),
+        (2024, "next_monday", [25, 26]),
+        (2026, "next_monday", [25, 28]),
+    ],
+)
+def test_two_holidays_of_a_weekend_are_observed_on_two_days(year: int, boxing: str, off: list[int]) -> None:
+    rules = [{"month_day": "12-25", "observed": "next_monday"}, {"month_day": "12-26", "observed": boxing}]
+    days = [date(year, 12, day) for day in range(25, 30)]
+    for holidays in (rules, rules[::-1]):
+        types = tariff_day_types(tariff(priced("all"), calendar={"holidays": holidays}), days)
+        assert [day.day for day, kind in zip(days, types, strict=True) if kind == "holiday"] == off
+
+
+@pytest.mark.parametrize(
     ("rule", "year", "day"),
     [
         ({"month": 11, "weekday": "thu", "nth": 4}, 2025, date(2025, 11, 27)),
@@ -207,12 +225,12 @@ def test_a_holiday_rule_is_exactly_one_rule(rule: dict[str, Any], words: str) ->
 
 
 def test_a_clock_without_summer_time_moves_the_window_on_the_wall() -> None:
-    def nights(clock: str) -> np.ndarray:
+    def nights(clock: str, zone: str = "Europe/London", month: int = 7) -> np.ndarray:
         known = tariff(
             priced("night", start="00:30", end="07:30"), priced("day", start="07:30", end="00:30"), clock=clock
         )
-        start = datetime(2024, 7, 1, tzinfo=UTC)
-        laid = compile_tariff(known, Grid(start, 30, 48, "Europe/London")).energy["energy"]
+        start = datetime(2024, month, 1, tzinfo=UTC)
+        laid = compile_tariff(known, Grid(start, 30, 48, zone)).energy["energy"]
         assert laid is not None
         return np.flatnonzero(laid == 0)
 
@@ -220,6 +238,9 @@ def test_a_clock_without_summer_time_moves_the_window_on_the_wall() -> None:
     assert nights("standard").tolist() == list(range(1, 15))
     # The wall clock is an hour ahead in July.
     assert nights("local").tolist() == [*range(13), 47]
+    # Ireland's law has its standard time in summer; its meters have Greenwich time all year.
+    for month in (1, 7):
+        assert nights("standard", "Europe/Dublin", month).tolist() == list(range(1, 15))
 
 
 def test_a_load_without_a_slot_has_no_periods() -> None:

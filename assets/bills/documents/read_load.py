@@ -22,7 +22,11 @@ from data_quality.contracts.units import UNITS, Unit
 # Offsets show in the first lines; a year of minutes need not be unpacked to find them.
 _HEAD_BYTES = 1 << 20
 _OFFSET = re.compile(rb"\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s?(Z|[+-]\d{2}:?\d{2})\b|\d{2}:\d{2}(?::\d{2})?(Z)")
-_CURRENCY = re.compile(r"(?i)^([a-z]{3})_per_(?:kwh|mwh)$")
+_CURRENCY = re.compile(r"(?i)(?:^|(?<=_))([^\W_]+)_per_(?:kwh|mwh)$")
+_CURRENCY_LETTERS = 3
+_SUBUNITS = frozenset({"p", "c", "ct", "cts", "cent", "cents", "pence", "ore", "oere", "öre", "øre", "gr", "paise"})
+# Fewer equal steps may be gaps.
+_DAY_OF_HOURS = 24
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,37 @@ def read_reactive(path: Path, *, time_zone: str | None) -> Load:
 
 def read_prices(path: Path, *, time_zone: str | None, name: str = "spot") -> PriceSeries:
     """A price series from `timestamp,<currency>_per_kwh|<currency>_per_mwh`. Raises BadInput."""
-    found, rows, unit = _one_stream(
-        path, time_zone, ("per_kwh",), "prices are in {}; expected a column such as eur_per_kwh or eur_per_mwh"
-    )
-    matches = [match for column in found.reader.header(path) if (match := _CURRENCY.match(column.strip()))]
+    complaint = "prices are in {}; expected a column such as eur_per_kwh or eur_per_mwh"
+    found, rows, unit = _one_stream(path, time_zone, ("per_kwh",), complaint)
+    matches = [match for column in found.reader.header(path) if (match := _CURRENCY.search(column.strip()))]
+    if subunit := next((match[0] for match in matches if match[1].casefold() in _SUBUNITS), None):
+        raise BadInput(
+            f"prices are in {subunit}, a hundredth of a currency; expected a column such as eur_per_kwh",
+            file=str(path), line=1, reason="wrong_unit", mend="divide by 100 and name the currency",
+        )  # fmt: skip
+    currencies = [match[1].upper() for match in matches if len(match[1]) == _CURRENCY_LETTERS]
+    mapping = _keeping_negatives(path)
+    to_next = pl.col("interval_start_utc").diff().shift(-1).dt.total_minutes()
+    is_steady = rows.sort("interval_start_utc").select((to_next == pl.col("source_minutes")).all()).item()
+    if mapping is not None and (found.report.rejected_rows or not is_steady):
+        # Shorter than any price, so that no row lies within the one before: Europe's prices were by the hour until
+        # October 2025, and are by the quarter hour since.
+        short = mapping.model_copy(update={"interval_minutes": 1})
+        _, rows, unit = _one_stream(path, time_zone, ("per_kwh",), complaint, mapping=short)
+        rows = _with_lengths(rows.sort("interval_start_utc").with_columns(_step=to_next))
     # Per MWh is divided in decimals: a float of 0.1 EUR/MWh would leave digits that no exchange printed.
     price = pl.col("value").cast(pl.Decimal(24, 12)) * pl.lit(str(unit.factor)).cast(pl.Decimal(10, 3))
     frame = rows.select("interval_start_utc", minutes="source_minutes", price_per_kwh=price.cast(pl.Decimal(24, 9)))
-    return PriceSeries.of(name, frame, currency=matches[0][1].upper() if matches else None)
+    return PriceSeries.of(name, frame, currency=currencies[0] if currencies else None)
+
+
+def _with_lengths(rows: pl.DataFrame) -> pl.DataFrame:
+    """Each price lasts as long as those of its stretch, a day of equal steps; outside any, the commonest step."""
+    run = pl.col("_step").rle_id()
+    commonest = pl.col("_step").drop_nulls().mode().min()
+    length = pl.when(pl.len().over(run) >= _DAY_OF_HOURS).then("_step")
+    # A step that is longer than its stretch's is a gap: a missing price is not the one before it.
+    return rows.with_columns(source_minutes=length.forward_fill().backward_fill().fill_null(commonest))
 
 
 def zone_of(path: Path) -> str | None:
@@ -141,7 +168,10 @@ def _keeping_negatives(path: Path) -> ColumnMap | None:
     header = reader_for(path).header(path)
     if not header:
         return None
-    layout = resolve(header, None, None)
+    try:
+        layout = resolve(header, None, None)
+    except BadInput as fault:
+        raise BadInput(fault.message, file=str(path), line=fault.line, reason=fault.reason, mend=fault.mend) from fault
     # Several value columns or registers are left to the reader's own rules.
     if len(layout.values) != 1:
         return None

@@ -1,15 +1,15 @@
 """Register reads of a meter by date, and the site register with its multipliers."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, cast
 
 from assets.bills.engine.bill_load import Reads, RegisterUse
+from assets.readings.tables.table_rows import Row, read_table
 from data_quality.contracts.errors import BadInput
 
 Unit = Literal["kwh", "m3", "kw", "kvarh"]
@@ -84,11 +84,11 @@ def period_of(name: str) -> str:
 
 def read_meter_reads(path: Path, *, meter: str) -> MeterReads:
     """The reads of the meter from `[meter,]read_date,<period>_register…[,type]`. Raises BadInput naming the line."""
-    header, rows = _table(path, "read_date")
+    header, rows = _rows(path, "read_date")
     if "meter" in header:
-        mine = [(line, row) for line, row in rows if row["meter"] == meter]
+        mine = tuple(row for row in rows if row.text("meter") == meter)
         if not mine:
-            known = ", ".join(sorted({row["meter"] for _, row in rows}))
+            known = ", ".join(sorted({row.text("meter") for row in rows}))
             raise BadInput(
                 f"no meter {meter or 'without a name'!r}; the file has {known}", file=str(path), reason="unknown_meter"
             )
@@ -97,17 +97,17 @@ def read_meter_reads(path: Path, *, meter: str) -> MeterReads:
     if not columns:
         raise BadInput("no column of a register, such as day_register", file=str(path), line=1, reason="missing_column")
     found: dict[date, ReadState] = {}
-    for line, row in rows:
-        day = _date(row["read_date"], path, line)
-        states = {register: _number(row[name], name, path, line) for name, (register, _) in columns.items()}
-        is_estimated = row.get("type", "").lower() in _ESTIMATED
+    for row in rows:
+        day = row.day("read_date")
+        states = {register: _number(row, name) for name, (register, _) in columns.items()}
+        is_estimated = row.text("type").lower() in _ESTIMATED
         before = found.get(day)
         # One actual read and one estimate of a day are usual; two of a kind contradict each other.
         if before is not None and before.is_estimated == is_estimated:
-            raise BadInput(f"two reads on {day}", file=str(path), line=line, reason="duplicate_read")
+            raise row.bad(f"two reads on {day}", reason="duplicate_read")
         # An actual read of the same day takes the estimate's place.
         if before is None or before.is_estimated:
-            found[day] = ReadState(day, states, is_estimated, line)
+            found[day] = ReadState(day, states, is_estimated, row.line)
     ordered = tuple(found[day] for day in sorted(found))
     units = dict(columns.values())
     # Estimates may be too high: the next actual read then lies below, and is right.
@@ -120,7 +120,7 @@ def read_registers(path: Path, *, meter: str | None = None, multiplier: Decimal 
     what read_meter_reads refuses, for several meters with none named, and for a single read.
     """
     if meter is None:
-        names = sorted({row.get("meter", "") for _, row in _table(path, "read_date")[1]})
+        names = sorted({row.text("meter") for row in _rows(path, "read_date")[1]})
         if len(names) > 1:
             raise BadInput(
                 f"the file has meters {', '.join(names)}; expected one",
@@ -159,49 +159,29 @@ class RegisteredMeter:
 
 def read_site_register(path: Path) -> tuple[RegisteredMeter, ...]:
     """Rows of `meter,account,site,multiplier[,tariff]`. Raises BadInput naming the line."""
-    header, rows = _table(path, "multiplier")
-    if "meter" not in header:
-        raise BadInput(
-            f"column meter is missing (found {', '.join(header)})", file=str(path), line=1, reason="missing_column"
-        )
     found: list[RegisteredMeter] = []
-    for line, row in rows:
-        multiplier = _number(row["multiplier"], "multiplier", path, line)
-        if multiplier <= 0:
-            raise BadInput(f"multiplier must be above zero, got {multiplier}", file=str(path), line=line)
-        if any(row["meter"] == other.meter for other in found):
-            raise BadInput(f"meter {row['meter']!r} appears twice", file=str(path), line=line, reason="duplicate_meter")
-        found.append(
-            RegisteredMeter(
-                row["meter"], row.get("account", ""), row.get("site", ""), multiplier, row.get("tariff", "")
-            )
-        )
+    for row in _rows(path, "meter", "multiplier")[1]:
+        meter, multiplier = row.text("meter"), _number(row, "multiplier")
+        if not multiplier:
+            raise row.bad("multiplier must be above zero, got 0", reason="bad_multiplier")
+        if any(meter == other.meter for other in found):
+            raise row.bad(f"meter {meter!r} appears twice", reason="duplicate_meter")
+        found.append(RegisteredMeter(meter, row.text("account"), row.text("site"), multiplier, row.text("tariff")))
     return tuple(found)
 
 
-def _table(path: Path, needed: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            header = [name.strip().lower() for name in reader.fieldnames or []]
-            reader.fieldnames = header
-            rows = [
-                (reader.line_num, {name: (row[name] or "").strip() for name in header})
-                # Spreadsheets leave empty rows behind the last.
-                for row in reader
-                if any(row[name] for name in header)
-            ]
-    except OSError as error:
-        raise BadInput("cannot be read", file=str(path), reason="no_such_file") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadInput("expected a CSV table in UTF-8", file=str(path), reason="bad_encoding") from error
-    if needed not in header:
-        raise BadInput(
-            f"column {needed} is missing (found {', '.join(header)})", file=str(path), line=1, reason="missing_column"
-        )
-    if not rows:
+def _rows(path: Path, *needed: str) -> tuple[tuple[str, ...], tuple[Row, ...]]:
+    table = read_table(path, needs=needed)
+    if not table.rows:
         raise BadInput("there is a header but no row", file=str(path), line=1, reason="no_rows")
-    return header, rows
+    return table.columns, table.rows
+
+
+def _number(row: Row, column: str) -> Decimal:
+    number = row.number(column)
+    if number is None:
+        raise row.bad(f"{column}: expected a number, got nothing", reason="no_value")
+    return number
 
 
 def _register(name: str, path: Path) -> tuple[str, Unit]:
@@ -216,20 +196,3 @@ def _register(name: str, path: Path) -> tuple[str, Unit]:
         )  # fmt: skip
     register = period.strip("_ ")
     return (register if unit in ("kwh", "m3") else f"{register} {unit}".strip()), cast(Unit, unit)
-
-
-def _date(text: str, path: Path, line: int) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(f"expected a date such as 2024-04-01, got {text!r}", file=str(path), line=line) from error
-
-
-def _number(text: str, name: str, path: Path, line: int) -> Decimal:
-    try:
-        number = Decimal(text)
-    except InvalidOperation as error:
-        raise BadInput(f"{name}: expected a number, got {text!r}", file=str(path), line=line) from error
-    if not number.is_finite():
-        raise BadInput(f"{name}: expected a number, got {text!r}", file=str(path), line=line)
-    return number

@@ -213,9 +213,16 @@ def _by_stream(site: Site, tariff: Tariff) -> Tariff:
     # Net metering nets the kWh of periods, and a price by the quarter hour has no periods.
     if site.price_stream is None or has_series or tariff.metering.arrangement.startswith("net_metering"):
         return tariff
-    # Only what the file says: a default that is written out would count as said.
-    facts = tariff.model_dump(exclude={"periods", "energy"}, exclude_unset=True)
-    return Tariff.model_validate(facts | {"energy": [_charge(site.price_stream).model_dump(exclude_unset=True)]})
+    # A tax or a discount of one of the charges that the stream stands for is one of the stream.
+    taken = {charge.charge_id for charge in tariff.energy_charges}
+    shares = {
+        name: tuple(
+            share.model_copy(update={"of": tuple("energy" if each in taken else each for each in share.of)})
+            for share in part
+        )
+        for name, part in (("riders", tariff.riders), ("taxes", tariff.taxes))
+    }
+    return tariff.model_copy(update={"periods": (), "energy": (_charge(site.price_stream),), **shares})
 
 
 def _charge(stream: str) -> EnergyCharge:

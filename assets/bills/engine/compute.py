@@ -241,7 +241,8 @@ def one_bill(
         lines=pen.lines,
         slots=slots,
         present=present,
-        energy_kwh=sum((u.import_kwh for u in usages), _ZERO),
+        # Water is metered in m3 and is never in a kWh total.
+        energy_kwh=sum((usage.import_kwh for tariff, usage in parts if tariff.billed_unit == "kWh"), _ZERO),
         export_kwh=sum((u.export_kwh for u in usages), _ZERO),
         findings=findings,
     )
@@ -325,8 +326,11 @@ def _close(pen: Writer[N], works: Sequence[_Work[N]], account: Account[N], *, is
     used = [kwh for work in works for kwh in (work.energy[first] if first else (work.usage.import_kwh,))]
     billed = sum((kwh for kwh in used if kwh is not None), _ZERO)
     # The order is the bill's: a share of lines above, a tax on riders, a minimum before taxes.
-    write_riders(pen, tariff.riders, usages, billed, _highest(pen, [work.highest for work in works]))
-    write_export(pen, tariff, usages, account)
+    highest = _highest(pen, [work.highest for work in works])
+    write_riders(pen, tariff.riders, usages, billed, highest, billed_unit=tariff.billed_unit)
+    # A cap is one of the whole bill: a part that closes for itself has its share of it.
+    share = usages[0].bill_share if is_split else Decimal(1)
+    write_export(pen, tariff, usages, account, bill_share=share)
     write_credits(pen, tariff, account)
     end = usages[-1].end
     months, days = sum((u.month_share for u in usages), _ZERO), sum(u.days for u in usages)

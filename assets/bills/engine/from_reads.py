@@ -8,7 +8,7 @@ from assets.bills.engine.bill_load import Reads, RegisterUse
 from assets.bills.engine.book import Book, Span, month_share
 from assets.bills.engine.compute import one_bill
 from assets.bills.engine.settle import Account
-from assets.tariffs.bill_part import Usage, kwh_per_m3
+from assets.tariffs.bill_part import Usage, billed_per_unit
 from data_quality.contracts.billing.bill import Bill
 from data_quality.contracts.billing.tariff import Rounding, Tariff
 from data_quality.contracts.billing.tariff_charges import DemandCharge
@@ -105,7 +105,7 @@ def _factor(tariff: Tariff, reads: Reads) -> Decimal:
     units = {use.unit for use in _energies(reads)}
     if len(units) > 1:
         raise BadInput("registers count kWh and m3; expected one unit", reason="wrong_unit")
-    return kwh_per_m3(tariff, "the registers count") if units == {"m3"} else Decimal(1)
+    return billed_per_unit(tariff, units.pop(), "the registers count") if units else Decimal(1)
 
 
 def _between(uses: Sequence[RegisterUse], start: date, end: date) -> Decimal:

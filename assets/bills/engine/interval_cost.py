@@ -1,6 +1,6 @@
 """Cost of each interval next to its consumption: the bill's lines allocated to the intervals that caused them.
 
-An energy line falls on the intervals of its period by their kWh (by kWh x price where the price is one of a series),
+An energy line falls on the intervals of its period by their kWh (by what they cost where the price is one of a series),
 an export line by the kWh fed in. What no single interval causes (demand, capacity, fixed amounts, riders, credits,
 minimum, taxes) runs evenly over the bill's time. Tiers are averaged: kWh of one period cost the same in one bill.
 Costs of a bill's intervals add up to its total exactly (lines that are not rounded, to 1e-9 each). In a bill with gaps
@@ -107,10 +107,10 @@ class _Piece:
         self.sold = part.exported(is_gross=is_gross)[0, self._slots]
         self.is_present = part.is_present[0, self._slots]
         self.start_us = measure.compiled.grid.start_us[self._slots]
-        self._prices = measure.prices_of_slots
+        self._rates = measure.rates_of_slots
 
     def weights(self, line: Line[Decimal]) -> np.ndarray:
-        """Share of the line that each slot causes: kWh of its period, or kWh x price."""
+        """Share of the line that each slot causes: kWh of its period, or what they cost at the price of a series."""
         nothing = np.zeros(self.size, dtype=object)
         # A bill that is split by date marks the lines of each part with its first day.
         if "@" in line.line_id and not line.line_id.endswith(self._suffix):
@@ -127,7 +127,10 @@ class _Piece:
         if series is not None:
             # A price may lack where nothing was used.
             used = energy != 0
-            costs: np.ndarray = energy.astype(object) * self._prices(series, self._slots, used).astype(object)
+            is_floored = line.component == "export" and self._tariff.export_terms.negative_prices == "zero"
+            rates = self._rates(series, self._slots, used, is_floored=is_floored)
+            # Whole numbers, so that shares can be cut: no price has more than eighteen decimals.
+            costs: np.ndarray = energy * np.array([int(rate.scaleb(2 * QUANTUM_DECIMALS)) for rate in rates], object)
             return costs
         if periods is None or not line.period_id:
             return energy.astype(object)

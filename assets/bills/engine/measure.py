@@ -10,7 +10,7 @@ from decimal import Decimal
 import numpy as np
 
 from assets.bills.engine.bill_load import Load
-from assets.tariffs.bill_part import BillPart, Timeline, Usage, kwh_per_m3
+from assets.tariffs.bill_part import BillPart, Timeline, Usage, billed_per_unit
 from assets.tariffs.calendar_layout import FREE
 from assets.tariffs.compiled import Compiled, Grid, Windows
 from assets.tariffs.price_series import PriceSeries, series_of
@@ -99,7 +99,7 @@ class Measure:
     def usages(self, load: Load) -> list[list[Usage[Decimal]]]:
         """[meter][segment]. load: arrays [meter, slot] on the compiled grid. Raises BadInput for a price that lacks."""
         bought, sold = load.imported(is_gross=self._is_gross), load.exported(is_gross=self._is_gross)
-        factor = Decimal(1) if load.unit == "kwh" else kwh_per_m3(self.tariff, "the load is in")
+        factor = billed_per_unit(self.tariff, load.unit, "the load is in")
         sums = {name: groups.sums(bought) for name, groups in self._energy.items()}
         surplus = {name: groups.sums(sold) for name, groups in self._energy.items()} if self._is_netted else {}
         paid = self._paid_export(sold, load.step_minutes)
@@ -127,15 +127,15 @@ class Measure:
                         export_kwh=of_quanta(whole_out[meter, index]) * factor if whole_out is not None else Decimal(0),
                         energy={n: self._energies(self._energy[n], sums[n][meter], index, factor) for n in sums},
                         surplus={n: self._energies(self._energy[n], surplus[n][meter], index, factor) for n in surplus},
-                        series=self._series(bought[meter], segment),
+                        series=self._series(bought[meter], segment, factor),
                         export=self._energies(self._export, export[meter], index, factor)
                         if export is not None and self._export is not None
                         else (),
                         export_series=self._export_series(paid[meter], segment)
                         if has_export
                         else (Decimal(0), kwh * 0),
-                        demand={n: self._demand[n].of_segment(demands[n], meter, index) for n in demands},
-                        capacity=self._capacity(bought[meter], segment, load, meter),
+                        demand={n: self._demand[n].of_segment(demands[n], meter, index, factor) for n in demands},
+                        capacity=self._capacity(bought[meter], segment, load, meter, factor),
                         max_kw=of_quanta(highest[meter, index]) * factor * 60 / load.step_minutes,
                         kvarh=of_quanta(load.kvarh[meter, segment.first : segment.last].sum())
                         if load.kvarh is not None
@@ -168,9 +168,22 @@ class Measure:
         grid = self.compiled.grid
         return series.on(grid.start_us[slots], grid.step_minutes, needed)
 
-    def _series(self, bought: np.ndarray, segment: Segment) -> dict[str, tuple[Decimal, Decimal]]:
-        charges = {charge.charge_id: charge.series for charge in self.tariff.energy_charges}
-        return {name: self._cost(series, bought, segment) for name, series in charges.items() if series is not None}
+    def rates_of_slots(
+        self, price: SeriesPrice, slots: slice, needed: np.ndarray, *, is_floored: bool = False
+    ) -> np.ndarray:
+        """Price per kWh that the tariff makes of it in each slot, Decimals. Raises BadInput where it lacks."""
+        # Decimals are worked out once per different price, not once per slot: they cost far more than floats.
+        different, index = np.unique(self.prices_of_slots(price, slots, needed), return_inverse=True)
+        rates = np.array([price.rate(of_quanta(value), is_floored=is_floored) for value in different], dtype=object)
+        return rates[index]
+
+    def _series(self, bought: np.ndarray, segment: Segment, factor: Decimal) -> dict[str, tuple[Decimal, Decimal]]:
+        found = {}
+        for charge in self.tariff.energy_charges:
+            if charge.series is not None:
+                kwh, cost = self._cost(charge.series, bought, segment)
+                found[charge.charge_id] = kwh * factor, cost * factor
+        return found
 
     def _cost(
         self, price: SeriesPrice, energy: np.ndarray, segment: Segment, *, is_floored: bool = False
@@ -207,7 +220,9 @@ class Measure:
             return Decimal(0), Decimal(0)
         return self._cost(terms.series, paid, segment, is_floored=terms.negative_prices == "zero")
 
-    def _capacity(self, bought: np.ndarray, segment: Segment, load: Load, meter: int) -> dict[str, Decimal]:
+    def _capacity(
+        self, bought: np.ndarray, segment: Segment, load: Load, meter: int, factor: Decimal
+    ) -> dict[str, Decimal]:
         found = {}
         for charge in self.tariff.capacity:
             part = slice(segment.first, segment.last)
@@ -216,7 +231,7 @@ class Measure:
             own = Grid(grid.start_utc, grid.step_minutes, segment.last - segment.first, grid.time_zone)
             windows = Windows.blocks(own, charge.window_minutes)
             power = _powers(windows, bought[part], kvarh)
-            found[charge.charge_id] = of_quanta(int(power.max(initial=0))) * 60 / windows.minutes
+            found[charge.charge_id] = of_quanta(int(power.max(initial=0))) * factor * 60 / windows.minutes
         return found
 
 
@@ -226,7 +241,9 @@ class _Demand:
     def __init__(self, charge: DemandCharge, compiled: Compiled, segment: np.ndarray) -> None:
         self.charge = charge
         self.findings = _coarse(charge, compiled.grid.step_minutes)
-        self._windows = Windows.of(charge, compiled.grid)
+        # From the first slot of each bill on: what it counts must not depend on where the load begins.
+        starts = np.flatnonzero(np.diff(segment, prepend=FREE - 1)).tolist()
+        self._windows = Windows.of(charge, compiled.grid, starts)
         self._count = len(charge.periods)
         first, last = self._windows.first, self._windows.last - 1
         # A window belongs to the hours in which it ends.
@@ -267,11 +284,11 @@ class _Demand:
             found[:, group] = np.rint(top.mean(axis=1)).astype(np.int64)
         return found
 
-    def of_segment(self, highest: np.ndarray, meter: int, index: int) -> tuple[Decimal | None, ...]:
-        """Demand in kW (kVA) per period; None for a period without a window in the segment."""
+    def of_segment(self, highest: np.ndarray, meter: int, index: int, factor: Decimal) -> tuple[Decimal | None, ...]:
+        """Demand in kW (kVA) per period; None for a period without a window in the segment. factor: kWh per unit."""
         part = slice(index * self._count, (index + 1) * self._count)
         pairs = zip(highest[meter, part].tolist(), self._groups.sizes[part].tolist(), strict=True)
-        return tuple(of_quanta(value) * 60 / self._windows.minutes if size else None for value, size in pairs)
+        return tuple(of_quanta(value) * factor * 60 / self._windows.minutes if size else None for value, size in pairs)
 
 
 def _powers(windows: Windows, bought: np.ndarray, kvarh: np.ndarray | None) -> np.ndarray:

@@ -125,11 +125,9 @@ class OpenUsage:
     def _rates(self, price: SeriesPrice, *, is_floored: bool = False) -> list[Decimal]:
         """Price per kWh in each open slot: the solver may put energy into any, though nothing is used there yet."""
         needed = np.ones(self.everything.size, dtype=np.bool_)
-        nano = self.measure.prices_of_slots(price, slice(self.first, self.last), needed)
-        # Decimals are worked out once per different price, not once per slot: they cost far more than floats.
-        different, index = np.unique(nano, return_inverse=True)
-        rates = [price.rate(of_quanta(value), is_floored=is_floored) for value in different]
-        return [rates[place] for place in index.tolist()]
+        slots = slice(self.first, self.last)
+        rates: list[Decimal] = self.measure.rates_of_slots(price, slots, needed, is_floored=is_floored).tolist()
+        return rates
 
     def _paid(self, name: str, slots: np.ndarray, incurred: Decimal, rates: Sequence[Decimal] = ()) -> Form:
         """Export of the slots times their rates (none: 1), each interval within cap_kw."""

@@ -147,6 +147,8 @@ def write_riders(
     usages: Sequence[Usage[N]],
     billed_kwh: N | Decimal,
     demand_kw: N | Decimal,
+    *,
+    billed_unit: str = "kWh",
 ) -> None:
     """Riders in their order; a share is taken of the lines that stand above it."""
     days = sum(usage.days for usage in usages)
@@ -162,61 +164,62 @@ def write_riders(
         quantity: N | Decimal = Decimal(days)
         unit, rate = "day", rider.price_per_day or _ZERO
         if rider.price_per_kwh is not None:
-            quantity, unit, rate = billed_kwh, "kWh", rider.price_per_kwh
+            quantity, unit, rate = billed_kwh, billed_unit, rider.price_per_kwh
         elif rider.price_per_kw is not None:
             quantity, unit, rate = demand_kw, "kW", rider.price_per_kw
         pen.write_charge(rider, "rider", quantity * rate, quantity=quantity, unit=unit, rate=rate)
 
 
-def write_export(pen: Writer[N], tariff: Tariff, usages: Sequence[Usage[N]], account: Account[N]) -> None:
-    """Payment for surplus: lines of their own, or, with carry-over, credit in the account."""
+def write_export(
+    pen: Writer[N], tariff: Tariff, usages: Sequence[Usage[N]], account: Account[N], *, bill_share: Decimal
+) -> None:
+    """Payment for surplus: lines of their own, or, with carry-over, credit in the account. bill_share: of the parts."""
     arrangement = tariff.metering.arrangement
     if arrangement.startswith("net_metering"):
         return
     terms = tariff.export_terms
     is_carried = arrangement == "net_billing_carry"
     earned: N | Decimal = _ZERO
-    for usage in usages:
-        if not usage.export_kwh:
+    cap_kwh = None if terms.cap_kwh is None else terms.cap_kwh * bill_share
+    for name, kwh, rate, value in _export_items(pen, terms, cap_kwh, [each for each in usages if each.export_kwh]):
+        if is_carried:
+            earned += value
             continue
-        for name, kwh, rate, value in _export_items(pen, terms, usage):
-            if is_carried:
-                earned += value
-                continue
-            pen.write(
-                terms.charge_id + (f".{name}" if name else ""), terms.kind, "export",
-                (terms.description or terms.charge_id) + (f", {name}" if name else ""), -value,
-                quantity=kwh, unit="kWh", rate=-rate if rate is not None else None,
-                charge_id=terms.charge_id, period_id=name, owner=terms.owner or "unknown",
-            )  # fmt: skip
+        pen.write(
+            terms.charge_id + (f".{name}" if name else ""), terms.kind, "export",
+            (terms.description or terms.charge_id) + (f", {name}" if name else ""), -value,
+            quantity=kwh, unit="kWh", rate=-rate if rate is not None else None,
+            charge_id=terms.charge_id, period_id=name, owner=terms.owner or "unknown",
+        )  # fmt: skip
     if is_carried:
         _apply_money(pen, tariff, account, earned)
 
 
 def _export_items(
-    pen: Writer[N], terms: Export, usage: Usage[N]
+    pen: Writer[N], terms: Export, cap_kwh: Decimal | None, usages: Sequence[Usage[N]]
 ) -> Iterable[tuple[str, N | Decimal, Decimal | None, N | Decimal]]:
-    """(period, kWh, price, value) of what is paid for; caps on kWh use up the periods in their order."""
-    if terms.series is not None:
-        kwh, value = usage.export_series
-        yield "", kwh, mean_price(value, kwh), value
-        return
+    """(period, kWh, price, value) of what is paid for; the parts' periods use up a cap on kWh in their order."""
     reached: N | Decimal = _ZERO
     before: N | Decimal = _ZERO
-    for period, amount in zip(terms.all_periods, usage.export, strict=True):
-        if amount is None:
+    for usage in usages:
+        if terms.series is not None:
+            kwh, value = usage.export_series
+            yield "", kwh, mean_price(value, kwh), value
             continue
-        paid = amount
-        if terms.cap_kwh is not None:
-            # Paid in this period: what all up to it have within the cap, less what those before it have.
-            reached += amount
-            name = f"{terms.charge_id}.{period.period_id}.beyond"
-            within = pen.least(name, reached, terms.cap_kwh, "export beyond the cap")
-            paid, before = within - before, within
-        price = period.blocks[0].price or _ZERO
-        if terms.negative_prices == "zero":
-            price = max(price, _ZERO)
-        yield (period.period_id if terms.periods else ""), paid, price, paid * price
+        for period, amount in zip(terms.all_periods, usage.export, strict=True):
+            if amount is None:
+                continue
+            paid = amount
+            if cap_kwh is not None:
+                # Paid in this period: what all up to it have within the cap, less what those before it have.
+                reached += amount
+                name = f"{terms.charge_id}.{period.period_id}.beyond"
+                within = pen.least(name, reached, cap_kwh, "export beyond the cap")
+                paid, before = within - before, within
+            price = period.blocks[0].price or _ZERO
+            if terms.negative_prices == "zero":
+                price = max(price, _ZERO)
+            yield (period.period_id if terms.periods else ""), paid, price, paid * price
 
 
 def write_credits(pen: Writer[N], tariff: Tariff, account: Account[N]) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from itertools import pairwise
+from math import gcd
 from pathlib import Path
 from typing import NamedTuple
 
 from assets.carbon.files.carbon_files import read_criteria
-from assets.carbon.files.table_rows import FIRST_YEAR, LAST_YEAR, Row, Table, read_table
+from assets.readings.tables.table_rows import FIRST_YEAR, LAST_YEAR, Row, Table, read_table
 from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
@@ -24,6 +25,7 @@ _TIMES = {"timestamp": "", "interval_start_utc": "UTC", "utc_start": "UTC", "sta
 _KG = ("kgco2e_per_kwh", "kg_co2e_per_kwh", "kgco2_per_kwh")
 _G = ("gco2_per_kwh", "gco2e_per_kwh", "g_per_kwh", "grid_intensity_g_per_kwh")
 STEPS_MINUTES = (15, 30, 60)
+_QUARTER = timedelta(minutes=CANONICAL_MINUTES)
 
 
 class Intensity(NamedTuple):
@@ -68,13 +70,19 @@ def by_hour(load_kwh: Mapping[datetime, Decimal], step: timedelta, intensity: In
 
 
 def _of_slot(moment: datetime, step: timedelta, intensity: Intensity) -> Decimal | None:
-    """The factor of a slot of the load: that of the slot around it, or the mean of those within; None for a gap."""
-    first = moment - timedelta(minutes=moment.minute % (intensity.step // timedelta(minutes=1)))
-    # A load finer than the factors lies within one slot; a coarser one spans several.
-    count = max(1, step // intensity.step)
-    values = [intensity.values.get(first + number * intensity.step) for number in range(count)]
+    """The factor of a slot of the load, each minute of it weighed the same; None for a gap."""
+    # Hours of zones with half an hour in their offset lie across two hours of a series in UTC.
+    part = timedelta(minutes=gcd(step // timedelta(minutes=1), CANONICAL_MINUTES))
+    values = [_at(moment + number * part, intensity) for number in range(step // part)]
     found = [value for value in values if value is not None]
-    return sum(found, Decimal(0)) / count if len(found) == count else None
+    return sum(found, Decimal(0)) / len(values) if len(found) == len(values) else None
+
+
+def _at(moment: datetime, intensity: Intensity) -> Decimal | None:
+    """The factor of the slot that the moment lies in."""
+    quarter = moment - timedelta(minutes=moment.minute % CANONICAL_MINUTES)
+    starts = (quarter - number * _QUARTER for number in range(intensity.step // _QUARTER))
+    return next((value for start in starts if (value := intensity.values.get(start)) is not None), None)
 
 
 def read_intensity(path: Path, *, time_zone: str = "") -> Intensity:
@@ -108,7 +116,8 @@ def read_intensity(path: Path, *, time_zone: str = "") -> Intensity:
         raise BadInput("has no factors below its header", file=str(path), reason="empty_file")
     minutes = _step_minutes(sorted(values), path)
     for moment, row in lines.items():
-        if moment.minute % minutes:
+        # By the minute as it is written: the hours of India begin at half past by UTC.
+        if datetime.fromisoformat(row.text(times)).minute % minutes:
             raise row.bad(f"{moment:%H:%M} UTC is off the {minutes}-minute grid of the series", reason="off_grid")
     return Intensity(timedelta(minutes=minutes), values)
 

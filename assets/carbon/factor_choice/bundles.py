@@ -1,7 +1,7 @@
 """Rows of a factor set that are one factor: a total, its gases, or gases that a GWP set weighs (formulas 5.12)."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, localcontext
@@ -58,7 +58,7 @@ class Bundle:
     @property
     def is_biogenic_alone(self) -> bool:
         """True where the factor is nothing but biogenic CO2, which stands outside the scopes."""
-        return bool(self.gases) and all(part.gas == BIOGENIC for part in self.gases)
+        return all(species_of(row.gas) == BIOGENIC for row in self.rows)
 
 
 def key_of(row: Factor) -> tuple[Any, ...]:
@@ -83,68 +83,66 @@ def bundles_of(rows: Iterable[Factor], gwp: GwpSet | None) -> list[Bundle]:
     """The factors that these rows make. Raises BadInput for gases that no GWP set weighs, or that stand twice."""
     groups: defaultdict[tuple[Any, ...], list[Factor]] = defaultdict(list)
     for row in rows:
-        # The same gases in another GWP set are the same factor said again, not more of it.
-        groups[(*key_of(row), row.gwp_set)].append(row)
+        groups[key_of(row)].append(row)
     found: list[Bundle] = []
     for group in groups.values():
-        totals = [row for row in group if not row.gas]
-        shares = [row for row in group if row.gas and row.kg_co2e_per_unit is not None]
-        masses = [row for row in group if row.kg_per_unit is not None]
-        # Of two totals it is not said whose the gases are.
-        found += [_total(row, shares if len(totals) == 1 else []) for row in totals]
-        if shares and not totals:
-            _once(shares)
-            gases = tuple(_share(each) for each in shares)
-            with localcontext(EXACT):
-                inside = sum((part.kgco2e_per_unit for part in gases if part.gas != BIOGENIC), Decimal(0))
-                outside = sum((part.kgco2e_per_unit for part in gases if part.gas == BIOGENIC), Decimal(0))
-            alone = {part.gas for part in gases} == {"CO2"}
-            found.append(Bundle(tuple(shares), inside, outside, gases, shares[0].gwp_set, is_co2_alone=alone))
-        if masses:
-            found.append(_weighed(masses, gwp))
+        # A row that names no GWP set is of the one that the others name. The same gases in another set are the same
+        # factor said again, not more of it.
+        sets = {row.gwp_set: None for row in group if row.gwp_set is not None}
+        parts = [[row for row in group if row.gwp_set == name] for name in (*sets, None)] if len(sets) > 1 else [group]
+        found += [bundle for part in parts for bundle in _factors(part, gwp)]
     return found
 
 
-def _total(row: Factor, shares: list[Factor]) -> Bundle:
-    assert row.kg_co2e_per_unit is not None  # noqa: S101
-    gases = tuple(_share(each) for each in shares)
-    return Bundle((row, *shares), row.kg_co2e_per_unit, Decimal(0), gases, row.gwp_set, is_co2_alone=False)
+def _factors(group: Sequence[Factor], gwp: GwpSet | None) -> list[Bundle]:
+    """Rows of one key and GWP set: a total with its gases, gases in kgCO2e, gases by mass; biogenic CO2 beside each."""
+    outside = [row for row in group if species_of(row.gas) == BIOGENIC]
+    inside = [row for row in group if species_of(row.gas) != BIOGENIC]
+    totals = [row for row in inside if not row.gas]
+    shares = [row for row in inside if row.gas and row.kg_co2e_per_unit is not None]
+    masses = [row for row in inside if row.kg_per_unit is not None]
+    # Of two totals it is not said whose the gases are.
+    found = [[row, *(shares if len(totals) == 1 else [])] for row in totals]
+    found += [rows for rows in ([] if totals else shares, masses) if rows]
+    if not found and outside:
+        found = [outside]
+        outside = []
+    return [_bundle([*rows, *outside], gwp) for rows in found]
 
 
-def _weighed(rows: list[Factor], gwp: GwpSet | None) -> Bundle:
-    _once(rows)
+def _bundle(rows: Sequence[Factor], gwp: GwpSet | None) -> Bundle:
+    total = rows[0].kg_co2e_per_unit if not rows[0].gas else None
+    _once([row for row in rows if row.gas and (total is None or species_of(row.gas) == BIOGENIC)])
     # What a row says of itself stands before what the account asks for.
-    used = rows[0].gwp_set or gwp
-    parts: list[GasPart] = []
-    inside = outside = Decimal(0)
+    stated = next((row.gwp_set for row in rows if row.gwp_set is not None), None)
+    used = stated or (gwp if rows[0].kg_per_unit is not None else None)
     with localcontext(EXACT):
-        for row in rows:
-            assert row.kg_per_unit is not None  # noqa: S101
-            name = species_of(row.gas) or row.gas
-            # CO2 of biomass is reported outside of the scopes; CH4 and N2O of the same fire stay inside.
-            if name == BIOGENIC:
-                outside += row.kg_per_unit
-                parts.append(GasPart(name, row.kg_per_unit, row.kg_per_unit))
-                continue
-            if used is None:
-                raise BadInput.at(
-                    row,
-                    f"gas {row.gas} of {row.activity!r} has no GWP set; AR4, AR5 and AR6 give other results",
-                    reason="no_gwp_set",
-                    mend="name one with --gwp, or in column gwp_set",
-                )
-            weight = row.kg_per_unit * gwp_of(row.gas, used, file=row.file, line=row.line)
-            inside += weight
-            parts.append(GasPart(name, row.kg_per_unit, weight))
-    return Bundle(tuple(rows), inside, outside, tuple(parts), used, is_co2_alone=False)
+        gases = tuple(_gas_part(row, used) for row in rows if row.gas)
+        inside = sum((part.kgco2e_per_unit for part in gases if part.gas != BIOGENIC), Decimal(0))
+        # CO2 of biomass is reported outside of the scopes; CH4 and N2O of the same fire stay inside.
+        outside = sum((part.kgco2e_per_unit for part in gases if part.gas == BIOGENIC), Decimal(0))
+    is_co2_alone = total is None and rows[0].kg_per_unit is None and {part.gas for part in gases} == {"CO2"}
+    return Bundle(tuple(rows), inside if total is None else total, outside, gases, used, is_co2_alone)
 
 
-def _share(row: Factor) -> GasPart:
-    assert row.kg_co2e_per_unit is not None  # noqa: S101
-    return GasPart(species_of(row.gas) or row.gas, None, row.kg_co2e_per_unit)
+def _gas_part(row: Factor, used: GwpSet | None) -> GasPart:
+    name = species_of(row.gas) or row.gas
+    if row.kg_per_unit is None:
+        assert row.kg_co2e_per_unit is not None  # noqa: S101
+        return GasPart(name, None, row.kg_co2e_per_unit)
+    if name == BIOGENIC:
+        return GasPart(name, row.kg_per_unit, row.kg_per_unit)
+    if used is None:
+        raise BadInput.at(
+            row,
+            f"gas {row.gas} of {row.activity!r} has no GWP set; AR4, AR5 and AR6 give other results",
+            reason="no_gwp_set",
+            mend="name one with --gwp, or in column gwp_set",
+        )
+    return GasPart(name, row.kg_per_unit, row.kg_per_unit * gwp_of(row.gas, used, file=row.file, line=row.line))
 
 
-def _once(rows: list[Factor]) -> None:
+def _once(rows: Sequence[Factor]) -> None:
     seen: dict[str, Factor] = {}
     for row in rows:
         name = species_of(row.gas) or row.gas

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from assets.carbon.factor_choice.gwp import composition_of
-from assets.carbon.files.table_rows import Row, read_table
+from assets.readings.tables.table_rows import Row, read_table
 from data_quality.contracts.emissions.carbon import Activity
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import TRUTHS, Basis, Factor, FactorSet, GwpSet, QualityCriteria

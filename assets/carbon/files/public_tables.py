@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assets.carbon.factor_choice.gwp import BLENDS, species_of
-from assets.carbon.files.table_rows import Row, Table, read_table, require
+from assets.readings.tables.table_rows import Row, Table, read_table, require
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Factor, FactorSet, GwpSet
 from data_quality.contracts.units import EXACT

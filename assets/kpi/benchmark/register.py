@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from assets.carbon.files.table_rows import Row, Table, read_table
+from assets.readings.tables.table_rows import Row, Table, read_table
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

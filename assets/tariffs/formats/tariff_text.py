@@ -91,7 +91,8 @@ def _run(labels: Sequence[str]) -> str:
 
 def tariff_text(tariff: Tariff) -> str:
     """The whole tariff, a line a thing, charges in the order of the bill."""
-    return "\n".join(_lines(tariff))
+    # Of water the same words are by the cubic metre.
+    return "\n".join(_lines(tariff)).replace("kWh", tariff.billed_unit)
 
 
 def about_text(about: TariffSource) -> str:

@@ -34,7 +34,12 @@ TariffKind = Literal[
     "time_of_use", "tiered", "demand_ratchet", "capacity", "day_colours", "dynamic_hourly", "dynamic_half_hourly"
 ]
 # ISO 4217: currencies whose minor unit is not a hundredth.
-MINOR_DIGITS = {"JPY": 0, "KRW": 0, "ISK": 0, "CLP": 0, "VND": 0, "KWD": 3, "BHD": 3, "OMR": 3, "TND": 3, "JOD": 3}
+MINOR_DIGITS = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND"), 0),
+    **dict.fromkeys(("VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
 
 
 def minor_digits(currency: str) -> int:
@@ -120,6 +125,7 @@ class Tariff(Model):
             for window in period.when:
                 if foreign := sorted(set(window.seasons) - seasons):
                     raise ValueError(f"period {period.period_id!r}: unknown season {', '.join(foreign)}")
+        self._check_shares()
         return self
 
     @property
@@ -156,6 +162,27 @@ class Tariff(Model):
     def export_terms(self) -> Export:
         """Price of surplus; a price of zero where none is stated."""
         return self.export or Export(price_per_kwh=self.export_price_per_kwh)
+
+    def _check_shares(self) -> None:
+        """A share of a line that never stands above it is a charge of nothing, which nobody would miss on the bill."""
+        above = {"energy", "demand", "capacity", "reactive", "fixed"}
+        lines = (*self.energy_charges, *self.demand, *self.capacity, *self.reactive, *self.fixed)
+        above |= {charge.charge_id for charge in lines}
+        for component, shares in (("rider", self.riders), ("tax", self.taxes)):
+            if component == "tax":
+                above |= {"export", self.export_terms.charge_id, "credit", "minimum"}
+            for share in shares:
+                if foreign := sorted(set(share.of) - above):
+                    raise ValueError(
+                        f"{component} {share.charge_id!r} is of {', '.join(foreign)}, which no line above it is; "
+                        f"expected {', '.join(sorted(above))}"
+                    )
+                above |= {component, share.charge_id}
+
+    @property
+    def billed_unit(self) -> str:
+        """What it charges by: kWh, or cubic metres of water."""
+        return "m3" if self.commodity == "water" else "kWh"
 
     def charge_ids(self) -> list[str]:
         """Ids of all charges, in the order of their lines."""

@@ -1,8 +1,10 @@
 """When a price holds: seasons, the tariff's own holidays, windows of local time. Prices stand in tariff_charges.py."""
 
+from collections.abc import Iterable
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cached_property
+from itertools import product
 from operator import not_
 from typing import Annotated, Literal, Self
 
@@ -169,6 +171,21 @@ class Calendar(Model):
     def first_quarter(self) -> int:
         """Quarter hour of the wall clock with which a day begins."""
         return (self.day_starts.hour * 60 + self.day_starts.minute) // QUARTER_MINUTES
+
+    def days_off(self, years: Iterable[int]) -> set[date]:
+        """Its holidays in those years. A Monday that is one already is followed by the next free day (Britain's
+        Christmas and Boxing Day of a weekend).
+        """
+        found: set[date] = set()
+        # Those that stay where they are first: only what is moved gives way.
+        rules = sorted(self.holidays or (), key=lambda rule: rule.observed == "next_monday")
+        for rule, year in product(rules, sorted(years)):
+            for on in rule.dates(year):
+                day = on
+                while rule.observed == "next_monday" and day in found:
+                    day += timedelta(days=1)
+                found.add(day)
+        return found
 
     def seasons_on(self, day: date) -> tuple[str, ...]:
         """Names of the seasons that hold on a day, in their order."""
