@@ -40,6 +40,16 @@ def hours(text: str, form: str = "%d.%m.%Y %H:%M", *, month: int = 1, zone: str 
     return "".join(text.format(t=start.strftime(form), n=n % 40) + "\n" for n, start in enumerate(starts))
 
 
+@pytest.mark.parametrize("hour", ["{0}:{1:02}", "{0:02}{1:02}"])
+def test_an_hour_that_iso_8601_does_not_write_so_is_declared(bench: Bench, hour: str) -> None:
+    starts = local_starts(1, 15)
+    lines = [f"{start:%Y-%m-%d} {hour.format(start.hour, start.minute)};1,5" for start in starts]
+    path = bench.file("\n".join(["Zeit;Verbrauch [kWh]", *lines, ""]))
+    draft = draft_map(path, site=home())
+    assert draft is not None
+    assert read_file(path, mapping=draft.column_map(), site=home()).rows["interval_start_utc"].to_list() == starts
+
+
 def test_a_zone_that_the_times_disprove_is_asked_for_and_not_taken(bench: Bench) -> None:
     path = bench.file("Zeit;Verbrauch [kWh]\n" + hours("{t};{n},5", month=3, zone="Etc/GMT-1"))
     draft = draft_map(path, site=home())

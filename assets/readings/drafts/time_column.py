@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.readings.tables.times import EPOCHS, begins_of, epoch_times, local_times
+from assets.readings.tables.times import EPOCHS, begins_of, dates_of, epoch_times, local_times
 from data_quality.contracts.errors import BadInput
 
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S%.f", "%H.%M", "%H.%M.%S", "%H%M")
@@ -164,9 +164,9 @@ def as_times(column: pl.Series) -> TimeColumn | None:
     if style is None:
         first = next(iter(whole))
         return TimeColumn(column.name, (), has_offset, whole[first], tuple(whole), 0.5, "day and month look alike")
-    # ISO 8601 is read without being declared; a date beside its clock is asked for with its style all the same.
-    is_iso = style.startswith(("%Y-%m-%d %H", "%Y-%m-%dT%H")) or style == "%Y-%m-%d"
-    formats = () if is_iso else (style + zone_code,)
+    # What the reader takes for ISO 8601 need not be declared; a date beside its clock is asked for all the same.
+    undeclared = (dates_of if style == "%Y-%m-%d" else local_times)(bare, ())
+    formats = () if undeclared.null_count() == whole[style].null_count() else (style + zone_code,)
     return TimeColumn(column.name, formats, has_offset, whole[style], (), sure, why)
 
 

@@ -314,11 +314,13 @@ def _localised(
         # Both passes of a repeated hour must be there: one alone could be either.
         key = [by, "_local"]
         is_repeated = pl.col("_early") != pl.col("_late")
-        # Files are written as time passes: of two equal local times the upper line is the first pass.
-        place = pl.col("_line").rank("ordinal").over(key)
-        picked = pl.when(place == 1).then("_early").when(place == 2).then("_late")
-        # A third row of that time is a double of one of them, and nobody can say of which.
-        is_pair = pl.len().over(key) == 2
+        # Of two equal local times the upper line is the first pass, or the second where the newest stands first.
+        moved = pl.when(~is_repeated).then("_early").forward_fill().diff()
+        up, down = (is_so.sum().over(by) for is_so in (moved > timedelta(), moved < timedelta()))
+        is_upper = pl.col("_line").rank("ordinal").over(key) == 1
+        picked = pl.when(is_upper == (up >= down)).then("_early").otherwise("_late")
+        # A third row of that time is a double of one of them, and nobody can say of which; nor where there is no order.
+        is_pair = (pl.len().over(key) == 2) & (3 * pl.min_horizontal(up, down) <= up + down)
         is_single = is_repeated & (pl.len().over(key) == 1)
         is_assumed = is_single if rule.repeated_hour != "both_passes" else pl.lit(value=False)
         assumed = "_late" if rule.repeated_hour == "second" else "_early"
