@@ -161,6 +161,13 @@ def test_fault_f04_a_day_may_end_at_24_00(bench: Bench) -> None:
 # F05
 
 
+def test_fault_f05_the_last_year_of_the_calendar_is_refused_without_a_clock_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("timestamp,kwh\n2025-01-01T00:00Z,1\n2025-01-01T00:15Z,2\n9999-12-31T23:45Z,3\n")
+    found = read_file(path)
+    assert (found.report.accepted_rows, found.report.reasons) == (2, {"future_timestamp": 1})
+
+
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=365), timedelta(days=2_900_000)])
 def test_fault_f05_a_future_reading_never_moves_the_latest(bench: Bench, ahead: timedelta) -> None:
     now = bench.clock.now_utc()

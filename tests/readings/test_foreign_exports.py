@@ -349,6 +349,19 @@ def test_one_answer_of_the_unit_is_of_no_constant_and_of_no_other_quantity(tmp_p
     assert f'called as no amount of energy: "{name}"' in report.draft.yaml()
 
 
+def test_a_unit_that_one_of_several_columns_lacks_is_asked_for_and_money_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = (f"2025-03-{n:02} 12:00,{n % 3}.5,{n % 4}.5,{n % 5}.5,0.{n}\n" for n in range(1, 29))
+    path.write_text("datum_tijd,levering,buitentemperatuur,UsageCostsWithTax,total_cost\n" + "".join(rows))
+    draft = sniff_file(path, tz="Europe/Amsterdam").draft
+    assert draft is not None
+    assert list(draft.keys["values"]) == ["levering", "buitentemperatuur"]
+    assert [(each.key, each.text) for each in draft.questions] == [("unit", "not in the columns' names")]
+    known = sniff_file(path, facts=FileFacts(unit="kwh", tz="Europe/Amsterdam")).draft
+    assert known is not None
+    assert (known.keys["units"], known.questions) == ({"levering": "kwh", "buitentemperatuur": "degc"}, ())
+
+
 @pytest.mark.parametrize("begins_anew_at", [None, 90])
 def test_two_columns_of_one_counter_are_one_meter_and_asked_about_once(
     tmp_path: Path, begins_anew_at: int | None

@@ -170,6 +170,18 @@ PROGRAMS = {
         "sep=;\nVersion CSV\n\nTT.MM.JJJJ hh:mm;kWh\n" + hours("{t};{n},125"),
         {"header_line": 4, "timestamp": "TT.MM.JJJJ hh:mm", "decimal": ",", "values": {"kWh": "main"}},
     ),
+    "serial numbers above, kinds and units below the names": (
+        "sep=;\nVersion CSV\n\n;WR 1;WR 1\n;4711;4711\n;main;GridMs.Hz\n;Analog;Analog\n"
+        "DD.MM.YYYY hh:mm:ss;[W];[Hz]\n" + hours("{t};{n}5;50,0"),
+        {"header_line": 6, "data_line": 9, "timestamp": "column_1", "values": {"main": "main"}},
+    ),
+    "units beside the hours of the day": (
+        "Datum;Einheit;"
+        + ";".join(f"{n:02}:00" for n in range(24))
+        + "\n"
+        + "".join(f"{n:02}.01.2025;kWh;" + ";".join(["1,5"] * 24) + "\n" for n in range(11, 15)),
+        {"unit": "Einheit", "interval_minutes": 60},
+    ),
     "a table of the customer above": (
         "Kunde;Art;Beginn\n12345;Lastgang;2025-01-11\nZeit;Leistung kW\n" + hours("{t};{n},5"),
         {"header_line": 3, "timestamp": "Zeit", "units": {"Leistung kW": "kw"}},

@@ -257,10 +257,10 @@ class _Drafting:
             elif self.site is not None:
                 text = "unit unknown: not in the column's name; write it under units"
                 self.questions.append(Question(key="units", column=column.name, text=text, answers=("kwh",)))
-            elif any(self._unit(each) is not None for each in chosen):
+            else:
                 self.notes[f"values.{column.name}"] = "unit unknown"
-            elif column is chosen[0]:
-                self._add_question("unit", "not in the columns' names")
+                if not any(question.key == "unit" for question in self.questions):
+                    self._add_question("unit", "not in the columns' names")
         if units or any(question.key == "units" for question in self.questions):
             self.keys["units"] = units
         self._cell_notes([column for column in chosen if column.name in values])

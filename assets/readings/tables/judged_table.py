@@ -3,7 +3,7 @@ whole columns; only rejected rows are ever looked at one by one.
 """
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -45,6 +45,8 @@ BYTES_A_CELL, CELLS_AT_ONCE = 150, 2_000_000
 # Of the 2 GiB that a file may take, what is left beside the program and what the system keeps of freed memory.
 MAX_BYTES = 1450 * 1024**2
 _KEY = ["_meter", "_register"]
+# Without a clock of ours: what begins later would end where no calendar goes.
+_LAST = datetime(9999, 1, 1, tzinfo=UTC)
 # Columns that stand beside those of the file while its times are read.
 _OWN_NAMES = {"_by", "_text", "_day", "_start", "_days_minutes", "_time_fault", "_is_assumed"}
 _OWN_NAMES |= {"_local", "_early", "_late", "_aware", "_picked"}
@@ -403,9 +405,7 @@ def _check_clock(row_filter: RowFilter, request: ReadRequest) -> None:
     """Readings of a clock that was never set, and of one that runs ahead of ours."""
     time = pl.col("_start").dt.to_string("iso:strict")
     row_filter.take("clock_suspect", pl.col("_start") < pl.lit(FIRST_PLAUSIBLE), time)
-    if request.now_utc is None:
-        return
-    site = request.site
+    site, now_utc = request.site, request.now_utc or _LAST
     # Weather, production plans and prices may be known before they hold; what a meter counted may not.
     drivers = [driver.driver_id for driver in site.drivers] if site else []
     price = site.price_stream if site else None
@@ -416,7 +416,7 @@ def _check_clock(row_filter: RowFilter, request: ReadRequest) -> None:
         .then(pl.lit(DRIVER_LIMIT))
         .otherwise(pl.lit(FUTURE_LIMIT))
     )
-    is_future = pl.col("_start") > pl.lit(request.now_utc).cast(pl.Datetime("us", "UTC")) + ahead
+    is_future = pl.col("_start") > pl.lit(now_utc).cast(pl.Datetime("us", "UTC")) + ahead
     row_filter.take("future_timestamp", is_future, time)
 
 
