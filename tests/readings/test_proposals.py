@@ -92,6 +92,23 @@ def test_midnights_of_the_day_they_end_are_noticed(bench: Bench) -> None:
     assert "label: end" in proposal
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "keys"),
+    [
+        ("Date,Time,kWh", "{day},{clock},1.5", {"timestamp": "Date", "clock": "Time"}),
+        ("timestamp,sensor,kWh", "{day}T{clock},a,1.5\n{day}T{clock},b,2.5", {"meter": "sensor"}),
+    ],
+)
+def test_a_plain_shape_that_takes_two_readings_for_one_is_read_otherwise(
+    bench: Bench, header: str, row: str, keys: dict[str, str]
+) -> None:
+    rows = "".join(row.format(day=f"2025-01-0{n // 24 + 1}", clock=f"{n % 24:02}:00") + "\n" for n in range(48))
+    draft = sniff_file(bench.file(f"{header}\n{rows}"), tz="Europe/Berlin").draft
+    assert draft is not None
+    assert {name: draft.keys.get(name) for name in keys} == keys
+    assert (draft.reads, draft.questions) == (rows.count("\n"), ())
+
+
 def test_units_are_guessed_from_names_and_said_to_be_guesses(bench: Bench) -> None:
     frame = pl.DataFrame(
         {

@@ -35,7 +35,7 @@ from assets.readings.readers.reader_list import reader_for
 from assets.readings.readers.table_formats.csv_table import CsvTable
 from assets.readings.readers.table_formats.xlsx_table import XlsxTable
 from assets.readings.streams import canonical_of
-from assets.readings.tables.clocks import joined_times
+from assets.readings.tables.clocks import DAY_NONE, joined_times
 from assets.readings.tables.judged_table import RawTable
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap
@@ -388,7 +388,8 @@ def _clocks(frame: pl.DataFrame, time: TimeColumn) -> dict[str, str]:
     """Columns that are named by a time of day, with that time; none where they are fewer than a day has parts."""
     if not time.is_date:
         return {}
-    named = {name: match for name in frame.columns if (match := _CLOCK_NAME.fullmatch(name.strip())) is not None}
+    bare = {name: re.sub(DAY_NONE, "", name.strip()) for name in frame.columns}
+    named = {name: match for name in frame.columns if (match := _CLOCK_NAME.fullmatch(bare[name])) is not None}
     found = {name: f"{int(m[1]):02}:{m[2]}" for name, m in named.items() if int(m[1]) <= 24 and int(m[2]) < 60}
     if len(found) >= _FEWEST_CLOCKS:
         # 00:00 to the right of the day's other times is its end.

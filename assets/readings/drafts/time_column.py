@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.readings.tables.clocks import DAY_NONE
 from assets.readings.tables.times import EPOCHS, begins_of, dates_of, epoch_times, local_times
 from data_quality.contracts.errors import BadInput
 
@@ -30,8 +31,6 @@ TIME_NAME = re.compile(
 _CLOCK = r"^\d{1,2}[:.]\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?$"
 # The longest text of a time that any style says.
 _LONGEST = 40
-# A time of day of a workbook comes with the day before its first one.
-_DAY_NONE = r"^1899-12-3[01][ T]"
 # A table has few lines that are no readings: a total, a remark. More of them, and the style is another one.
 _ODD_ROWS, _ODD_SHARE = 3, 0.02
 # What a column is called that numbers the intervals of a day, and how many a day of 23, 24 or 25 hours has.
@@ -107,7 +106,7 @@ def clock_column(frame: pl.DataFrame, time: TimeColumn) -> str | None:
         column = frame[name]
         if name == time.name or column.dtype != pl.String or column.null_count() == column.len():
             continue
-        texts = column.drop_nulls().str.strip_chars().str.replace(_DAY_NONE, "")
+        texts = column.drop_nulls().str.strip_chars().str.replace(DAY_NONE, "")
         if texts.len() - int(texts.str.contains(_CLOCK).sum()) <= _allowed(texts.len()):
             return name
     return None
