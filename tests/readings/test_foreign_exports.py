@@ -70,9 +70,14 @@ def test_a_plant_in_the_morning_sun_is_no_counter(bench: Bench, minutes: int) ->
     assert (report.reasons, report.new_rows) == ({}, minutes // 15)
 
 
-def test_a_young_counter_is_held_where_it_rises_for_longer_than_a_day(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("first", "step", "rows", "minutes"), [(300, 1.1, 192, 15), (6200, 11.3, 31, 1440), (6200, 1.3, 24, 60)]
+)
+def test_a_counter_is_held_where_it_rises_for_longer_than_a_day_or_in_small_steps(
+    bench: Bench, first: float, step: float, rows: int, minutes: int
+) -> None:
     site = plant(meters=[plant().meters[0]], drivers=())
-    text = minutes_of([round(300 + 1.1 * n, 2) for n in range(192)], 15)
+    text = minutes_of([round(first + step * n, 2) for n in range(rows)], minutes)
     report = bench.ingest(text, site=site, mapping=ColumnMap(unit="kwh", value="kwh"))
     assert report.reasons == {"unit_suspected": 1}
     assert "or take amounts with --accept-scale" in report.message

@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.readings.drafts.column_kinds import price_column
 from assets.readings.tables.column_layout import unit_in
-from assets.readings.tables.values import SUSPECT_KW, SUSPECT_ROWS, infers_comma, rises_as_counter
+from assets.readings.tables.values import COUNTER_ROWS, SUSPECT_KW, SUSPECT_ROWS, infers_comma, rises_as_counter
 from data_quality.contracts.units import UNITS, Behaviour
 
 _UNIT_HINTS = (
@@ -61,8 +61,8 @@ _OTHER = re.compile(
     r"(?:amps?|amperes?|hertz|hz|frequency|frequenz|fréquence|tension)(?![^\W_]))",
     re.IGNORECASE,
 )
-# Fewer rows, or of fewer kinds, may rise by chance.
-_COUNTER_ROWS, _COUNTER_KINDS = 24, 4
+# Of fewer kinds, values may rise by chance.
+_COUNTER_KINDS = 4
 # So many rows show whether two columns count the same.
 _STEPS, _SAME_STEPS = 1000, 0.9
 _BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
@@ -225,7 +225,7 @@ def with_counters(
                 is_rising=rises_as_counter(value, minutes),
                 grows=value.last() > 2 * value.first(),
             )
-            .filter(pl.col("n") >= _COUNTER_ROWS)
+            .filter(pl.col("n") >= COUNTER_ROWS)
         )
         is_counter = (
             is_amount and bool(long.height) and bool((long["is_rising"] & (long["kinds"] >= _COUNTER_KINDS)).all())
