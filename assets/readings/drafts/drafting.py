@@ -124,6 +124,12 @@ class _Drafting:
         if not time.has_offset:
             self._add_zone(tz)
         self._add_label()
+        days = (found.minutes or 0) // 1440
+        if time.is_date and days > 1 and not found.counters:
+            text = (
+                f"the dates are {days} days apart: true where each amount lasts until the next date, false for its day"
+            )
+            self._add_question("until_next_row", text, ("true", "false"))
 
     def _add_zone(self, tz: str | None) -> None:
         if _UTC_NAME.search(f"{self.found.time.name} {self.found.clock or ''}"):

@@ -271,8 +271,8 @@ def _zone_code(texts: pl.Series) -> str:
 
 
 def minutes_between(times: pl.Series, by: pl.Series | None) -> int | None:
-    """The commonest step in minutes, of the rows of one meter."""
-    steps = _steps(times, by)
+    """The commonest step in minutes, of the rows of one meter, whichever of them stands first."""
+    steps = _steps(times, by).abs()
     common = steps.filter(steps > timedelta()).mode().sort()
     return int(common[0] / timedelta(minutes=1)) if len(common) else None
 
