@@ -392,7 +392,9 @@ class _Drafting:
             else "hinted at by its name"
         )
         self._fact(f"{column.name!r} in {unit}: {how}", 1.0 if column.is_unit_stated or column.unit is None else 0.9)
-        is_doubted = bool(column.looks_like) and self.unit is None and not self._is_load_known(column.name)
+        stream = (self.keys.get("values") or {}).get(column.name, "").partition(".")[0]
+        loads = {m.meter_id for m in self.site.meters if m.connected_load_kw is not None} if self.site else set()
+        is_doubted = bool(column.looks_like) and self.unit is None and stream not in loads
         if is_doubted:
             text = (
                 f"{text_of(column.name)} says {unit}, but whole numbers of this size are more often "
@@ -407,11 +409,6 @@ class _Drafting:
                 )
             )
         return is_doubted
-
-    def _is_load_known(self, column: str) -> bool:
-        stream = (self.keys.get("values") or {}).get(column, "").partition(".")[0]
-        loads = {m.meter_id for m in self.site.meters if m.connected_load_kw is not None} if self.site else set()
-        return stream in loads
 
     def add_marks(self) -> None:
         """Decimal mark, thousands, what says "no reading"."""

@@ -151,8 +151,9 @@ def as_times(column: pl.Series) -> TimeColumn | None:
     if epoch is not None or column.dtype != pl.String or column.null_count() == column.len():
         return epoch
     texts = begins_of(column)
-    has_offset = bool(texts.drop_nulls().head(100).str.contains(r":\d{2}.*" + _OFFSET).all())
-    zone_code = _zone_code(texts) if has_offset else ""
+    first = texts.drop_nulls().head(100)
+    has_offset = bool(first.str.contains(r":\d{2}.*" + _OFFSET).all())
+    zone_code = "" if not has_offset else " %z" if first.str.contains(_OFFSET.replace("?", "", 1)).all() else "%#z"
     bare = texts.str.replace(_OFFSET, "") if has_offset else texts
     read = _readings(bare)
     if not read:
@@ -263,11 +264,6 @@ def _two_styles(name: str, texts: pl.Series, *, has_offset: bool) -> TimeColumn 
             if first < second and both.null_count() == texts.null_count():
                 return TimeColumn(name, (first, second), has_offset, both, (), 0.9, "two date styles in one file")
     return None
-
-
-def _zone_code(texts: pl.Series) -> str:
-    """Code of the offset in a declared style."""
-    return " %z" if texts.drop_nulls().head(100).str.contains(r"\s(?:Z|[+-]\d{2}:?\d{2})$").all() else "%#z"
 
 
 def minutes_between(times: pl.Series, by: pl.Series | None) -> int | None:

@@ -195,7 +195,9 @@ def _judged(frame: pl.DataFrame, share: Layout, layout: Layout, request: ReadReq
         ((step - pl.col("_minutes").shift(1).over(_KEY)) // pl.col("_minutes")).clip(lower_bound=0).sum()
     ).item()
     row_filter.warn("gap_intervals", int(gaps or 0))
-    _shift_labels(row_filter, mapping)
+    if mapping.label == "end":
+        row_filter.warn("end_labelled", row_filter.frame.height)
+        row_filter.frame = row_filter.frame.with_columns(_start=pl.col("_start") - pl.duration(minutes="_minutes"))
     drop_zeros(row_filter, mapping)
     check_plausible(row_filter, layout, request)
     return _Judged(_rows(row_filter.frame), row_filter.rejects, row_filter.warnings, states)
@@ -391,14 +393,6 @@ def _drop_duplicates(row_filter: RowFilter) -> None:
     height = row_filter.frame.height
     row_filter.frame = row_filter.frame.filter(~same)
     row_filter.warn("duplicate_rows", height - row_filter.frame.height)
-
-
-def _shift_labels(row_filter: RowFilter, mapping: ColumnMap) -> None:
-    if mapping.label == "end":
-        row_filter.warn("end_labelled", row_filter.frame.height)
-        row_filter.frame = row_filter.frame.with_columns(
-            _start=pl.col("_start") - pl.duration(minutes=pl.col("_minutes"))
-        )
 
 
 def _check_clock(row_filter: RowFilter, request: ReadRequest) -> None:
