@@ -342,8 +342,7 @@ def _localised(
         .otherwise("_time_fault")
     )
     start = pl.col("_picked") if instants is None else pl.coalesce("_aware", "_picked")
-    rows = rows.with_columns(_start=start, _time_fault=fault)
-    rows = _finish(rows)
+    rows = _finish(rows.with_columns(_start=start, _time_fault=fault))
     return rows.drop("_local", "_early", "_late", "_aware", "_picked", strict=False)
 
 
