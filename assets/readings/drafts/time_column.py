@@ -151,9 +151,9 @@ def as_times(column: pl.Series) -> TimeColumn | None:
     if epoch is not None or column.dtype != pl.String or column.null_count() == column.len():
         return epoch
     texts = begins_of(column)
-    first = texts.drop_nulls().head(100)
-    has_offset = bool(first.str.contains(r":\d{2}.*" + _OFFSET).all())
-    zone_code = "" if not has_offset else " %z" if first.str.contains(_OFFSET.replace("?", "", 1)).all() else "%#z"
+    sample = texts.drop_nulls().head(100)
+    has_offset = bool(sample.str.contains(r":\d{2}.*" + _OFFSET).all())
+    zone_code = "" if not has_offset else " %z" if sample.str.contains(_OFFSET.replace("?", "", 1)).all() else "%#z"
     bare = texts.str.replace(_OFFSET, "") if has_offset else texts
     read = _readings(bare)
     if not read:
