@@ -121,7 +121,7 @@ def sniff_file(
             return refused(path, of_zone)
         return report if draft is None else _with_draft(report, draft, path, site=site, now_utc=now_utc)
     report = found.report
-    written = sum(report.reasons.get(reason, 0) for reason in ("not_a_number", "bad_timestamp"))
+    written = sum(report.reasons.get(reason, 0) for reason in ("not_a_number", "bad_timestamp", "duplicate_conflict"))
     # Without a site every name is a meter's, but those that nobody can see.
     written += report.reasons.get("unknown_meter", 0) if site is not None else 0
     if found.maps or written < max(1, MANY_REFUSED * report.accepted_rows):

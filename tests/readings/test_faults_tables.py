@@ -48,6 +48,15 @@ def test_fault_f01_a_csv_of_120_rows_cut_at_every_23rd_byte_and_its_last_42_rows
     assert most == 120
 
 
+def test_fault_f01_a_cut_file_of_many_pieces_in_memory_is_refused_with_its_line(tmp_path: Path) -> None:
+    note = "a remark of some length that makes the table one of several pieces"
+    rows = [f"2025-01-{1 + n // 96:02}T{n % 96 // 4:02}:{n % 4 * 15:02}Z,{note},{n}.5\n" for n in range(960)]
+    path = tmp_path / "cut.csv"
+    path.write_text("timestamp,note,kwh\nshort,1\n" + "".join(rows) + "2025-01-11T")
+    with pytest.raises(BadInput, match=r"line 963: the last line is cut"):
+        read_file(path)
+
+
 def test_fault_f01_a_cut_file_is_held_whole(bench: Bench) -> None:
     for end in (len(LONG) - 8, len(LONG) - 20, len(LONG) // 2 + 3):
         cut = LONG[:end]
@@ -117,6 +126,27 @@ def test_fault_f04_an_hour_that_could_be_two_is_assumed_only_by_a_declared_rule(
         assert rows["interval_start_utc"].dt.hour().unique().to_list() == list(range(hour + 1))
 
 
+@pytest.mark.parametrize("columns", ["{time},{value}", "plant,{time},{value}"])
+def test_fault_f04_the_repeated_hour_of_a_file_with_the_newest_row_first_is_resolved_by_its_order(
+    bench: Bench, columns: str
+) -> None:
+    moments = [datetime(2025, 10, 25, 22, tzinfo=UTC) + timedelta(minutes=30 * n) for n in range(12)]
+    local = [moment.astimezone(ZoneInfo("Europe/Berlin")).strftime("%Y-%m-%d %H:%M") for moment in moments]
+    lines = [columns.format(time=time, value=n + 0.5) + "\n" for n, time in enumerate(local)]
+    mapping, head = (
+        ColumnMap(zone="Europe/Berlin"),
+        columns.format(time="timestamp", value="kwh").replace("plant", "meter"),
+    )
+    for order in (lines, lines[::-1]):
+        rows = read_file(bench.file(head + "\n" + "".join(order)), mapping=mapping).rows.sort("interval_start_utc")
+        assert rows["interval_start_utc"].to_list() == moments
+        assert rows["value"].to_list() == [n + 0.5 for n in range(12)]
+    shuffled = [lines[place * 5 % 12] for place in range(12)]
+    found = read_file(bench.file(head + "\n" + "".join(shuffled)), mapping=mapping)
+    assert found.report.reasons == {"ambiguous_local_time": 4}
+    assert found.report.accepted_rows == 8
+
+
 def test_fault_f04_a_day_may_end_at_24_00(bench: Bench) -> None:
     text = "timestamp,kwh\n2025-01-01 23:30,4\n2025-01-01 23:45,8\n2025-01-01 24:00,12\n2025-01-02 24:15,1\n"
     report = bench.ingest(text, site=home(), mapping=ColumnMap(zone="UTC"))
@@ -129,6 +159,13 @@ def test_fault_f04_a_day_may_end_at_24_00(bench: Bench) -> None:
 
 
 # F05
+
+
+def test_fault_f05_the_last_year_of_the_calendar_is_refused_without_a_clock_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("timestamp,kwh\n2025-01-01T00:00Z,1\n2025-01-01T00:15Z,2\n9999-12-31T23:45Z,3\n")
+    found = read_file(path)
+    assert (found.report.accepted_rows, found.report.reasons) == (2, {"future_timestamp": 1})
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=365), timedelta(days=2_900_000)])

@@ -70,9 +70,14 @@ def test_a_plant_in_the_morning_sun_is_no_counter(bench: Bench, minutes: int) ->
     assert (report.reasons, report.new_rows) == ({}, minutes // 15)
 
 
-def test_a_young_counter_is_held_where_it_rises_for_longer_than_a_day(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("first", "step", "rows", "minutes"), [(300, 1.1, 192, 15), (6200, 11.3, 31, 1440), (6200, 1.3, 24, 60)]
+)
+def test_a_counter_is_held_where_it_rises_for_longer_than_a_day_or_in_small_steps(
+    bench: Bench, first: float, step: float, rows: int, minutes: int
+) -> None:
     site = plant(meters=[plant().meters[0]], drivers=())
-    text = minutes_of([round(300 + 1.1 * n, 2) for n in range(192)], 15)
+    text = minutes_of([round(first + step * n, 2) for n in range(rows)], minutes)
     report = bench.ingest(text, site=site, mapping=ColumnMap(unit="kwh", value="kwh"))
     assert report.reasons == {"unit_suspected": 1}
     assert "or take amounts with --accept-scale" in report.message
@@ -347,6 +352,19 @@ def test_one_answer_of_the_unit_is_of_no_constant_and_of_no_other_quantity(tmp_p
     assert report.draft is not None
     assert report.draft.keys["units"] == {"_value": "kwh", "Low voltage board": "kwh"}
     assert f'called as no amount of energy: "{name}"' in report.draft.yaml()
+
+
+def test_a_unit_that_one_of_several_columns_lacks_is_asked_for_and_money_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = (f"2025-03-{n:02} 12:00,{n % 3}.5,{n % 4}.5,{n % 5}.5,0.{n}\n" for n in range(1, 29))
+    path.write_text("datum_tijd,levering,buitentemperatuur,UsageCostsWithTax,total_cost\n" + "".join(rows))
+    draft = sniff_file(path, tz="Europe/Amsterdam").draft
+    assert draft is not None
+    assert list(draft.keys["values"]) == ["levering", "buitentemperatuur"]
+    assert [(each.key, each.text) for each in draft.questions] == [("unit", "not in the columns' names")]
+    known = sniff_file(path, facts=FileFacts(unit="kwh", tz="Europe/Amsterdam")).draft
+    assert known is not None
+    assert (known.keys["units"], known.questions) == ({"levering": "kwh", "buitentemperatuur": "degc"}, ())
 
 
 @pytest.mark.parametrize("begins_anew_at", [None, 90])

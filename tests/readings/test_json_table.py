@@ -77,7 +77,7 @@ def test_lists_within_rows_and_rows_of_two_meters_stay_what_they_are(tmp_path: P
         ('{"error": "not found"}', "wrong_shape", "it holds no table; expected a list of objects"),
         ("[1, 2, 3]", "wrong_shape", "it holds no table"),
         ('{"rows": [{"at": "2025-03-01T00:00Z", "kwh": NaN}]}', "not_json", "NaN is no number of JSON"),
-        ('{"rows": [{"at": "2025-03-0', "not_json", "cannot be read as JSON"),
+        ('{"rows":\n[{"at": "2025-03-0', "not_json", "line 2: this cannot be read as JSON"),
         ("[" * 100_000, "not_json", "nested too deep"),
         ('[{"at": "2025-03-01T00:00Z", "a.b": 1, "a": {"b": 2}}]', "duplicate_column", "two fields of one object"),
         ('[{"at": "2025-03-01T00:00Z", "of": "\\ud800"}]', "bad_encoding", "half a letter (\\ud800)"),

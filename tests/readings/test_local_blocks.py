@@ -39,6 +39,18 @@ def local(first: datetime, quarters: int, style: str) -> str:
     return (first + timedelta(minutes=15 * quarters)).astimezone(BERLIN).strftime(style)
 
 
+def test_a_repeated_hour_with_the_newest_row_first_is_for_the_careful_way(tmp_path: Path) -> None:
+    rows = [f"main,{local(FIRSTS[0], place, STYLES[2])},{place % 7}.5\n" for place in range(100)]
+    path, mapping = (
+        tmp_path / "newest.csv",
+        ColumnMap(zone="Europe/Berlin", date_format=STYLES[2], meter="meter", value="kwh", unit="kwh"),
+    )
+    for order, is_regular in ((rows, True), (rows[::-1], False)):
+        path.write_text("meter,timestamp,kwh\n" + "".join(order))
+        with regular_file(path, site=SITE, mapping=mapping, now_utc=NOW, from_bytes=0) as found:
+            assert (found is not None) == is_regular
+
+
 @st.composite
 def exports(draw: st.DrawFn) -> tuple[str, ColumnMap]:
     """A long table of local times around a change of the clocks, and its column map."""

@@ -40,6 +40,16 @@ def hours(text: str, form: str = "%d.%m.%Y %H:%M", *, month: int = 1, zone: str 
     return "".join(text.format(t=start.strftime(form), n=n % 40) + "\n" for n, start in enumerate(starts))
 
 
+@pytest.mark.parametrize("hour", ["{0}:{1:02}", "{0:02}{1:02}"])
+def test_an_hour_that_iso_8601_does_not_write_so_is_declared(bench: Bench, hour: str) -> None:
+    starts = local_starts(1, 15)
+    lines = [f"{start:%Y-%m-%d} {hour.format(start.hour, start.minute)};1,5" for start in starts]
+    path = bench.file("\n".join(["Zeit;Verbrauch [kWh]", *lines, ""]))
+    draft = draft_map(path, site=home())
+    assert draft is not None
+    assert read_file(path, mapping=draft.column_map(), site=home()).rows["interval_start_utc"].to_list() == starts
+
+
 def test_a_zone_that_the_times_disprove_is_asked_for_and_not_taken(bench: Bench) -> None:
     path = bench.file("Zeit;Verbrauch [kWh]\n" + hours("{t};{n},5", month=3, zone="Etc/GMT-1"))
     draft = draft_map(path, site=home())
@@ -159,6 +169,18 @@ PROGRAMS = {
     "a remark to the spreadsheet, a style as the name": (
         "sep=;\nVersion CSV\n\nTT.MM.JJJJ hh:mm;kWh\n" + hours("{t};{n},125"),
         {"header_line": 4, "timestamp": "TT.MM.JJJJ hh:mm", "decimal": ",", "values": {"kWh": "main"}},
+    ),
+    "serial numbers above, kinds and units below the names": (
+        "sep=;\nVersion CSV\n\n;WR 1;WR 1\n;4711;4711\n;main;GridMs.Hz\n;Analog;Analog\n"
+        "DD.MM.YYYY hh:mm:ss;[W];[Hz]\n" + hours("{t};{n}5;50,0"),
+        {"header_line": 6, "data_line": 9, "timestamp": "column_1", "values": {"main": "main"}},
+    ),
+    "units beside the hours of the day": (
+        "Datum;Einheit;"
+        + ";".join(f"{n:02}:00" for n in range(24))
+        + "\n"
+        + "".join(f"{n:02}.01.2025;kWh;" + ";".join(["1,5"] * 24) + "\n" for n in range(11, 15)),
+        {"unit": "Einheit", "interval_minutes": 60},
     ),
     "a table of the customer above": (
         "Kunde;Art;Beginn\n12345;Lastgang;2025-01-11\nZeit;Leistung kW\n" + hours("{t};{n},5"),

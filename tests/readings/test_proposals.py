@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.readings.drafts.drafting import draft_map
-from assets.readings.sniff_files import sniff_file
+from assets.readings.sniff_files import read_file, sniff_file
 from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.yaml_file import load_model
 from tests.readings.rooms import Bench, plant
@@ -90,6 +90,37 @@ def test_midnights_of_the_day_they_end_are_noticed(bench: Bench) -> None:
     proposal = propose(bench.file("Zeit,Wert\n" + "".join(rows)))
     assert "midnight: end" in proposal
     assert "label: end" in proposal
+
+
+def test_amounts_of_dates_that_are_weeks_apart_are_asked_about(bench: Bench) -> None:
+    bills = [
+        f"{day}.{month:02}.2025;{300 + month * 7 % 5}" for month, day in zip(range(1, 13), [28, 27] * 6, strict=True)
+    ]
+    for order in (bills, bills[::-1]):
+        path = bench.file("\n".join(["Rechnungsdatum;Verbrauch [kWh]", *order, ""]))
+        draft = sniff_file(path, tz="Europe/Berlin").draft
+        assert draft is not None
+        (question,) = draft.questions
+        assert (question.key, question.answers) == ("until_next_row", ("true", "false"))
+        mapping = draft.column_map().model_copy(update={"until_next_row": True})
+        assert read_file(path, mapping=mapping).rows["source_minutes"].min() >= 28 * 1440  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "keys"),
+    [
+        ("Date,Time,kWh", "{day},{clock},1.5", {"timestamp": "Date", "clock": "Time"}),
+        ("timestamp,sensor,kWh", "{day}T{clock},a,1.5\n{day}T{clock},b,2.5", {"meter": "sensor"}),
+    ],
+)
+def test_a_plain_shape_that_takes_two_readings_for_one_is_read_otherwise(
+    bench: Bench, header: str, row: str, keys: dict[str, str]
+) -> None:
+    rows = "".join(row.format(day=f"2025-01-0{n // 24 + 1}", clock=f"{n % 24:02}:00") + "\n" for n in range(48))
+    draft = sniff_file(bench.file(f"{header}\n{rows}"), tz="Europe/Berlin").draft
+    assert draft is not None
+    assert {name: draft.keys.get(name) for name in keys} == keys
+    assert (draft.reads, draft.questions) == (rows.count("\n"), ())
 
 
 def test_units_are_guessed_from_names_and_said_to_be_guesses(bench: Bench) -> None:

@@ -5,13 +5,14 @@ import random
 import resource
 import zipfile
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 
+from assets.readings.drafts.map_draft import FileFacts
 from assets.readings.readers.table_formats import xlsx_table_cells
 from assets.readings.sniff_files import sniff_file
 from data_quality.contracts.site_file.site import ColumnMap
@@ -54,6 +55,33 @@ def test_dates_are_excel_serials_and_numbers_are_exact(bench: Bench) -> None:
     assert bench.starts()[0].hour == 23
     assert [b - a for a, b in zip(bench.starts(), bench.starts()[1:], strict=False)] == [timedelta(minutes=15)] * 398
     assert bench.lake.current("plant")["source_line"].to_list()[:2] == [2, 3]
+
+
+def test_times_that_were_added_up_as_parts_of_a_day_are_whole_seconds(bench: Bench) -> None:
+    def drifting(page: Any) -> None:
+        page.append(["timestamp", "kwh"])
+        for place in range(400):
+            page.append([45658 + place * 0.0104166667, 1.5])
+            page.cell(place + 2, 1).number_format = "yyyy-mm-dd hh:mm"
+
+    report = bench.ingest(workbook(bench.folder / "a.xlsx", drifting), site=home(), mapping=BERLIN)
+    assert (report.verdict, report.accepted_rows) == ("accept", 400)
+    assert bench.starts()[-1] - bench.starts()[0] == timedelta(minutes=15 * 399)
+
+
+def test_a_profile_whose_columns_are_times_of_day_is_proposed_whole(bench: Bench) -> None:
+    def profile(page: Any) -> None:
+        page.append(["Tag", *(time(n // 4, n % 4 * 15) for n in range(96))])
+        for day in range(5):
+            page.append([START + timedelta(days=day), *(n % 7 + 0.5 for n in range(96))])
+
+    path = workbook(bench.folder / "a.xlsx", profile)
+    facts = FileFacts(tz="Europe/Berlin", unit="kwh")
+    draft = sniff_file(path, facts=facts).draft
+    assert draft is not None
+    assert len(draft.keys["clocks"]) == 96
+    report = bench.ingest(path, site=home(), mapping=draft.column_map())
+    assert (report.accepted_rows, bench.values()[:8]) == (480, [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 0.5])
 
 
 def test_line_numbers_are_the_sheets_rows_even_below_empty_ones(bench: Bench) -> None:

@@ -125,7 +125,9 @@ def quarter_hours(readings: Iterable[Rows], meaning: Meaning) -> Iterator[Rows]:
         if not rows.slot.size:
             continue
         parts = _split(rows, meaning.quarters, is_amount)
-        ordered = _in_order(parts if waiting is None else _joined(waiting, parts))
+        ordered = parts if waiting is None else _joined(waiting, parts)
+        # The last key of lexsort is the first to sort by: time, then stream.
+        ordered = ordered.take(np.lexsort((ordered.stream, ordered.slot)))
         # No later row begins before the month after this one.
         cut = int(np.searchsorted(ordered.slot, month_start(month_of(int(rows.slot[0])) + 1)))
         yield from _by_month(ordered.take(slice(None, cut)))
@@ -156,11 +158,6 @@ def _joined(one: Rows, other: Rows) -> Rows:
         np.concatenate([one.quanta, other.quanta]),
         np.concatenate([one.line, other.line]),
     )
-
-
-def _in_order(rows: Rows) -> Rows:
-    # The last key of lexsort is the first to sort by: time, then stream.
-    return rows.take(np.lexsort((rows.stream, rows.slot)))
 
 
 def _by_month(ordered: Rows) -> Iterator[Rows]:

@@ -214,7 +214,8 @@ def _names_at(frame: pl.DataFrame, shape: Shape, places: NDArray[np.intp]) -> li
 
 def _is_fit(stream: NDArray[np.int32], values: NDArray[np.float64], shape: Shape) -> bool:
     """Every value is a reading: none is declared to be missing, too large, or below zero."""
-    if any((values == number).any() for number in _missing_numbers(shape)):
+    missing = pl.Series(shape.mapping.missing, dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls()
+    if any((values == number).any() for number in missing):
         return False
     limits, one_way = _limits(shape)
     least, most = float(values.min()), float(values.max())
@@ -241,7 +242,8 @@ def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl
     if shape.comma and shape.mapping.decimal is None and texts.str.contains(".", literal=True).any():
         raise NotRegular
     value = as_numbers(texts, "," if shape.comma else ".")
-    missing = _marks_missing(texts, shape)
+    marks = texts.str.strip_chars().is_in([text for text in shape.mapping.missing if text]).fill_null(value=False)
+    missing = (marks | texts.is_null() if "" in shape.mapping.missing else marks).to_numpy()
     times = _instants(frame[shape.layout.time], shape, may_hold_blanks=True)
     names = names_of(frame, shape)
     lines = frame["_line"].cast(pl.Int32).to_numpy()
@@ -401,17 +403,6 @@ def names_of(frame: pl.DataFrame, shape: Shape) -> pl.Series:
         return pl.zeros(frame.height, pl.UInt32, eager=True)
     # As an enum of the known names every other one becomes null, in one pass and without a join.
     return frame[shape.layout.meter].cast(pl.Enum(shape.names), strict=False).to_physical().cast(pl.UInt32)
-
-
-def _missing_numbers(shape: Shape) -> list[float]:
-    """Numbers that the column map declares to mean "no reading"."""
-    texts = pl.Series(shape.mapping.missing, dtype=pl.String).cast(pl.Float64, strict=False)
-    return texts.drop_nulls().to_list()
-
-
-def _marks_missing(cells: pl.Series, shape: Shape) -> NDArray[np.bool_]:
-    found = cells.str.strip_chars().is_in([text for text in shape.mapping.missing if text]).fill_null(value=False)
-    return (found | cells.is_null() if "" in shape.mapping.missing else found).to_numpy()
 
 
 def _bounds(shape: Shape) -> tuple[int, int]:

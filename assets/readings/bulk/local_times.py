@@ -119,6 +119,11 @@ class LocalTimes:
             if (repeat := self._by_line.get(line)) is not None:
                 repeat.is_odd = True
 
+    @property
+    def has_pairs(self) -> bool:
+        """Both passes of a repeated hour were there."""
+        return any(each.count > 1 for each in self._repeats.values())
+
     def singles(self) -> Singles:
         """Values that occurred only once, after the last row."""
         found = [each for each in self._repeats.values() if each.count == 1]

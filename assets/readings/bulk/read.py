@@ -144,6 +144,9 @@ def _read(path: Path, shape: Shape, folder: Path) -> RegularFile:
     if not totals.rows.any():
         raise NotRegular
     totals.refuse_suspects()
+    # Of a file that is not in order of time only the whole tells which pass of a repeated hour a row is of.
+    if source.local.has_pairs and not order.is_sorted:
+        raise NotRegular
     totals.warnings |= {"unsorted": int(not order.is_sorted), "gap_intervals": steps.gaps(meaning.quarters)}
     if shape.mapping.label == "end":
         # Rows were set back by the step of the first block: other lengths would begin elsewhere.

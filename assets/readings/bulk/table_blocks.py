@@ -115,10 +115,11 @@ def _without_site(
                 return None
             request = ReadRequest(mapping=mapping, tz=tz)
             marks = {name: file.report.reading[name] for name in ("separator", "encoding")}
+            channels = sorted(map(found.renamed, file.report.channels), key=lambda c: (c.meter, c.channel, c.unit))
             own = {
                 "path": str(path),
                 "sha256": file.report.sha256 if plain == path else file_sha256(path),
-                "channels": tuple(sorted(map(found.renamed, file.report.channels), key=_by_name)),
+                "channels": tuple(channels),
                 "reading": marks | reading_of(layout, mapping or ColumnMap(), request),
             }
             return file.report.model_copy(update=own)
@@ -163,10 +164,6 @@ class _StandIn:
     def renamed(self, channel: Channel) -> Channel:
         """A channel by its own name; the file does not say what it is of."""
         return channel.model_copy(update={"meter": self._own_names[channel.meter], "commodity": "unknown"})
-
-
-def _by_name(channel: Channel) -> tuple[str, str, str]:
-    return channel.meter, channel.channel, channel.unit
 
 
 def _names(path: Path, header: list[str], separator: str, layout: Layout) -> list[str] | None:

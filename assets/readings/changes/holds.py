@@ -175,5 +175,5 @@ def _rejected(read: FileRead, lines: pl.DataFrame, reason: str, expected: str) -
         pl.col("source_line").cast(pl.Int64),
         reason=pl.lit(reason),
         expected=pl.lit(expected),
-        got=pl.format("{} {}", "value", "unit"),
+        got=pl.concat_str("value", "unit", separator=" "),
     )

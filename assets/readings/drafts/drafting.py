@@ -124,6 +124,12 @@ class _Drafting:
         if not time.has_offset:
             self._add_zone(tz)
         self._add_label()
+        days = (found.minutes or 0) // 1440
+        if time.is_date and days > 1 and not found.counters:
+            text = (
+                f"the dates are {days} days apart: true where each amount lasts until the next date, false for its day"
+            )
+            self._add_question("until_next_row", text, ("true", "false"))
 
     def _add_zone(self, tz: str | None) -> None:
         if _UTC_NAME.search(f"{self.found.time.name} {self.found.clock or ''}"):
@@ -257,10 +263,10 @@ class _Drafting:
             elif self.site is not None:
                 text = "unit unknown: not in the column's name; write it under units"
                 self.questions.append(Question(key="units", column=column.name, text=text, answers=("kwh",)))
-            elif any(self._unit(each) is not None for each in chosen):
+            else:
                 self.notes[f"values.{column.name}"] = "unit unknown"
-            elif column is chosen[0]:
-                self._add_question("unit", "not in the columns' names")
+                if not any(question.key == "unit" for question in self.questions):
+                    self._add_question("unit", "not in the columns' names")
         if units or any(question.key == "units" for question in self.questions):
             self.keys["units"] = units
         self._cell_notes([column for column in chosen if column.name in values])
@@ -386,7 +392,9 @@ class _Drafting:
             else "hinted at by its name"
         )
         self._fact(f"{column.name!r} in {unit}: {how}", 1.0 if column.is_unit_stated or column.unit is None else 0.9)
-        is_doubted = bool(column.looks_like) and self.unit is None and not self._is_load_known(column.name)
+        stream = (self.keys.get("values") or {}).get(column.name, "").partition(".")[0]
+        loads = {m.meter_id for m in self.site.meters if m.connected_load_kw is not None} if self.site else set()
+        is_doubted = bool(column.looks_like) and self.unit is None and stream not in loads
         if is_doubted:
             text = (
                 f"{text_of(column.name)} says {unit}, but whole numbers of this size are more often "
@@ -401,11 +409,6 @@ class _Drafting:
                 )
             )
         return is_doubted
-
-    def _is_load_known(self, column: str) -> bool:
-        stream = (self.keys.get("values") or {}).get(column, "").partition(".")[0]
-        loads = {m.meter_id for m in self.site.meters if m.connected_load_kw is not None} if self.site else set()
-        return stream in loads
 
     def add_marks(self) -> None:
         """Decimal mark, thousands, what says "no reading"."""

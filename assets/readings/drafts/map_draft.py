@@ -28,6 +28,7 @@ PROPOSED_FOR = frozenset(
         "no_header",
         "no_rows",
         "duplicate_column",
+        "duplicate_conflict",
         "not_a_number",
         "bad_encoding",
         "not_text",

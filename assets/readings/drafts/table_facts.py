@@ -35,7 +35,7 @@ from assets.readings.readers.reader_list import reader_for
 from assets.readings.readers.table_formats.csv_table import CsvTable
 from assets.readings.readers.table_formats.xlsx_table import XlsxTable
 from assets.readings.streams import canonical_of
-from assets.readings.tables.clocks import joined_times
+from assets.readings.tables.clocks import DAY_NONE, joined_times
 from assets.readings.tables.judged_table import RawTable
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap
@@ -43,6 +43,8 @@ from data_quality.contracts.units import UNITS
 
 # Titles above the column names are few, and looked for in the beginning of a file.
 _HEADER_WITHIN, _SEARCHED_BYTES, _SHEETS = 15, 256 * 1024, 5
+# Rows between the names and the first time: of kinds (Analog), and of units. A style of times: [dd.MM.yyyy HH:mm].
+_ROWS_ABOVE, _STYLE = 2, re.compile(r"[\[(].*|[dDmMyYhHsS.:/ -]+")
 _METER_NAME = re.compile(
     r"meter|building|home|series|station|site|point|device|channel|pid|id$|name|zähler|zaehler|messstelle|nummer|"
     r"compteur|contador|contatore|malo|melo",
@@ -165,13 +167,15 @@ def _with_clocks(found: TableFacts, clocks: dict[str, str], head: _Head) -> Tabl
     frame = found.frame
     rest = [name for name in frame.columns if name not in clocks and name != found.time.name]
     meter = next((name for name in rest if _METER_NAME.search(name)), None)
+    unit_column = next((name for name in rest if _holds_units(frame[name])), None)
     marks = marks_of(frame, list(clocks), allows_comma=head.allows_comma)
     places = sorted({int(at[:2]) * 60 + int(at[3:]) for at in clocks.values()})
     minutes = min((after - before for before, after in pairwise(places)), default=None)
     units = {name: unit for name, unit in head.units.items() if name in clocks}
     first = next(iter(clocks))
     values = number_columns(frame, [first], units, minutes)
-    return replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, clocks=clocks)
+    found = replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, clocks=clocks)
+    return replace(found, unit_column=unit_column)
 
 
 def _with_values(found: TableFacts, head: _Head, unit_above: str | None) -> TableFacts | None:
@@ -307,20 +311,22 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
     if time is None or as_times(pl.Series([time.name])) is not None:
         return None
     units, data_line = {}, None
-    if time.times[0] is None and time.times.len() > 1:
-        # A row above the first time: units of the columns, or else these names are no names but a title.
-        cells = {name: str(cell).strip() for name, cell in frame.row(0, named=True).items() if cell is not None}
+    above = time.times.is_not_null().arg_max() or 0
+    if above:
+        # Rows above the first time: the last has the units of the columns, or these names are no names but a title.
+        cells = {name: str(cell).strip() for name, cell in frame.row(above - 1, named=True).items() if cell is not None}
         units = {name: unit for name, cell in cells.items() if (unit := unit_text(cell.strip("[]()"))) is not None}
-        # What stands for the time's unit is nothing, a style in brackets, or a word for time.
+        # What stands for the time's unit is nothing, a style, or a word for time.
         if (
-            not (cells.get(time.name, "[")[0] in "[(" or _is_named(time.name, cells))
+            above > _ROWS_ABOVE
+            or not (_STYLE.fullmatch(cells.get(time.name, "[")) or _is_named(time.name, cells))
             or not units
-            or len(units) < len([name for name in cells if name != time.name])
+            or any(name not in units and cell[:1] not in "[(" for name, cell in cells.items() if name != time.name)
         ):
             return None
-        data_line = int(lines[1])
-        frame = frame.slice(1)
-        time = replace(time, times=time.times.slice(1))
+        data_line = int(lines[above])
+        frame = frame.slice(above)
+        time = replace(time, times=time.times.slice(above))
     return _Head(frame, time, units, mapping, data_line, raw.allows_comma)
 
 
@@ -382,7 +388,8 @@ def _clocks(frame: pl.DataFrame, time: TimeColumn) -> dict[str, str]:
     """Columns that are named by a time of day, with that time; none where they are fewer than a day has parts."""
     if not time.is_date:
         return {}
-    named = {name: match for name in frame.columns if (match := _CLOCK_NAME.fullmatch(name.strip())) is not None}
+    bare = {name: re.sub(DAY_NONE, "", name.strip()) for name in frame.columns}
+    named = {name: match for name in frame.columns if (match := _CLOCK_NAME.fullmatch(bare[name])) is not None}
     found = {name: f"{int(m[1]):02}:{m[2]}" for name, m in named.items() if int(m[1]) <= 24 and int(m[2]) < 60}
     if len(found) >= _FEWEST_CLOCKS:
         # 00:00 to the right of the day's other times is its end.

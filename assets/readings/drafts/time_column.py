@@ -8,7 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.readings.tables.times import EPOCHS, begins_of, epoch_times, local_times
+from assets.readings.tables.clocks import DAY_NONE
+from assets.readings.tables.times import EPOCHS, begins_of, dates_of, epoch_times, local_times
 from data_quality.contracts.errors import BadInput
 
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S%.f", "%H.%M", "%H.%M.%S", "%H%M")
@@ -30,8 +31,6 @@ TIME_NAME = re.compile(
 _CLOCK = r"^\d{1,2}[:.]\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?$"
 # The longest text of a time that any style says.
 _LONGEST = 40
-# A time of day of a workbook comes with the day before its first one.
-_DAY_NONE = r"^1899-12-3[01][ T]"
 # A table has few lines that are no readings: a total, a remark. More of them, and the style is another one.
 _ODD_ROWS, _ODD_SHARE = 3, 0.02
 # What a column is called that numbers the intervals of a day, and how many a day of 23, 24 or 25 hours has.
@@ -107,7 +106,7 @@ def clock_column(frame: pl.DataFrame, time: TimeColumn) -> str | None:
         column = frame[name]
         if name == time.name or column.dtype != pl.String or column.null_count() == column.len():
             continue
-        texts = column.drop_nulls().str.strip_chars().str.replace(_DAY_NONE, "")
+        texts = column.drop_nulls().str.strip_chars().str.replace(DAY_NONE, "")
         if texts.len() - int(texts.str.contains(_CLOCK).sum()) <= _allowed(texts.len()):
             return name
     return None
@@ -152,8 +151,9 @@ def as_times(column: pl.Series) -> TimeColumn | None:
     if epoch is not None or column.dtype != pl.String or column.null_count() == column.len():
         return epoch
     texts = begins_of(column)
-    has_offset = bool(texts.drop_nulls().head(100).str.contains(r":\d{2}.*" + _OFFSET).all())
-    zone_code = _zone_code(texts) if has_offset else ""
+    sample = texts.drop_nulls().head(100)
+    has_offset = bool(sample.str.contains(r":\d{2}.*" + _OFFSET).all())
+    zone_code = "" if not has_offset else " %z" if sample.str.contains(_OFFSET.replace("?", "", 1)).all() else "%#z"
     bare = texts.str.replace(_OFFSET, "") if has_offset else texts
     read = _readings(bare)
     if not read:
@@ -164,9 +164,9 @@ def as_times(column: pl.Series) -> TimeColumn | None:
     if style is None:
         first = next(iter(whole))
         return TimeColumn(column.name, (), has_offset, whole[first], tuple(whole), 0.5, "day and month look alike")
-    # ISO 8601 is read without being declared; a date beside its clock is asked for with its style all the same.
-    is_iso = style.startswith(("%Y-%m-%d %H", "%Y-%m-%dT%H")) or style == "%Y-%m-%d"
-    formats = () if is_iso else (style + zone_code,)
+    # What the reader takes for ISO 8601 need not be declared; a date beside its clock is asked for all the same.
+    undeclared = (dates_of if style == "%Y-%m-%d" else local_times)(bare, ())
+    formats = () if undeclared.null_count() == whole[style].null_count() else (style + zone_code,)
     return TimeColumn(column.name, formats, has_offset, whole[style], (), sure, why)
 
 
@@ -266,14 +266,9 @@ def _two_styles(name: str, texts: pl.Series, *, has_offset: bool) -> TimeColumn 
     return None
 
 
-def _zone_code(texts: pl.Series) -> str:
-    """Code of the offset in a declared style."""
-    return " %z" if texts.drop_nulls().head(100).str.contains(r"\s(?:Z|[+-]\d{2}:?\d{2})$").all() else "%#z"
-
-
 def minutes_between(times: pl.Series, by: pl.Series | None) -> int | None:
-    """The commonest step in minutes, of the rows of one meter."""
-    steps = _steps(times, by)
+    """The commonest step in minutes, of the rows of one meter, whichever of them stands first."""
+    steps = _steps(times, by).abs()
     common = steps.filter(steps > timedelta()).mode().sort()
     return int(common[0] / timedelta(minutes=1)) if len(common) else None
 

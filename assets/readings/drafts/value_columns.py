@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.readings.drafts.column_kinds import price_column
 from assets.readings.tables.column_layout import unit_in
-from assets.readings.tables.values import SUSPECT_KW, SUSPECT_ROWS, infers_comma, rises_as_counter
+from assets.readings.tables.values import COUNTER_ROWS, SUSPECT_KW, SUSPECT_ROWS, infers_comma, rises_as_counter
 from data_quality.contracts.units import UNITS, Behaviour
 
 _UNIT_HINTS = (
@@ -39,7 +39,7 @@ _SPELLED |= {"kilowatt": "kw", "kilowattstunden": "kwh", "nm3": "m3", "stk": "co
 _SPELLED |= {"therms": "therm", "thm": "therm", "btus": "btu", "dth": "mmbtu", "dekatherm": "mmbtu"}
 _SPELLED |= {"dekatherms": "mmbtu", "cuft": "ft3", "cu ft": "ft3", "hcf": "ccf"}
 # A unit within a name, in its own letters: kWh.first, Active energy Wh (A), UsageKwh.
-_WITHIN = re.compile(r"(?<![A-Za-z])([kMG]?Wh|[kM]W|m³|m3)(?![A-Za-z0-9])|(?<=[a-z])([KM]?[Ww]h)$")
+_WITHIN = re.compile(r"(?<![A-Za-z])([kMG]?Wh|[kM]W|[KM]WH|m³|m3)(?![A-Za-z0-9])|(?<=[a-z])([KM]?[Ww]h)$")
 # What a column of identifiers is called, in one word; and from so many digits on a whole number is one by itself.
 _IDENTIFIER = re.compile(
     r"(?:ean|nmi|mpan|mprn|esiid|esi id|icp|prm|pdl|pod|cups|gsrn|malo|melo|serial|account|contract|interval|index|id|"
@@ -52,6 +52,8 @@ _MONEY = re.compile(
     r"\bcost(?:s|es?|os?|i)?\b|\bcharges\b|\b(?:inc|incl|excl|ex)\.? (?:tax|vat)\b|kosten\b|betrag\b|\bco[uû]ts?\b",
     re.IGNORECASE,
 )
+# Between the words of CostsWithTax and total_cost.
+_PARTS = re.compile(r"_|(?<=[a-z])(?=[A-Z])")
 # A name of no amount: voltage (of low-voltage boards too, which are meters), current, frequency, power factor.
 _OTHER = re.compile(
     r"^(?!.*(?:photovolt|volt.?amp|(?:low|medium|high).?volt|(?:nieder|mittel|hoch)spannung))(?:.*(?:volt|spannung|"
@@ -59,8 +61,8 @@ _OTHER = re.compile(
     r"(?:amps?|amperes?|hertz|hz|frequency|frequenz|fréquence|tension)(?![^\W_]))",
     re.IGNORECASE,
 )
-# Fewer rows, or of fewer kinds, may rise by chance.
-_COUNTER_ROWS, _COUNTER_KINDS = 24, 4
+# Of fewer kinds, values may rise by chance.
+_COUNTER_KINDS = 4
 # So many rows show whether two columns count the same.
 _STEPS, _SAME_STEPS = 1000, 0.9
 _BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
@@ -160,8 +162,8 @@ def number_columns(
 
 def _measures_nothing(column: pl.Series) -> bool:
     """Money, and numbers that name or count what was measured: in a column called so, or of many digits that stay."""
-    found = as_numbers(column).drop_nulls()
-    if unit_of_name(column.name)[0] is None and price_column(column.name) is None and _MONEY.search(column.name):
+    found, words = as_numbers(column).drop_nulls(), _PARTS.sub(" ", column.name)
+    if unit_of_name(column.name)[0] is None and price_column(column.name) is None and _MONEY.search(words):
         return True
     if unit_of_name(column.name)[0] is not None or (found != found.round()).any():
         return False
@@ -223,7 +225,7 @@ def with_counters(
                 is_rising=rises_as_counter(value, minutes),
                 grows=value.last() > 2 * value.first(),
             )
-            .filter(pl.col("n") >= _COUNTER_ROWS)
+            .filter(pl.col("n") >= COUNTER_ROWS)
         )
         is_counter = (
             is_amount and bool(long.height) and bool((long["is_rising"] & (long["kinds"] >= _COUNTER_KINDS)).all())

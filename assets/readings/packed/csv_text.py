@@ -50,7 +50,7 @@ def open_text(path: Path, header_line: int = 1, encoding: str | None = None) -> 
     for _ in range(header_line - 1):
         data = data.partition(b"\n")[2]
     first, _, body = data.partition(b"\n")
-    header, separator, unnamed = _header(first.decode())
+    header, separator, unnamed = _header(first.decode(), header_line)
     header += _behind_the_last(body, separator, len(header))
     if unnamed:
         warnings = warnings | {"unnamed_columns": unnamed}
@@ -86,39 +86,40 @@ def first_line(path: Path) -> tuple[list[str], str]:
     return header, separator
 
 
-def _header(line: str) -> tuple[list[str], str, int]:
-    """Column names, separator, and how many columns have no name."""
-    line = line.rstrip("\r")
-    if not line.strip():
-        raise BadInput("expected a header of column names in line 1, found nothing", line=1, reason="no_header")
-    separator = max(SEPARATORS, key=line.count)
+def _header(text: str, line: int = 1) -> tuple[list[str], str, int]:
+    """Column names, separator, and how many columns have no name. line: where the text stands in the file."""
+    text = text.rstrip("\r")
+    if not text.strip():
+        message = f"expected a header of column names in line {line}, found nothing"
+        raise BadInput(message, line=line, reason="no_header")
+    separator = max(SEPARATORS, key=text.count)
     try:
-        names = next(csv.reader([line], delimiter=separator))
+        names = next(csv.reader([text], delimiter=separator))
     except csv.Error as error:
-        raise BadInput("a field of the header is too long", line=1, reason="no_header") from error
-    header, unnamed = _named(names)
+        raise BadInput("a field of the header is too long", line=line, reason="no_header") from error
+    header, unnamed = _named(names, line)
     return header, separator, unnamed
 
 
-def _named(names: list[str]) -> tuple[list[str], int]:
+def _named(names: list[str], line: int) -> tuple[list[str], int]:
     """Column names; one without a name is called by its place, as column_3. Returns also how many those are."""
     if len(names) > MAX_COLUMNS:
-        raise BadInput(f"{len(names)} columns; expected at most {MAX_COLUMNS}", line=1, reason="too_many_columns")
+        raise BadInput(f"{len(names)} columns; expected at most {MAX_COLUMNS}", line=line, reason="too_many_columns")
     header = [name.strip() or f"column_{place}" for place, name in enumerate(names, start=1)]
     if not any(name.strip() for name in names):
-        raise BadInput("no column of the header has a name", line=1, reason="no_header")
-    refuse_own_name(header)
+        raise BadInput("no column of the header has a name", line=line, reason="no_header")
+    refuse_own_name(header, line)
     twice = next((name for name, count in Counter(header).items() if count > 1), None)
     if twice is not None:
-        raise BadInput(f"column {twice!r} appears twice in the header", line=1, reason="duplicate_column")
+        raise BadInput(f"column {twice!r} appears twice in the header", line=line, reason="duplicate_column")
     return header, sum(not name.strip() for name in names)
 
 
-def refuse_own_name(names: Iterable[str]) -> None:
+def refuse_own_name(names: Iterable[str], line: int = 1) -> None:
     """Raises BadInput (duplicate_column) where a table has a column called as the number of a row is here."""
     if "_line" in names:
         message = "a column is called '_line', as the number of a row is here; give it another name"
-        raise BadInput(message, line=1, reason="duplicate_column")
+        raise BadInput(message, line=line, reason="duplicate_column")
 
 
 def _unpacked(path: Path) -> bytes:

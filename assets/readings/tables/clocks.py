@@ -13,7 +13,7 @@ VALUE = "value"
 # A date of a workbook comes with the midnight at which it begins.
 _MIDNIGHT = r"[ T]00:00(?::00(?:\.0+)?)?$"
 # A time of day of a workbook comes with the day before its first one.
-_DAY_NONE = r"^1899-12-3[01] "
+DAY_NONE = r"^1899-12-3[01][ T]"
 _CLOCK_CODES = ("%H", "%I", "%T", "%R")
 
 
@@ -34,7 +34,7 @@ def joined_times(
         begins = _numbered(frame[mapping.timestamp], frame[mapping.clock], mapping, day_zone)
         own: dict[str, object] = {"clock": None, "clock_from": None, "date_format": None, "date_formats": ()}
         return frame.with_columns(begins).drop(mapping.clock), mapping.model_copy(update=own), 0
-    clock = pl.col(mapping.clock).cast(pl.String).str.strip_chars().str.replace(_DAY_NONE, "")
+    clock = pl.col(mapping.clock).cast(pl.String).str.strip_chars().str.replace(DAY_NONE, "")
     times = pl.concat_str(_date(mapping.timestamp), pl.lit(" "), clock).alias(mapping.timestamp)
     return frame.with_columns(times).drop(mapping.clock), mapping.model_copy(update={"clock": None}), 0
 

@@ -11,7 +11,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.units import UNITS, unit_of
 
-TIME_COLUMNS = ("timestamp", "timestamp_utc", "date", "time", "datetime", "zeitstempel")
+TIME_COLUMNS = ("timestamp", "timestamp_utc", "datetime", "zeitstempel", "date", "time")
 # A weather file's usual names, and the drivers that they may mean.
 ALIASES = {
     "temp_degc": ("outdoor_degc", "outdoor_temp_degc", "outdoor_temperature_degc"),
@@ -135,7 +135,8 @@ def _declared_unit(mapping: ColumnMap, column: str) -> str | None:
 def _plain(header: list[str], site: Site | None) -> Layout:
     lower = {name.lower(): name for name in header}
     time = next((lower[name] for name in TIME_COLUMNS if name in lower), None)
-    if time is None:
+    # A date beside a time of day is half of a time: only a map says that they belong together.
+    if time is None or (time.lower() == "date" and "time" in lower):
         raise _missing("a column 'timestamp'", header)
     meter, register, synthetic = (lower.get(name) for name in ("meter", "register", "is_synthetic"))
     rest = [name for name in header if name not in (time, meter, register, synthetic)]

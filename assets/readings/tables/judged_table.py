@@ -3,7 +3,7 @@ whole columns; only rejected rows are ever looked at one by one.
 """
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -45,6 +45,8 @@ BYTES_A_CELL, CELLS_AT_ONCE = 150, 2_000_000
 # Of the 2 GiB that a file may take, what is left beside the program and what the system keeps of freed memory.
 MAX_BYTES = 1450 * 1024**2
 _KEY = ["_meter", "_register"]
+# Without a clock of ours: what begins later would end where no calendar goes.
+_LAST = datetime(9999, 1, 1, tzinfo=UTC)
 # Columns that stand beside those of the file while its times are read.
 _OWN_NAMES = {"_by", "_text", "_day", "_start", "_days_minutes", "_time_fault", "_is_assumed"}
 _OWN_NAMES |= {"_local", "_early", "_late", "_aware", "_picked"}
@@ -193,7 +195,9 @@ def _judged(frame: pl.DataFrame, share: Layout, layout: Layout, request: ReadReq
         ((step - pl.col("_minutes").shift(1).over(_KEY)) // pl.col("_minutes")).clip(lower_bound=0).sum()
     ).item()
     row_filter.warn("gap_intervals", int(gaps or 0))
-    _shift_labels(row_filter, mapping)
+    if mapping.label == "end":
+        row_filter.warn("end_labelled", row_filter.frame.height)
+        row_filter.frame = row_filter.frame.with_columns(_start=pl.col("_start") - pl.duration(minutes="_minutes"))
     drop_zeros(row_filter, mapping)
     check_plausible(row_filter, layout, request)
     return _Judged(_rows(row_filter.frame), row_filter.rejects, row_filter.warnings, states)
@@ -391,21 +395,11 @@ def _drop_duplicates(row_filter: RowFilter) -> None:
     row_filter.warn("duplicate_rows", height - row_filter.frame.height)
 
 
-def _shift_labels(row_filter: RowFilter, mapping: ColumnMap) -> None:
-    if mapping.label == "end":
-        row_filter.warn("end_labelled", row_filter.frame.height)
-        row_filter.frame = row_filter.frame.with_columns(
-            _start=pl.col("_start") - pl.duration(minutes=pl.col("_minutes"))
-        )
-
-
 def _check_clock(row_filter: RowFilter, request: ReadRequest) -> None:
     """Readings of a clock that was never set, and of one that runs ahead of ours."""
     time = pl.col("_start").dt.to_string("iso:strict")
     row_filter.take("clock_suspect", pl.col("_start") < pl.lit(FIRST_PLAUSIBLE), time)
-    if request.now_utc is None:
-        return
-    site = request.site
+    site, now_utc = request.site, request.now_utc or _LAST
     # Weather, production plans and prices may be known before they hold; what a meter counted may not.
     drivers = [driver.driver_id for driver in site.drivers] if site else []
     price = site.price_stream if site else None
@@ -416,7 +410,7 @@ def _check_clock(row_filter: RowFilter, request: ReadRequest) -> None:
         .then(pl.lit(DRIVER_LIMIT))
         .otherwise(pl.lit(FUTURE_LIMIT))
     )
-    is_future = pl.col("_start") > pl.lit(request.now_utc).cast(pl.Datetime("us", "UTC")) + ahead
+    is_future = pl.col("_start") > pl.lit(now_utc).cast(pl.Datetime("us", "UTC")) + ahead
     row_filter.take("future_timestamp", is_future, time)
 
 

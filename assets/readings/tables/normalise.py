@@ -178,7 +178,7 @@ def _rejected(frame: pl.DataFrame, reason: str, expected: str) -> pl.DataFrame:
         source_line="source_line",
         reason=pl.lit(reason),
         expected=pl.lit(expected),
-        got=pl.format("{} for {} min", time, "source_minutes"),
+        got=pl.concat_str(time, pl.lit(" for "), "source_minutes", pl.lit(" min")),
     ).cast(REJECT_SCHEMA)  # type: ignore[arg-type]
 
 

@@ -67,12 +67,12 @@ def add_instants(frame: pl.DataFrame, *, column: str, rule: TimeRule, by: str) -
     """
     times = frame[column]
     if len(rule.formats) == 1 and rule.formats[0] in EPOCHS:
-        return _with(frame, epoch_times(times, rule.formats[0]).dt.replace_time_zone("UTC"), _no_fault())
+        return _with(frame, epoch_times(times, rule.formats[0]).dt.replace_time_zone("UTC"))
     if times.dtype == pl.Date or (times.dtype == pl.String and _is_date_only(times, rule.formats)):
         return _days(frame, dates_of(times, rule.formats), rule.day_zone)
     if isinstance(times.dtype, pl.Datetime):
         if times.dtype.time_zone is not None:
-            return _with(frame, times.dt.convert_time_zone("UTC").cast(UTC_US), _no_fault())
+            return _with(frame, times.dt.convert_time_zone("UTC").cast(UTC_US))
         naive = times.dt.cast_time_unit("us")
         naive = naive.set(~naive.dt.year().is_between(*_YEARS).fill_null(value=True), None)
         return _localised(frame, naive, None, rule, by)
@@ -155,7 +155,7 @@ def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.
     if rule.formats:
         if any(code in form for form in rule.formats for code in ("%z", "%:z", "%#z")):
             aware = [times.str.to_datetime(form, strict=False, time_unit="us") for form in rule.formats]
-            return _with(frame, _first_of([each.cast(UTC_US) for each in aware]), _no_fault())
+            return _with(frame, _first_of([each.cast(UTC_US) for each in aware]))
         return _localised(frame, local_times(times, rule.formats), None, rule, by)
     is_aware = times.str.contains(_AWARE).fill_null(value=False)
     if not is_aware.any():
@@ -166,7 +166,7 @@ def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.
     base, offsets = _split_offset(times)
     instants = _with_hour_24(base, _parse_naive).dt.replace_time_zone("UTC") - _offset_durations(offsets)
     if is_aware.all():
-        return _with(frame, instants, _no_fault())
+        return _with(frame, instants)
     naive = _with_hour_24(times.set(is_aware, None), _parse_naive)
     return _localised(frame, naive, instants, rule, by)
 
@@ -294,7 +294,7 @@ def _localised(
         naive = naive.zip_with(~is_midnight, naive.dt.offset_by("1d"))
     if time_zone is None:
         if naive.null_count() == naive.len():
-            return _with(frame, naive.dt.replace_time_zone("UTC") if instants is None else instants, _no_fault())
+            return _with(frame, naive.dt.replace_time_zone("UTC") if instants is None else instants)
         row = naive.is_not_null().arg_max() or 0
         raise BadInput(
             f"time {naive[row]:%Y-%m-%d %H:%M} has no offset and no zone is declared",
@@ -314,11 +314,13 @@ def _localised(
         # Both passes of a repeated hour must be there: one alone could be either.
         key = [by, "_local"]
         is_repeated = pl.col("_early") != pl.col("_late")
-        # Files are written as time passes: of two equal local times the upper line is the first pass.
-        place = pl.col("_line").rank("ordinal").over(key)
-        picked = pl.when(place == 1).then("_early").when(place == 2).then("_late")
-        # A third row of that time is a double of one of them, and nobody can say of which.
-        is_pair = pl.len().over(key) == 2
+        # Of two equal local times the upper line is the first pass, or the second where the newest stands first.
+        moved = pl.when(~is_repeated).then("_early").forward_fill().diff()
+        up, down = (is_so.sum().over(by) for is_so in (moved > timedelta(), moved < timedelta()))
+        is_upper = pl.col("_line").rank("ordinal").over(key) == 1
+        picked = pl.when(is_upper == (up >= down)).then("_early").otherwise("_late")
+        # A third row of that time is a double of one of them, and nobody can say of which; nor where there is no order.
+        is_pair = (pl.len().over(key) == 2) & (3 * pl.min_horizontal(up, down) <= up + down)
         is_single = is_repeated & (pl.len().over(key) == 1)
         is_assumed = is_single if rule.repeated_hour != "both_passes" else pl.lit(value=False)
         assumed = "_late" if rule.repeated_hour == "second" else "_early"
@@ -340,21 +342,13 @@ def _localised(
         .otherwise("_time_fault")
     )
     start = pl.col("_picked") if instants is None else pl.coalesce("_aware", "_picked")
-    rows = rows.with_columns(_start=start, _time_fault=fault)
-    rows = _finish(rows)
+    rows = _finish(rows.with_columns(_start=start, _time_fault=fault))
     return rows.drop("_local", "_early", "_late", "_aware", "_picked", strict=False)
 
 
-def _no_fault() -> pl.Series:
-    return pl.Series([None], dtype=pl.String)
-
-
-def _with(frame: pl.DataFrame, instants: pl.Series, faults: pl.Series) -> pl.DataFrame:
-    return _finish(
-        frame.with_columns(
-            _start=instants.cast(UTC_US), _time_fault=pl.lit(faults[0], pl.String), _is_assumed=pl.lit(value=False)
-        )
-    )
+def _with(frame: pl.DataFrame, instants: pl.Series) -> pl.DataFrame:
+    start, fault = instants.cast(UTC_US), pl.lit(None, pl.String)
+    return _finish(frame.with_columns(_start=start, _time_fault=fault, _is_assumed=pl.lit(value=False)))
 
 
 def _finish(frame: pl.DataFrame) -> pl.DataFrame:

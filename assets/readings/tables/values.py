@@ -19,7 +19,7 @@ ONE_WAY = ("import", "export", "charge", "discharge")
 SUSPECT_KW, SUSPECT_ROWS = 100.0, 12
 # A counter's states never fall: in so many rows, of so many kinds, no load does that for longer than a day. A plant in
 # the morning sun, or a slow start, may within one: but not in so small steps, of which a counter's state holds many.
-COUNTER_ROWS, COUNTER_KINDS, COUNTER_DAY_MINUTES, COUNTER_STEP = 48, 12, 24 * 60, 0.001
+COUNTER_ROWS, COUNTER_KINDS, COUNTER_DAY_MINUTES, COUNTER_STEP = 24, 12, 24 * 60, 0.001
 # Above three times the connected load it is not the load that is wrong.
 LOAD_LIMIT = 3.0
 # A number whose points can only part thousands, and one whose points may.

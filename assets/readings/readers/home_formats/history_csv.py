@@ -200,7 +200,8 @@ def _means(rows: pl.DataFrame, row_filter: RowFilter) -> pl.DataFrame:
     held = held.with_columns(_s=(end - begin).dt.total_microseconds() / 1e6).rename({"_line": "line"})
     means = weighted_means(held, ["point", "meter", "register", "code", "start"])
     own = RowFilter(means)
-    covered = pl.format("{}: {} s", "point", (pl.col("coverage") * 60 * CANONICAL_MINUTES).round().cast(pl.Int64))
+    seconds = (pl.col("coverage") * 60 * CANONICAL_MINUTES).round().cast(pl.Int64)
+    covered = pl.concat_str("point", pl.lit(": "), seconds, pl.lit(" s"))
     expected = f"values over {LEAST_COVERAGE:.0%} of the quarter hour"
     own.take("incomplete_quarter", pl.col("coverage") < LEAST_COVERAGE, expected, covered)
     row_filter.join(own)

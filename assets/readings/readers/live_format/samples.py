@@ -207,7 +207,8 @@ def _means(row_filter: RowFilter, file: SampleFile, source: LiveSource) -> pl.Da
     means = quarter_means(samples, start_utc=start_utc, holds_s=source.silent_after_s)
     facts = samples.select("point", "stream", "register").unique()
     own = RowFilter(means.join(facts, on="point", how="left", maintain_order="left"))
-    covered = pl.format("{} of {} s", (pl.col("coverage") * quarter_s).round().cast(pl.Int64), pl.lit(quarter_s))
+    seconds = (pl.col("coverage") * quarter_s).round().cast(pl.Int64)
+    covered = pl.concat_str(seconds, pl.lit(f" of {quarter_s} s"))
     half = f"samples over {LEAST_COVERAGE:.0%} of the quarter hour, each for at most {source.silent_after_s:g} s"
     own.take("incomplete_quarter", pl.col("coverage") < LEAST_COVERAGE, half, covered)
     row_filter.join(own)

@@ -118,7 +118,7 @@ def _split(text: str, service: _Service, number: int) -> Iterator[Segment]:
         if len(raw) > MAX_SEGMENT_CHARS:
             raise BadInput("the segment is longer than any", line=number, reason="line_too_long")
         if has_release and service.release in raw:
-            hidden = released.sub(_hidden, raw)
+            hidden = released.sub(lambda mark: chr(_PRIVATE + ord(mark[1])), raw)
             elements = [
                 [part if part.isascii() else _shown(part) for part in element.split(service.component)]
                 for element in hidden.split(service.element)
@@ -135,10 +135,6 @@ def _split(text: str, service: _Service, number: int) -> Iterator[Segment]:
             raise BadInput(text_of_limit, line=number, reason="too_large")
     if text[place:].strip():
         raise BadInput("the file is cut inside this segment", line=number, reason="truncated")
-
-
-def _hidden(match: re.Match[str]) -> str:
-    return chr(_PRIVATE + ord(match[1]))
 
 
 def _shown(text: str) -> str:

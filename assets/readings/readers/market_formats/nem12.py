@@ -197,11 +197,8 @@ class _Document:
                 reason=reason,
             )
         )
-        return Found(list(self._streams), _typed(rows), _EXPECTED)
-
-
-def _typed(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select(pl.col(name).cast(dtype) for name, dtype in FOUND_SCHEMA.items())
+        typed = rows.select(pl.col(name).cast(dtype) for name, dtype in FOUND_SCHEMA.items())
+        return Found(list(self._streams), typed, _EXPECTED)
 
 
 _EXPECTED = {

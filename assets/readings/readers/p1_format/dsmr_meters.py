@@ -77,7 +77,8 @@ def readings_of(fields: list[Field], header: str, time_zone: str) -> list[Readin
     plain = {_SUFFIX.sub("", obis): fields[0].value for obis, fields in objects.items()}
     written = next((plain[obis] for obis in _IDS if plain.get(obis)), None)
     name, alias = (_as_text(written), written) if written else (header or "unnamed", None)
-    moment = _time_of(objects, time_zone)
+    clock = objects.get("0-0:1.0.0", [])
+    moment = _instant(clock[0].value, time_zone) if len(clock) == 1 else None
     found = []
     for obis, brackets in objects.items():
         if _MBUS.match(obis) or brackets[-1].position == "cont":
@@ -207,11 +208,6 @@ def _mbus_registers(by_code: dict[str, Reading]) -> list[Reading]:
 
 def _number(field: Field | None) -> Decimal | None:
     return Decimal(field.value) if field is not None and _NUMBER.fullmatch(field.value) else None
-
-
-def _time_of(objects: dict[str, list[Field]], time_zone: str) -> int | None:
-    fields = objects.get("0-0:1.0.0")
-    return _instant(fields[0].value, time_zone) if fields and len(fields) == 1 else None
 
 
 def _instant(text: str, time_zone: str) -> int | None:

@@ -209,7 +209,8 @@ def _field_reject(width: int, line_text: pl.Expr, fields: pl.Expr) -> list[pl.Ex
     return [
         pl.col("_line").cast(pl.Int64).alias("source_line"),
         pl.lit("field_count").alias("reason"),
-        pl.format("{} fields, not {}", pl.lit(width), fields).alias("expected"),
+        # Not pl.format: it panics on columns of several pieces, one of them empty, as a filter leaves them.
+        pl.concat_str(pl.lit(f"{width} fields, not "), fields).alias("expected"),
         line_text.str.head(200).alias("got"),
     ]
 

@@ -119,7 +119,9 @@ def json_of(body: bytes, expected: str) -> Any:
     except RecursionError as error:
         raise BadInput(f"it is nested too deep; expected {expected}", reason="not_json") from error
     except ValueError as error:
-        raise BadInput(f"this cannot be read as JSON: {error}; expected {expected}", reason="not_json") from error
+        line = getattr(error, "lineno", body.count(b"\n", 0, getattr(error, "start", 0)) + 1)
+        message = f"this cannot be read as JSON: {error}; expected {expected}"
+        raise BadInput(message, line=line, reason="not_json") from error
 
 
 def _document(body: bytes) -> Mapping[str, Any]:

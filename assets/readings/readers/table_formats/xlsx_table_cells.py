@@ -33,6 +33,7 @@ _BAD_INDEX = re.compile(rb"""\bt\s*=\s*["']s["'][^<>]*>\s*<(?:\w+:)?v>(?!\s*[0-9
 _LONGEST_CELL_BYTES = 512
 # What a number with nine decimals may differ by from the one in the cell.
 _ROUNDED = 1e-8
+_PART_OF_SECOND = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\.\d+$"
 _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError)
 
 
@@ -80,7 +81,13 @@ def _sheet(book: Any, sheet: str | None) -> pl.DataFrame:
 
 
 def _whole(texts: pl.Series, numbers: pl.Series) -> pl.Series:
-    """The library writes numbers with nine decimals: those that have more are written anew."""
+    """The library writes numbers with nine decimals: those that have more are written anew. Times are days in a cell,
+    and added up by quarter hours they drift by parts of a second: whole seconds are meant.
+    """
+    is_off = texts.str.contains(_PART_OF_SECOND).fill_null(value=False)
+    if is_off.any():
+        times = texts.set(~is_off, None).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us")
+        texts = texts.zip_with(~is_off, times.dt.round("1s").dt.strftime("%Y-%m-%d %H:%M:%S"))
     rounded = texts.cast(pl.Float64, strict=False)
     is_cut = ((rounded != numbers) & ((rounded - numbers).abs() < _ROUNDED)).fill_null(value=False)
     return texts.zip_with(~is_cut, numbers.cast(pl.String)) if is_cut.any() else texts
