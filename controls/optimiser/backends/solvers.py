@@ -144,6 +144,17 @@ def engine_of(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bo
     return engine
 
 
+def run_from_basis(engine: "highspy.Highs") -> "highspy.HighsModelStatus":
+    """Status after a run from the last basis; one that says neither a cost nor that there is none begins anew."""
+    import highspy
+
+    engine.run()
+    if engine.getModelStatus() not in {highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible}:
+        engine.clearSolver()
+        engine.run()
+    return engine.getModelStatus()
+
+
 class GrowingLp:
     """A problem without its integers that gets more columns, solved anew from its last basis.
 
@@ -206,8 +217,7 @@ class GrowingLp:
         return self.shares()
 
     def _solved(self) -> tuple[float, Floats] | None:
-        self._engine.run()
-        status = self._engine.getModelStatus()
+        status = run_from_basis(self._engine)
         if status == self._kinds.kInfeasible:
             return None
         if status != self._kinds.kOptimal:
