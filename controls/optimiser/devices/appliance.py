@@ -120,7 +120,7 @@ class Appliance(Device):
 
     @classmethod
     def from_asset(cls, asset: Asset, given: AssetState) -> Self:
-        """As many runs as are waiting (given.state), each in the next window that holds one after the runs before it."""
+        """As many runs as are waiting (given.state), each in the next window that still holds one."""
         params: ApplianceParams = cls.figures(asset, given.site_id)
         name = asset.asset_id
         figures = params.model_dump(exclude={"windows"}) | {"device_id": name}
