@@ -149,10 +149,12 @@ def run_from_basis(engine: "highspy.Highs") -> "highspy.HighsModelStatus":
     import highspy
 
     engine.run()
-    if engine.getModelStatus() not in {highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible}:
+    status: highspy.HighsModelStatus = engine.getModelStatus()
+    if status not in {highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible}:
         engine.clearSolver()
         engine.run()
-    return engine.getModelStatus()
+        status = engine.getModelStatus()
+    return status
 
 
 class GrowingLp:
