@@ -56,9 +56,7 @@ def draw_experiment(
     if not 0 < share <= MOST_SHARE:
         raise BadInput(f"--share {share:g}: above 0 and at most {MOST_SHARE:g}", reason="bad_share")
     if not LEAST_DAYS <= days <= LONGEST_DAYS:
-        raise BadInput(
-            f"--days {days}: {LEAST_DAYS} to {LONGEST_DAYS}; fewer would show nothing", reason="span_too_short"
-        )
+        raise BadInput(f"--days {days}: expected {LEAST_DAYS} to {LONGEST_DAYS}", reason="span_too_short")
     start_utc = local_midnight_utc(first, time_zone)
     if start_utc <= now_utc:
         raise BadInput(f"--from {first}: that day has begun, and arms are drawn before", reason="day_begun")

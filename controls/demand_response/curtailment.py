@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from math import hypot, isclose
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,12 @@ WITHIN_S = 6.0
 _MANY, _NEAR = 200, 0.01
 # How much loads give at most is looked for no longer than this.
 _MOST_WITHIN_S = 3.0
+
+
+class _Target(Connection):
+    """The target, as what the connection carries less than all loads draw."""
+
+    means: ClassVar = {**Connection.means, "import_limit": "the whole target is shed"}
 
 
 class Event(NamedTuple):
@@ -172,7 +178,7 @@ def _case(
         for (load, most_kw), price in zip(library.ready, prices, strict=True)
     )
     count = len(step_h)
-    connection = Connection(
+    connection = _Target(
         import_price_per_kwh=(0.0,) * count,
         export_price_per_kwh=(-1.0,) * count,
         import_max_kw=whole_kw - event.target_kw,

@@ -293,7 +293,9 @@ class ModbusDevice(ModbusReader):
             raise NotSent(f"command {command.command_id}: {command.value:g} is beyond the device's rating {rating:g}")
         elif not capability.codes:
             nearest = value_of(raw_of(command.value, capability, factor), capability, factor)
-            if nearest is None or abs(nearest - command.value) > tolerance:
+            if nearest is None:
+                raise NotSent(f"command {command.command_id}: the register says 'no such value' by {command.value:g}")
+            if abs(nearest - command.value) > tolerance:
                 raise NotSent(f"command {command.command_id}: the register's steps are too wide for {command.value:g}")
         try:
             return [

@@ -54,7 +54,7 @@ class Gateways:
         if template.protocol == "modbus_tcp":
             return ModbusReader(template, **self._modbus(asset, template), **wait)
         if template.protocol == "mqtt_topics":
-            return TopicsReader(template, name=asset.address, **self._mqtt(asset, epoch), **wait)
+            return TopicsReader(template, name=asset.address, figures=asset.numbers, **self._mqtt(asset, epoch), **wait)
         if template.protocol == "mqtt5":
             return MqttReader(template, **self._mqtt(asset, epoch), **wait)
         raise BadInput(
@@ -69,7 +69,7 @@ class Gateways:
         if template.protocol in ("ocpp16", "ocpp201"):
             return self._chargers().open_device(asset, template)
         if template.protocol == "mqtt_topics":
-            return TopicsDevice(template, name=asset.address, **self._mqtt(asset, epoch))
+            return TopicsDevice(template, name=asset.address, figures=asset.numbers, **self._mqtt(asset, epoch))
         key = None if self.keys is None else find_device_key(self.keys, asset.asset_id)
         return MqttDevice(template, key=key, **self._mqtt(asset, epoch))
 

@@ -50,12 +50,18 @@ def value_of(raw: float, place: RegisterPlace, factor: float = 1.0) -> float | N
 
     factor: what scale factor and rating of the device add to the place's own scale.
     """
-    if not math.isfinite(raw) or (place.has_sentinel and raw == NOT_IMPLEMENTED.get(place.type)):
+    # Bits have no sign: where a device has none of them, all are set.
+    missing = -1 if place.bit is not None and place.type.startswith("int") else NOT_IMPLEMENTED.get(place.type)
+    if not math.isfinite(raw) or (place.has_sentinel and raw == missing):
         return None
     if place.bit is not None:
         return float(int(raw) >> place.bit & 1)
-    # Ten digits drop the noise of e.g. 3 * 0.1 and keep every resolution a register can have.
-    return round(raw * place.scale * factor, 10)
+    if place.type == "float32":
+        # 11.3 in 32 bits is 11.30000019 in 64, beyond a limit of 11.3: the shortest decimal of these bits is meant.
+        shorter = (float(f"{raw:.{digits}g}") for digits in range(6, 10))
+        raw = next(each for each in shorter if struct.pack(">f", each) == struct.pack(">f", raw))
+    # Ten digits drop the noise of e.g. 3 * 0.1 and keep every resolution a register can have; nothing has no sign.
+    return round(raw * place.scale * factor, 10) + 0.0
 
 
 def raw_of(value: float, place: RegisterPlace, factor: float = 1.0) -> float:

@@ -71,11 +71,14 @@ class ModbusUnit(ServedDevice):
     def registers(self, table: Table = "holding") -> dict[int, int]:
         """Present content of every register of a table, by address."""
         found = self._frame_of_models() if table == "holding" else {}
-        measured = self._measure() if self.template.readable else {}
+        measured, bits = self._measure() if self.template.readable else {}, dict[int, int]()
         for name in self.template.readable:
             place = self.template.capabilities[name]
             if place.table == table:
-                found |= self._laid_out(place, place.register_address, self._measured(place, measured[name]))
+                words = self._laid_out(place, place.register_address, self._measured(place, measured[name]))
+                # Several bits may share a register.
+                found |= words if place.bit is None else {at: bits.get(at, 0) | word for at, word in words.items()}
+                bits |= {at: found[at] for at in words if place.bit is not None}
         for name in self.template.settable:
             place, rule = self.template.capabilities[name], self.template.read_back[name]
             if place.table == table:
@@ -176,7 +179,7 @@ class ModbusUnit(ServedDevice):
         if place.codes:
             return list(place.codes[round(value)])
         if place.bit is not None:
-            return [int(value) << place.bit]
+            return encode(int(value) << place.bit, "uint16" if WIDTH[place.type] == 1 else "uint32", place.word_order)
         return encode(raw_of(value, place, self._factor(place)), place.type, place.word_order)
 
     def _factor(self, place: RegisterPlace) -> float:

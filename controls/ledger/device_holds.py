@@ -5,6 +5,7 @@ survive every restart. A hold sends nothing and needs no key; to end one early i
 """
 
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any
 
 from assets.stores.column_types import sha256_of
@@ -118,10 +119,14 @@ def set_hold(
     """Keep hands off until then, in the caller's transaction; a second one for the same place only prolongs it.
 
     By the agent (command_id: what it found overridden) or by a person, operator or engineer. Raises BadInput for a
-    person without the role or reason, and for an end that has passed.
+    person without the role or reason, for an end that has passed, and for a value of a person that is no number: one
+    that an agent found is kept without it.
     """
+    is_number = value is None or isfinite(value)
     if person is not None:
         must_act(person, reason)
+        if not is_number:
+            raise BadInput(f"a device holds a number, got {value:g}", reason="out_of_range")
     if until_utc <= at_utc:
         raise BadInput(f"the end {until_utc:%Y-%m-%d %H:%M}Z has passed", reason="end_has_passed")
     if capability and not device_id:
@@ -134,7 +139,7 @@ def set_hold(
         capability=capability,
         is_set=True,
         until_utc=until_utc,
-        value=value,
+        value=value if is_number else None,
         reason=reason,
         command_id=command_id,
         person_id=None if person is None else person.person_id,

@@ -78,6 +78,8 @@ class RegisterPlace(Model):
             raise ValueError("codes must all have the same number of words")
         if self.table in ("coil", "discrete") and not self.codes:
             raise ValueError(f"table {self.table} wants codes: which coils stand for which value")
+        if self.codes and (self.steps or self.release or self.frame != ("value",)):
+            raise ValueError("codes are all that a request holds: no frame, steps or release beside them")
         self._check_order()
         return self
 

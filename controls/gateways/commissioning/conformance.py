@@ -73,10 +73,9 @@ def values_of(template: Template, name: str, low: float, high: float) -> list[fl
     if place.codes:
         return [float(code) for code in sorted(place.codes) if low <= code <= high]
     step = max(abs(place.scale), template.read_back[name].tolerance)
-    between = [low + step, low + 0.3 * (high - low)]
-    if place.unit in ("state", "count"):
-        between = [float(round(each)) for each in between]
-    wanted = [low, *(round(each, 2) for each in between if low <= each <= high), high]
+    digits = 0 if place.unit in ("state", "count") else 2
+    between = [round(each, digits) for each in (low + step, low + 0.3 * (high - low))]
+    wanted = [low, *(each for each in between if low <= each <= high), high]
     return list(dict.fromkeys([*wanted, _safe(template, name, low, high)]))
 
 

@@ -8,8 +8,9 @@ import itertools
 import math
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack, each_read
@@ -59,7 +60,8 @@ class _Message:
 class TopicsReader(OnLine):
     """Reads one foreign device. It never publishes on a topic of `mqtt.send`, unless its template asks there too.
 
-    name: its own on the broker, where that is not the asset's.
+    name: its own on the broker, where that is not the asset's. figures: of the site's asset, which narrow what the
+    template says.
     """
 
     protocol = "mqtt_topics"
@@ -71,6 +73,7 @@ class TopicsReader(OnLine):
         address: BrokerAddress,
         device_id: str,
         name: str = "",
+        figures: Mapping[str, float] = MappingProxyType({}),
         monotonic: Callable[[], float] = time.monotonic,
         **options: Any,
     ) -> None:
@@ -80,7 +83,7 @@ class TopicsReader(OnLine):
             raise BadInput(f"device {device_id!r} needs a broker that speaks MQTT 5", reason="needs_mqtt_5")
         assert template.mqtt is not None, "a template of protocol mqtt_topics"  # noqa: S101 - narrows for the checker
         self._mqtt: MqttTopics = template.mqtt
-        self._monotonic = monotonic
+        self._figures, self._monotonic = figures, monotonic
         self._messages: dict[str, list[_Message]] = {}
         # Several may ask one device at once, and its answers go to one topic: each must know its own.
         self._counts, self._numbers = itertools.count(1), itertools.count(1000 * secrets.randbelow(1 << 20) + 1)
@@ -251,9 +254,11 @@ class TopicsDevice(TopicsReader):
                 raise NotSent(f"{command.capability}: {ttl_s} s is less than the device's own timer can count")
             line = self._open_line()
             self._check_status()
-            raw, number = command.value / capability.scale, next(self._numbers)
+            raw, number, words = command.value / capability.scale, next(self._numbers), send.words or state.words
+            if as_number(value := word_of(raw, words), words) is None:
+                raise NotSent(f"{command.capability}: the device has no word for {command.value:g}")
             known = {
-                "value": word_of(raw, send.words or state.words),
+                "value": value,
                 "size": word_of(abs(raw), {}),
                 "ttl_s": ttl_s,
                 # Downwards like the time to live: no clock time that we name lies beyond the window.
@@ -271,7 +276,7 @@ class TopicsDevice(TopicsReader):
         return Ack(code="answered", applied_value=applied, at_utc=self._clock.now_utc())
 
     def _is_safe(self, command: Command) -> bool:
-        return command.value == self.template.safe_default[command.capability]
+        return command.value == self.template.own_limits(command.capability, self._figures)[2]
 
     def _payload(self, command: Command, send: SetTopic) -> Any:
         if send.at_safe is not None and self._is_safe(command):

@@ -144,6 +144,19 @@ def engine_of(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bo
     return engine
 
 
+def run_from_basis(engine: "highspy.Highs") -> "highspy.HighsModelStatus":
+    """Status after a run from the last basis; one that says neither a cost nor that there is none begins anew."""
+    import highspy
+
+    engine.run()
+    status: highspy.HighsModelStatus = engine.getModelStatus()
+    if status not in {highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible}:
+        engine.clearSolver()
+        engine.run()
+        status = engine.getModelStatus()
+    return status
+
+
 class GrowingLp:
     """A problem without its integers that gets more columns, solved anew from its last basis.
 
@@ -163,12 +176,18 @@ class GrowingLp:
 
     def solve_alone(self) -> Floats | None:
         """Duals of its own rows before there is any new column; None where it has no solution."""
-        found = self._solved()
+        found = self.solve()
         return None if found is None else found[1]
 
     def solve(self) -> tuple[float, Floats] | None:
         """The least cost, and the duals of all rows; None where there is no solution."""
-        return self._solved()
+        status = run_from_basis(self._engine)
+        if status == self._kinds.kInfeasible:
+            return None
+        if status != self._kinds.kOptimal:
+            raise OurFault(f"a problem of schedules ended as {self._engine.modelStatusToString(status)}")
+        cost = float(self._engine.getInfo().objective_function_value)
+        return cost, np.array(self._engine.getSolution().row_dual)
 
     def add_column(self, cost: float, rows: Places, values: Floats) -> None:
         """One more column. rows: of its own ones, then of the more."""
@@ -204,16 +223,6 @@ class GrowingLp:
         if engine.getInfo().primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
             return None
         return self.shares()
-
-    def _solved(self) -> tuple[float, Floats] | None:
-        self._engine.run()
-        status = self._engine.getModelStatus()
-        if status == self._kinds.kInfeasible:
-            return None
-        if status != self._kinds.kOptimal:
-            raise OurFault(f"a problem of schedules ended as {self._engine.modelStatusToString(status)}")
-        cost = float(self._engine.getInfo().objective_function_value)
-        return cost, np.array(self._engine.getSolution().row_dual)
 
 
 SOLVERS = ("highs", "cbc")

@@ -120,7 +120,7 @@ class Appliance(Device):
 
     @classmethod
     def from_asset(cls, asset: Asset, given: AssetState) -> Self:
-        """As many runs as are waiting (given.state), each in the next window that holds one."""
+        """As many runs as are waiting (given.state), each in the next window that still holds one."""
         params: ApplianceParams = cls.figures(asset, given.site_id)
         name = asset.asset_id
         figures = params.model_dump(exclude={"windows"}) | {"device_id": name}
@@ -131,9 +131,12 @@ class Appliance(Device):
             if waiting == 0:
                 why = "nothing waits for a start, so no run is planned"
             return cls.model_validate(figures | {"notes": (f"{name}: {why}",)})
-        steps = len(given.load_kw)
+        steps, windows, free = len(given.load_kw), list[tuple[int, int]](), 0
         needed = int(np.ceil(len(params.programme_kw) * params.programme_step_h / given.step_h - _HAIR_H))
-        windows = [each for each in _next_windows(params, given) if each[1] - each[0] >= needed and each[1] <= steps]
+        for first, after in _next_windows(params, given):
+            if max(first, free) + needed <= after <= steps:
+                windows.append((first, after))
+                free = max(first, free) + needed
         note = f"{waiting - len(windows)} runs find no window in the plan"
         notes = () if len(windows) >= waiting else (f"{name}: {note}",)
         return cls.model_validate(figures | {"windows": tuple(windows[:waiting]), "notes": notes})
@@ -274,7 +277,7 @@ def _next_windows(params: ApplianceParams, given: AssetState) -> list[tuple[int,
             )
             first = int(np.ceil((begin - start) / timedelta(hours=given.step_h) - _HAIR_H))
             found.append((max(first, 0), int(np.floor((end - start) / timedelta(hours=given.step_h) + _HAIR_H))))
-    return sorted((each for each in found if each[1] > each[0]), key=lambda each: each[1])
+    return sorted((each for each in found if each[1] > each[0]), key=lambda each: (each[1], each[0]))
 
 
 def _instant(day: Any, clock: str, given: AssetState) -> datetime:

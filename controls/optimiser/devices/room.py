@@ -40,6 +40,7 @@ ByHour = Annotated[tuple[float, ...], Field(min_length=24, max_length=24)]
 _COMFORT_PRICE = 1.0
 # An empty room is kept from damp, and whatever a site file says, from frost.
 AWAY_DEGC, FROST_DEGC = 16.0, 7.0
+_LEAST_KEPT_H = 1.0
 
 
 class _Figures(Model):
@@ -67,6 +68,13 @@ class RoomParams(_Figures):
     outdoor_degc: Degrees = 0.0
     away_low_degc: Annotated[float, Field(ge=FROST_DEGC, le=30)] = AWAY_DEGC
     walls: dict[str, Positive] = {}
+
+    @model_validator(mode="after")
+    def _keeps_its_heat(self) -> Self:
+        # Shorter than a step, what is left of its heat is so small a coefficient that HiGHS takes worse plans for best.
+        if (hours := self.r_k_per_kw * self.c_kwh_per_k) < _LEAST_KEPT_H:
+            raise ValueError(f"r_k_per_kw times c_kwh_per_k is {hours:g} h; a room keeps its heat for 1 h at least")
+        return self
 
 
 def as_room(asset: Asset) -> Asset:

@@ -19,7 +19,7 @@ import numpy as np
 
 from controls.optimiser.backends.expressions import Constraint, Floats, Places
 from controls.optimiser.backends.program import FEASIBILITY, Arrays, Outcome, Row
-from controls.optimiser.backends.solvers import engine_of, row_duals, run_highs
+from controls.optimiser.backends.solvers import engine_of, row_duals, run_from_basis, run_highs
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Device, Numbers, Part, numbers
 from controls.optimiser.lp_build import Problem, build_problem
@@ -85,8 +85,7 @@ class ForcedSolve:
         arrays, engine = self._arrays, self._engine
         for column, (lower, upper) in bounds.items():
             engine.changeColBounds(column, lower, upper)
-        engine.run()
-        status = engine.getModelStatus()
+        status = run_from_basis(engine)
         cost, values = float(engine.getInfo().objective_function_value), np.array(engine.getSolution().col_value)
         for column in bounds:
             engine.changeColBounds(column, float(arrays.lower[column]), float(arrays.upper[column]))

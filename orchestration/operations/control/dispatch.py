@@ -51,7 +51,7 @@ HISTORY = Table(
     "until: {expires_utc} | who: {person_id} | with: {approved_by} | why: {reason}",
 )
 # 45m, 12h, 30d.
-_SPAN = re.compile(r"(\d{1,4})([mhd])")
+_SPAN = re.compile(r"(0*[1-9]\d{0,3})([mhd])")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 

@@ -98,6 +98,9 @@ def test_a_load_is_shed_no_longer_than_its_minutes_and_others_take_over() -> Non
 def test_terms_that_leave_too_little_at_some_time_are_refused_with_what_they_give() -> None:
     found = refused(site_of(load("short", max_minutes=30), load("long")), event(15))
     assert found.facts["most_kw"] == pytest.approx(10, abs=0.2)
+    # Nothing is said of a connection: the site's own carries more.
+    assert "the whole target is shed" in found.message
+    assert "the connection imports" not in found.message
 
 
 def contacts(requested: Event) -> tuple[Site, Library]:

@@ -72,6 +72,25 @@ def test_a_time_to_live_that_the_devices_timer_cannot_count_is_not_sent(clock: F
 
 
 @pytest.mark.parametrize("name", SWITCHES)
+def test_a_value_that_the_device_has_no_word_for_is_not_sent(name: str, clock: FixedClock, broker: Broker) -> None:
+    with foreign(load_template(name), clock, broker.address) as pair:
+        half = command(clock, device_id=pair.served.name, capability="set_switch_state", value=0.5, unit="state")
+        with pytest.raises(NotSent, match=r"no word for 0\.5"):
+            pair.device.write(half)
+        assert pair.served.taken == []
+
+
+def test_the_way_home_is_the_safe_default_of_the_site(clock: FixedClock, broker: Broker) -> None:
+    """An inverter that a site holds to 3 kW goes home to 3 kW, and is released by that and not limited to it."""
+    known = load_template("growatt_battery_mode").model_dump(by_alias=True)
+    template = Template.model_validate(known | {"safe_default": {"set_charge_power_kw": 5.0}})
+    with foreign(template, clock, broker.address) as pair:
+        pair.device._figures = {"max_charge_kw": 3.0}
+        home = command(clock, device_id=pair.served.name, capability="set_charge_power_kw", value=3.0, unit="kw")
+        assert pair.device._payload(home, template.mqtt.send["set_charge_power_kw"])["mode"] == "SELF_CONSUMPTION"
+
+
+@pytest.mark.parametrize("name", SWITCHES)
 @pytest.mark.parametrize("fault", ["deaf", "mute"])
 def test_no_answer_is_silence_and_never_success(name: str, fault: Fault, clock: FixedClock, broker: Broker) -> None:
     with foreign(load_template(name), clock, broker.address) as pair:

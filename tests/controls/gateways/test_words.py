@@ -1,5 +1,7 @@
 """Registers hold what was written, at their resolution, and refuse what does not fit."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +60,24 @@ def test_numbers_of_the_specifications() -> None:
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False), st.sampled_from(["high_first", "low_first"]))
 def test_every_float_comes_back_in_either_order(raw: float, order: WordOrder) -> None:
     assert decode(encode(raw, "float32", order), "float32", order) == raw
+
+
+@given(st.decimals(-999_999, 999_999, places=1), st.sampled_from([1.0, 0.001]))
+def test_a_number_that_a_device_shows_is_read_as_it_shows_it(shown: Decimal, scale: float) -> None:
+    # 11.3 is 11.30000019 in 32 bits, which is beyond a limit of 11.3.
+    place = Place.model_validate({"register": 0, "type": "float32", "scale": scale})
+    assert value_of(decode(encode(float(shown), "float32"), "float32"), place) == round(float(shown) * scale, 10)
+
+
+@pytest.mark.parametrize("kind", ["int16", "uint16"])
+def test_the_last_bit_of_a_register_is_no_missing_value(kind: WordType) -> None:
+    for bit, word, value in ((15, 0x8000, 1.0), (0, 0x8000, 0.0), (15, 0x7FFF, 0.0), (3, 0xFFFF, None)):
+        place = Place.model_validate({"register": 0, "type": kind, "bit": bit})
+        assert value_of(decode([word], kind), place) == value
+
+
+def test_nothing_has_no_sign() -> None:
+    assert str(value_of(0, Place.model_validate({"register": 0, "scale": -0.1}))) == "0.0"
 
 
 def test_a_frame_of_every_word() -> None:

@@ -1,6 +1,7 @@
 """A manual hold lasts until it ends or a person gives it back, over restarts."""
 
 from datetime import timedelta
+from math import inf
 from typing import Any
 
 import pytest
@@ -80,10 +81,16 @@ def test_a_hold_in_the_past_or_of_nobody_is_refused(store: Store) -> None:
         ({"person": BEN}, "role"),
         ({"person": OLAF, "reason": ""}, "reason"),
         ({"device_id": ""}, "belongs to a device"),
+        ({"person": CARLA, "value": inf}, "holds a number, got inf"),
     ):
         with pytest.raises(BadInput, match=reported):
             _set(store, **changes)
     assert store.rows(hold_events.select()) == []
+
+
+def test_a_value_that_is_no_number_never_keeps_the_holds_from_being_read(store: Store) -> None:
+    _set(store, value=inf)
+    assert [hold.value for hold in open_holds(store, "home", NOW)] == [None]
 
 
 def test_a_hold_that_was_changed_or_given_back_by_nobody_holds_the_whole_site(store: Store, tmp_path: Any) -> None:

@@ -133,6 +133,12 @@ def test_a_fuller_car_takes_less() -> None:
     assert too_much.facts["ev_departure_kwh"] == pytest.approx(6.0 - 8.0 * (1 - (2 / 3) ** 3))
 
 
+def test_a_taper_that_ends_above_what_the_charger_gives_takes_nothing_away() -> None:
+    line = Taper(from_kwh=10.0, full_kwh=18.0, end_kw=5.0)
+    car = stay(energy_kwh=4.0, start_kwh=1.0, ceiling_kwh=18.0, min_kw=0.0, max_kw=4.0, taper=line)
+    assert power_kw(with_car(car, prices=(0.2, 0.1, 0.3))) == pytest.approx((0.0, 4.0, 0.0))
+
+
 def test_a_car_gives_back_at_a_high_price_what_it_took_at_a_low_one_and_leaves_with_what_it_wants() -> None:
     v2g = FeedIn(min_kw=1.0, max_kw=3.0, efficiency=0.8, floor_kwh=5.0, wear_per_kwh=0.01)
     case = with_car(

@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from highspy import HighsModelStatus
 from hypothesis import given, settings
 
 from controls.optimiser.backends.program import Row
-from controls.optimiser.backends.solvers import run_solver
+from controls.optimiser.backends.solvers import engine_of, run_from_basis, run_solver
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.case_file import load_case
 from controls.optimiser.explain.explain import explain
@@ -235,6 +237,17 @@ def test_a_rounded_answer_is_the_searched_one() -> None:
     assert rounded.objective == pytest.approx(second.exact(column, 0.2, 0.2, time_limit_s=9.0).objective, abs=1e-8)
     # The bounds are as they were: the next question is not about the last.
     assert second.relaxed(column, 0.0, 1.0).objective == pytest.approx(answer.objective, abs=1e-8)
+
+
+def test_a_problem_that_has_no_answer_from_the_last_basis_is_solved_from_the_beginning() -> None:
+    problem = build_problem(TOY)
+    engine = engine_of(problem.program.arrays(), gap=0.0, time_limit_s=9.0, is_relaxed=True)
+    # Without a step from its basis the solver says as little as one that lost its way.
+    engine.setOptionValue("simplex_iteration_limit", 0)
+    lost = Mock(wraps=engine)
+    lost.clearSolver.side_effect = lambda: engine.setOptionValue("simplex_iteration_limit", 10_000)
+    assert run_from_basis(lost) == HighsModelStatus.kOptimal
+    assert lost.clearSolver.call_count == 1
 
 
 def test_a_solution_without_its_values_is_not_explained() -> None:

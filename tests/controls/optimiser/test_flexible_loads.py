@@ -273,6 +273,15 @@ def test_only_what_waits_is_started() -> None:
     assert washer(windows, share=0.3).notes == ("washer: the mode allows no start, so no run is planned",)
 
 
+def test_runs_that_do_not_fit_into_windows_that_overlap_wait_and_leave_the_home_its_plan() -> None:
+    overlapping = [{"earliest": "12:00", "latest_end": end} for end in ("13:30", "13:45")]
+    machine = washer(overlapping, state=2.0, load_kw=(0.0,) * 8)
+    assert machine.windows == ((0, 6),)
+    assert machine.notes == ("washer: 1 runs find no window in the plan",)
+    later = washer([*overlapping, {"earliest": "12:00", "latest_end": "14:00"}], state=2.0, load_kw=(0.0,) * 8)
+    assert (later.windows, later.notes) == (((0, 6), (0, 8)), ())
+
+
 def test_a_load_by_the_local_clock_is_never_more_than_the_whole_house() -> None:
     params = {"load_kw": [float(hour) for hour in range(24)], "price_per_kwh": 0.2}
     asset = Asset.model_validate({"asset_id": "oven", "kind": "sheddable_load", "params": params})

@@ -58,6 +58,11 @@ def test_a_band_that_nothing_fits_is_refused_by_name(band: dict[str, Any]) -> No
         room_request(room=band)
 
 
+def test_a_room_that_keeps_no_heat_from_one_step_to_the_next_is_refused_by_name() -> None:
+    with pytest.raises(BadInput, match=r"r_k_per_kw times c_kwh_per_k is 0.05 h; a room keeps its heat for 1 h at"):
+        room_request(room={"r_k_per_kw": 5.0, "c_kwh_per_k": 0.01})
+
+
 def test_a_band_that_the_heater_cannot_hold_makes_a_plan_that_says_so() -> None:
     weak, enough = (room_request(room={"heater_kw": kw, "comfort_price_per_kh": 50}) for kw in (0.4, 1.2))
     sentences = []

@@ -243,6 +243,8 @@ BAD = {
     "field on modbus": ("register: 30113", "field: power", "wants register"),
     "two places": ("register: 30113", "register: 30113, field: power", "exactly one of 'register' and 'field'"),
     "frame without value": ("frame: [value, ttl_s, epoch, seq], min", "frame: [ttl_s], min", "exactly once"),
+    "codes in a frame": ("frame: [value, ttl_s, epoch, seq], min", "codes: {0: [1]}, frame: [value, ttl_s], min",
+                         "no frame, steps or release beside them"),
     "read back of nothing": ("read_back:", "read_back:\n  read_power_kw: {register: 1, within_s: 1, tolerance: 0}",
                              "not a settable capability"),
     "unknown key": ("unit_id:", "unitid:", "did you mean 'unit_id'"),

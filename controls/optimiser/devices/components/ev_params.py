@@ -98,8 +98,8 @@ class Session(PowerRange):
 
     @property
     def taper_line(self) -> tuple[float, float]:
-        """Power <= first - second * stored energy (kWh); no line where none is given."""
-        if self.taper is None or self.taper.full_kwh <= self.taper.from_kwh:
+        """Power <= first - second * stored energy (kWh); no line where none is given, or none falls below the range."""
+        if self.taper is None or self.taper.full_kwh <= self.taper.from_kwh or self.taper.end_kw >= self.max_kw:
             return INF, 0.0
         slope = (self.max_kw - self.taper.end_kw) / (self.taper.full_kwh - self.taper.from_kwh)
         return self.max_kw + slope * self.taper.from_kwh, slope
