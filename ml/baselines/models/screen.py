@@ -90,7 +90,7 @@ def refused(period: Usage, sample: Sample, *, start: date, end: date, today: dat
             "At least half of the {0} have the same energy: a stuck meter, or a load without drivers.", kind
         )
         return refusal_of("flat_load", message, sample.n)
-    for name in period.drivers:
+    for name in (TEMPERATURE, *period.drivers):
         if np.ptp(column(period, name)[sample.weights > 0]) == 0:
             return refusal_of("driver_constant", f"Driver {name} never changes in the period.", sample.n)
     return None

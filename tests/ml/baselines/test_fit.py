@@ -223,6 +223,9 @@ def test_a_driver_never_known_is_refused() -> None:
 
 def test_a_driver_that_never_changes_is_refused() -> None:
     assert refusal(with_driver(daily(noise=1), [5.0] * 365)).code == "driver_constant"
+    usage = daily(heating=3, noise=1)
+    found = refusal(usage.with_frame(usage.frame.with_columns(temp_degc=pl.lit(10.0))))
+    assert found.code == "driver_constant" and "temp_degc" in found.message
 
 
 def test_a_baseline_in_the_future_is_refused() -> None:
