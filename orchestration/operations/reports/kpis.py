@@ -122,6 +122,11 @@ def kpis(
         bands = figure_bands(figures, sources=call.sources, lookup=by_id.get)
         rows = [row | {"uncertainty": band_data(band)} for row, band in zip(rows, bands, strict=True)]
     days = f"local days of {known.time_zone if known else 'each site'}"
+    if any(
+        (grain in ("month", "year") and day.day > 1) or (grain == "year" and day.month > 1)
+        for day in (span.start, span.end)
+    ):
+        days += f"; only {grain}s that lie wholly in {span.label}"
     if is_long:
         return Answer({"rows": rows}, WITH_BANDS if uncertainty else KPIS, days)
     simulated = "; some readings are simulated" if any(row["is_synthetic"] for row in rows) else ""
