@@ -1,15 +1,8 @@
 -- Energies behind the renewable shares: generated, fed into the grid, bought under contracts
 with measured as (
     select
-        energies.site_id,
-        energies.scope,
+        streams.*,
         energies.carrier,
-        energies.grain,
-        energies.period_start,
-        energies.period_end,
-        streams.role,
-        streams.amount,
-        streams.is_synthetic,
         streams.covered_minutes / cast(streams.expected_minutes as double precision) as coverage,
         case
             when streams.covered_minutes > 0
