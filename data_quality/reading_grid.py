@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.quality import ESTIMATED_CODES
+from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour, unit_of
@@ -30,7 +31,8 @@ _MOST_STRETCHES = 20
 @dataclass(frozen=True)
 class Stream:
     """One row of a grid. cadence_minutes: length of the source's intervals; plate_kw: connected load, where declared;
-    is_one_way: an amount that never falls below zero, by its register; is_solar: what the site says is made by the sun.
+    is_one_way: an amount that never falls below zero, by its register; is_solar: what the site says is made by the sun;
+    may_rest: of gas, heat, water and what is counted, of which zero is an amount (formulas 5.1).
     """
 
     meter_id: str
@@ -40,6 +42,7 @@ class Stream:
     plate_kw: float | None = None
     is_one_way: bool = False
     is_solar: bool = False
+    may_rest: bool = False
 
     @property
     def behaviour(self) -> Behaviour:
@@ -274,10 +277,13 @@ def streams_of_site(site: Site) -> list[Stream]:
             plate_kw=meter.connected_load_kw,
             is_one_way=register.register_id in ONE_WAY,
             is_solar=meter.meter_id in solar,
+            may_rest=meter.carrier is not Carrier.ELECTRICITY,
         )
         for meter in site.meters
         if not meter.is_virtual
         for register in meter.registers
     ]
-    found += [Stream(driver.driver_id, DRIVER_REGISTER, unit_of(driver.unit).canonical) for driver in site.drivers]
-    return found
+    return found + [
+        Stream(driver.driver_id, DRIVER_REGISTER, unit_of(driver.unit).canonical, may_rest=True)
+        for driver in site.drivers
+    ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import ValidatorFunctionWrapHandler, WrapValidator
@@ -32,6 +33,15 @@ class Numeral(str):
     """A number as English writes it, in a sentence; the edge writes it as the reader's language does."""
 
     __slots__ = ()
+
+    @classmethod
+    def rounded(cls, value: float, digits: int = 4, *, sign: str = "-") -> Self:
+        """To so many significant digits, never with an exponent. sign: "+" for one before positive numbers too.
+
+        >>> str(Numeral.rounded(11432.6)), str(Numeral.rounded(-0.000012, sign="+"))
+        ('11,430', '-0.000012')
+        """
+        return cls(f"{Decimal(f'{value:.{digits}g}'):{sign},f}")
 
 
 class Days(str):

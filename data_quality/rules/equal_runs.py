@@ -51,7 +51,7 @@ class EqualRunRule:
         """[streams] where such runs are the meter's habit: a longer one is named, and still used.
 
         It has shorter ones in ordinary weeks, less than two weeks tell what it has, or they fill more than HABIT of the
-        eight weeks to the block's end.
+        eight weeks to the block's end. So too where zero is an amount: a boiler in May is not dead.
         """
         norms, days, runs = block.norms, block.days, self.runs(block.days)
         first, end = int(days.edges[norms.own_days.start]), block.slots.stop
@@ -59,7 +59,8 @@ class EqualRunRule:
         in_runs = np.bincount(runs.row, weights=shared, minlength=len(days.grid.streams))
         known = days.known[:, norms.own_days].sum(axis=1)
         is_thin = norms.is_own & (norms.day_count < LEAST_HISTORY_DAYS)
-        return np.asarray((limits > self.LEAST_H) | is_thin | (in_runs > HABIT * known))
+        may_rest = np.array([stream.may_rest and self.NAME == "dead" for stream in days.grid.streams], dtype=np.bool_)
+        return np.asarray((limits > self.LEAST_H) | is_thin | (in_runs > HABIT * known) | may_rest)
 
     def find(self, block: Block, limits: Floats) -> Hits:
         """The part in the block of every run that reaches the limit by its end, where the meter has lived."""

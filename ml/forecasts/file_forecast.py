@@ -30,7 +30,8 @@ from ml.forecasts.lifecycle.forecast_change import forecast_change
 from ml.forecasts.lifecycle.forecast_registry import FITTERS, fitter_of
 from ml.forecasts.lifecycle.trial import FLOOR
 from ml.forecasts.model_fallback import finding, forecast_rows
-from ml.forecasts.plausible import implausible, notes
+from ml.forecasts.models.climatology import ClimatologyFitter
+from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, stale_note
 
 # Four feed the longest lag, as many are learnt from.
 MIN_WEEKS_BEFORE = 8
@@ -191,8 +192,11 @@ def forecast_file(known: FileCase, *, issue_utc: datetime, horizon: int) -> File
         return refusal
     origin = -(-(issue_utc - case.series.start_utc) // case.series.step)
     ahead = horizon if known.weather_until is None else min(max(known.weather_until - origin, 0), horizon)
-    refused, answer = list[str](), None
-    for fitter in FITTERS:
+    refused, answer, age = list[str](), None, age_days(case.series, origin)
+    # As of a site: behind most of a week of silence a lag would be that of another week.
+    is_stale = age > 7 * (1 - MIN_RECENT_SHARE)
+    fitters = (ClimatologyFitter(),) if is_stale else FITTERS
+    for fitter in fitters:
         try:
             answer = _answer(fitter, case, origin, horizon, known_ahead=ahead)
         except TooShort as fault:
@@ -202,12 +206,14 @@ def forecast_file(known: FileCase, *, issue_utc: datetime, horizon: int) -> File
         if why is None:
             break
         refused.append(f"{fitter.algorithm} answered {why}")
-    if answer is None or len(refused) == len(FITTERS):
+    if answer is None or len(refused) == len(fitters):
         message = f"No model has an answer: {'; '.join(refused)}."
         steps = int((~np.isnan(case.series.values)).sum())
         return finding("no_answer", message, known.target, steps_found=steps)
     quantiles = answer.quantiles
     labels = notes(case, origin, horizon, trained_until_utc=case.series.end_utc)
+    if is_stale:
+        labels["stale"] = stale_note(age)
     if refused:
         labels["weaker_model"] = f"{'; '.join(refused)}; {answer.model.algorithm} answers instead"
     moved = forecast_change(case, answer.model, origin, quantiles) if answer.is_of_one else None
@@ -231,6 +237,8 @@ def _stale(known: FileCase, issue_utc: datetime) -> Finding | None:
     if issue_utc - end < timedelta(days=7):
         return None
     message = f"The readings end at {end:%Y-%m-%d %H:%M}Z, {(issue_utc - end).days} days before the issue."
+    if not len(last):
+        message = f"None of the readings from {end:%Y-%m-%d %H:%M}Z to the issue can be used."
     return finding("recent_readings_missing", message, known.target, days=(issue_utc - end).days)
 
 

@@ -24,7 +24,7 @@ from ml.forecasts.lifecycle.promotion import MIN_COMMON_DAYS
 from ml.forecasts.lifecycle.trial import days_known, days_to_lead
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
-from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, recent_share
+from ml.forecasts.plausible import MIN_RECENT_SHARE, age_days, implausible, notes, recent_share, stale_note
 from ml.forecasts.targets import Target
 from ml.forecasts.uncertainty.trajectories import ErrorMemory, stored_courses
 from ml.tracking import MlflowTracker
@@ -94,8 +94,7 @@ def by_best(
     series, labels = query.case.series, dict[str, str]()
     is_stale = recent_share(series, query.origin) < MIN_RECENT_SHARE
     if is_stale:
-        age = age_days(series, query.origin)
-        labels["stale"] = f"the newest reading is {age:.1f} days old: forecast from like times of the weeks before"
+        labels["stale"] = stale_note(age_days(series, query.origin))
     for model in _candidates(query, champion, tracker, is_stale=is_stale):
         answer = model.forecaster.predict(query.case, query.origin, query.steps)
         why = implausible(answer, query.case, query.origin)

@@ -34,6 +34,11 @@ def age_days(series: Series, origin: int) -> float:
     return float((origin - 1 - known[-1]) * series.step / DAY) if len(known) else np.inf
 
 
+def stale_note(age: float) -> str:
+    """Note on a forecast without the newest days. age: of the newest reading, in days."""
+    return f"the newest reading is {age:.1f} days old: forecast from like times of the weeks before"
+
+
 def notes(case: Case, origin: int, horizon: int, *, trained_until_utc: datetime | None) -> dict[str, str]:
     """Notes on the series and on the weather behind a forecast: code -> sentence."""
     found = {

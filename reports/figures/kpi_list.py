@@ -225,7 +225,8 @@ def _rows(site: Site, period: Period, grain: Grain, read: ReadMart, scope: str |
     years, of_site = years_of(period), partial(read, site_id=site.site_id, scope=scope)
     parts = [of_site("mart_site__kpi_values", years=years, where=inside & (pl.col("grain") == grain)).select(COLUMNS)]
     if grain == "month":
-        is_last = (pl.col("period_end") > period.start) & (pl.col("period_end") <= period.end)
+        last = pl.col("period_end").dt.offset_by("-1mo")
+        is_last = (last >= period.start) & (pl.col("period_end") <= period.end)
         # Twelve rolling months are filed under the first of them.
         twelve = {year - back for year in years for back in (0, 1)}
         parts.append(of_site("mart_scope__rolling_kpi", years=twelve, where=is_last).select(COLUMNS))

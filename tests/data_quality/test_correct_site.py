@@ -220,7 +220,7 @@ def test_findings_are_kept_with_what_they_were_made_of_and_never_changed(plant: 
     plant.deliver("a", load(1))
     plant.validate()
     first = latest_validations(plant.store, "s", months=[date(2024, 4, 1)])[0]
-    assert (first.rules_version, first.score, len(first.input_digest)) == ("vee-2", 0.5, 64)
+    assert (first.rules_version, first.score, len(first.input_digest)) == ("vee-3", 0.5, 64)
     with pytest.raises(DatabaseError, match="append-only"), plant.store.begin() as connection:
         connection.exec_driver_sql("UPDATE month_validations SET score = 1")
     broken = load(1)

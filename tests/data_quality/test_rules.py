@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.site_file.vee import Action, RuleFinding, ValidationRules
-from data_quality.reading_grid import Grid, Stream
+from data_quality.reading_grid import Grid, Stream, streams_of_site
 from data_quality.rules.rule_table import BALANCE_RULES, RULES
 from data_quality.rules.shared.energy_balance import Balance
 from data_quality.rules.shared.grid_days import Days
@@ -160,6 +161,21 @@ def test_a_meter_that_rests_by_itself_is_dead_after_twice_its_own_pauses() -> No
     (only,) = found(values)
     # Eight hours each night, so that sixteen are its limit; it is named and still used.
     assert (only.rule, only.slots, only.action, only.limit and only.limit.value) == ("dead", 20, Action.FLAG, 16.0)
+
+
+def test_zeros_of_what_may_rest_are_named_and_stay_and_one_that_is_stuck_does_not() -> None:
+    (only,) = found(put(dead), may_rest=True)
+    assert (only.rule, only.action) == ("dead", Action.FLAG)
+    (only,) = found(put(stuck), may_rest=True)
+    assert (only.rule, only.action) == ("stuck", Action.EXCLUDE)
+
+
+def test_gas_heat_water_and_drivers_may_rest_and_electricity_may_not() -> None:
+    meters = [{"meter_id": name, "carrier": name} for name in ("electricity", "heat", "water")]
+    drivers = [{"driver_id": "parts", "unit": "count", "aggregation": "sum"}]
+    named = {"site_id": "s", "name": "S", "time_zone": "Europe/Berlin", "currency": "EUR", "country": "DE"}
+    site = Site.model_validate(named | {"meters": meters, "drivers": drivers})
+    assert [stream.meter_id for stream in streams_of_site(site) if stream.may_rest] == ["heat", "water", "parts"]
 
 
 def test_a_meter_that_is_never_used_is_not_dead_and_a_constant_one_not_stuck() -> None:

@@ -97,6 +97,15 @@ def test_a_scope_brings_its_carriers_and_products_and_an_unknown_one_is_refused(
         figures(world, "year", "2025", "tenant:nobody")
 
 
+def test_twelve_months_belong_to_the_last_of_them_which_lies_wholly_in_the_period(world: World) -> None:
+    found = figures(world, "month", "2025-03-01/2025-04-02", "site:plant")
+    twelve = [each for each in found if each.kpi.startswith("eui_rolling12")]
+    assert {f"{each.end}" for each in twelve} == {"2025-04-01"}
+    assert all(each.coverage is not None and each.coverage < 1 / 6 for each in twelve)
+    with pytest.raises(BadInput, match="make a whole month"):
+        figures(world, "month", "2025-03-29/2025-04-02")
+
+
 def test_a_portfolio_figure_is_the_sum_of_its_sites_figures(world: World) -> None:
     span = parse_period("2025", "UTC")
     given = {"sources": sources(world), "marts_dir": world.duckdb.marts_dir, "as_of_utc": NOW}

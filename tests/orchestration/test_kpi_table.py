@@ -3,6 +3,7 @@
 import csv
 import re
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,18 @@ def test_a_program_that_takes_the_json_has_no_table_made(capsys: pytest.CaptureF
         show(Answer({"rows": []}, tables), is_json=is_json)
     assert capsys.readouterr().out == '{"rows": []}\na line for people\n'
     assert made == ["table"]
+
+
+def test_an_hour_with_local_midnight_inside_begins_at_midnight_on_its_second_day(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    days = (date(2024, 2, 9), date(2024, 2, 10), date(2024, 2, 11))
+    hour = {"hour_start_utc": "2024-02-09T18:00Z"}
+    rows = [
+        row("consumption_kwh", 1, float(place), start=start, end=end, **hour)
+        for place, (start, end) in enumerate(pairwise(days))
+    ]
+    show(Answer({}, kpi_tables(rows, grain="hour", time_zone="Asia/Kathmandu")), is_json=False)
+    found = capsys.readouterr().out
+    assert "02-09 23:45" in found
+    assert "02-10 00:00" in found

@@ -220,11 +220,11 @@ def _in_line(
                     "{0} takes {1} {2}, {3} times off the median of {4} ({5}): its unit or its floor area is "
                     "wrong. It has no rank, and is not used as a peer.",
                     site,
-                    Numeral(f"{values[site]:,.3g}"),
+                    Numeral.rounded(values[site], 3),
                     UNIT,
                     Numeral(f"{factor:,.0f}"),
                     group,
-                    Numeral(f"{middle:,.3g}"),
+                    Numeral.rounded(middle, 3),
                 ),
                 severity="blocking",
                 scope=f"site:{site}",

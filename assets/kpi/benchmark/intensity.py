@@ -97,7 +97,7 @@ def _findings(
     spikes = read.filter(pl.col("kw") > MAX_HOUR_FACTOR * usual_kw)["kw"]
     if 0 < len(spikes) <= MAX_SPIKES:
         most = Numeral(f"{spikes.to_numpy().max():,.0f}")
-        what = Sentence("reads {0} kW, its usual reading is {1}", most, Numeral(f"{usual_kw:,.3g}"))
+        what = Sentence("reads {0} kW, its usual reading is {1}", most, Numeral.rounded(usual_kw, 3))
         return (_bad("reading_out_of_line", site, what),)
     seen = mean_kw[mean_kw > 0]
     usual = float(np.median(seen))

@@ -226,7 +226,7 @@ def _finding(step: Step, unit: str) -> Finding:
             "Use changed by {0} of the expected energy ({1} {2}/day) from {3}, {4}, and stayed so (score "
             "{5}): not a saving unless explained by a measure or adjusted for.",
             Numeral(f"{step.share:+.0%}"),
-            Numeral(f"{step.per_day:+,.4g}"),
+            Numeral.rounded(step.per_day, sign="+"),
             unit,
             step.start,
             Sentence(_WHERE[step.period]),

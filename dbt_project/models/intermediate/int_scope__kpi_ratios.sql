@@ -8,9 +8,13 @@ with scopes as (
         kpi.period_start,
         kpi.period_end,
         kpi.energy_kwh,
-        kpi.coverage,
+        least(kpi.coverage, streams.covered_minutes / cast(streams.expected_minutes as double precision)) as coverage,
         kpi.estimated_share,
-        kpi.warnings,
+        case
+            when kpi.covered_minutes = kpi.expected_minutes and streams.covered_minutes < streams.expected_minutes
+                then concat_ws(' ', 'gap', kpi.warnings)
+            else kpi.warnings
+        end as warnings,
         kpi.is_synthetic or coalesce(streams.is_synthetic, false) as is_synthetic,
         wanted.role as wanted_role,
         streams.role is null as is_not_measured,

@@ -1,21 +1,31 @@
 -- Energies behind the renewable shares: generated, fed into the grid, bought under contracts
-with energies as (
+with measured as (
     select
-        *,
-        stream_minutes / cast(stream_expected as double precision) as stream_coverage,
-        case when stream_minutes < stream_expected then 'gap' end as stream_warnings
-    from {{ ref('int_site__renewable_energies') }}
+        streams.*,
+        energies.carrier,
+        streams.covered_minutes / cast(streams.expected_minutes as double precision) as coverage,
+        case
+            when streams.covered_minutes > 0
+                then streams.estimated_minutes / cast(streams.covered_minutes as double precision)
+        end as estimated_share,
+        case when streams.covered_minutes < streams.expected_minutes then 'gap' end as warnings
+    from {{ ref('int_site__renewable_energies') }} as energies
+    inner join {{ ref('int_scope__period_streams') }} as streams
+        on
+            energies.site_id = streams.site_id
+            and energies.grain = streams.grain
+            and energies.period_start = streams.period_start
 ),
 kpis as (
-    {% for kpi, measured in [('generation_kwh', 'generated_kwh'), ('export_kwh', 'exported_kwh')] %}
+    {% for kpi, role in [('generation_kwh', 'generation'), ('export_kwh', 'export')] %}
     select
         {{ kpi_of(kpi, 'kwh') }},
-        cast({{ measured }} as decimal(38, 15)) as amount,
-        stream_coverage as coverage,
-        case when {{ measured }} is null then 'no_readings' end as unknown_because,
-        stream_warnings as warnings
-    from energies
-    where {{ 'has_generation' if kpi == 'generation_kwh' else 'has_export' }}
+        cast(amount as decimal(38, 15)) as amount,
+        coverage,
+        case when amount is null then 'no_readings' end as unknown_because,
+        warnings
+    from measured
+    where role = '{{ role }}'
     union all
     {% endfor %}
     select
@@ -24,7 +34,7 @@ kpis as (
         coverage,
         case when covered_minutes = 0 then 'no_readings' end as unknown_because,
         warnings
-    from energies
+    from {{ ref('int_site__renewable_energies') }}
     where grain <> 'day' and uncontracted_days = 0
 )
 {{ known_kpis('kpis', ratio='null', caution='null') }}

@@ -6,7 +6,9 @@ with energies as (
             when generated_kwh is null then 'no_generation'
             when exported_kwh is null then 'no_export_register'
             when stream_minutes < 0.99 * stream_expected then 'gap'
-        end as not_measured
+        end as not_measured,
+        least(coverage, stream_coverage) as own_coverage,
+        case when coverage = 1 and stream_coverage < 1 then concat_ws(' ', 'gap', warnings) else warnings end as own_warnings
     from {{ ref('int_site__renewable_energies') }}
 ),
 kpis as (
@@ -18,8 +20,8 @@ kpis as (
             when generated_kwh <= 0 then 'no_generation'
             when exported_kwh > generated_kwh then 'export_exceeds_generation'
         end as unknown_because,
-        coverage,
-        warnings
+        own_coverage as coverage,
+        own_warnings as warnings
     from energies
     union all
     select
@@ -34,8 +36,8 @@ kpis as (
             when exported_kwh > generated_kwh then 'export_exceeds_generation'
             when energy_kwh + generated_kwh - exported_kwh <= 0 then 'no_load'
         end as unknown_because,
-        coverage,
-        warnings
+        own_coverage as coverage,
+        own_warnings as warnings
     from energies
     union all
     select

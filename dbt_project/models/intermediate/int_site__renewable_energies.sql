@@ -8,9 +8,8 @@ with streams as (
         cast(sum(case when role = 'export' then amount end) as decimal(38, 9)) as exported_kwh,
         sum(covered_minutes) as stream_minutes,
         sum(expected_minutes) as stream_expected,
-        bool_or(is_synthetic) as is_synthetic,
-        bool_or(role = 'generation') as has_generation,
-        bool_or(role = 'export') as has_export
+        min(covered_minutes / cast(expected_minutes as double precision)) as stream_coverage,
+        bool_or(is_synthetic) as is_synthetic
     from {{ ref('int_scope__period_streams') }}
     where role in ('generation', 'export')
     group by site_id, grain, period_start
@@ -37,8 +36,7 @@ select
     kpi.site_id, kpi.scope, kpi.carrier, kpi.grain, kpi.period_start, kpi.period_end, kpi.energy_kwh,
     kpi.covered_minutes, kpi.expected_minutes, kpi.coverage, kpi.estimated_share, kpi.warnings,
     kpi.is_synthetic or coalesce(streams.is_synthetic, false) as is_synthetic,
-    streams.generated_kwh, streams.exported_kwh, streams.stream_minutes, streams.stream_expected,
-    coalesce(streams.has_generation, false) as has_generation, coalesce(streams.has_export, false) as has_export,
+    streams.generated_kwh, streams.exported_kwh, streams.stream_minutes, streams.stream_expected, streams.stream_coverage,
     contracts.contracted_kwh, contracts.uncontracted_days
 from {{ ref('int_scope__period_kpi') }} as kpi
 left join streams

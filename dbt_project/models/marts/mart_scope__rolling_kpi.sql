@@ -33,7 +33,8 @@ kpis as (
     select
         {{ kpi_of('eui_rolling12_kwh_per_m2', 'kwh_per_m2') }},
         {{ nano_double('energy_kwh') }} * (period_end - period_start) / nullif({{ nano_double('area_m2_sum') }}, 0) as ratio,
-        covered_minutes / cast(expected_minutes as double precision) as coverage,
+        -- Months without a row were not read at all.
+        covered_minutes / cast(expected_minutes as double precision) * (months / cast(12 as double precision)) as coverage,
         case
             when months < 12 then 'eui_partial_year'
             when covered_minutes = 0 then 'no_readings'

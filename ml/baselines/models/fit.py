@@ -198,7 +198,7 @@ def fit_portfolio(
         rules = None if usage.frequency == "hourly" else rules_of(model, usage.frequency)
         period = usage.between(start, end)
         sample = sample_of(period)
-        refusal = refused(period, sample, start=start, end=end, today=today)
+        refusal = refused(usage, sample, start=start, end=end, today=today)
         if refusal is not None:
             out[place] = refusal
         elif rules is None:

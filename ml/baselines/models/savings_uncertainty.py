@@ -128,8 +128,8 @@ def _stated(
             "The G14 form gives a band of ±{0}, exact algebra ±{1}: the period is no full cycle of the "
             "weather, the noise is longer than a step, or there are very few points. The wider one is "
             "stated.",
-            Numeral(f"{delta_e:,.4g}"),
-            Numeral(f"{exact:,.4g}"),
+            Numeral.rounded(delta_e),
+            Numeral.rounded(exact),
         ),
         facts={"delta_e": delta_e, "exact": exact, "ratio": exact / delta_e if delta_e > 0 else None},
     )

@@ -63,14 +63,16 @@ def refusal_of(code: str, message: str, n: int, **facts: float | str) -> Finding
     return Finding(code=code, message=message, severity="blocking", facts={"n": n, **facts})
 
 
-def refused(period: Usage, sample: Sample, *, start: date, end: date, today: date | None) -> Finding | None:
-    """Why no model can be fitted at all, or None."""
-    kind = _KINDS[period.frequency]
+def refused(usage: Usage, sample: Sample, *, start: date, end: date, today: date | None) -> Finding | None:
+    """Why no model can be fitted at all, or None. sample: of the usage between start and end."""
+    period, kind = usage.between(start, end), _KINDS[usage.frequency]
+    # A model without the weather that other years have would pass for one that does not depend on it.
+    drivers = (*((TEMPERATURE,) if usage.frame[TEMPERATURE].count() else ()), *usage.drivers)
     if today is not None and end > today:
         return refusal_of(
             "period_in_future", f"The baseline period ends on {end}, after {today}.", sample.n, end=end.isoformat()
         )
-    for name in period.drivers:
+    for name in drivers:
         if period.frame.height and period.frame[name].null_count() == period.frame.height:
             return refusal_of("driver_missing", f"Driver {name} is not known in the whole period.", sample.n)
     least = MIN_ROWS[period.frequency]
@@ -90,7 +92,7 @@ def refused(period: Usage, sample: Sample, *, start: date, end: date, today: dat
             "At least half of the {0} have the same energy: a stuck meter, or a load without drivers.", kind
         )
         return refusal_of("flat_load", message, sample.n)
-    for name in period.drivers:
+    for name in drivers:
         if np.ptp(column(period, name)[sample.weights > 0]) == 0:
             return refusal_of("driver_constant", f"Driver {name} never changes in the period.", sample.n)
     return None

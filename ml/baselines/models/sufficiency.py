@@ -161,7 +161,7 @@ def _by_coefficient(term: Coefficient, may_not_fall: bool) -> Finding:
             message=Sentence(
                 "More {0} goes with less energy ({1} kWh/day per unit): not plausible.",
                 term.name,
-                Numeral(f"{term.value:g}"),
+                Numeral.rounded(term.value),
             ),
             scope=f"driver:{term.name}",
             facts={"value": term.value, "ci_low": term.ci_low, "ci_high": term.ci_high},

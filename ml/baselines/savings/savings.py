@@ -149,7 +149,7 @@ def _refused(fit: Fit, period: Usage, predicted: Vector, start: date, end: date)
             code="expected_not_positive",
             message=Sentence(
                 "The baseline expects {0} {1} from {2} to {3}; nothing can be saved.",
-                Numeral(f"{expected:,.4g}"),
+                Numeral.rounded(expected),
                 fit.unit,
                 start,
                 end,
@@ -279,11 +279,11 @@ def _outside(fit: Fit, period: Usage) -> list[Finding]:
                 message=Sentence(
                     "{0} lies outside the baseline's {1} to {2} in {3} of {4} intervals, by up to {5}.",
                     name,
-                    Numeral(f"{low:.4g}"),
-                    Numeral(f"{high:.4g}"),
+                    Numeral.rounded(low),
+                    Numeral.rounded(high),
                     len(outside),
                     len(values),
-                    Numeral(f"{reach:.4g}"),
+                    Numeral.rounded(reach),
                 ),
                 severity="blocking" if is_far_outside(len(outside), len(values)) else "warning" if is_far else "info",
                 scope=f"driver:{name}",

@@ -79,7 +79,7 @@ def normalised_savings(
         )
     was, now = float(before.predict(year).sum()), float(after.predict(year).sum())
     if was <= 0:
-        message = Sentence("The baseline expects {0} {1} of the typical year.", Numeral(f"{was:,.4g}"), before.unit)
+        message = Sentence("The baseline expects {0} {1} of the typical year.", Numeral.rounded(was), before.unit)
         return Finding(code="expected_not_positive", message=message, severity="blocking", facts={"expected": was})
     # Two fits of different periods: their errors are independent.
     error = math.hypot(coefficient_error(before, year), coefficient_error(after, year))

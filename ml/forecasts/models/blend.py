@@ -143,11 +143,11 @@ class BlendForecaster:
         found, base = np.zeros(matrix.inputs.shape), np.zeros(horizon)
         for blend, rows in self._by_blend(matrix, case):
             some, hour = matrix.where(rows), case.civil.hour[matrix.step[rows]]
-            for part, weight in zip(blend.parts, blend.weights, strict=False):
-                parts, start = part.contributions(some, hour)
-                found[rows] += weight * parts
-                base[rows] += weight * start
-            alike = _alike(some, blend.parts[0].predict(some, hour))
+            parts, usual = zip(*(part.contributions(some, hour) for part in blend.parts), strict=True)
+            found[rows] = blended(parts, blend.weights[:-1])
+            base[rows] = blended((*usual, usual[0]), blend.weights)
+            # Days alike have no base of their own: they say what differs from that of the first part.
+            alike = _alike(some, blend.parts[0].predict(some, hour)) - usual[0]
             found[rows, self.names.index(ALIKE)] += blend.weights[-1] * alike
         return Contributions(self.names, (found * matrix.level[:, None]).T, base * matrix.level)
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import parse_period, zone
+from data_quality.contracts.time import local_midnight_utc, parse_period, zone
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
@@ -122,6 +122,11 @@ def kpis(
         bands = figure_bands(figures, sources=call.sources, lookup=by_id.get)
         rows = [row | {"uncertainty": band_data(band)} for row, band in zip(rows, bands, strict=True)]
     days = f"local days of {known.time_zone if known else 'each site'}"
+    if any(
+        (grain in ("month", "year") and day.day > 1) or (grain == "year" and day.month > 1)
+        for day in (span.start, span.end)
+    ):
+        days += f"; only {grain}s that lie wholly in {span.label}"
     if is_long:
         return Answer({"rows": rows}, WITH_BANDS if uncertainty else KPIS, days)
     simulated = "; some readings are simulated" if any(row["is_synthetic"] for row in rows) else ""
@@ -252,15 +257,18 @@ def _codes(row: Mapping[str, Any]) -> list[str]:
 
 
 def _when(row: Mapping[str, Any]) -> tuple[Any, str]:
-    # By the end: twelve months belong to the month that they end with.
-    return row["end"], str(row["hour_start_utc"])
+    # By the end: twelve months belong to the month that they end with. An hour by its day.
+    hour = str(row["hour_start_utc"])
+    return row["start" if hour else "end"], hour
 
 
 def _label(period: tuple[Any, str], grain: str, time_zone: str) -> str:
-    end, hour = period
+    day, hour = period
     if hour:
-        return f"{datetime.fromisoformat(hour).astimezone(zone(time_zone)):%m-%d %H:%M}"
-    last = end - timedelta(days=1)
+        # Where local midnight lies inside a UTC hour, the second of its two days begins at midnight.
+        start = max(datetime.fromisoformat(hour), local_midnight_utc(day, time_zone))
+        return f"{start.astimezone(zone(time_zone)):%m-%d %H:%M}"
+    last = day - timedelta(days=1)
     return f"{last:%Y}" if grain == "year" else f"{last:%Y-%m}" if grain == "month" else f"{last}"
 
 

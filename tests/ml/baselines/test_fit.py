@@ -221,8 +221,22 @@ def test_a_driver_never_known_is_refused() -> None:
     assert "output" in found.message
 
 
+def test_weather_of_other_periods_alone_is_refused() -> None:
+    usage = daily(heating=3, noise=1)
+    middle = START.replace(month=7)
+    temps = pl.when(pl.col("local_start").dt.date() >= middle).then("temp_degc")
+    found = fit_usage(usage.with_frame(usage.frame.with_columns(temp_degc=temps)), start=START, end=middle)
+    assert isinstance(found, Finding)
+    assert found.code == "driver_missing"
+    assert "temp_degc" in found.message
+
+
 def test_a_driver_that_never_changes_is_refused() -> None:
     assert refusal(with_driver(daily(noise=1), [5.0] * 365)).code == "driver_constant"
+    usage = daily(heating=3, noise=1)
+    found = refusal(usage.with_frame(usage.frame.with_columns(temp_degc=pl.lit(10.0))))
+    assert found.code == "driver_constant"
+    assert "temp_degc" in found.message
 
 
 def test_a_baseline_in_the_future_is_refused() -> None:

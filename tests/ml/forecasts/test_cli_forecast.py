@@ -131,6 +131,9 @@ def test_a_short_history_gives_a_weaker_model_by_name_and_none_a_finding(tmp_pat
     assert data["labels"]["weaker_model"].endswith("same_hour_last_week answers instead")
     code, data = answer(*words, "2024-09-08T00:00Z")
     assert (code, data["rows"], data["findings"][0]["code"]) == (1, [], "no_answer")
+    energy = table(tmp_path / "months.csv", "kwh", load(168 * 12).tolist(), start=START)
+    _, data = answer("run", "--energy", energy, "--tz", "UTC", "--issue", "2024-11-29T00:00Z")
+    assert (data["model"], data["labels"]["stale"][:37]) == ("climatology", "the newest reading is 4.0 days old: f")
     code, data = answer(*words, "2024-11-01T00:00Z")
     assert (code, data["findings"][0]["code"]) == (1, "recent_readings_missing")
     assert "The readings end at 2024-09-23 00:00Z, 39 days before the issue." in data["findings"][0]["message"]

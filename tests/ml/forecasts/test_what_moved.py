@@ -86,6 +86,16 @@ def test_without_last_week_a_usual_day_is_what_it_is_held_against(case: Case, mo
     assert sum(part.amount for part in why.parts) == pytest.approx(why.total - why.reference, rel=1e-9)
 
 
+def test_a_usual_day_is_of_the_size_of_the_weeks_before() -> None:
+    case = case_like(factory(3, sigma=3.0), days=60)
+    values, origin = case.series.values.copy(), int(case.civil.midnights[60])
+    values[origin - 7 * 24 + 3] = np.nan
+    case = replace(case, series=replace(case.series, values=values)).before(origin)
+    model = EnsembleFitter().fit(case)
+    assert model.near.weights[-1] > 0.1
+    assert why_of(case, model, origin).reference == pytest.approx(24 * np.nanmean(values[:origin][-28 * 24 :]), rel=0.1)
+
+
 def test_a_horizon_without_a_whole_day_is_told_as_the_hours_that_it_is(case: Case, model: BlendForecaster) -> None:
     why = forecast_change(case, model, ORIGIN - 9, model.predict(case, ORIGIN - 9, 12))
     assert why is not None
