@@ -301,6 +301,8 @@ def _read_times(row_filter: RowFilter, layout: Layout, request: ReadRequest) -> 
         repeated_hour=mapping.repeated_hour,
     )
     row_filter.frame = add_instants(frame, column=layout.time, rule=rule, by="_by").with_columns(_text=before["_text"])
+    written = f"a time as {' or '.join(mapping.formats)}" if mapping.formats else ""
+    row_filter.take("bad_timestamp", pl.col("_time_fault") == "bad_timestamp", pl.col("_text"), written)
     row_filter.take(pl.col("_time_fault"), pl.col("_time_fault").is_not_null(), pl.col("_text"))
     row_filter.warn("repeated_hour_assumed", int(row_filter.frame["_is_assumed"].sum()))
     row_filter.frame = row_filter.frame.drop("_by", "_text", "_time_fault", "_is_assumed")
