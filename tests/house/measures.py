@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 15_470,
-    "assets": 61_319,
-    "dbt_project": 2_317,
-    "ml": 23_243,
-    "controls": 38_383,
-    "reports": 33_754,
-    "orchestration": 48_324,
+    "data_quality": 15_537,
+    "assets": 61_386,
+    "dbt_project": 2_332,
+    "ml": 23_257,
+    "controls": 38_450,
+    "reports": 33_757,
+    "orchestration": 48_333,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
