@@ -107,7 +107,7 @@ def test_register_reads_stand_for_a_load(shared_data: Path) -> None:
         (["--tariff", "FLAT", "--load", "none.csv", "--tz", "Europe/Berlin"], "none.csv: no such file"),
         (["--tariff", "FLAT", "--load", "LOAD", "--prices", "none.csv"], "none.csv: no such file"),
         (["--tariff", "FLAT", "--load", "LOAD", "--currency", "GBP"], "tariff flat is in EUR, expected GBP"),
-        (["--tariff", "FLAT", "--reads", "LOAD"], "column read_date is missing"),
+        (["--tariff", "FLAT", "--reads", "LOAD"], "lacks the column read_date"),
     ],
 )
 def test_a_wrong_request_is_one_sentence(flat: Path, hours: Path, words: list[str], message: str) -> None:
