@@ -21,7 +21,7 @@ from data_quality.contracts.factor import Basis
 from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.meter import Carrier, Meter
-from data_quality.contracts.site_file.site import Driver, Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 
 _HOUR = "1h"
@@ -152,7 +152,7 @@ def _factors(factors: FactorView, carrier: Carrier, days: pl.Series) -> np.ndarr
 def _activity(site: Site, hourly: _Hourly) -> np.ndarray | None:
     """Hours with people or production, by the first such driver that changes within days; None without one."""
     for driver in site.drivers:
-        level = hourly.mean(driver.driver_id) if _is_activity(driver) else None
+        level = hourly.mean(driver.driver_id) if driver.unit in _OF_PEOPLE_AND_PRODUCTION else None
         if level is None:
             continue
         level = np.nan_to_num(level)
@@ -160,10 +160,6 @@ def _activity(site: Site, hourly: _Hourly) -> np.ndarray | None:
         if active.any() and not active.all():
             return np.asarray(active)
     return None
-
-
-def _is_activity(driver: Driver) -> bool:
-    return driver.unit in _OF_PEOPLE_AND_PRODUCTION
 
 
 def _slopes(baselines: Sequence[BaselineVersion], site: Site) -> tuple[WeatherSlope, ...]:

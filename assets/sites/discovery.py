@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from pydantic import Field, computed_field
 
@@ -424,7 +423,11 @@ def _rests(flows: Flows, values: Floats, sure: Sequence[Proposal], time_zone: st
         if not known.any():
             continue
         rest = whole[known] - parts[known]
-        hours = _hourly_means(rest, local_hour[known], flows.minutes / 60)
+        hour = local_hour[known]
+        hours = tuple(
+            round(float(rest[hour == number].mean()) / (flows.minutes / 60), 6) if (hour == number).any() else 0.0
+            for number in range(24)
+        )
         total = float(whole[known].sum())
         found.append(
             Remainder(
@@ -439,10 +442,3 @@ def _rests(flows: Flows, values: Floats, sure: Sequence[Proposal], time_zone: st
             )
         )
     return tuple(found)
-
-
-def _hourly_means(rest_kwh: Floats, hour: npt.NDArray[np.int8], slot_h: float) -> tuple[float, ...]:
-    return tuple(
-        round(float(rest_kwh[hour == number].mean()) / slot_h, 6) if (hour == number).any() else 0.0
-        for number in range(24)
-    )

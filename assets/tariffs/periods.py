@@ -16,7 +16,7 @@ import polars as pl
 
 from assets.sites.calendar import quarter_starts, types_around
 from assets.tariffs.calendar_layout import FREE, check_periods
-from assets.tariffs.compiled import Compiled, Grid, compile_tariff
+from assets.tariffs.compiled import Grid, compile_tariff
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_calendar import QUARTER_MINUTES, DayType
 from data_quality.contracts.billing.tariff_charges import TouPeriod
@@ -108,7 +108,12 @@ def quarter_hour_prices(site: Site, start: date, end: date, *, carrier: Carrier 
         check_tariff(tariff)
         # Price and tariff of every quarter hour of [start, end), all of it in force.
         grid = quarter_starts(site, first, last)
-        compiled = _compiled(site, tariff, first, last, grid.height)
+        # The tariff laid over the quarter hours of [start, end), by the site's day types.
+        compiled = compile_tariff(
+            tariff,
+            Grid(local_midnight_utc(first, site.time_zone), CANONICAL_MINUTES, grid.height, site.time_zone),
+            day_types=types_around(site, first, last),
+        )
         known = _prices(tariff)
         scale = 10**PRICE_DECIMALS
         total: np.ndarray | None = np.zeros(grid.height, dtype=np.int64)
@@ -133,15 +138,6 @@ def _on_quarter_hours(
     # Without a tariff there is no part, and the columns must have their types all the same.
     rows = pl.concat([nothing, *parts])
     return grid.join(rows, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")
-
-
-def _compiled(site: Site, tariff: Tariff, start: date, end: date, quarters: int) -> Compiled:
-    """The tariff laid over the quarter hours of [start, end), by the site's day types."""
-    return compile_tariff(
-        tariff,
-        Grid(local_midnight_utc(start, site.time_zone), CANONICAL_MINUTES, quarters, site.time_zone),
-        day_types=types_around(site, start, end),
-    )
 
 
 def _exact_prices(total: np.ndarray) -> pl.Series:

@@ -96,7 +96,13 @@ class SiteDays:
     """The daily tables (`seu_days`) of a site's uses over the local dates [start, end), from one set of `day_sums`."""
 
     def __init__(self, sums: pl.DataFrame, *, site: Site, start: date, end: date) -> None:
-        self._spine = _spine(site, start, end)
+        self._spine = day_types(site, start, end).select(
+            "local_date",
+            "hours",
+            "day_type",
+            is_weekend=(pl.col("day_type") == "weekend").cast(pl.Int8),
+            is_holiday=(pl.col("day_type") == "holiday").cast(pl.Int8),
+        )
         self._by_id = {driver.driver_id: driver for driver in site.drivers}
         # Apart once: a use of a thousand must not look through the rows of all others.
         self._sums = {str(name): rows for (name,), rows in sums.partition_by("meter_id", as_dict=True).items()}
@@ -138,16 +144,6 @@ def _drivers(by_id: Mapping[str, Driver], seu: Seu) -> list[Driver]:
                 mend="give the driver another id",
             )
     return [by_id[chosen.driver_id] for chosen in seu.drivers]
-
-
-def _spine(site: Site, start: date, end: date) -> pl.DataFrame:
-    return day_types(site, start, end).select(
-        "local_date",
-        "hours",
-        "day_type",
-        is_weekend=(pl.col("day_type") == "weekend").cast(pl.Int8),
-        is_holiday=(pl.col("day_type") == "holiday").cast(pl.Int8),
-    )
 
 
 def _energy_days(rows: pl.DataFrame, spine: pl.DataFrame, seu: Seu) -> pl.DataFrame:
