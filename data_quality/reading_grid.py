@@ -283,7 +283,8 @@ def streams_of_site(site: Site) -> list[Stream]:
         if not meter.is_virtual
         for register in meter.registers
     ]
-    return found + [
-        Stream(driver.driver_id, DRIVER_REGISTER, unit_of(driver.unit).canonical, may_rest=True)
-        for driver in site.drivers
-    ]
+    for driver in site.drivers:
+        unit = unit_of(driver.unit).canonical
+        # A thermometer that reads nothing but zero is dead; a line that makes no parts, a price and the sun may rest.
+        found.append(Stream(driver.driver_id, DRIVER_REGISTER, unit, may_rest=unit != "degc"))
+    return found

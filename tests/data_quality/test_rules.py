@@ -173,6 +173,7 @@ def test_zeros_of_what_may_rest_are_named_and_stay_and_one_that_is_stuck_does_no
 def test_gas_heat_water_and_drivers_may_rest_and_electricity_may_not() -> None:
     meters = [{"meter_id": name, "carrier": name} for name in ("electricity", "heat", "water")]
     drivers = [{"driver_id": "parts", "unit": "count", "aggregation": "sum"}]
+    drivers += [{"driver_id": "outdoor_degc", "unit": "degc", "aggregation": "mean"}]
     named = {"site_id": "s", "name": "S", "time_zone": "Europe/Berlin", "currency": "EUR", "country": "DE"}
     site = Site.model_validate(named | {"meters": meters, "drivers": drivers})
     assert [stream.meter_id for stream in streams_of_site(site) if stream.may_rest] == ["heat", "water", "parts"]
