@@ -36,7 +36,10 @@ def write_site(
 
 
 def write_files(folder: Path, made: SimulatedSite) -> list[Path]:
-    """Write `<site>_<YYYY-MM>_<meters|volumes|drivers|prices>.csv` into the folder, one partition of the lake each."""
+    """Write `<site>_<YYYY-MM>_<meters|volumes|drivers|prices>.csv` into the folder, one partition of the lake each.
+
+    A month begins with its second interval: rows of one time alone do not say how long an interval is.
+    """
     kinds = {"meters": made.meters, "volumes": made.volumes, "drivers": made.drivers, "prices": made.prices}
     paths = []
     for kind, frame in kinds.items():
@@ -45,6 +48,8 @@ def write_files(folder: Path, made: SimulatedSite) -> list[Path]:
         month = pl.col("timestamp").dt.convert_time_zone(made.time_zone).dt.strftime("%Y-%m")
         parts = frame.with_columns(_month=month).partition_by("_month", as_dict=True, include_key=False)
         for (name,), part in parts.items():
+            if part["timestamp"].n_unique() == 1:
+                continue
             path = folder / f"{made.site_id}_{name}_{kind}.csv"
             with whole_file(path) as unfinished:
                 part.write_csv(unfinished, datetime_format="%Y-%m-%dT%H:%M:%SZ")

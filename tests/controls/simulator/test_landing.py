@@ -1,6 +1,6 @@
 """Landing files: whole or absent, the same bytes each time, one month each, and readable as plain files."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -37,6 +37,15 @@ def test_prices_of_tomorrow_stand_in_a_file_of_their_own(home_site: Site, tmp_pa
         "home_2025-03_drivers.csv", "home_2025-03_meters.csv", "home_2025-03_prices.csv", "home_2025-04_prices.csv",
     ]  # fmt: skip
     assert pl.read_csv(tmp_path / "home_2025-04_prices.csv").height == 96
+
+
+@pytest.mark.parametrize(("intervals", "files"), [(1, 1), (2, 3)])
+def test_a_month_begins_with_its_second_interval(home_site: Site, tmp_path: Path, intervals: int, files: int) -> None:
+    # At 23:00 UTC December begins where the home stands.
+    until_utc = datetime(2026, 11, 30, 23, 0, tzinfo=UTC) + timedelta(minutes=15 * intervals)
+    start, end = date(2026, 11, 30), date(2026, 12, 2)
+    write_site(tmp_path, home_site, start=start, end=end, until_utc=until_utc)
+    assert len(list(tmp_path.glob("home_2026-12_*.csv"))) == files
 
 
 def test_the_same_simulation_writes_the_same_bytes(home_site: Site, tmp_path: Path) -> None:
