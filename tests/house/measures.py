@@ -23,7 +23,7 @@ BUDGETS = {
     "ml": 23_257,
     "controls": 38_455,
     "reports": 33_757,
-    "orchestration": 50_675,
+    "orchestration": 48_333,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
