@@ -32,7 +32,7 @@ _MOST_STRETCHES = 20
 class Stream:
     """One row of a grid. cadence_minutes: length of the source's intervals; plate_kw: connected load, where declared;
     is_one_way: an amount that never falls below zero, by its register; is_solar: what the site says is made by the sun;
-    may_rest: of gas, heat, water and what is counted, of which zero is an amount (formulas 5.1).
+    may_rest: of gas, heat, water and drivers but temperatures, of which zero is a reading (formulas 5.1).
     """
 
     meter_id: str

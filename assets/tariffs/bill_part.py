@@ -85,7 +85,7 @@ class Usage(BillPart, Generic[N]):
 
 
 def billed_per_unit(tariff: Tariff, unit: str, counted: str) -> Decimal:
-    """What the tariff charges by, kWh or m3 of water, in one kwh or m3. counted: what is in it, for the sentence.
+    """Billed units, kWh or m3 of water, of one kwh or m3 of a meter. counted: the meter's side, for the sentence.
 
     Raises BadInput where nothing says it.
     """

@@ -104,6 +104,11 @@ def local_midnight_utc(day: date, time_zone: str) -> datetime:
     return datetime.combine(day, time.min, tzinfo=zone(time_zone)).astimezone(UTC)
 
 
+def local_day(at_utc: datetime, time_zone: str) -> date:
+    """The civil day that clocks there show at the instant."""
+    return at_utc.astimezone(zone(time_zone)).date()
+
+
 def local_day_hours(day: date, time_zone: str) -> float:
     """Hours of a local civil day: 23, 24 or 25 in most zones."""
     following = local_midnight_utc(day + timedelta(days=1), time_zone)

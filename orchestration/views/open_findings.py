@@ -131,7 +131,7 @@ def the_finding(look: FindingsQuery, finding_id: str) -> FindingStatus:
 
 def _stands(found: OpenFinding, events: Mapping[str, list[FindingEvent]], look: FindingsQuery) -> FindingStatus:
     state, event = state_after(events.get(found.finding_id, []), at_utc=found.at_utc, now_utc=look.now_utc)
-    return FindingStatus(found, state, event)
+    return FindingStatus(found.model_copy(update={"time_zone": look.site.time_zone}), state, event)
 
 
 def _refused(look: FindingsQuery) -> list[OpenFinding]:

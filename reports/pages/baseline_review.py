@@ -6,6 +6,7 @@ from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVe
 from data_quality.contracts.people import person_text
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import local_day
 from reports.pages.address import Address
 from reports.pages.energy_uses import BASELINES, ENPI, use_address, version_address
 from reports.pages.page import Choice as Picker
@@ -44,7 +45,7 @@ def review_page(
     )  # fmt: skip
     compared = [version, *([in_force] if in_force is not None and in_force.version != version.version else [])]
     formula = Sentence("{0} kWh/day", formula_text(site, version, address.locale, digits=6))
-    facts = (_facts(compared, names, address.locale), Paragraph(text=formula))
+    facts = (_facts(compared, names, address.locale, site.time_zone), Paragraph(text=formula))
     return Page(
         title=Sentence("Baseline of {0}, version {1}", named(use), version.version),
         address=address,
@@ -88,7 +89,7 @@ def reject_form(version: BaselineVersion, address: Address) -> Form:
     return Form(title=Sentence("Reject version {0}", version.version), action=place, fields=fields, note=_REJECTED)
 
 
-def _facts(versions: Sequence[BaselineVersion], names: Mapping[str, str], locale: str) -> PageBlock:
+def _facts(versions: Sequence[BaselineVersion], names: Mapping[str, str], locale: str, time_zone: str) -> PageBlock:
     def who(person_id: str | None) -> str:
         return named(person_text(person_id, names.get(person_id))) if person_id else MISSING
 
@@ -99,7 +100,9 @@ def _facts(versions: Sequence[BaselineVersion], names: Mapping[str, str], locale
             f"{stats.n}", f"{stats.p}", f"{stats.r2_adj:.3f}", f"{stats.cvrmse_g14:.1%}",
             f"{stats.cvrmse_out_of_sample:.1%}", f"{stats.rmse_dof:,.1f} kWh",
         ]  # fmt: skip
-        fitted = Sentence("{0}, {1}", who(version.fitted_by), short_date(version.fitted_at_utc.date(), locale))
+        fitted = Sentence(
+            "{0}, {1}", who(version.fitted_by), short_date(local_day(version.fitted_at_utc, time_zone), locale)
+        )
         approved = (
             Sentence("rejected by {0}", who(version.rejected_by)) if version.rejected_by else who(version.approved_by)
         )

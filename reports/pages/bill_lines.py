@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from assets.bills.dispute.reconcile import ReconciledLine, Reconciliation
 from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.time import local_day
 from reports.datasets.bills import OWNERS
 from reports.figures.bill_figures import AuditedBill, BillFigures, BillNumbers
 from reports.pages.address import Address, why_of
@@ -103,7 +104,8 @@ class _Bill:
                 ("Notes", sentences([named(each) for each in audit.notes]) if audit.notes else ""),
             ]  # fmt: skip
         if self.bill.checked_at_utc is not None:
-            facts.append(("Checked", long_date(self.bill.checked_at_utc.date(), self.locale)))
+            day = local_day(self.bill.checked_at_utc, self.all.site.time_zone)
+            facts.append(("Checked", long_date(day, self.locale)))
         return Steps(title="Details", steps=tuple((name, text, "") for name, text in facts if text))
 
     def _verdict(self) -> Paragraph:

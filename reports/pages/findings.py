@@ -18,6 +18,7 @@ from data_quality.contracts.reporting.open_finding import (
 )
 from data_quality.contracts.reporting.work_order import PRIORITIES
 from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.time import local_day
 from reports.figures.query import read_question
 from reports.pages.address import Address, why_address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part, label_form
@@ -130,7 +131,7 @@ def _item(found: OpenFinding, given: OpenFindings) -> Item:
     source, told = SOURCES.get(found.source, found.source), given.told.get(found.finding_id)
     parts: list[Text] = [Sentence(SEVERITY_WORDS[found.severity]), Sentence(source), *([told] if told else [])]
     if found.at_utc is not None:
-        parts.append(Sentence("since {0}", long_date(found.at_utc.date(), given.locale)))
+        parts.append(Sentence("since {0}", long_date(local_day(found.at_utc, found.time_zone), given.locale)))
     href, subject = given.links.get(found.finding_id, ""), given.subjects.get(found.finding_id, "")
     acts = [(verb, f"{subject}{form}") for verb, form in _ABOUT.get(source, ()) if subject]
     usual = ("Create task" if source in _MENDED else "Acknowledge", "Mute")

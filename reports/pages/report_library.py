@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from assets.stores.published.report_ledger import Revision
 from data_quality.contracts.sentence import Sentence, Text, sentences
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import local_day, zone
 from reports.content.register import register_table
 from reports.figures.trace import VersionChange
 from reports.pages.address import Address
@@ -42,7 +42,7 @@ class ReportRequest(NamedTuple):
 
 class ReportLine(NamedTuple):
     """One revision, or a report that is due (revision None, life empty). title: of its template; span: of its period,
-    in words. is_newest: of its report. asks: for what is due.
+    in words. is_newest: of its report. asks: for what is due. time_zone: by whose clock days are told.
     """
 
     title: str
@@ -53,6 +53,7 @@ class ReportLine(NamedTuple):
     changes: Sequence[VersionChange] = ()
     is_newest: bool = True
     asks: ReportRequest = ReportRequest()
+    time_zone: str = "UTC"
 
     @property
     def needs_someone(self) -> bool:
@@ -215,10 +216,12 @@ def _last(line: ReportLine, locale: str) -> str:
     life = line.life
     step = life.withdrawn or life.returned or life.published or life.reviewed
     if step is not None:
-        return Sentence("{0}, {1}", named(step.name or step.person_id), short_date(step.at_utc.date(), locale))
+        return Sentence(
+            "{0}, {1}", named(step.name or step.person_id), short_date(local_day(step.at_utc, line.time_zone), locale)
+        )
     if line.revision is None:
         return "Not started"
-    made = short_date(line.revision.recorded_at_utc.date(), locale)
+    made = short_date(local_day(line.revision.recorded_at_utc, line.time_zone), locale)
     return Sentence("{0}, {1}", _maker(life), made)
 
 

@@ -7,7 +7,7 @@ from data_quality.contracts.baselines.baseline import POLICY_WORDS, BaselineStat
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import Period, local_day
 from reports.assess import SHOWN, Quarter
 from reports.figures.use_data import UseData
 from reports.pages.address import Address
@@ -270,10 +270,10 @@ def _versions(data: UseData, address: Address) -> Iterator[Item]:
     """Versions in the life of the baseline: what each was trained on, and whose word it rests on."""
     for each in sorted(data.versions, key=lambda version: -version.version):
         is_in_force = each.status is BaselineStatus.APPROVED
-        day = short_date(each.fitted_at_utc.date(), address.locale)
+        day = short_date(local_day(each.fitted_at_utc, data.site.time_zone), address.locale)
         about = [Sentence("fitted by {0}, {1}", named(data.person(each.fitted_by)), named(day))]
         if each.approved_by and each.approved_at_utc:
-            day = short_date(each.approved_at_utc.date(), address.locale)
+            day = short_date(local_day(each.approved_at_utc, data.site.time_zone), address.locale)
             approver = named(data.person(each.approved_by))
             about.append(Sentence("approved by {0}, {1}: {2}", approver, named(day), named(each.reason)))
         if each.rejected_by:

@@ -12,7 +12,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text, sentences
-from data_quality.contracts.time import parse_instant, zone
+from data_quality.contracts.time import local_day, parse_instant, zone
 from reports.figures.trace import TraceReport, VersionChange
 from reports.pages.address import TAKES, WHY, Address, why_of
 from reports.pages.energy import defused
@@ -232,7 +232,8 @@ def _kept(shown: Explained, address: Address) -> Text:
         return figure_id
     if shown.until_utc is None:
         return "not stored: it is calculated on request"
-    return Sentence("{0}, kept until {1}", figure_id, long_date(shown.until_utc.date(), address.locale))
+    until = long_date(local_day(shown.until_utc, shown.time_zone), address.locale)
+    return Sentence("{0}, kept until {1}", figure_id, until)
 
 
 def _uncertainty(shown: Explained, address: Address) -> list[tuple[Text, Text]]:
@@ -302,7 +303,7 @@ def _lineage(shown: Explained, address: Address) -> Picture:
         formula=FORMULAS.get(computation, "") or title[1],
         labels={each.figure_id: _label(each, shown) for each in shown.graph},
         hrefs={each.figure_id: _reason_of(each, shown, address) for each in shown.graph[1:]},
-        when=_when(shown, address), is_kept=shown.kept,
+        when=_when(shown, address), is_kept=shown.kept, time_zone=shown.time_zone,
     )  # fmt: skip
     asks = "Select a file to see its readings." if len(shown.files) > 1 else ""
     caption = sentences((_verdict(shown, address), Sentence(asks)), " ")

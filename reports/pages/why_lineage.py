@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.time import local_day
 from reports.figures.trace import TraceReport
 from reports.figures.unnamed import PEERS
 from reports.pages.address import Address
@@ -57,6 +58,7 @@ class Drawn(NamedTuple):
     hrefs: Mapping[str, str]
     when: Text
     is_kept: bool
+    time_zone: str
 
 
 def lineage_of(drawn: Drawn, address: Address, caption: Text) -> str:
@@ -166,7 +168,7 @@ def _file(each: SourceFile, drawn: Drawn, address: Address, *, is_on: bool) -> N
     lines = [Sentence("{0} readings", rows)]
     if each.first_line is not None:
         lines = [Sentence("{0} readings, lines {1} to {2}", rows, each.first_line, each.last_line)]
-    lines.append(Sentence("received {0}", short_date(each.recorded_at_utc.date(), locale)))
+    lines.append(Sentence("received {0}", short_date(local_day(each.recorded_at_utc, drawn.time_zone), locale)))
     href = "" if drawn.file == each.name else address.href(file=each.name, page=None)
     code = f"sha256 {each.sha256[:_DIGEST]}" if each.sha256 else ""
     return Node(

@@ -28,10 +28,11 @@ def element(name: str, *inside: str, text: str = "", **attributes: str | float) 
 
 
 def picture(
-    width: float, height: float, *, title: str, description: str, kind: str, inside: Iterable[str], role: str = "img"
-) -> str:
+    width: float, height: float, *, title: str, description: str, kind: str, inside: Iterable[str], role: str = "img",
+    place: str = "",
+) -> str:  # fmt: skip
     """A picture that scales with its box; who cannot see it hears the title and the description. role: group, where
-    what is inside is told too.
+    what is inside is told too. place: of preserveAspectRatio, where it does not stand in the middle.
     """
     return element(
         "svg",
@@ -42,6 +43,7 @@ def picture(
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {_number(width)} {_number(height)}",
         role=role,
+        preserveAspectRatio=place,
         class_=f"svg svg-{kind}",
     )
 
@@ -105,7 +107,7 @@ def bullet_svg(
     bars.append(element("rect", y=3.0, width=part, height=_HIGH, rx=4.0, class_=f"part e-{energy}"))
     if target is not None:
         bars.append(element("rect", x=_WIDTH * min(max(target, 0.0), 1.0) - 1, width=2.0, height=14.0, class_="aim"))
-    return picture(_WIDTH, 14.0, title=title, description=text, kind="bullet", inside=bars)
+    return picture(_WIDTH, 14.0, title=title, description=text, kind="bullet", inside=bars, place="xMinYMid")
 
 
 _SIZE, _RADIUS = 120.0, 38.0

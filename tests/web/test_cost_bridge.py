@@ -8,12 +8,13 @@ import polars as pl
 import pytest
 
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.time import FixedClock, Period
+from data_quality.contracts.time import FixedClock, Period, span
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.fresh import freshen_marts
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.cost_change import why_it_changed
 from orchestration.web.boards.site_now import SiteNow
+from orchestration.web.boards.span_tiles import by_area
 from orchestration.web.request_context import Context
 from reports.pages.address import Address
 from reports.pages.widgets import cost_bridge
@@ -73,3 +74,12 @@ def test_a_month_whose_year_before_was_not_read_has_no_bridge(project: OpenProje
     march = Period(label="2025-03", start=date(2025, 3, 1), end=date(2025, 4, 1), time_zone=plant.ZONE)
     assert bridge_of(project, march).steps == ()
     assert cost_bridge.view(bridge_of(project, march)).state == "not_set_up"
+
+
+@pytest.mark.parametrize(("year", "end"), [(2024, date(2025, 1, 1)), (2025, date(2025, 3, 1))])
+def test_energy_by_area_ends_with_the_year_that_is_shown(project: OpenProject, year: int, end: date) -> None:
+    ctx = Context(project, OLGA, Address(path="/board/exec", site="plant"), FixedClock(plant.NOON))
+    now = SiteNow(Show(ctx, project.site("plant"), project.sources()))
+    found = by_area(now, "site:plant", span(date(year, 1, 1), date(year + 1, 1, 1), plant.ZONE)).now
+    assert found is not None
+    assert found.figure.end == end

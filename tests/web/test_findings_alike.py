@@ -76,3 +76,10 @@ def test_the_head_adds_up_losses_that_are_not_the_same_energy() -> None:
     assert head(night, bill) == ("2 open · 37.25 €/day", "sources: devices")
     assert head(bill, lost("anomalies", 3.0, "CZK")) == ("2 open", "sources: devices")
     assert head(dead("hall")) == ("1 open", "sources: devices")
+
+
+def test_the_day_of_a_finding_is_one_of_its_site() -> None:
+    far = dead("hall").model_copy(
+        update={"at_utc": datetime(2026, 1, 5, 12, tzinfo=UTC), "time_zone": "Pacific/Auckland"}
+    )
+    assert [page_word(each.detail, "en").rpartition(" · ")[2] for each in lines(far)] == ["since 6 January 2026"]

@@ -181,7 +181,7 @@ class Tariff(Model):
 
     @property
     def billed_unit(self) -> str:
-        """What it charges by: kWh, or cubic metres of water."""
+        """Unit of its energy charges: kWh, or cubic metres of water."""
         return "m3" if self.commodity == "water" else "kWh"
 
     def charge_ids(self) -> list[str]:

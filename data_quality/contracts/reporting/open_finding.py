@@ -23,15 +23,17 @@ KEPT_FOR = timedelta(hours=24)
 
 class OpenFinding(Model):
     """One finding as its source reports it now. source: who found it; cause: what it is, the same at each look.
-    at_utc: when it was last reported, where that is kept. count: cases of it. worth: in money, as people read it.
-    mend: what to do about it. why: the likely cause in one line, where the source says one. loss: what it cost, in the
-    site's currency, over loss_days: the local days that it covers, or of an energy use those that were compared; None
-    where no money is known, or none was lost. loss_of: expression of figures that gives the loss a day.
-    kind, of: what it is and whose, where several may be alike but for that. stored_id: of what its source keeps under
-    an id of its own. rule_kind, scopes, amounts: by which alert rules judge it; amounts by unit.
+    at_utc: when it was last reported, where that is kept; time_zone: by whose clock its day is told. count: cases of
+    it. worth: in money, as people read it. mend: what to do about it. why: the likely cause in one line, where the
+    source says one. loss: what it cost, in the site's currency, over loss_days: the local days that it covers, or of
+    an energy use those that were compared; None where no money is known, or none was lost. loss_of: expression of
+    figures that gives the loss a day. kind, of: what it is and whose, where several may be alike but for that.
+    stored_id: of what its source keeps under an id of its own. rule_kind, scopes, amounts: by which alert rules
+    judge it; amounts by unit.
     """
 
     site_id: str
+    time_zone: str = Field("UTC", exclude=True)
     source: str
     cause: str
     severity: Severity
@@ -59,7 +61,7 @@ class OpenFinding(Model):
 
     @property
     def with_mend(self) -> Text:
-        """What it is and what to do about it, as one sentence."""
+        """The finding and its mend, as one sentence."""
         return sentences((self.what, self.mend))
 
     @property

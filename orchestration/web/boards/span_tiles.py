@@ -37,9 +37,12 @@ PROJECT = {
 }  # fmt: skip
 
 
-def by_area(now: SiteNow, scope: str) -> Compared:
-    """Widget 3: the twelve months that end with the newest whole one; which area it is stands beside it."""
-    rows = now.show.mart("mart_scope__rolling_kpi", (pl.col("scope") == scope) & _is_over(now), scope=scope)
+def by_area(now: SiteNow, scope: str, period: Period) -> Compared:
+    """Widget 3: the twelve months that end with the newest whole one of the period, or before it; which area it is
+    stands beside it.
+    """
+    is_known = (pl.col("scope") == scope) & _is_over(now) & (pl.col("period_end") <= period.end)
+    rows = now.show.mart("mart_scope__rolling_kpi", is_known, scope=scope)
     area = now.site.floor_area_definition
     named = {"key": "eui", "title": "Energy by floor area", "label": "Rolling 12 months"}
     common = now.common() | {"reason": "no complete month yet"} | named
@@ -302,7 +305,7 @@ def _site_row(now: SiteNow, period: Period) -> sites_table.SiteRow:
     parts = {kpi: show.over(kpi, now.scope, period)[0] for kpi in ("consumption_kwh", "cost", "emission_kgco2e")}
     return sites_table.SiteRow(
         name=now.site.name, energy=parts["consumption_kwh"], cost=parts["cost"],
-        carbon=parts["emission_kgco2e"], eui=by_area(now, now.scope).now, status=status,
+        carbon=parts["emission_kgco2e"], eui=by_area(now, now.scope, period).now, status=status,
         tone=tone, href=show.address.href("/board/site", scope=None),
         months=show.months("consumption_kwh", now.scope, period),
     )  # fmt: skip

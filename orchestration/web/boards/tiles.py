@@ -43,7 +43,8 @@ def _over(kpi: str, key: str, title: str) -> Callable[[BoardQuery], Widget]:
 
 
 def _areas(query: BoardQuery) -> Widget:
-    made = [span_tiles.by_area(now, query.scope if now is query.site else now.scope) for now in query.sites]
+    scopes = [query.scope if now is query.site else now.scope for now in query.sites]
+    made = [span_tiles.by_area(now, scope, query.period) for now, scope in zip(query.sites, scopes, strict=True)]
     return compared_span.view(made[0] if len(made) == 1 else areas_of([now.site.name for now in query.sites], made))
 
 

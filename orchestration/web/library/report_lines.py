@@ -40,9 +40,11 @@ def report_lines(ctx: Context) -> list[ReportLine]:
     lines = []
     for each, key in zip(reversed(found), reversed(keys), strict=True):
         title = _title(titles, each.name, ctx.address.locale)
-        span = span_text(each.period, sites[each.site_id].time_zone, ctx.address.locale)
+        time_zone = sites[each.site_id].time_zone
+        span = span_text(each.period, time_zone, ctx.address.locale)
         is_newest = newest[each.report_id] == each.revision
-        lines.append(ReportLine(title, each.site_id, span, each, lives[key], changed.get(key, ()), is_newest))
+        line = ReportLine(title, each.site_id, span, each, lives[key], changed.get(key, ()), is_newest)
+        lines.append(line._replace(time_zone=time_zone))
     lines += [line for each in sites.values() if each.organisation is None for line in _due(ctx, each.sites[0], titles)]
     # What the settings state wrongly is told by the schedule, and by `check`.
     with suppress(BadInput):

@@ -10,6 +10,7 @@ from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVe
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.time import local_day
 from orchestration.operations.baselines.baseline import approve as approve_baseline
 from orchestration.operations.baselines.baseline import reject as reject_baseline
 from orchestration.web.draw import draw
@@ -104,12 +105,13 @@ def _acts(ctx: Context, version: BaselineVersion, versions: Sequence[BaselineVer
 
 def _why_not(ctx: Context, version: BaselineVersion, versions: Sequence[BaselineVersion]) -> str:
     names, me = ctx.project.names, ctx.person.person_id
+    time_zone = ctx.project.site(version.baseline.site_id).time_zone
     if version.approved_by and version.approved_at_utc:
-        day = short_date(version.approved_at_utc.date(), ctx.address.locale)
+        day = short_date(local_day(version.approved_at_utc, time_zone), ctx.address.locale)
         person = named(names.get(version.approved_by, version.approved_by))
         return Sentence("Approved by {0}, {1}: {2}", person, day, named(version.reason))
     if version.rejected_by and version.rejected_at_utc:
-        day = short_date(version.rejected_at_utc.date(), ctx.address.locale)
+        day = short_date(local_day(version.rejected_at_utc, time_zone), ctx.address.locale)
         person = named(names.get(version.rejected_by, version.rejected_by))
         pattern = "Rejected by {0}, {1}: {2}. Only a new version can be approved."
         return Sentence(pattern, person, day, named(version.reason))
