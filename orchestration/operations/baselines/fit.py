@@ -6,6 +6,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import local_day
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.operations.baselines.baseline_line import details, version_text
 from orchestration.operations.baselines.baseline_options import Files, ModelOption, TrainOption, dates_of, refusal
@@ -139,7 +140,7 @@ def _fit_files(
     if profile is not None:
         check_name(profile)
     usage = files.usage()
-    today = call.clock.now_utc().date()
+    today = local_day(call.clock.now_utc(), usage.zone)
     found = fit_usage(usage, start=start, end=end, model=model, today=today)
     if isinstance(found, Finding):
         return refusal("baseline", [found, *usage.findings], {**dict.fromkeys(_KEYS), "coefficients": {}})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.time import parse_day
+from data_quality.contracts.time import local_day, parse_day
 from orchestration.operations.answer import Answer, finding_lines
 from orchestration.operations.baselines.baseline_options import Files, ModelOption, TrainOption, dates_of, refusal
 from orchestration.operations.operation import STATELESS, Call, Option, operation
@@ -71,7 +71,8 @@ def savings(call: Call, files: Files, options: SavingsOptions) -> Answer:
     # Before the fit: a file that cannot be used is said at once.
     members = [] if options.comparison_group is None else members_of(options.comparison_group, files)
     usage = files.usage()
-    fit = fit_usage(usage, start=train[0], end=train[1], model=options.model, today=call.clock.now_utc().date())
+    today = local_day(call.clock.now_utc(), usage.zone)
+    fit = fit_usage(usage, start=train[0], end=train[1], model=options.model, today=today)
     if isinstance(fit, Finding):
         return refusal("savings", [fit, *usage.findings], NO_SAVINGS)
     found = savings_of(
@@ -91,7 +92,7 @@ def savings(call: Call, files: Files, options: SavingsOptions) -> Answer:
     if members:
         from ml.baselines.savings.comparison import compared_group, weighed
 
-        group_result = compared_group(fit, found, members, model=options.model, today=call.clock.now_utc().date())
+        group_result = compared_group(fit, found, members, model=options.model, today=today)
         found = weighed(found, group_result)
     # Its uncertainty is 100 % of it: a smaller saving cannot be told from none.
     smallest = minimum_detectable(fit, months=found.band.months, confidence=options.confidence, max_fsu=1.0)
