@@ -17,6 +17,7 @@ from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import FixedClock
 from orchestration.web.boards.board_figures import Show
+from orchestration.web.boards.home_tiles import cost, solar
 from orchestration.web.boards.now_tiles import by_source, energy_of_today, peak_limit
 from orchestration.web.boards.plan_tiles import ahead, of_car
 from orchestration.web.boards.site_now import SiteNow
@@ -128,6 +129,8 @@ def test_the_first_hour_of_a_day_shows_the_day_before(asking: Asking) -> None:
         assert now.running is not None
         now.__dict__["running"] = now.running.model_copy(update={"at_utc": midnight + timedelta(minutes=minutes)})
         assert now.day == day
+        # What is of a day before is not called today's.
+        assert (cost(now).title, solar(now).title) == ("Cost", "Solar")
 
 
 def test_hours_of_a_home_are_stacked_by_their_source_and_what_is_taken_lies_below_zero(asking: Asking) -> None:

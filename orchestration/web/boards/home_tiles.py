@@ -79,17 +79,17 @@ def cost(now: SiteNow) -> home_today.HomeDay:
     hours = now.show.hours("cost", now.scope, now.day)
     past = home_today.Past(values=tuple(_plain(each.value) for each in hours), said="Cost by the hour")
     return home_today.HomeDay(
-        **_day(now, "cost"), key="cost_today", title="Cost today", figure=_of_day(now, "cost"),
-        beside=tuple((label, now.figures.get(each)) for label, each in MONTH),
-        past=past,
+        **_day(now, "cost"), key="cost_today", title="Cost today" if now.is_today else "Cost",
+        figure=_of_day(now, "cost"), past=past, beside=tuple((label, now.figures.get(each)) for label, each in MONTH),
     )  # fmt: skip
 
 
 def solar(now: SiteNow) -> home_today.HomeDay:
     """Energy that the modules gave, and the days before."""
     return home_today.HomeDay(
-        **_day(now), key="solar_today", title="Solar today", figure=_of_day(now, "generation_kwh"),
-        past=_days(now, "generation_kwh"), energy="solar", is_set_up=_has(now, "pv"),
+        **_day(now), key="solar_today", title="Solar today" if now.is_today else "Solar",
+        figure=_of_day(now, "generation_kwh"), past=_days(now, "generation_kwh"), energy="solar",
+        is_set_up=_has(now, "pv"),
     )  # fmt: skip
 
 
