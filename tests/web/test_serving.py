@@ -98,6 +98,12 @@ def test_the_process_answers_here_alone_signs_in_by_the_commands_link_and_ends(
     assert b"Application shutdown complete" in (folder / "web.log").read_bytes()
 
 
+def test_ctrl_c_ends_it_without_a_fault(running: subprocess.Popen[bytes], folder: Path) -> None:
+    running.send_signal(signal.SIGINT)
+    assert running.wait(WITHIN_S) == 0
+    assert b"Traceback" not in (folder / "web.log").read_bytes()
+
+
 def test_what_the_start_loads_is_never_looked_through_again_for_what_nobody_needs(folder: Path, port: int) -> None:
     code = (
         "import gc, sys\nfrom data_quality.contracts.time import SystemClock\n"

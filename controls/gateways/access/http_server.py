@@ -261,7 +261,9 @@ class HttpServer(uvicorn.Server):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, OPEN_FILES)), hard))
-        super().run(sockets)
+        # After its orderly end uvicorn raises the signal that asked for it once more.
+        with suppress(KeyboardInterrupt):
+            super().run(sockets)
 
     async def startup(self, sockets: Any = None) -> None:
         """As uvicorn does it, with connections of ours, and half a TLS handshake as short-lived as half a head."""
