@@ -70,7 +70,7 @@ def test_people_get_a_table_and_a_sentence(tmp_path: Path) -> None:
     path = csv(tmp_path / "a.csv", {"kwh": values})
     code, out, _ = run("quality", "--energy", str(path), "--tz", "Europe/Berlin")
     assert code == 0
-    assert "zero for longer than 3 h" in out
+    assert "zero for 3 h or longer" in out
     assert "2024-02-10 01:00" in out
     assert "1 finding" in out
 

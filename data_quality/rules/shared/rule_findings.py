@@ -90,9 +90,9 @@ def _since(block: Block, event: Event) -> str:
 def _sentence(name: str, value: float, unit: str, limit: Limit) -> str:
     match name:
         case "dead":
-            fact = f"zero for longer than {limit.value:g} h"
+            fact = f"zero for {limit.value:g} h or longer"
         case "stuck":
-            fact = f"{value:g} {unit} without a change for longer than {limit.value:g} h"
+            fact = f"{value:g} {unit} without a change for {limit.value:g} h or longer"
         case "unit_scale":
             fact = f"all readings times {value:.4g}{named_factor(value)}"
         case "clock_shift":
