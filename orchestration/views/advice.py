@@ -39,7 +39,7 @@ _MONTHS_MEASURED = 12
 def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sources: Sources) -> list[Recommendation]:
     """Recommendations of a period, recorded where they are new; those that people acted on stay as they are.
 
-    Raises BadInput for tariffs that overlap, and (no_readings) for a period without readings.
+    Raises BadInput for tariffs that overlap.
     """
     as_of_utc = project.store.known_at(clock)
     made = advice_of(sources, site, period, as_of_utc)
