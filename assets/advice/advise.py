@@ -100,8 +100,13 @@ def _netted_bills(found: Iterator[tuple[str, Estimate]]) -> Iterator[tuple[str, 
         if share < _LEAST_KEPT:
             continue
         low, high = (each * share for each in estimate.money_band)
+        # A cost that stays pays back the slower, the less is left of its saving.
+        numbers = {
+            name: (value / share if name.endswith("payback_months") else value, unit)
+            for name, (value, unit) in estimate.numbers.items()
+        }
         claimed[kind] = claimed.get(kind, 0.0) + estimate.money * share
-        yield kind, replace(estimate, money=estimate.money * share, money_interval=(low, high))
+        yield kind, replace(estimate, money=estimate.money * share, money_interval=(low, high), numbers=numbers)
 
 
 def _netted(site: SiteHours, found: list[tuple[str, Estimate]]) -> Iterator[tuple[str, Estimate]]:

@@ -256,16 +256,18 @@ def least_kw(settled: SettledEvent) -> float | None:
 
 
 def income_and_penalty(terms: Programme, target_kw: float, settled: SettledEvent) -> tuple[float, float] | None:
-    """Income and penalty, in the site's currency to the cent; None where the shed is not known.
+    """Income and penalty, in the site's currency to the cent; None where the shed of a step is not known.
 
     Paid is the energy shed, and the least power shed, each from nothing up to the target. A penalty is on the energy
     that is short of the terms' least share of the target.
     """
-    if settled.shed_kwh is None:
+    least = least_kw(settled)
+    # What was not read is neither paid as shed nor fined as not shed.
+    if settled.shed_kwh is None or least is None:
         return None
     target_kwh = target_kw * ((settled.end_utc - settled.start_utc) / timedelta(hours=1))
     shed_kwh = min(max(settled.shed_kwh, 0.0), target_kwh)
-    shed_kw = min(max(least_kw(settled) or 0.0, 0.0), target_kw)
+    shed_kw = min(max(least, 0.0), target_kw)
     short_kwh = max(terms.least_share * target_kwh - shed_kwh, 0.0)
     income = terms.price_per_kwh * shed_kwh + terms.price_per_kw * shed_kw
     return round(income, 2), round(terms.penalty_per_kwh * short_kwh, 2)

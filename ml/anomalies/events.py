@@ -1,7 +1,7 @@
 """Marked hours become events: one of each kind and time, with what was measured and what was to be expected."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
@@ -27,7 +27,8 @@ class AnomalyEvent:
     """Hours that should not be. score: how far over the limit, 1 at the limit, the highest of the event.
 
     measured, expected: of the hours of which both are known, in the unit of the series. ratio: the median of their
-    ratios; None where none is known. is_weather: the temperature explains most of it.
+    ratios; None where none is known. is_weather: the temperature explains most of it. more: measured less expected of
+    each known hour, by the instant at which it begins.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class AnomalyEvent:
     expected: float
     ratio: float | None
     is_weather: bool = False
+    more: Mapping[datetime, float] = field(default_factory=dict, compare=False, repr=False)
 
 
 def events_of(
@@ -88,6 +90,7 @@ def _event(kind: str, span: list[Mark], grid: DayGrid, expected: Matrix, warmth:
         float(usual[known].sum()),
         ratio,
         is_weather=warmth is not None and name in SLOW and warmth.explain(marked),
+        more={grid.begin_utc(first + n): float(measured[n] - usual[n]) for n in map(int, np.flatnonzero(known))},
     )
 
 

@@ -289,12 +289,16 @@ def stored(
 
 
 def _price(event: found_events.AnomalyEvent, prices: pl.DataFrame | str) -> tuple[float | None, str | None]:
-    """The mean energy price of an event's quarter hours, or why its energy has no cost."""
+    """The energy price of an event's hours, each as its part of the energy, or why this energy has no cost."""
     if isinstance(prices, str):
         return None, prices
-    at = pl.col("interval_start_utc")
-    price = prices.filter((at >= event.start_utc) & (at < event.end_utc))["price"].mean()
-    return (float(price), None) if isinstance(price, float) else (None, "no_price")
+    sign = 1 if event.measured >= event.expected else -1
+    # Hours that differ the other way, as by day between two nights of waste, say nothing of its price.
+    parts = {at: max(sign * each, 0.0) for at, each in event.more.items()}
+    hour = pl.col("interval_start_utc").dt.truncate("1h")
+    hours = prices.with_columns(part=hour.replace_strict(parts, default=0.0, return_dtype=pl.Float64))
+    part = float(hours["part"].sum())
+    return (float((hours["price"] * hours["part"]).sum()) / part, None) if part > 0 else (None, "no_price")
 
 
 def _newest_price(prices: pl.DataFrame | str) -> tuple[float | None, str | None]:

@@ -24,13 +24,17 @@ Clock = tuple[time, time]
 
 @dataclass(frozen=True)
 class EventCase:
-    """Days of a meter and its events. spans_utc: as asked, by event. first_day: local date of the first row."""
+    """Days of a meter and its events. spans_utc: as asked, by event. first_day: local date of the first row.
+
+    other_event_days: local dates of events that are not settled here.
+    """
 
     grid: DaySteps
     events: tuple[Event, ...]
     spans_utc: tuple[tuple[datetime, datetime], ...]
     first_day: date
     step: timedelta
+    other_event_days: frozenset[date] = frozenset()
 
 
 def event_case(
@@ -76,6 +80,12 @@ def event_case(
                 f"from {series.start_utc:%Y-%m-%d %H:%M}Z to {series.end_utc:%Y-%m-%d %H:%M}Z",
                 reason="event_outside_file",
             )
+        if any((each - series.start_utc) % series.step for each in (start, end)):
+            raise BadInput(
+                f"the event {start:%Y-%m-%d %H:%M}Z to {end:%Y-%m-%d %H:%M}Z: expected whole steps of "
+                f"{series.step // MINUTE} minutes, as the file has from {series.start_utc:%H:%M}Z on",
+                reason="bad_event",
+            )
         window = window_of(start, end, local, series.step, adjust)
         events.append(Event((start.astimezone(local).date() - civil.first_day).days, window))
     return EventCase(grid, tuple(events), tuple(spans), civil.first_day, series.step)
@@ -96,6 +106,7 @@ def window_of(
             mend="settle its two days as two events",
         )
     begin, finish = _minutes(start.time()), _minutes(end.time()) or DAY // MINUTE
+    minutes = step // MINUTE
     if begin == 0:
         raise BadInput(
             f"{shown} begins with its day: expected an event with hours of the same day before it, to adjust by",
@@ -104,7 +115,7 @@ def window_of(
     if adjust is None:
         # An early event has fewer of them, within its day.
         until = begin - ADJUST_GAP_HOURS * 60
-        since = max(until - ADJUST_HOURS * 60, 0)
+        since = max(until - ADJUST_HOURS * 60, begin % minutes)
     else:
         since, until = _minutes(adjust[0]), _minutes(adjust[1])
     if not 0 <= since < until <= begin:
@@ -119,8 +130,8 @@ def window_of(
             f"{shown}: clocks change during it or its adjustment hours; expected hours of one clock",
             reason="event_across_clock_change",
         )
-    minutes = step // MINUTE
-    if any(each % minutes for each in (begin, finish, since, until)):
+    # Of hours that begin at half past by the local clock, those of the event say where steps begin.
+    if any((begin - each) % minutes for each in (since, until)):
         raise BadInput(f"{shown}: expected whole steps of {minutes} minutes, as the file has", reason="bad_event")
     return EventWindow(
         start=begin // minutes, end=finish // minutes, adjust_start=since // minutes, adjust_end=until // minutes

@@ -124,7 +124,7 @@ def _of_event(case: EventCase, event: Event) -> Iterator[Finding]:
     if np.nanmin(load, initial=0.0) < 0:
         text = Sentence("the net load of {0} is negative at times: adjustments by a factor do not hold there.", day)
         yield Finding(code="negative_load", message=text, scope=scope)
-    if sum(each.day == event.day for each in case.events) > 1:
+    if sum(each.day == event.day for each in case.events) > 1 or day in case.other_event_days:
         text = Sentence("{0} has several events: the load before the later ones holds the rebound of the earlier.", day)
         yield Finding(code="several_events", message=text, scope=scope)
 
@@ -153,7 +153,8 @@ def load_test(
     A Finding where nothing is proven: too few days before, no interval, gaps, or a shed whose interval holds zero.
     Raises BadInput for an event that no baseline can settle.
     """
-    whole_hours = all(each.minute == 0 for each in (start_utc, end_utc))
+    local = zone(site.time_zone)
+    whole_hours = not any(each.minute or each.astimezone(local).minute for each in (start_utc, end_utc))
     target = Target(site.site_id, "stream", Stream(meter, CONSUMPTION_REGISTER), step=HOUR if whole_hours else QUARTER)
     case = target_case(readings, site=site, target=target, end_utc=end_utc + timedelta(hours=6))
     if isinstance(case, Finding):
@@ -180,7 +181,7 @@ def load_test(
         interval_kw=(round(low / hours, 3), round(high / hours, 3)), baseline_kwh=row.baseline_kwh,
         actual_kwh=row.actual_kwh, rebound_kwh=row.rebound_kwh, ramp_flag=row.ramp_flag,
         evidence=Evidence(
-            basis="tested", on=start_utc.astimezone(zone(site.time_zone)).date(),
+            basis="tested", on=start_utc.astimezone(local).date(),
             half_width_share=round((high - low) / 2 / row.shed_kwh, 3),
         ),
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """Settlement of an event by its programme's rule as written, with the best method for the site's meter beside it."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,8 +46,10 @@ def settle_event(
         expect(person, Permission.DR_EXECUTE)
     events, now_utc = DrEvents(project.store), clock.now_utc()
     event = events.named(event_id)
-    if event.state not in ("restore", "stopped", "settled") or now_utc < event.end_utc:
-        raise BadInput(f"event {event.event_id} is {event.state}: only one that is over is settled", reason="not_over")
+    is_over = event.state in ("restore", "stopped", "settled") and now_utc >= event.end_utc
+    if not is_over or not _was_active(events, event):
+        why = "only one that began and is over is settled"
+        raise BadInput(f"event {event.event_id} is {event.state}: {why}", reason="not_over")
     name = person.person_id if person else ""
     # Computed before the transaction: methods take seconds.
     site, terms = project.site(event.site_id), programme_named(project.project.root, event.programme)
@@ -131,11 +134,11 @@ def _was_active(events: DrEvents, event: DrEvent) -> bool:
 def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
     """The site's power by days, and the event on it. Days of other events are in no baseline."""
     from ml.event_baselines.event_case import event_case
-    from ml.features.civil import civil_on
+    from ml.features.civil import civil_of
     from ml.features.forecast_case import Case
     from ml.features.series import Series, Stream, measured_on, series_of
     from ml.features.weather_as_of import NO_WEATHER, FixedWeather
-    from ml.forecasts.file_case import TEMPERATURE, FileCase, day_types_of
+    from ml.forecasts.file_case import TEMPERATURE, FileCase
 
     site, local = project.site(event.site_id), zone(project.site(event.site_id).time_zone)
     # Up to the end of the event's day: rebound is measured in the hours after it.
@@ -156,11 +159,12 @@ def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
     series = Series(end_utc - length * _STEP, values, _STEP, found[0].unit)
     degc = measured_on(readings, site=site, grid=series, unit="degc")
     weather = NO_WEATHER if degc is None else FixedWeather((TEMPERATURE,), degc[:, None])
-    civil = civil_on(day_types_of(site.country, site.subdivision), site.time_zone, series.start_utc, length + 1, _STEP)
+    civil = civil_of(site, series.start_utc, length + 1, _STEP)
     known = FileCase(Case(series, civil, weather), f"site:{site.site_id}", site.time_zone, (), None)
     others = {
         each.start_utc.astimezone(local).date()
         for each in DrEvents(project.store).current(event.site_id)
         if each.state in _BEGUN and each.event_id != event.event_id
     }
-    return event_case(known, [(event.start_utc, event.end_utc)], excluded=others)
+    case = event_case(known, [(event.start_utc, event.end_utc)], excluded=others)
+    return replace(case, other_event_days=frozenset(others))

@@ -39,7 +39,7 @@ _MONTHS_MEASURED = 12
 def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sources: Sources) -> list[Recommendation]:
     """Recommendations of a period, recorded where they are new; those that people acted on stay as they are.
 
-    Raises BadInput for tariffs that overlap, and (no_readings) for a period without readings.
+    Raises BadInput for tariffs that overlap.
     """
     as_of_utc = project.store.known_at(clock)
     made = advice_of(sources, site, period, as_of_utc)
@@ -177,9 +177,15 @@ def measure(
     assert of.due is not None  # noqa: S101 - set when it was accepted
     if finished <= of.due:
         raise BadInput(f"it was accepted on {of.due}: the saving begins after it", reason="bad_period")
+    # What others of them save at the same meters is not claimed once more.
+    others = (
+        project_for(site, each, each.due, each.measured.start if each.measured else each.due)
+        for each in Recommendations(project.store).current(site.site_id)
+        if each.baseline and each.due and each.recommendation_id != of.recommendation_id and each.status != "dismissed"
+    )
     found = project_savings(
-        site, project_for(site, of, of.due, finished), project.baselines.get(baseline_id, int(version)),
-        lake=project.lake, now_utc=clock.now_utc(),
+        site.model_copy(update={"projects": (*site.projects, *others)}), project_for(site, of, of.due, finished),
+        project.baselines.get(baseline_id, int(version)), lake=project.lake, now_utc=clock.now_utc(),
     )  # fmt: skip
     if isinstance(found, Finding):
         raise BadInput(found.message, reason=found.code)

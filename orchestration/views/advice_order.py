@@ -130,6 +130,8 @@ def _realised(store: Store, ids: Sequence[str], as_of_utc: datetime | None) -> d
     """
     known = {one.recommendation_id: one for one in Recommendations(store).current(as_of_utc=as_of_utc)}
     measured = [saved for key in ids if (saved := known[key].measured) is not None]
+    # Of two at one meter the earlier's saving holds the other's.
+    measured = [one for one in measured if all(each.code != "claimed_elsewhere" for each in one.findings)]
     if not measured:
         return {"realised_kwh": None, "interval_kwh": None}
     total = float(sum(each.savings_kwh for each in measured))

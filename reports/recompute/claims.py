@@ -102,7 +102,7 @@ def project_saving_blocker(
 
     def found() -> tuple[Finding, ...]:
         pairs = boundary_pairs(sources, site, project, version, as_of_utc)
-        return project_claim_findings(project, version, pairs, end=year)
+        return project_claim_findings(site, project, version, pairs, end=year)
 
     made: tuple[Finding, ...] = sources.keep(
         ("against project", site.site_id, project.project_id, *pinned, year, as_of_utc), found

@@ -89,6 +89,23 @@ def test_without_a_baseline_there_is_no_advice_on_setpoints() -> None:
     assert advise(replace(site, slopes=())) == []
 
 
+def test_days_whose_temperature_is_not_known_are_left_out_and_the_advice_stands() -> None:
+    site, _ = site_year(7, wasted=("setpoint",))
+    assert site.outdoor_degc is not None
+    gap = site.outdoor_degc.copy()
+    gap[100 * 24 : 103 * 24] = np.nan
+    whole = only(site, "setpoint").value("savings_kwh") or 0
+    assert 0.97 * whole < (only(replace(site, outdoor_degc=gap), "setpoint").value("savings_kwh") or 0) < whole
+    # A heater that the cold of a night turns on was not left on; the boiler of the setpoint has no readings then.
+    night = (site.hour >= 22) | (site.hour < 5)
+    cold = np.bincount(site.day, site.outdoor_degc) / 24 < 3
+    fans = site.meter("fans")
+    assert fans is not None
+    heater = replace(fans, kwh=np.where(night & cold[site.day], 8.0, np.where(night, 1.0, 10.0)))
+    for degc in (site.outdoor_degc, gap):
+        assert "base_load" not in [each.kind for each in advise(replace(site, meters=(heater,), outdoor_degc=degc))]
+
+
 def test_an_hour_without_a_price_leaves_the_money_unknown_and_the_energy_known() -> None:
     site, _ = site_year(7, wasted=("start_stop",))
     nothing = np.full(site.hour.size, np.nan)
@@ -167,9 +184,14 @@ def test_of_two_that_save_the_same_lines_of_a_bill_both_together_save_as_the_gre
     site, _ = site_year(7, wasted=("demand_charge",))
     [peaks] = advise(site)
     alone = peaks.value("savings_money") or 0
-    battery = variant("battery 20kWh", "battery", 2 * alone)
+    own = {"price": Price(low=900, high=1100, source="Offer"), "payback_years": 500 / alone,
+           "payback_interval": (400 / alone, 600 / alone)}  # fmt: skip
+    battery = variant("battery 20kWh", "battery", 2 * alone, **own)
     both = advise(replace(site, what_ifs=(battery,)))
     assert {each.kind for each in both} == {"demand_charge", "battery"}
+    less = next(each for each in both if each.kind == "battery")
+    # What is left of its saving pays for the whole of its cost.
+    assert less.value("payback_months") == pytest.approx(1000 / (less.value("savings_money") or 0) * 12, rel=1e-3)
     assert sum(each.value("savings_money") or 0 for each in both) == pytest.approx(2 * alone, rel=1e-3)
     small = variant("battery 5kWh", "battery", 1.1 * alone)
     assert [each.kind for each in advise(replace(site, what_ifs=(small,)))] == ["demand_charge"]

@@ -318,6 +318,26 @@ def test_what_was_saved_stands_beside_the_estimate_once_the_order_is_done(projec
     assert (row["measured"]["claimed_kwh"], measured.measured.claimed_kwh) == (None, None)
 
 
+def test_what_two_recommendations_save_at_one_meter_is_measured_for_both_and_claimed_by_the_first(
+    project: OpenProject,
+) -> None:
+    ledger, tracker = Recommendations(project.store), MlflowTracker(
+        project.project.mlflow_uri, project.project.mlflow_artifacts_dir
+    )  # fmt: skip
+    one = the_one(project)
+    ledger.add([one.model_copy(update={"recommendation_id": "f" * 12})], NOW)
+    codes = {}
+    for each in ledger.current("plant"):
+        after, _ = advice.accept(project, each, NOW, person=BOB, reason="agreed", tracker=tracker)
+        move(project, WorkOrders(project.store).named(after.order_id), "done", DONE, person=ANN, reason="set")
+    for each in ledger.current("plant"):
+        after = advice.measure(project, each, LATER, person=DAN, reason="weeks", first=date(2026, 6, 11))
+        assert after.measured is not None
+        codes[each.recommendation_id] = {found.code for found in after.measured.findings}
+    assert "holds_other_saving" in codes[one.recommendation_id]
+    assert "claimed_elsewhere" in codes["f" * 12]
+
+
 @pytest.mark.parametrize(
     ("act", "reason"),
     [

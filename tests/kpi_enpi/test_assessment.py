@@ -204,3 +204,26 @@ def test_a_stored_double_is_read_back_exactly(quanta: int) -> None:
 
 def _fields(pair: DayPair) -> dict[str, object]:
     return {name: getattr(pair, name) for name in DayPair.__slots__}
+
+
+def test_of_two_projects_at_one_meter_or_one_above_the_other_the_earlier_claims_what_both_save() -> None:
+    from assets.kpi.claims.mv_savings import shared_savings
+    from data_quality.contracts.site_file.site import Site
+
+    def codes(meter: str, starts: str, **more: str) -> list[list[str]]:
+        shared = {"boundary": "b", "option": "B", "reporting_end": "2027-01-01"}
+        one = shared | {"project_id": "one", "name": "One", "meters": ["main"], "installation_start": "2025-01-01",
+                        "installation_end": "2025-01-10"}  # fmt: skip
+        two = shared | {"project_id": "two", "name": "Two", "meters": [meter], "installation_start": starts,
+                        "installation_end": starts, "reporting_end": "2030-01-01"} | more  # fmt: skip
+        site = Site.model_validate(
+            {"site_id": "s", "name": "S", "time_zone": "UTC", "currency": "EUR", "country": "DE",
+             "meters": [{"meter_id": "main"}, {"meter_id": "fans", "parent": "main"}, {"meter_id": "other"}],
+             "projects": [one, two]}
+        )  # fmt: skip
+        return [[found.code for found in shared_savings(site, each)] for each in site.projects]
+
+    both = [["holds_other_saving"], ["claimed_elsewhere"]]
+    assert codes("main", "2025-06-01") == codes("fans", "2025-06-01") == both
+    assert codes("other", "2025-06-01") == codes("main", "2027-01-01") == [[], []]
+    assert codes("main", "2025-06-01", interactive_effects="adjusted") == [["holds_other_saving"], []]

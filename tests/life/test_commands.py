@@ -104,6 +104,7 @@ def test_an_adjustment_is_proposed_approved_by_another_and_shown(folder: Path) -
         (["works/line/enb", *ADJUST], "kwh_per_day or percent"),
         (["works/line/enb", "--percent", "x", *ADJUST], "expected a number"),
         (["works/line/enb", "--percent", "inf", *ADJUST], "finite"),
+        (["works/line/enb", "--kwh-per-day", "1e400", *ADJUST], "1000000000 or less"),
         (["works/line/enb", "--kwh-per-day", "5"], "--from: expected a date"),
         (["works/none/enb", "--kwh-per-day", "5", *ADJUST], "unknown baseline"),
         (["--approve", "x", "--withdraw", "y"], "are given alone"),

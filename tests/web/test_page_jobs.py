@@ -111,6 +111,10 @@ def test_advice_that_finds_nothing_says_which_readings_it_examined(ben: Asking) 
         assert ("No recommendation is known yet" in shown, "/advice/run" in shown) == (False, is_asked)
     german = html.unescape(ben.get("/advice", [PAGE], site="plant", locale="de").text)
     assert "Es gibt nichts zu empfehlen." in german
+    unread = work_of(ben.project).ask(
+        (*words[:3], "--period=2019", *words[4:]), person_id="ben", now_utc=CLOCK.now_utc()
+    )
+    assert "has no readings" in getattr(unread.wait(120), "message", "")
 
 
 def test_the_forecast_that_was_issued_stands_on_the_page(ben: Asking) -> None:

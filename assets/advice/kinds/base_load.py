@@ -54,13 +54,17 @@ def _of(site: SiteHours, meter: MeterHours, of: str) -> tuple[np.ndarray, float,
     hours = np.bincount(block[wanted], minlength=size)
     # The first and last night of a period are parts of nights.
     whole = hours >= 0.25 * max(hours.max(initial=0), 1)
+    degrees = (
+        None if site.outdoor_degc is None else np.bincount(block[wanted], site.outdoor_degc[wanted], minlength=size)
+    )
+    if degrees is not None:
+        # Of a block whose temperature is not known nobody can say whether the weather asked for its load.
+        whole &= np.isfinite(degrees)
     if whole.sum() < 20:
         return None
     excess = np.bincount(block[wanted], (meter.kwh - base)[wanted], minlength=size)
     mean = excess[whole] / hours[whole]
-    degc = None
-    if site.outdoor_degc is not None:
-        degc = np.bincount(block[wanted], site.outdoor_degc[wanted], minlength=size)[whole] / hours[whole]
+    degc = None if degrees is None else degrees[whole] / hours[whole]
     rest = weather_free(mean, degc)
     found = two_levels(rest, least_share=0.03, most_share=0.75, least_gap=5.0)
     if found is None or (degc is not None and _follows_weather(degc, found.is_high)):

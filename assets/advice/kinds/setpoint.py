@@ -20,17 +20,16 @@ def find(site: SiteHours) -> Iterator[Estimate]:
     """Estimates of uses whose approved baseline has such a base; the saving is the slope times the degree days."""
     for slope in site.slopes:
         declared = (site.declared_degc or {}).get(slope.term)
-        if declared is None or site.outdoor_degc is None or slope.kwh_per_k_day <= 0:
+        meters = [meter for name in slope.meters if (meter := site.meter(name)) is not None]
+        if declared is None or site.outdoor_degc is None or slope.kwh_per_k_day <= 0 or not meters:
             continue
         sign = 1 if slope.term == "hdd" else -1
         known = _undisturbed(site, slope, sign)
         too_far_k = min(sign * (known.base_degc - declared), _MOST_K)
         if too_far_k >= _LEAST_K:
-            hours = np.bincount(site.day)
-            degc = np.bincount(site.day, site.outdoor_degc) / hours
-            degrees = np.maximum(sign * (known.base_degc - degc), 0)
-            fewer = degrees - np.maximum(degrees - too_far_k, 0)
-            meters = [meter for name in known.meters if (meter := site.meter(name)) is not None]
+            degrees = np.maximum(sign * (known.base_degc - _degc(site)), 0)
+            # A day whose temperature is not known saves nothing.
+            fewer = np.nan_to_num(degrees - np.maximum(degrees - too_far_k, 0))
             used = np.sum([np.nan_to_num(each.kwh) for each in meters], axis=0)
             by_day = np.bincount(site.day, used)
             wanted = np.minimum(known.kwh_per_k_day * fewer, by_day)
@@ -47,8 +46,9 @@ def find(site: SiteHours) -> Iterator[Estimate]:
             yield Estimate(f"meter:{known.meters[0]}", saved, error, numbers=numbers)
 
 
-def _by_day(site: SiteHours, hours: np.ndarray) -> np.ndarray:
-    return np.asarray(np.bincount(site.day, np.nan_to_num(hours)))
+def _degc(site: SiteHours) -> np.ndarray:
+    """Mean temperature of each day; NaN where not known."""
+    return np.asarray(np.bincount(site.day, site.outdoor_degc) / np.bincount(site.day))
 
 
 def _undisturbed(site: SiteHours, slope: WeatherSlope, sign: int) -> WeatherSlope:
@@ -59,12 +59,13 @@ def _undisturbed(site: SiteHours, slope: WeatherSlope, sign: int) -> WeatherSlop
     lost = next((each for each in simultaneous.find(site) if set(slope.meters) & set(each.saved_kwh)), None)
     if lost is None:
         return slope
-    both = _by_day(site, np.sum(list(lost.saved_kwh.values()), axis=0)) > 0
-    degc = _by_day(site, np.asarray(site.outdoor_degc)) / np.bincount(site.day)
-    used = _by_day(site, np.sum([each.kwh for each in site.meters if each.meter_id in slope.meters], axis=0))
-    if (~both).sum() < _LEAST_DAYS:
+    both = np.bincount(site.day, np.sum(list(lost.saved_kwh.values()), axis=0)) > 0
+    degc = _degc(site)
+    used = np.bincount(site.day, np.sum([each.kwh for each in site.meters if each.meter_id in slope.meters], axis=0))
+    alone = ~both & np.isfinite(degc + used)
+    if alone.sum() < _LEAST_DAYS:
         return slope
-    fits = [_fit(used[~both], np.maximum(sign * (base - degc[~both]), 0)) for base in _BASES_DEGC]
+    fits = [_fit(used[alone], np.maximum(sign * (base - degc[alone]), 0)) for base in _BASES_DEGC]
     at = int(np.argmin([each[0] for each in fits]))
     _, kwh_per_k_day, error = fits[at]
     return replace(slope, base_degc=float(_BASES_DEGC[at]), kwh_per_k_day=kwh_per_k_day, standard_error=error)

@@ -3,7 +3,7 @@
 A project's baseline is of its own type and never expects an EnPI; an EnPI's never says what a project saved.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -148,16 +148,17 @@ def project_savings(
     given = AdjustmentStore(lake.store).in_force(version.baseline_id, version.baseline, as_of_utc=as_of_utc)
     days = seu_days(readings, site=site, seu=project_use(site, project), start=known.start, end=known.end)
     pairs = project_pairs(days, version, given)
-    findings = project_claim_findings(project, version, pairs, end=period.end)
+    findings = project_claim_findings(site, project, version, pairs, end=period.end)
     # The gate looks at every day that is known, the figure only at the days of its span.
     inside = [each for each in pairs if period.start <= each.local_date < period.end]
     return savings_of(project, version, inside, period=period, project_findings=findings)
 
 
 def project_claim_findings(
-    project: MvProject, version: BaselineVersion, pairs: Sequence[DayPair], *, end: date
+    site: Site, project: MvProject, version: BaselineVersion, pairs: Sequence[DayPair], *, end: date
 ) -> tuple[Finding, ...]:
-    """Findings against a saving of the project up to `end`: changes of use outside of its installation, named.
+    """Findings against a saving of the project up to `end`: changes of use outside of its installation, and other
+    projects whose saving the same meters show, named.
 
     pairs: every day that is known, from the baseline's first on.
     """
@@ -172,8 +173,40 @@ def project_claim_findings(
     )
     scope = f"project:{project.project_id}"
     return tuple(
-        each.model_copy(update={"scope": scope, "message": f"{project.name}: {each.message}"}) for each in found
+        each.model_copy(update={"scope": scope, "message": f"{project.name}: {each.message}"})
+        for each in (*found, *shared_savings(site, project))
     )
+
+
+def shared_savings(site: Site, project: MvProject) -> Iterator[Finding]:
+    """Other projects at the same meters, or at one above or below, that the same days hold: a saving is claimed once.
+
+    It is the earlier project's, which is told so; the later one claims none while the earlier reports. Nothing where
+    the plan says that interactive effects are adjusted.
+    """
+    mine = set(project_use(site, project).meters)
+    for other in site.projects:
+        theirs = set(project_use(site, other).meters)
+        is_apart = not any(
+            one in others or others & set(site.above(one)) for meters, others in ((mine, theirs), (theirs, mine))
+            for one in meters
+        )  # fmt: skip
+        if is_apart or other.project_id == project.project_id or project.interactive_effects == "adjusted":
+            continue
+        first, later = sorted((project, other), key=lambda each: (each.installation_start, each.project_id))
+        if later.installation_start >= first.reporting_period[1]:
+            continue
+        facts = {"project": other.project_id, "start": later.installation_start.isoformat()}
+        if project is first:
+            message = Sentence(
+                "From {0} on the meters show the saving of {1} too.", later.installation_start, other.name
+            )
+            yield Finding(code="holds_other_saving", message=message, facts=facts)
+        else:
+            message = Sentence(
+                "{0} reports at the same meters, and its saving holds this one: it is claimed there.", other.name
+            )
+            yield Finding(code="claimed_elsewhere", message=message, severity="blocking", facts=facts)
 
 
 def nothing_reported(project: MvProject) -> Finding:

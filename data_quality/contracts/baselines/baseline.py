@@ -264,7 +264,10 @@ class Adjustment(Model):
     kind: AdjustmentKind = AdjustmentKind.NON_ROUTINE
     start: date
     end: date
-    kwh_per_day: Decimal | None = Field(default=None, description="kWh per local day, a multiple of 1e-9")
+    # A TWh a day is more than any meter counts.
+    kwh_per_day: Decimal | None = Field(
+        default=None, ge=-(10**9), le=10**9, description="kWh per local day, a multiple of 1e-9"
+    )
     # At -100 nothing would be expected at all; above 1000 the decimal mark is in the wrong place.
     percent: Decimal | None = Field(default=None, gt=-100, le=1000, description="Of the model's expected energy")
     reason: str = Field(min_length=1)

@@ -28,9 +28,10 @@ OPEN_FOR = timedelta(days=92)
 class AnomalyEvent(Model):
     """One event of one register of a meter. cause: likely; confidence: None where no classifier gave it.
 
-    kwh: measured less expected, None where the register counts something else. cost: of these kWh at the mean energy
-    price of the site's supply during the event; None with its reason in cost_finding. params_version: of the
-    detectors' parameters; evidence: figures {name, value, unit}. is_withdrawn: the detectors no longer find it.
+    kwh: measured less expected, None where the register counts something else. cost: of these kWh at the energy
+    price of the site's supply in the hours in which they were used; None with its reason in cost_finding.
+    params_version: of the detectors' parameters; evidence: figures {name, value, unit}. is_withdrawn: the detectors no
+    longer find it.
     """
 
     event_id: str

@@ -21,6 +21,7 @@ from orchestration.operations.options import (
 from orchestration.views import advice
 from orchestration.views.advice_order import ordered
 from orchestration.views.advice_wording import approved_wordings, request_wordings
+from reports.gates import refuse_future, refuse_without_readings
 
 LIST = Table(
     "recommendations",
@@ -42,9 +43,11 @@ def advise_run(call: Call, site: SiteOption, period: PeriodOption) -> Answer:
     """Find what a site's readings of a period say could be saved, and record what is new."""
     where = call.project.site(site)
     expect(call.known_person(), Permission.AI_RUN)
-    found = advice.run(
-        call.project, where, parse_period(period, where.time_zone), call.clock, sources=call.sources
-    )  # fmt: skip
+    span = parse_period(period, where.time_zone)
+    # Of days that nobody read, no recommendation is no answer.
+    refuse_future(span, call.clock.now_utc(), name="advise run")
+    refuse_without_readings(call.project.lake, where, span, name="advise run")
+    found = advice.run(call.project, where, span, call.clock, sources=call.sources)
     request_wordings(call.project, where, found, call.clock)
     return _listed(call, found, "")
 

@@ -25,6 +25,7 @@ from orchestration.operations.options import (
 from orchestration.operations.signing import actor
 from orchestration.views.finding_sources import finding_of, row
 from orchestration.views.requested_figures import event_ids
+from reports.gates import refuse_future, refuse_without_readings
 
 EVENTS = Table(
     "events",
@@ -110,6 +111,8 @@ def score_stored(call: Call, site_id: str, period: str | None, sensitivity: floa
     span = period_or_none(period, site)
     if span is None:
         raise BadInput("the meters of a site are scored for a period", reason="no_period", mend="give --period 2025-12")
+    refuse_future(span, call.clock.now_utc(), name="anomalies")
+    refuse_without_readings(project.lake, site, span, name="anomalies")
     call.doing("judging the meters")
     found = score_site(
         site, span, lake=project.lake, read=MartReader(project.project.marts_dir), clock=call.clock,

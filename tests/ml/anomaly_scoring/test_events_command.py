@@ -55,6 +55,8 @@ def test_a_label_is_kept_and_what_is_wrong_is_one_sentence(project: ProjectResou
         "analyst": ("label", event, "--cause", "waste", "--as", "vera", "--reason", "x"),
         "a mute ends later than now": ("mute", event, "--until", "2001-01-01", *who),
         "scored for a period": ("--site", "works"),
+        "is of the future": ("--site", "works", "--period", "2199-03"),
+        "has no readings": ("--site", "works", "--period", "2019-03"),
     }
     for reported, words in wrong.items():
         code, message = run(project, *words)

@@ -22,8 +22,8 @@ def test_nights_in_which_a_machine_ran_are_one_event_with_energy_and_cost(lake: 
     event = found.events[1]
     assert event.start_utc == START + timedelta(days=NIGHTS[0], hours=20)
     assert event.kwh == pytest.approx(2 * 10 * 40, rel=0.1)
-    # The mean price of the event's 34 hours, 14 of which are of a day.
-    assert event.cost == pytest.approx((event.kwh or 0) * (14 * 0.25 + 20 * 0.20) / 34, abs=0.02)
+    # At the price of the nights in which it ran, and not of the day between.
+    assert event.cost == pytest.approx((event.kwh or 0) * 0.20, rel=0.01)
     assert (event.severity, event.currency, event.cost_finding) == (2, "EUR", None)
     assert {each["name"] for each in event.evidence} >= {"measured", "expected", "score", "energy_price"}
 

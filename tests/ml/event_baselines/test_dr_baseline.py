@@ -104,3 +104,12 @@ def test_missing_adjustment_hours_and_few_days_are_labelled(tmp_path: Path) -> N
     assert code == 0
     assert {"few_days", "adjustment_missing", "no_interval", "not_eligible"} <= {f["code"] for f in found["findings"]}
     assert not next(each for each in found["methods"] if each["name"] == "10-in-10-adj20")["eligible"]
+
+
+def test_hours_at_half_past_by_the_local_clock_are_those_of_the_event_or_none(file: Path) -> None:
+    words = ("--energy", file, "--tz", "Asia/Kolkata", "--country", "IN", "--method", "10-in-10", "--json")
+    code, _, err = run(*words, "--event", "2025-05-06T14:00/2025-05-06T16:00")
+    assert (code, "expected whole steps of 60 minutes, as the file has from 00:00Z on" in err) == (2, True)
+    [event] = json.loads(run(*words, "--event", "2025-05-06T14:30/2025-05-06T16:30")[1])["events"]
+    at = [line for line in file.read_text().splitlines() if line.startswith(("2025-05-06T09", "2025-05-06T10"))]
+    assert event["actual_kwh"] == pytest.approx(sum(float(line.split(",")[1]) for line in at))
