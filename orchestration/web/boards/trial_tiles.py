@@ -1,8 +1,7 @@
 """Tiles of what was tried or told apart at a site: what-ifs, the experiment of control, classes of circuits."""
 
-from assets.stores.ledgers.disaggregations import Disaggregations
 from assets.stores.ledgers.experiments import ExperimentStore
-from assets.stores.ledgers.what_ifs import WhatIfs
+from assets.stores.ledgers.results import Disaggregations, WhatIfs
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.control.what_if import WhatIfVariant
 from data_quality.contracts.errors import WorldFault
