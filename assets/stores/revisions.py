@@ -31,8 +31,6 @@ UNKNOWN = "unknown"
 # Where a library's files are brought up before they take their place.
 SCRATCH = ".upgrading-"
 _REVISIONS = "SELECT version_num FROM alembic_version"
-# What a step is called, and behind which it comes, as its file says it.
-_NAMES = re.compile(r"^(revision|down_revision)\b[^=\n]*= *[\"']([^\"']+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -60,26 +58,21 @@ def store_revision_of(engine: sa.Engine) -> StoreRevision:
 
 
 def migrate(engine: sa.Engine) -> None:
-    """Bring the tables to the newest revision; does nothing where they are. An empty store gets them at once.
+    """Bring the tables to the newest revision. An empty store gets them at once.
 
     Raises Unreachable for a store that this code cannot open and where no copy can be kept, OurFault for a step that
     fails: the store is then as it was.
     """
-    # Without a lock: nearly every command finds nothing to do here, and must not queue behind a writer for that.
-    if _is_newest(engine):
-        return
     with engine.connect().execution_options(meterloom_read=True) as connection:
         is_empty = _is_empty(connection)
-    if is_empty:
-        _create(engine)
-    if _is_newest(engine) or (not (found := store_revision_of(engine)).steps and not found.refusal):
+    if is_empty and _create(engine):
         return
     scripts = _scripts()
     with _alone(engine) as connection:
-        # Again, now that nobody else writes: another process may have been faster.
         found = _standing(connection, scripts)
         if found.refusal:
             raise Unreachable(found.refusal)
+        # Another process may have been faster.
         if not found.steps:
             return
         # An empty store has nothing to lose; of PostgreSQL no copy is kept (docs/adr/0014).
@@ -106,37 +99,23 @@ def _is_empty(connection: sa.Connection) -> bool:
     return not sa.inspect(connection).get_table_names()
 
 
-def _create(engine: sa.Engine) -> None:
+def _create(engine: sa.Engine) -> bool:
+    """Whether the tables were made here; another process may have been faster."""
     # By its name, as Alembic runs env.py: it needs the seals, which stand on the module that opens a store.
     new_store = import_module("assets.stores.migrations.new_store")
     with _alone(engine) as connection:
-        # Again, now that nobody else writes: another process may have been faster.
-        if _is_empty(connection):
+        # Again, now that nobody else writes.
+        if is_empty := _is_empty(connection):
             new_store.create_tables(connection)
+    return is_empty
 
 
 def expect_newest(engine: sa.Engine) -> None:
     """Raises Unreachable for a store that must be migrated first, where it cannot be written."""
-    if not _is_newest(engine) and ((found := store_revision_of(engine)).steps or found.refusal):
+    if (found := store_revision_of(engine)).steps or found.refusal:
         text = f"the store {engine.url.database} is of revision {found.present} and cannot be written, so it cannot be "
         text += "migrated to be read: run any command where it can be written first"
         raise Unreachable(found.refusal or text)
-
-
-def _is_newest(engine: sa.Engine) -> bool:
-    """Whether the store says that it is of the newest revision. Without Alembic, which is 12 MB in every process that
-    opens a store, for most of which there is nothing to do.
-    """
-    try:
-        with engine.connect().execution_options(meterloom_read=True) as connection:
-            present: list[str] = list(connection.execute(sa.text(_REVISIONS)).scalars())
-    except sa.exc.DBAPIError:
-        # An empty store, or one that does not answer: a closer look shows which.
-        return False
-    steps = [dict(_NAMES.findall(path.read_text("utf-8"))) for path in (FOLDER / "versions").glob("*.py")]
-    # The one that none follows.
-    heads = {step.get("revision") for step in steps} - {step.get("down_revision") for step in steps} - {None}
-    return set(present) == heads
 
 
 def copy_path(engine: sa.Engine, revision: str) -> Path:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from assets.stores.read_only import ReadOnlyFile, cannot_write
 from assets.stores.revisions import expect_newest, migrate
 from assets.stores.schema import tables_seals
+from assets.stores.schema.tables_metadata import REVISION
 from assets.stores.unreachable import world_fault
 from data_quality.contracts.database import address_of
 from data_quality.contracts.errors import Unreachable
@@ -171,15 +172,25 @@ def open_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
     store = connect_store(url, public_keys)
     try:
         with reaching(str(store.engine.url)):
-            if store.read_only is None:
-                migrate(store.engine)
-            else:
-                expect_newest(store.engine)
+            if not _is_newest(store.engine):
+                (migrate if store.read_only is None else expect_newest)(store.engine)
     # An interrupt among them: an open handle would keep SQLite's locks and its -wal file.
     except BaseException:
         store.close()
         raise
     return store
+
+
+def _is_newest(engine: sa.Engine) -> bool:
+    """Whether the store says that it is of the newest revision, as nearly every one does: without Alembic, which is
+    12 MB in every process, and without a lock, so that no command queues behind a writer for it.
+    """
+    try:
+        with engine.connect().execution_options(meterloom_read=True) as connection:
+            return list(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars()) == [REVISION]
+    except sa.exc.DBAPIError:
+        # An empty store, or one that does not answer: a closer look shows which.
+        return False
 
 
 def connect_store(url: str, public_keys: Mapping[str, str] | None = None, *, within_s: float | None = None) -> Store:

@@ -12,7 +12,7 @@ import polars as pl
 from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
-from assets.stores.ledgers.disaggregations import Disaggregations
+from assets.stores.ledgers.results import Disaggregations
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.reporting.disaggregation import (
     ClassEnergy,

@@ -8,8 +8,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from assets.stores.ledgers.notices import Outbox
-from assets.stores.ledgers.work_orders import WorkOrders
-from assets.stores.ledgers.workflow_instances import WorkflowInstances
+from assets.stores.ledgers.work_orders import WorkflowInstances, WorkOrders
 from assets.stores.published.event_figures import figures_quoting
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput

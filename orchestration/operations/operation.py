@@ -23,8 +23,10 @@ from orchestration.operations.answer import Answer
 
 if TYPE_CHECKING:
     from assets.stores.sign import Signer
+    from data_quality.contracts.site_file.site import Site
     from orchestration.open_project import OpenProject
     from reports.recompute.figure_sources import Sources
+    from reports.report_content import ReportContent
 
 PROJECT_VARIABLE, KEYS_VARIABLE = "METERLOOM_PROJECT", "METERLOOM_KEYS"
 _LOG = logging.getLogger("meterloom.operations")
@@ -186,6 +188,16 @@ class Call:
     def sources(self) -> "Sources":
         """Sources that figures are recomputed from."""
         return self.project.sources(as_of_utc=self.as_of_utc)
+
+    def kept(self, build: "Callable[[int], ReportContent]", site: "Site | None") -> "ReportContent":
+        """What `build(revision)` says, stored so that each figure can be walked back, or shown with a word on that."""
+        from reports.lifecycle.revise import store_revision, unstored
+
+        reports, unwritable = self.project.reports, self.project.store.read_only
+        if unwritable is None:
+            return store_revision(build, reports, self.clock, site=site, is_as_built=True)[0]
+        self.say(f"{unwritable.path.parent} cannot be written: figures that are not stored yet have no trace")
+        return unstored(build, reports)
 
     @property
     def as_of_utc(self) -> datetime | None:

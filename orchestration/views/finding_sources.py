@@ -28,7 +28,6 @@ from reports.writer import words
 
 if TYPE_CHECKING:
     from assets.stores.published.report_ledger import Revision
-    from orchestration.open_project import OpenProject
     from reports.figures.trace import VersionChange
 
 
@@ -51,7 +50,7 @@ def judged(found: Iterable[OpenFinding], rules: Sequence[AlertRule]) -> list[Ope
     return kept
 
 
-def over_limits(project: "OpenProject", site: Site, now_utc: datetime, locale: str) -> list[OpenFinding]:
+def over_limits(project: OpenProject, site: Site, now_utc: datetime, locale: str) -> list[OpenFinding]:
     """A finding of each rule whose last value is over its limit, or was within a day. Raises BadInput without marts."""
     rules = [each for each in site.alert_rules if isinstance(each, LimitRule) and each.enabled]
     if not rules:
@@ -67,14 +66,14 @@ def over_limits(project: "OpenProject", site: Site, now_utc: datetime, locale: s
 
 
 def _excursions(
-    project: "OpenProject", site: Site, rules: Sequence[LimitRule], end: date
+    project: OpenProject, site: Site, rules: Sequence[LimitRule], end: date
 ) -> tuple[Excursion | None, ...]:
     read = partial(read_mart, project.project.marts_dir)
     rows = (rule_rows(rule, site, read, end - _LOOK, end) for rule in rules)
     return tuple(open_excursion(each, rule, shown_for=KEPT_FOR) for each, rule in zip(rows, rules, strict=True))
 
 
-def stale_reports(project: "OpenProject", site: Site) -> list[OpenFinding]:
+def stale_reports(project: OpenProject, site: Site) -> list[OpenFinding]:
     """The newest revision of each report whose inputs changed, where a rule asks for it: to look takes a while."""
     return [
         _stale_finding(site, each, Sentence("{0} of {1}: its inputs changed", Sentence(words(each.name)), each.period))
@@ -82,12 +81,14 @@ def stale_reports(project: "OpenProject", site: Site) -> list[OpenFinding]:
     ]
 
 
-def stale_group_reports(project: "OpenProject", site: Site) -> list[OpenFinding]:
+def stale_group_reports(project: OpenProject, site: Site) -> list[OpenFinding]:
     """The same of organisations, where a rule of one of their sites asks for it; of one that no file has any more, a
     rule of any site. Told with a site. Raises BadInput for an organisation's file that is not in order.
     """
+    if not any(map(_wants_stale, project.sites.values())):
+        return []
     found, groups = [], groups_of(project)
-    for name in _gone_groups(project, groups) if any(map(_wants_stale, project.sites.values())) else ():
+    for name in _gone_groups(project, groups):
         for each, _ in _stale(project, name):
             facts = (Sentence(words(each.name)), name, each.period)
             found.append(
@@ -107,7 +108,7 @@ def stale_group_reports(project: "OpenProject", site: Site) -> list[OpenFinding]
     return found
 
 
-def _gone_groups(project: "OpenProject", groups: Collection[str]) -> list[str]:
+def _gone_groups(project: OpenProject, groups: Collection[str]) -> list[str]:
     """Organisations that stored reports are of, and that were deleted or called otherwise since."""
     known = {*project.sites, *groups}
     lost = [each for each in project.reports.revisions(with_content=False) if each.site_id not in known]
@@ -122,7 +123,7 @@ def _wants_stale(site: Site) -> bool:
     )
 
 
-def _stale(project: "OpenProject", subject: str) -> "list[tuple[Revision, list[VersionChange]]]":
+def _stale(project: OpenProject, subject: str) -> "list[tuple[Revision, list[VersionChange]]]":
     """The newest revision of each report of a site or organisation that no longer holds, with what changed."""
     from reports.figures.trace import stale_revisions
 
@@ -270,7 +271,7 @@ def overdue(data_dir: Path, now_utc: datetime) -> Finding | None:
     return None
 
 
-def not_working(project: "OpenProject", site: Site, now_utc: datetime) -> list[Finding]:
+def not_working(project: OpenProject, site: Site, now_utc: datetime) -> list[Finding]:
     """Findings with what fails, since when (facts: since_utc, where it is known) and what to do (mend).
 
     Raises Unreachable.
@@ -278,18 +279,18 @@ def not_working(project: "OpenProject", site: Site, now_utc: datetime) -> list[F
     return [*failed_jobs(project.store, [site.site_id]), *dead_sources(project, site, now_utc)]
 
 
-def not_working_anywhere(project: "OpenProject", now_utc: datetime) -> list[Finding]:
+def not_working_anywhere(project: OpenProject, now_utc: datetime) -> list[Finding]:
     """As not_working, of jobs that are of no single site, such as an ingest, and of all of them together."""
     return [*nothing_runs(project, now_utc), *failed_jobs(project.store, [OF_NO_SITE])]
 
 
-def nothing_runs(project: "OpenProject", now_utc: datetime) -> list[Finding]:
+def nothing_runs(project: OpenProject, now_utc: datetime) -> list[Finding]:
     """A finding where schedules and sensors are overdue: it holds for each site."""
     found = overdue(project.project.data_dir, now_utc)
     return [found] if found else []
 
 
-def dead_sources(project: "OpenProject", site: Site, now_utc: datetime) -> Iterator[Finding]:
+def dead_sources(project: OpenProject, site: Site, now_utc: datetime) -> Iterator[Finding]:
     """A finding for each live source of the site that delivered once, or should, and does not now."""
     states = LiveReader(project.project.live_dir).states(site.site_id)
     by_source = {state.source_id: (at_utc, state) for at_utc, state in states}

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from assets.stores.ledgers.what_ifs import WhatIfs, path_figure
+from assets.stores.ledgers.results import WhatIfs, path_figure
 from assets.stores.transactions import Store
 from data_quality.contracts.control.what_if import WhatIfResult, WhatIfVariant
 from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from assets.stores.ledgers.workflow_instances import WorkflowInstances
+from assets.stores.ledgers.work_orders import WorkflowInstances
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from data_quality.contracts.sentence import Sentence, sentences

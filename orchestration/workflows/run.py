@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.stores.ledgers.workflow_instances import WorkflowInstances
+from assets.stores.ledgers.work_orders import WorkflowInstances
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import did_you_mean

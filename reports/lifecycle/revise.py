@@ -47,11 +47,13 @@ def store_revision(
     *,
     site: Site | None = None,
     maker: str = "",
+    is_as_built: bool = False,
 ) -> tuple[ReportContent, bool]:
     """Store what `build(revision)` says, unless the newest revision says so already.
 
     site: kept as it is now, so that a trace recomputes with this version after the site file changed. maker: who made
-    it, who therefore neither reviews nor publishes it; kept with a new revision.
+    it, who therefore neither reviews nor publishes it; kept with a new revision. is_as_built: one that is stored
+    already is not read again: it says the same as of another instant.
     Returns the stored content and whether it is new.
     """
     if site is not None:
@@ -70,19 +72,16 @@ def store_revision(
         return made[number].model_dump(mode="json", exclude={"figures"}), made[number].figures
 
     number, is_new = reports.add_revision(draft, stamp, clock, maker=maker)
-    if is_new:
-        return made[number], True
+    if is_new or is_as_built:
+        return made.get(number) or build(number), is_new
     made.clear()
     return stored_content(reports, draft.report_id, number), False
 
 
 def unstored(build: Callable[[int], ReportContent], reports: ReportStore) -> ReportContent:
-    """Revision that `store_revision` would return where nothing can be written: the stored one if it says the same."""
+    """Revision that `store_revision` would store where nothing can be written, as built."""
     first = build(1)
-    draft = _draft(first)
-    number, is_new = reports.next_number(draft)
-    if not is_new:
-        return stored_content(reports, draft.report_id, number)
+    number, _ = reports.next_number(_draft(first))
     return first if number == 1 else build(number)
 
 

@@ -1,6 +1,6 @@
 """A chart of a page is data: rows over one axis. Scripts draw them; table and CSV are of the same rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from os.path import commonprefix
@@ -20,6 +20,10 @@ Kind = Literal[
 ]
 # One colour each, the same on every page (static/charts.css).
 Energy = Literal["grid", "export", "solar", "battery", "charging", "car", "heating", "water", "gas", "cooling", "other"]
+OF_KIND: Mapping[str, Energy] = {
+    "pv": "solar", "battery": "battery", "ev_charger": "car", "tank": "water", "heat_pump": "heating",
+    "heating_relay": "heating", "room": "heating", "grid_meter": "grid",
+}  # fmt: skip
 # What a row is where it is no energy of its own; a part is one of the uses or meters that a whole is made of.
 Role = Literal[
     "measured", "expected", "compared", "third", "fourth", "saved", "cheap", "mid", "dear",
@@ -240,3 +244,8 @@ def ticks_of(names: Sequence[str]) -> tuple[tuple[int, Text], ...]:
         (at, named(names[at][:7] if is_long and names[at].endswith("-01") else names[at]))
         for at in label_places(names, MAX_LABELS)
     )
+
+
+def energy_of_kind(kind: str) -> Energy:
+    """The energy of a kind of device; of one that has no colour of its own, the household's."""
+    return OF_KIND.get(kind, "other")

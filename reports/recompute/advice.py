@@ -9,7 +9,7 @@ from assets.advice.advise import Advice, advise
 from assets.advice.from_readings import site_hours
 from assets.stores.ledgers.bill_ledger import notifications_of
 from assets.stores.ledgers.recommendations import Recommendations
-from assets.stores.ledgers.what_ifs import WhatIfs
+from assets.stores.ledgers.results import WhatIfs
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.control.what_if import WhatIfResult
 from data_quality.contracts.errors import BadInput

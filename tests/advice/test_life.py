@@ -16,7 +16,7 @@ import pytest
 from assets.sites.calendar import usual_holidays
 from assets.stores.audit import bad_rows
 from assets.stores.ledgers.recommendations import Recommendations
-from assets.stores.ledgers.what_ifs import WhatIfs
+from assets.stores.ledgers.results import WhatIfs
 from assets.stores.ledgers.work_orders import WorkOrders
 from assets.stores.published.evidence import figure_rows, restore
 from assets.stores.schema.tables_advice import recommendations

@@ -27,7 +27,8 @@ WITH_BACKUP = "5d00aa1c"
 FIGURES = 10
 MAIN = "from orchestration.cli.main import main; main()"
 # The version to come: this one with one more step, which its new stores take like the old ones.
-PATCHED = "import sys; from pathlib import Path; from assets.stores import revisions; "
+PATCHED = "import sys; from pathlib import Path; from assets.stores import revisions, transactions; "
+PATCHED += f"transactions.REVISION = {NEXT!r}; "
 TO_COME = f"{PATCHED}revisions.FOLDER = Path(sys.argv.pop(1)); revisions._create = lambda engine: None; {MAIN}"
 
 

@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 15_545,
-    "assets": 61_370,
+    "data_quality": 15_549,
+    "assets": 61_391,
     "dbt_project": 2_332,
-    "ml": 23_257,
-    "controls": 38_455,
-    "reports": 33_771,
-    "orchestration": 48_341,
+    "ml": 23_276,
+    "controls": 38_459,
+    "reports": 33_762,
+    "orchestration": 48_351,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

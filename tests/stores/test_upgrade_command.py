@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
-from assets.stores import revisions
+from assets.stores import revisions, transactions
 from assets.stores.postgres import ensure_schema
 from assets.stores.revisions import FOLDER, store_revision_of
 from assets.stores.transactions import connect_store, open_store
@@ -33,7 +33,7 @@ from orchestration.instance.schema_steps import (
 )
 from orchestration.instance.start_lock import taken
 from tests.conftest import ROOT
-from tests.stores.steps import contents, with_step
+from tests.stores.steps import NEXT, contents, with_step
 
 FIXTURES = Path(__file__).parents[1] / "old"
 OLD = ("320e130", "81ae88f")
@@ -238,6 +238,7 @@ def test_a_store_on_postgresql_is_dumped_first(
     project.data_dir.mkdir()
     open_store(project.store_url).close()
     monkeypatch.setattr(revisions, "FOLDER", with_step(tmp_path / "migrations"))
+    monkeypatch.setattr(transactions, "REVISION", NEXT)
     found = schema_plan(project)
     assert (found.present, found.copy) == (NEWEST, str(project.data_dir / f"store.{NEWEST}.dump"))
     take_steps(project, found, lambda _: None)

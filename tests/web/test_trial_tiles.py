@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from assets.experiments.experiment_days import draw_experiment
-from assets.stores.ledgers.disaggregations import Disaggregations
 from assets.stores.ledgers.experiments import ExperimentStore
-from assets.stores.ledgers.what_ifs import WhatIfs
+from assets.stores.ledgers.results import Disaggregations, WhatIfs
 from controls.optimiser.case import case_of
 from controls.planning.closed_loop.promise import promised_cost
 from controls.planning.frozen_plan import series_of

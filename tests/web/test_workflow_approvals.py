@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from assets.stores.ledgers.workflow_instances import WorkflowInstances
+from assets.stores.ledgers.work_orders import WorkflowInstances
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.workflows.run import advance, look, workflow_named

@@ -18,8 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.stores.ledgers.notices import Outbox
-from assets.stores.ledgers.work_orders import WorkOrders
-from assets.stores.ledgers.workflow_instances import WorkflowInstances
+from assets.stores.ledgers.work_orders import WorkflowInstances, WorkOrders
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock

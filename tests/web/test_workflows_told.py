@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 
 from assets.stores.ledgers.dr_events import DrEvents
-from assets.stores.ledgers.work_orders import WorkOrders
-from assets.stores.ledgers.workflow_instances import WorkflowInstances
+from assets.stores.ledgers.work_orders import WorkflowInstances, WorkOrders
 from controls.gateways.broker import start_broker
 from controls.gateways.mqtt_line import MqttLine
 from data_quality.contracts.control.forecast import Forecast, ForecastRow

@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from assets.stores.ledgers.what_ifs import WhatIfs
+from assets.stores.ledgers.results import WhatIfs
 from data_quality.contracts.control.what_if import PathPayback, PricePath, WhatIfResult
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import months_after, zone

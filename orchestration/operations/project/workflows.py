@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from assets.stores.ledgers.workflow_instances import WorkflowInstances
+from assets.stores.ledgers.work_orders import WorkflowInstances
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.time import zone
 from data_quality.contracts.workflow import Daily, Instance, Workflow

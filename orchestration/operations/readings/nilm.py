@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from assets.stores.ledgers.disaggregations import Disaggregations
+from assets.stores.ledgers.results import Disaggregations
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.disaggregation import (

@@ -1,65 +1,26 @@
-"""`meterloom kpis`: KPI values with their figure ids; for people months by KPI, rounded, with footnotes.
-
-Figures that a command prints: of marts made fresh, or built as they would have been at --as-of, and kept with their
-traces; of a project that cannot be written they are only shown.
-"""
+"""`meterloom kpis`: KPI values with their figure ids; for people months by KPI, rounded, with footnotes."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from string import ascii_lowercase
 from typing import Annotated, Any
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, parse_period, zone
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
 from orchestration.warehouse.dbt import kpi_catalogue
+from orchestration.warehouse.fresh import marts_then
 from reports.figures.kpi_list import Grain, kpi_list, row_of
 from reports.figures.portfolio import kpi_portfolio
 from reports.gates import refuse_future, refuse_without_readings
-from reports.lifecycle.revise import store_revision, unstored
 from reports.recompute.bands import band_data, figure_bands
-from reports.report_content import ReportContent
 from reports.texts.locales import format_alike, unit_text
 from reports.writer import words
-
-
-def marts_then(call: Call, sites: Sequence[Site], name: str) -> tuple[Path, datetime]:
-    """Folder of the marts and the instant that they are as known at. name: of the sites, for the progress line."""
-    from orchestration.warehouse.fresh import freshen_marts, stale_partitions
-    from orchestration.warehouse.marts_as_of import marts_as_of
-
-    project = call.project
-    if call.as_of_utc is not None:
-        call.doing(f"looking for the marts of {name} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
-        return marts_as_of(project, sites, call.as_of_utc), call.as_of_utc
-    call.doing(f"{name}: looking for what changed", is_brief=True)
-    if project.store.read_only is None:
-        freshen_marts(project, clock=call.clock, doing=call.doing)
-        # After the marts were made: their instant must not lie before what they hold.
-        return project.project.marts_dir, project.store.known_at(call.clock)
-    # Of a project that cannot be written: as published, or made of the same readings in the user's cache.
-    stale, site_ids = stale_partitions(project), {site.site_id for site in sites}
-    now_utc = project.store.known_at(call.clock)
-    if site_ids & {month.partition("|")[0] for months in stale.values() for month in months}:
-        return marts_as_of(project, sites, now_utc), now_utc
-    return project.project.marts_dir, now_utc
-
-
-def keep_figures(call: Call, build: Callable[[int], ReportContent], site: Site | None) -> ReportContent:
-    """The content, stored so that each figure can be walked back, or shown with a word on that."""
-    reports, unwritable = call.project.reports, call.project.store.read_only
-    if unwritable is None:
-        return store_revision(build, reports, call.clock, site=site)[0]
-    call.say(f"{unwritable.path.parent} cannot be written: figures that are not stored yet have no trace")
-    return unstored(build, reports)
-
 
 _SHOWN = (
     "scope | kpi | from: {since} | value: {value:,.3f} | unit | coverage: {coverage:.1%} | finding: {note} | "
@@ -111,7 +72,7 @@ def kpis(
         marts_dir=marts_dir, as_of_utc=as_of_utc, scope=scope,
     )  # fmt: skip
     # Kept with their traces, so that each can be walked back.
-    content = keep_figures(call, lambda revision: make(revision=revision), known)
+    content = call.kept(lambda revision: make(revision=revision), known)
     figures: Sequence[Figure] = content.figures
     if portfolio:
         # Without what its KPIs were worked out from: figures of sites, and steps between.

@@ -10,7 +10,7 @@ from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import SiteOption
-from orchestration.operations.reports.kpis import keep_figures, marts_then
+from orchestration.warehouse.fresh import marts_then
 from reports.figures.running import running_list, running_now, running_result, with_coarse_source
 from reports.report_content import ReportContent
 from reports.texts.locales import format_alike, unit_text
@@ -47,7 +47,7 @@ def running(
             known, found, sources=call.sources, as_of_utc=as_of_utc, revision=revision, is_synthetic=is_synthetic
         )
 
-    content = keep_figures(call, build, known)
+    content = call.kept(build, known)
     figures = {figure.kpi: figure.figure_id for figure in content.figures}
     result = running_result(found, known.time_zone, figures)
     return Answer(result, partial(running_parts, found, known.time_zone, figures))

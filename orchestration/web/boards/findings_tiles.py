@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from assets.stores.ledgers.workflow_instances import WorkflowInstances
+from assets.stores.ledgers.work_orders import WorkflowInstances
 from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
 from data_quality.contracts.reporting.open_finding import OpenFinding

@@ -18,11 +18,10 @@ from orchestration.operations.control.dispatch_set import away_setbacks_of
 from orchestration.views.control_stamp import holiday_stamp
 from orchestration.web.boards import plan_tiles
 from orchestration.web.boards.plan_acts import pause_now
-from orchestration.web.boards.site_now import BoardQuery, SiteNow, Tile, main_meters
+from orchestration.web.boards.site_now import BoardQuery, SiteNow, Tile, energy_of_meter, main_meters
 from reports.pages.page import Widget
 from reports.pages.pause_acts import HolidayNow
 from reports.pages.widgets import car, home_power, home_today, plan_ahead
-from reports.pages.widgets.home_power import energy_of_meter
 from reports.pages.widgets.tile import TileFigure
 from reports.texts.locales import long_date, weekday_date
 

@@ -30,13 +30,12 @@ from data_quality.contracts.site_file.live_source import poll_intervals_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
 from orchestration.web.boards.home_tiles import AWAY
-from orchestration.web.boards.site_now import STEP, BoardQuery, SiteNow, Tile, main_meters, tariff_on
+from orchestration.web.boards.site_now import STEP, BoardQuery, SiteNow, Tile, energy_of_meter, main_meters, tariff_on
 from reports.figures.kpi_list import COLUMNS
 from reports.pages.chart import Energy
 from reports.pages.page import Widget
 from reports.pages.widgets import day_and_month, live_kw
 from reports.pages.widgets.day_and_month import Source
-from reports.pages.widgets.home_power import energy_of_meter
 from reports.pages.widgets.tile import TileFigure
 from reports.texts.locales import long_date, moment, named
 from reports.writer import words

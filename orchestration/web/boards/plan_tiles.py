@@ -16,9 +16,9 @@ from orchestration.operations.control.dispatch_set import away_setbacks_of
 from orchestration.web.boards.plan_acts import car_acts
 from orchestration.web.boards.site_now import SiteNow
 from reports.pages.address import Address
+from reports.pages.chart import energy_of_kind
 from reports.pages.devices import PATH as DEVICES
 from reports.pages.widgets import car, plan_ahead
-from reports.pages.widgets.home_power import energy_of_kind
 from reports.texts.locales import moment, named
 
 if TYPE_CHECKING:
@@ -30,12 +30,6 @@ _LEAST_KWH = 0.1
 _LANES = ("battery",)
 
 
-def newest(now: SiteNow) -> Plan | None:
-    """The site's newest plan, as known at the instant of the address."""
-    ctx = now.show.ctx
-    return now.once("plan", lambda: ctx.project.plans.latest(now.site.site_id, ctx.address.as_of_utc))
-
-
 def of_car(now: SiteNow) -> car.Car:
     """Charge of the car by the newest plan, and the charge that it is to have."""
     charger = next((each for each in now.site.assets if each.kind == "ev_charger"), None)
@@ -43,7 +37,7 @@ def of_car(now: SiteNow) -> car.Car:
     if charger is None:
         return car.Car(**common, has_charger=False)
     common["acts"], common["by_hand"] = car_acts(now.show.ctx, now.site, charger.asset_id)
-    plan, params = newest(now), charger.params
+    plan, params = now.plan, charger.params
     at = None if plan is None else plan.step_at(now.show.as_of_utc)
     target, departure = params.get("target_soc"), str(params.get("departure", ""))
     if plan is None or at is None:
@@ -67,7 +61,7 @@ def ahead(now: SiteNow) -> plan_ahead.PlanTimeline:
 
 
 def _ahead(now: SiteNow) -> plan_ahead.PlanTimeline:
-    plan, common = newest(now), now.common() | {"reason": "", "findings": ()}
+    plan, common = now.plan, now.common() | {"reason": "", "findings": ()}
     has_devices = any(energy_of_kind(each.kind) not in ("other", "grid") for each in now.site.assets)
     if plan is None:
         makes = may(now.show.ctx.person, Permission.DISPATCH_OVERRIDE)

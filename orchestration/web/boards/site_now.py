@@ -13,15 +13,18 @@ from assets.sites.meter_tree import total_meters
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
 from orchestration.web.boards.board_figures import Show
 from reports.figures.running import running_list, with_coarse_source
 from reports.pages.address import Address, Compare
+from reports.pages.chart import Energy, energy_of_kind
 from reports.pages.page import Widget
 from reports.pages.settings_list import PATH as SETTINGS
 from reports.pages.widgets.live_kw import age_words
@@ -53,6 +56,11 @@ class SiteNow:
     def words(self, of: Period | Figure) -> str:
         """The days of a period, or of a figure, in few words."""
         return named(period_text(of.start, of.end, self.show.address.locale, is_short=True))
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """The site's newest plan, as known at the instant of the address."""
+        return self.show.ctx.project.plans.latest(self.site.site_id, self.show.address.as_of_utc)
 
     @cached_property
     def quarters(self) -> pl.DataFrame:
@@ -136,6 +144,13 @@ class SiteNow:
 def main_meters(now: SiteNow) -> list[str]:
     """Meters that what the site uses of electricity comes through."""
     return list(total_meters(now.site, Carrier.ELECTRICITY, now.day))
+
+
+def energy_of_meter(site: Site, meter_id: str, mains: frozenset[str]) -> Energy:
+    """The energy of a meter, by the devices that stand behind it. mains: of the grid connection."""
+    if meter_id in mains:
+        return "grid"
+    return next((energy_of_kind(each.kind) for each in site.assets if each.meter == meter_id), "other")
 
 
 def tariff_on(now: SiteNow, day: date) -> Tariff | None:

@@ -1,8 +1,7 @@
 """Tiles of what was tried or told apart at a site: what-ifs, the experiment of control, classes of circuits."""
 
-from assets.stores.ledgers.disaggregations import Disaggregations
 from assets.stores.ledgers.experiments import ExperimentStore
-from assets.stores.ledgers.what_ifs import WhatIfs
+from assets.stores.ledgers.results import Disaggregations, WhatIfs
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.control.what_if import WhatIfVariant
 from data_quality.contracts.errors import WorldFault
@@ -10,7 +9,6 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.disaggregation import StoredDisaggregation
 from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.time import zone
-from orchestration.web.boards.plan_tiles import newest
 from orchestration.web.boards.site_now import SiteNow, Tile
 from reports.pages.widgets import trials
 from reports.recompute.experiment import experiment_at
@@ -77,7 +75,7 @@ def cost_bounds(now: SiteNow) -> trials.PromisesKept:
     from controls.planning.closed_loop.promise import LOOKED_BACK, covered_hours
 
     site, project, show = now.site, now.show.ctx.project, now.show
-    plan = newest(now)
+    plan = now.plan
     common = _common(now) | {"currency": site.currency, "days": LOOKED_BACK.days}
     if plan is None or plan.request.uncertain is None:
         why = "the newest plan of this site is not over scenarios"

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from data_quality.contracts.live.live_value import LiveValue
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.site_file.site import Site
 from reports.pages.chart import Energy
 from reports.pages.numbers import Live, Number, Picture
 from reports.pages.page import Widget
@@ -27,10 +26,6 @@ _WIDE, _NARROW = (540.0, 150.0, 100.0), (354.0, 112.0, 76.0)  # Of all, of a pla
 _BALANCE_KW = 0.05
 # Their sum, with what goes out as negative, is what the house uses.
 _SUPPLY = ("grid", "solar", "battery")
-OF_KIND: Mapping[str, Energy] = {
-    "pv": "solar", "battery": "battery", "ev_charger": "car", "tank": "water", "heat_pump": "heating",
-    "heating_relay": "heating", "room": "heating", "grid_meter": "grid",
-}  # fmt: skip
 ICONS: Mapping[str, str] = {
     "grid": "utility-pole", "export": "utility-pole", "solar": "sun", "battery": "battery-charging", "car": "car",
     "heating": "flame", "water": "droplets", "other": "house",
@@ -271,15 +266,3 @@ def _marks(live: Live, locale: str) -> dict[str, str]:
         "data_live_since": page_word("stale since {0}", locale),
         "data_live_zone": live.time_zone,
     }
-
-
-def energy_of_kind(kind: str) -> Energy:
-    """The energy of a kind of device; of one that has no colour of its own, the household's."""
-    return OF_KIND.get(kind, "other")
-
-
-def energy_of_meter(site: Site, meter_id: str, mains: frozenset[str]) -> Energy:
-    """The energy of a meter, by the devices that stand behind it. mains: of the grid connection."""
-    if meter_id in mains:
-        return "grid"
-    return next((energy_of_kind(each.kind) for each in site.assets if each.meter == meter_id), "other")

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from assets.stores.ledgers.disaggregations import Disaggregations
+from assets.stores.ledgers.results import Disaggregations
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.disaggregation import SENTENCES, StoredDisaggregation, finding_of, worded
 from data_quality.contracts.site_file.disaggregated_circuit import DisaggregatedCircuit
