@@ -83,8 +83,7 @@ class FootprintData(OfSite):
         if kind not in {"site", "carrier"}:
             raise OurFault(f"{item.scope!r} has no inventory")
         carrier = name if kind == "carrier" else ""
-        # Certificates are used up in order of time: a month is read from the account of its year so far.
-        account = account_of(period, given.period.end, given.since)
+        account = self._account(period)
         left_out = {"left_out": given.left_out} if given.left_out else {}
         named = {"field": measure, "carrier": carrier, **left_out}
         try:
@@ -130,13 +129,20 @@ class FootprintData(OfSite):
         given = self.given
         found: list[FootprintLine] = []
         for month in months_of(period):
-            account = account_of(month, given.period.end, given.since)
+            account = self._account(month)
             try:
                 lines = lines_of(given.sources, given.site, month, account, given.as_of_utc)
             except BadInput:
                 return []
             found += [line for line in lines if carrier in {"", line.carrier.value}]
         return found
+
+    def _account(self, period: Period) -> Period:
+        """The account of the span's year so far, and of the days before it from which on certificates are used up."""
+        given = self.given
+        account = account_of(period, given.period.end, given.since)
+        view = given.sources.factors(given.site, given.as_of_utc)
+        return account.model_copy(update={"start": view.claims_from(account.start, given.since)})
 
     def _why_not(self, measure: str, carrier: str, account: Period) -> str:
         given, roles = self.given, ENERGIES.get(measure)
@@ -149,7 +155,7 @@ class FootprintData(OfSite):
     def _estimated(self, period: Period, carrier: str) -> float | None:
         """Share of the purchased energy of a span that rests on estimated readings."""
         given = self.given
-        rows = energies(given.sources, given.site, account_of(period, given.period.end, given.since), given.as_of_utc)
+        rows = energies(given.sources, given.site, self._account(period), given.as_of_utc)
         mine = [
             each
             for each in rows

@@ -62,8 +62,10 @@ def site_footprint(
     *,
     period: Period,
     as_of_utc: datetime | None = None,
+    earlier: Sequence[SiteEnergy] = (),
 ) -> Footprint:
-    """The account of the period. energies: spans within it; days weigh a change of factor exactly.
+    """The account of the period. energies: spans within it; days weigh a change of factor exactly. earlier: energies of
+    the days before it, in no line: they use up certificates and contracts first (`claims_from`).
 
     A span over a change of factor is divided by days. Only `purchased` energy emits: exports do not net, PV used
     on site and energy made of metered energy are zero. A month without reading, or a day without factor, makes its line
@@ -73,6 +75,11 @@ def site_footprint(
     account = _Account()
     allocation = Allocation()
     with localcontext(EXACT):
+        if earlier:
+            first = min(each.start for each in earlier)
+            before = period.model_copy(update={"start": first, "end": period.start})
+            for cell in _cells(earlier, factors, before):
+                _direct_or_grid(cell, factors, _Account(), allocation)
         cells = _cells(energies, factors, period)
         for cell in cells:
             _direct_or_grid(cell, factors, account, allocation)
