@@ -18,6 +18,8 @@ from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import parse_period
 from orchestration.open_project import OpenProject
+from reports.datasets.base import ReportInput
+from reports.datasets.footprint_figures import year_account
 from reports.recompute import footprint
 from tests.carbon.cases import written
 from tests.carbon.test_cli_project import answer, recorded, run, works
@@ -252,4 +254,6 @@ def test_a_certificate_is_claimed_once_by_the_days_of_a_year_and_by_the_parts_of
     now = datetime(2030, 1, 1, tzinfo=UTC)
     value = footprint.number(project.sources(), project.site("works"), *spans, now, field=name)
     assert value == Decimal("18.4")
+    given = ReportInput(project.site("works"), spans[0], now, project.sources(), {})
+    assert year_account(given, spans[0]).start == date(2023, 6, 1)
     project.close()
