@@ -230,7 +230,7 @@ def _line(
 
 
 def _named(carrier: Carrier) -> Sentence:
-    return Sentence(carrier.value)
+    return Sentence(carrier.value.replace("_", " "))
 
 
 def _no_factor(cell: _Cell, factors: FactorView) -> Finding:
@@ -312,6 +312,12 @@ def _coverage(cells: Sequence[_Cell]) -> Iterator[Finding]:
 
 
 def _not_counted(energies: Sequence[SiteEnergy]) -> Iterator[Finding]:
+    if not any(each.role == "purchased" and each.carrier is Carrier.ELECTRICITY for each in energies):
+        yield Finding(
+            code="not_counted_electricity",
+            message=Sentence("no meter counts bought electricity: what it emits is unknown, and in no total"),
+            scope=Carrier.ELECTRICITY.value,
+        )
     words = {
         "self_consumed": "made and used on site: zero, and outside Scope 2",
         "exported": "exported: does not net Scope 2",
