@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 from assets.sites.load_sites import site_sha256
@@ -135,8 +135,7 @@ def group_report_input(
             period=part.period.model_copy(update={"time_zone": site.time_zone}),
             marts_dir=marts_dir,
             project_versions=project_baselines(site, sources.baselines, as_of_utc=known_at_utc),
-            # From the first of January on the account is that of the site's own reports.
-            since=None if part.period.start == date(part.period.start.year, 1, 1) else part.period.start,
+            since=part.since,
             left_out=deliveries_text(part.left_out),
         )
         members.append(Member(organisation, part, own, datasets_for(template, own)))

@@ -36,7 +36,8 @@ class InternalDelivery(NamedTuple):
 class Part(NamedTuple):
     """A site over local days of one share. text: the share as products of stakes, such as 0.6*0.5+0.4.
 
-    left_out: deliveries from other sites of the organisation.
+    left_out: deliveries from other sites of the organisation. since: the day that the site came to the organisation,
+    where that is within the period.
     """
 
     site_id: str
@@ -45,6 +46,7 @@ class Part(NamedTuple):
     share: Decimal
     text: str
     left_out: tuple[InternalDelivery, ...] = ()
+    since: date | None = None
 
 
 def load_organisation(
@@ -129,7 +131,7 @@ def parts_of(organisation: Organisation, period: Period) -> tuple[Part, ...]:
             text = share_text(organisation, owned, first)
             made = Part(
                 owned.site, owned.entity, _span(first, after, period), share_of(text), text,
-                _deliveries(organisation, owned.site, first),
+                _deliveries(organisation, owned.site, first), owned.valid_from if start == owned.valid_from else None,
             )  # fmt: skip
             last = found[-1] if found else None
             if last is not None and first not in _rate_days(organisation) and _goes_on(last, made):

@@ -132,6 +132,14 @@ def check_files(files: RenderedFiles) -> list[dict[str, str]]:
     return found_lines
 
 
+def check_bills(altered: tuple[str, ...]) -> list[dict[str, str]]:
+    """A line for kept bills that were changed; none where all are as they were read."""
+    message = f"changed since they were read: {_named(altered)}"
+    return [item("bills", "fail", message, "put them back from a backup, and find out who wrote to them")] * bool(
+        altered
+    )
+
+
 def check_marts(digests: "MartDigests") -> list[dict[str, str]]:
     """A line for the published marts with each changed one by name, one for digests that the store does not know."""
     found = digests.compare()

@@ -9,7 +9,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, months_of
-from reports.datasets.base import Item, Leaf, Measure, OfSite
+from reports.datasets.base import Item, Leaf, Measure, OfSite, ReportInput
 from reports.recompute.footprint import (
     ENERGIES,
     account_of,
@@ -57,6 +57,13 @@ FACTS = ("name", *_FACTORS, "meters", "scope")
 _MISSING = "factor_or_reading_missing"
 
 
+def year_account(given: ReportInput, period: Period) -> Period:
+    """The account of the span's year so far, and of the days before it from which on certificates are used up."""
+    account = account_of(period, given.period.end, given.since)
+    view = given.sources.factors(given.site, given.as_of_utc)
+    return account.model_copy(update={"start": view.claims_from(account.start, given.since)})
+
+
 class FootprintData(OfSite):
     """The dataset `footprint`. Scopes: site:<id> for all carriers, carrier:<name> for one."""
 
@@ -83,8 +90,7 @@ class FootprintData(OfSite):
         if kind not in {"site", "carrier"}:
             raise OurFault(f"{item.scope!r} has no inventory")
         carrier = name if kind == "carrier" else ""
-        # Certificates are used up in order of time: a month is read from the account of its year so far.
-        account = account_of(period, given.period.end, given.since)
+        account = year_account(given, period)
         left_out = {"left_out": given.left_out} if given.left_out else {}
         named = {"field": measure, "carrier": carrier, **left_out}
         try:
@@ -130,7 +136,7 @@ class FootprintData(OfSite):
         given = self.given
         found: list[FootprintLine] = []
         for month in months_of(period):
-            account = account_of(month, given.period.end, given.since)
+            account = year_account(given, month)
             try:
                 lines = lines_of(given.sources, given.site, month, account, given.as_of_utc)
             except BadInput:
@@ -149,7 +155,7 @@ class FootprintData(OfSite):
     def _estimated(self, period: Period, carrier: str) -> float | None:
         """Share of the purchased energy of a span that rests on estimated readings."""
         given = self.given
-        rows = energies(given.sources, given.site, account_of(period, given.period.end, given.since), given.as_of_utc)
+        rows = energies(given.sources, given.site, year_account(given, period), given.as_of_utc)
         mine = [
             each
             for each in rows

@@ -6,7 +6,8 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Period
 from reports.datasets.base import Item, Leaf, Measure, OfSite
-from reports.recompute.footprint import account_of, factor_input
+from reports.datasets.footprint_figures import year_account
+from reports.recompute.footprint import factor_input
 from reports.recompute.hours import findings_of, number
 
 NAME = "hours"
@@ -35,7 +36,7 @@ class HourData(OfSite):
         if item.scope != f"site:{given.site.site_id}":
             raise OurFault(f"{item.scope!r} has no hours")
         # The inventory's own account, so that both speak of the same certificates.
-        account = account_of(period, given.period.end)
+        account = year_account(given, period)
         try:
             value = number(given.sources, given.site, period, account, given.as_of_utc, measure)
         except BadInput:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from assets.stores.file_hashes import file_sha256
 from assets.stores.lake.lake import Lake
 from assets.stores.published.evidence import ALL_SITES, BY_SITE, carried_rows, figure_rows_by_id
 from assets.stores.published.report_ledger import ReportStore, Revision
@@ -176,6 +177,13 @@ def _bills(
     for row in rows:
         path = None if bills_dir is None else bills_dir / row["kept_path"]
         if path is not None and path.is_file():
+            if file_sha256(path) != row["source_sha256"]:
+                raise BadInput(
+                    "this bill is no longer the file that was read: it was changed since",
+                    file=str(path),
+                    reason="bill_changed",
+                    mend="put it back from a backup",
+                )
             found.files[f"{names.BILLS}{row['source_sha256']}{path.suffix.lower()}"] = path
     return {"bills": rows} | {
         table: _by(reports, table, revision, bill_id=ids) for table in ("bill_lines", "bill_audits")

@@ -18,7 +18,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.people import People
 from data_quality.contracts.reporting.figure import KpiDefinition
 from reports.evidence.archive import STRUCTURE, Archive, PackProblem, read_archive
-from reports.evidence.manifest import MANIFEST, SIGNATURE, Manifest, PackSignature
+from reports.evidence.manifest import BILLS, MANIFEST, SIGNATURE, Manifest, PackSignature
 
 # 65,534 members of the longest names take some 23 MB.
 MAX_MANIFEST = 64 << 20
@@ -195,6 +195,9 @@ def _listing_problems(archive: Archive, manifest: Manifest, known: set[str]) -> 
             yield PackProblem(file=name, problem="is not in the manifest")
         elif stated is not None and (stated.sha256, stated.bytes) != (member.sha256, member.size) and name not in known:
             yield PackProblem(file=name, problem="is not the file that the manifest names")
+        # A kept bill is called by the hash that the store has of it.
+        if name.startswith(BILLS) and name.removeprefix(BILLS).partition(".")[0] != member.sha256 and name not in known:
+            yield PackProblem(file=name, problem="is not the bill that was read")
     for name in listed:
         if name not in archive.members:
             yield PackProblem(file=name, problem="is missing")

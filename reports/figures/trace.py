@@ -13,6 +13,7 @@ from assets.kpi.running_cost.interval_costs import supply_streams
 from assets.sites.calendar import calendar_sha256
 from assets.sites.scopes import register_scopes
 from assets.sites.virtual import streams_for
+from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.lake.merges import digests_of, named_batches
 from assets.stores.ledgers.adjustments import adjusted_baselines, adjustments_sha256
 from assets.stores.ledgers.baselines import model_checksums
@@ -196,7 +197,7 @@ def source_readings(
             rows = rows.filter((pl.col("meter_id") != of_register[0]) | (pl.col("register") == of_register[1]))
         frames.append(rows)
     if not frames:
-        return pl.DataFrame(schema=dict.fromkeys(ROW_COLUMNS, pl.String))
+        return pl.DataFrame(schema={name: LAKE_SCHEMA.get(name, pl.String()) for name in ROW_COLUMNS})
     # A month and the year around it read the same quarter hours: each is listed once.
     rows = pl.concat(frames).unique(["site_id", "meter_id", "register", "interval_start_utc"], maintain_order=True)
     named = named_batches(reports.store, rows["batch_id"].unique().to_list())

@@ -1,7 +1,8 @@
 """A site's greenhouse gas inventory made from its readings and dated factors: what its figures trace to.
 
 Certificates and contracts are used up in order of time, so a month's market-based figure rests on the account from
-the first day of its year on. An account of a calendar year is made once and its months are read from it.
+the first day of its year on, and of an amount that holds across it from that one's. An account is made once and its
+months are read from it.
 """
 
 import hashlib
@@ -106,11 +107,14 @@ def lines_of(
     sources: Sources, site: Site, period: Period, account: Period, as_of_utc: datetime, left_out: str = ""
 ) -> list[FootprintLine]:
     """The account's lines of the months of a span. Raises BadInput where the account cannot be made."""
-    found = footprint(sources, site, account, as_of_utc, left_out)
+    # Lines are of months: a span that begins within one has an account of its own, behind the days before it.
+    since, is_within = account.start, period.start.day > 1
+    own = account.model_copy(update={"start": period.start}) if is_within else account
+    found = footprint(sources, site, own, as_of_utc, left_out, since)
     if isinstance(found, BadInput):
         raise found
     # A line is named by its month's first day; of the month in which an account begins it holds the days from there on.
-    return [line for line in found.lines if period.start <= max(line.month, account.start) < period.end]
+    return [line for line in found.lines if period.start <= max(line.month, own.start) < period.end]
 
 
 def findings_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> list[Finding]:
@@ -152,12 +156,15 @@ def _months_together(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def footprint(
-    sources: Sources, site: Site, period: Period, as_of_utc: datetime, left_out: str = ""
+    sources: Sources, site: Site, period: Period, as_of_utc: datetime, left_out: str = "", since: date | None = None
 ) -> Footprint | BadInput:
-    """Scope 1 and 2 of the span as known at T; a BadInput says why there is none (two factors of one day, say)."""
+    """Scope 1 and 2 of the span as known at T; a BadInput says why there is none (two factors of one day, say). since:
+    the day before it from which energy used up certificates and contracts.
+    """
+    first = since or period.start
     return sources.keep(
-        ("footprint", site.site_id, period.start, period.end, as_of_utc, left_out),
-        lambda: _footprint(sources, site, period, as_of_utc, left_out),
+        ("footprint", site.site_id, period.start, period.end, as_of_utc, left_out, first),
+        lambda: _footprint(sources, site, period, as_of_utc, left_out, first),
     )
 
 
@@ -192,13 +199,14 @@ def _bought(site: Site) -> set[str]:
 
 
 def _footprint(
-    sources: Sources, site: Site, period: Period, as_of_utc: datetime, left_out: str
+    sources: Sources, site: Site, period: Period, as_of_utc: datetime, left_out: str, since: date
 ) -> Footprint | BadInput:
+    before = period.model_copy(update={"start": since, "end": period.start})
     try:
         view = sources.factors(site, as_of_utc)
-        return site_footprint(
-            site, energies(sources, site, period, as_of_utc, left_out), view, period=period, as_of_utc=as_of_utc
-        )
+        earlier = energies(sources, site, before, as_of_utc, left_out) if since < period.start else ()
+        own = energies(sources, site, period, as_of_utc, left_out)
+        return site_footprint(site, own, view, period=period, as_of_utc=as_of_utc, earlier=earlier)
     except BadInput as fault:
         return fault
 

@@ -152,6 +152,10 @@ def test_a_day_without_factor_makes_the_total_unknown_and_never_zero() -> None:
     assert found.factor_coverage == Decimal(2100) / 3000
     blocking = [finding for finding in found.findings if finding.code == "no_factor"]
     assert [finding.facts["kwh"] for finding in blocking] == [300.0, *[50.0] * 12]
+    # In words, which have a German and an Arabic text: `natural_gas` has none.
+    assert {each.message.partition(" from ")[0] for each in blocking} == {
+        "no factor for electricity", "no factor for natural gas"
+    }  # fmt: skip
     december = [line for line in found.lines if line.month.month == 12]
     assert {(line.factor_id, line.kgco2e) for line in december} == {(None, None)}
 
@@ -176,9 +180,11 @@ def test_gross_and_net_calorific_value_are_not_mixed() -> None:
     gross = [stored(factor("0.18", activity="natural gas", scope=1, unit="kWh (Gross CV)", factor_id="gross"))]
     fits = footprint(months(Carrier.NATURAL_GAS, *["50"] * 12, calorific_basis="gross"), *gross, of=known)
     assert fits.scope1_kgco2e == 108
+    # A site whose electricity nobody counts has a Scope 2 all the same: its zero is told.
+    assert (fits.scope2_location_kgco2e, codes(fits)) == (0, {"not_counted_electricity"})
     for basis in ("net", ""):
         found = footprint(months(Carrier.NATURAL_GAS, *["50"] * 12, calorific_basis=basis), *gross, of=known)
-        assert (found.scope1_kgco2e, codes(found)) == (None, {"calorific_basis"})
+        assert (found.scope1_kgco2e, codes(found)) == (None, {"calorific_basis", "not_counted_electricity"})
 
 
 def test_the_market_based_figure_uses_the_instruments_of_the_site() -> None:

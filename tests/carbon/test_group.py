@@ -17,7 +17,12 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import parse_period
-from tests.carbon.test_cli_project import answer, run, works
+from orchestration.open_project import OpenProject
+from reports.datasets.base import ReportInput
+from reports.datasets.footprint_figures import year_account
+from reports.recompute import footprint
+from tests.carbon.cases import written
+from tests.carbon.test_cli_project import answer, recorded, run, works
 from tests.carbon.test_portfolio import line, site
 from tests.reports.plant import plant_site
 
@@ -222,3 +227,33 @@ def test_the_command_shows_a_group_and_check_knows_its_file(works: Path) -> None
     (works / "organisation.yaml").write_text(text.replace("site: works,", "site: wroks,"))
     refused = run(works, "carbon", "group", "--organisation", "g", "--period", "2024", code=2)
     assert "unknown site 'wroks'" in refused.output
+
+
+def test_a_certificate_is_claimed_once_by_the_days_of_a_year_and_by_the_parts_of_a_group(
+    works: Path, tmp_path: Path
+) -> None:
+    recorded(works, tmp_path, "0.2")
+    head = "scope,activity,unit,kg_co2e_per_unit,valid_from,valid_to,factor_id,basis,instrument_kwh"
+    held = written(tmp_path / "held.csv", head, "2,electricity,kWh,0,2023-06-01,2024-06-01,GO,certificate,100")
+    answer(works, "factors", "add", held, "--tenant", "works")
+    days, name = ("2024-01-01/2024-01-02", "2024-01-02/2024-01-03"), "scope2_market_kgco2e"
+    words = ("carbon", "footprint", "--site", "works", "--period")
+    # Of 96 kWh a day the first takes 96 of 100, the second four.
+    assert [answer(works, *words, each)[name] for each in days] == [0, pytest.approx(18.4)]
+    owners = ", ".join(f"{{owner: g, share_percent: {share}, {end}: 2024-01-02}}" for share, end in
+                       ((60, "valid_to"), (50, "valid_from")))  # fmt: skip
+    (works / "organisation.yaml").write_text(
+        "organisation: g\nname: Group\ncurrency: GBP\napproaches: [{approach: equity_share}]\n"
+        f"entities: [{{entity: own, name: Own, owners: [{owners}]}}]\nsites: [{{site: works, entity: own}}]\n"
+    )
+    found = answer(works, "carbon", "group", "--organisation", "g", "--period", "2024-01-01/2024-01-03")
+    assert found[name] == pytest.approx(9.2)
+    # A report's figure of a part that begins within a month, from the account of the year.
+    project = OpenProject(str(works))
+    spans = [parse_period(each, "Europe/London") for each in (days[1], "2024-01-01/2024-01-03")]
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    value = footprint.number(project.sources(), project.site("works"), *spans, now, field=name)
+    assert value == Decimal("18.4")
+    given = ReportInput(project.site("works"), spans[0], now, project.sources(), {})
+    assert year_account(given, spans[0]).start == date(2023, 6, 1)
+    project.close()

@@ -63,6 +63,15 @@ class FactorView:
         stated = tuple(each for each in own if each.calorific_basis == calorific_basis)
         return stated or tuple(each for each in own if each.origin == "site_file" and not each.calorific_basis)
 
+    def claims_from(self, start: date, since: date | None = None) -> date:
+        """First day whose energy decides what is left of certificates and contracts on the day `start`: none that has
+        an amount is in force across it. since: the earliest that it may be.
+        """
+        limited = [each for each in self.entries if each.basis in HELD and each.instrument_kwh is not None]
+        while earlier := [each.valid_from for each in limited if each.valid_from < start < each.valid_to]:
+            start = min(earlier)
+        return max(start, since or start)
+
 
 def factor_view(
     site: Site,

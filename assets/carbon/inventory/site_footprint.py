@@ -62,8 +62,10 @@ def site_footprint(
     *,
     period: Period,
     as_of_utc: datetime | None = None,
+    earlier: Sequence[SiteEnergy] = (),
 ) -> Footprint:
-    """The account of the period. energies: spans within it; days weigh a change of factor exactly.
+    """The account of the period. energies: spans within it; days weigh a change of factor exactly. earlier: energies of
+    the days before it, in no line: they use up certificates and contracts first (`claims_from`).
 
     A span over a change of factor is divided by days. Only `purchased` energy emits: exports do not net, PV used
     on site and energy made of metered energy are zero. A month without reading, or a day without factor, makes its line
@@ -73,6 +75,11 @@ def site_footprint(
     account = _Account()
     allocation = Allocation()
     with localcontext(EXACT):
+        if earlier:
+            first = min(each.start for each in earlier)
+            before = period.model_copy(update={"start": first, "end": period.start})
+            for cell in _cells(earlier, factors, before):
+                _direct_or_grid(cell, factors, _Account(), allocation)
         cells = _cells(energies, factors, period)
         for cell in cells:
             _direct_or_grid(cell, factors, account, allocation)
@@ -223,7 +230,7 @@ def _line(
 
 
 def _named(carrier: Carrier) -> Sentence:
-    return Sentence(carrier.value)
+    return Sentence(carrier.value.replace("_", " "))
 
 
 def _no_factor(cell: _Cell, factors: FactorView) -> Finding:
@@ -305,6 +312,12 @@ def _coverage(cells: Sequence[_Cell]) -> Iterator[Finding]:
 
 
 def _not_counted(energies: Sequence[SiteEnergy]) -> Iterator[Finding]:
+    if not any(each.role == "purchased" and each.carrier is Carrier.ELECTRICITY for each in energies):
+        yield Finding(
+            code="not_counted_electricity",
+            message=Sentence("no meter counts bought electricity: what it emits is unknown, and in no total"),
+            scope=Carrier.ELECTRICITY.value,
+        )
     words = {
         "self_consumed": "made and used on site: zero, and outside Scope 2",
         "exported": "exported: does not net Scope 2",

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from assets.stores.file_hashes import file_sha256
 from assets.stores.journal import AppendOnly, Ledger, row_of
 from assets.stores.schema.tables_bills import bill_audits, bill_lines, bills, notifications, tariff_overrides
 from assets.stores.seals import append
@@ -104,6 +105,16 @@ class BillStore:
         if not found:
             raise BadInput(f"no bill {bill_id!r}", reason="unknown_bill")
         return self.root / str(found[0]["kept_path"])
+
+    def altered(self) -> tuple[str, ...]:
+        """Kept copies that are no longer the file that was read; one that retention or an erasure removed is none."""
+        rows = _BILLS.rows(self.store, "kept_path", "source_sha256")
+        places = {each["kept_path"]: each["source_sha256"] for each in rows}
+        return tuple(
+            name
+            for name, sha256 in places.items()
+            if (path := self.root / name).is_file() and file_sha256(path) != sha256
+        )
 
     def keep_audit(self, bill_id: str, audit: Mapping[str, Any], *, clock: Clock) -> str:
         """Keep an audit (a Reconciliation as JSON); the same outcome for the same bill once. Returns its id."""

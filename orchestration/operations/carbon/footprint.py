@@ -11,6 +11,7 @@ from data_quality.contracts.emissions.footprint import (
     PortfolioFootprint,
     RestatedLine,
     Restatement,
+    SiteEnergy,
 )
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import GwpSet
@@ -169,8 +170,10 @@ def footprint_of(
     gwp: GwpSet | None,
     supplier: str,
     left_out: "Sequence[InternalDelivery]" = (),
+    since: date | None = None,
 ) -> tuple[Footprint, Decimal]:
-    """A site's footprint as known at T, and the kWh of deliveries from own sites that are not in it.
+    """A site's footprint as known at T, and the kWh of deliveries from own sites that are not in it. since: its first
+    day.
 
     Raises BadInput for a period that has not begun.
     """
@@ -183,12 +186,16 @@ def footprint_of(
     project = call.project
     refuse_future(span, project.store.known_at(call.clock), name="footprint")
     stored = FactorStore(project.store).known(as_of_utc=as_of_utc, tenant=site.site_id)
-    readings = site_readings(project.lake, site, start_utc=span.start_utc, end_utc=span.end_utc, as_of_utc=as_of_utc)
-    energies, kwh = site_energies(readings, site=site, period=span), Decimal(0)
-    if left_out:
-        energies, kwh = without_deliveries(energies, readings, site=site, left_out=left_out)
     view = factor_view(site, stored, as_of_utc=as_of_utc, gwp=gwp, supplier=supplier)
-    return site_footprint(site, energies, view, period=span, as_of_utc=as_of_utc), kwh
+
+    def read(days: Period) -> tuple[tuple[SiteEnergy, ...], Decimal]:
+        rows = site_readings(project.lake, site, start_utc=days.start_utc, end_utc=days.end_utc, as_of_utc=as_of_utc)
+        return without_deliveries(site_energies(rows, site=site, period=days), rows, site=site, left_out=left_out)
+
+    energies, kwh = read(span)
+    before = span.model_copy(update={"start": view.claims_from(span.start, since), "end": span.start})
+    earlier = read(before)[0] if before.start < before.end else ()
+    return site_footprint(site, energies, view, period=span, as_of_utc=as_of_utc, earlier=earlier), kwh
 
 
 def _portfolio(call: Call, found: PortfolioFootprint) -> Answer:

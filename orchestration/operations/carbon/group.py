@@ -57,7 +57,8 @@ def _accounted(call: Call, found: Organisation, span: Period, gwp: GwpSet | None
     for part in parts_of(found, span):
         site = call.project.site(part.site_id)
         local = part.period.model_copy(update={"time_zone": site.time_zone})
-        accounts.append(Accounted(part, *footprint_of(call, site, local, call.as_of_utc, gwp, supplier, part.left_out)))
+        own = footprint_of(call, site, local, call.as_of_utc, gwp, supplier, part.left_out, part.since)
+        accounts.append(Accounted(part, *own))
     return accounts
 
 

@@ -69,6 +69,7 @@ def _packages() -> dict[str, str]:
 
 def project_checks(call: Call) -> list[dict[str, str]]:
     """Settings, site files, stores and disk of the project folder."""
+    from assets.stores.ledgers.bill_ledger import BillStore
     from assets.stores.warehouse.mart_digests import MartDigests
 
     if not (call.folder / SETTINGS_FILE).exists():
@@ -102,6 +103,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         found.append(item("store", "ok", kind))
         found += kept.check_trust(call.project.store, call.project.project.anchors_dir)
         found += kept.check_files(call.project.reports.files)
+        found += kept.check_bills(BillStore(data / "bills", call.project.store).altered())
         found += kept.check_marts(MartDigests(call.project.store, call.project.project.marts_dir))
         found += kept.check_lake(call.project.lake, sorted(call.project.sites))
         found += map(_failing, not_working_anywhere(call.project, now))

@@ -4,19 +4,25 @@ import hashlib
 import io
 import json
 import struct
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from assets.bills.documents.read_bill import read_bill
 from assets.readings.readers.child import Limits
 from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.ledgers.bill_ledger import BillStore
 from assets.stores.sign import canonical
+from data_quality.contracts.errors import BadInput
 from reports.evidence import manifest as names
 from reports.evidence.archive import STRUCTURE
+from tests.bills.seeded import register_scene
 from tests.definitions import verify_pack
-from tests.reports.evidence.conftest import Sealed
+from tests.reports.conftest import MakeWorld
+from tests.reports.evidence.conftest import Sealed, seal
 from tests.reports.evidence.test_pack import Members, files_of, members_of, resealed, written
 
 ROWS = 3_000_000
@@ -94,3 +100,17 @@ def test_a_lake_file_that_another_writer_restored_is_known_by_its_rows_and_by_ea
     assert [(each.file, each.problem) for each in verdict.problems] == [
         (name, "is not the file that the lake's manifest names")
     ]
+
+
+def test_a_pack_is_not_made_of_a_bill_that_was_changed_since_it_was_read(world: MakeWorld, tmp_path: Path) -> None:
+    path, used = tmp_path / "bill.csv", world()
+    path.write_text(register_scene("right", 2).paper.csv())
+    bill = read_bill(path).model_copy(update={"start": None, "end": None})
+    books = BillStore(tmp_path / "bills", used.reports.store)
+    kept = books.kept_file(books.keep_bill(path, bill, site_id="plant", clock=used.clock))
+    made = seal(tmp_path, used)
+    made = replace(made, maker=replace(made.maker, bills_dir=books.root))
+    assert f"{names.BILLS}{bill.sha256}.csv" in members_of(made.make(tmp_path / "with.zip").path)
+    kept.write_bytes(kept.read_bytes() + b"\n")
+    with pytest.raises(BadInput, match=r"bill\.csv: this bill is no longer the file that was read"):
+        made.make(tmp_path / "again.zip")

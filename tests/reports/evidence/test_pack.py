@@ -290,6 +290,10 @@ def odd_parquet(members: Members) -> Members:
     return members | {name: b"PAR1 nonsense PAR1", f"{names.STORE}lake_manifest.json": canonical(rows)}
 
 
+def other_bill(members: Members) -> Members:
+    return {f"{names.BILLS}{'0' * 64}.csv": b"total,1", **members}
+
+
 def no_table(members: Members) -> Members:
     return members | {f"{names.STORE}lake_manifest.json": b'{"a": 1}'}
 
@@ -314,6 +318,7 @@ def no_table(members: Members) -> Members:
         (surprising_store, names.STORE[:-1]),
         (no_batches, names.STORE),
         (odd_parquet, names.LAKE),
+        (other_bill, names.BILLS),
     ],
 )
 def test_even_a_signed_forgery_is_found_by_what_the_pack_says_of_itself(
