@@ -156,7 +156,7 @@ def _known(prices: Sequence[float | None]) -> list[float]:
 
 def _measured(now: SiteNow, starts_utc: Sequence[datetime], assets: dict[str, Asset]) -> Iterator[plan_ahead.PlanRow]:
     """Measured values over these steps: use by whole hours, and what meters tell of the sun and of levels."""
-    hours = dict(_hours(now))
+    hours = _hours(now)
     used = tuple(hours.get(each.replace(minute=0)) for each in starts_utc)
     if any(used):
         yield plan_ahead.PlanRow(kind="use", label="Use", energy="other", values=used)
@@ -172,12 +172,17 @@ def _measured(now: SiteNow, starts_utc: Sequence[datetime], assets: dict[str, As
             )
 
 
-def _hours(now: SiteNow) -> Iterator[tuple[datetime, float]]:
-    """Hours whole in readings, of the last days: their start, and mean kW, which its kWh are."""
+def _hours(now: SiteNow) -> dict[datetime, float]:
+    """Mean kW, which its kWh are, by the start of hours whole in readings, of the last days. One of two days, where
+    midnight lies inside a UTC hour, is the sum of its parts.
+    """
+    found = dict[datetime, float]()
     for day in (now.day - timedelta(days=1), now.day):
         for each in now.show.hours("consumption_kwh", now.scope, day):
             if each.value is not None and not each.findings:
-                yield datetime.fromisoformat(each.trace.parameters["hour_start_utc"]), float(each.value)
+                at = datetime.fromisoformat(each.trace.parameters["hour_start_utc"])
+                found[at] = found.get(at, 0.0) + float(each.value)
+    return found
 
 
 def _readings(now: SiteNow, meter: str, starts_utc: Sequence[datetime], unit: str) -> tuple[float | None, ...]:
