@@ -17,6 +17,7 @@ from orchestration.web.boards.plan_acts import car_acts
 from orchestration.web.boards.site_now import SiteNow
 from reports.pages.address import Address
 from reports.pages.devices import PATH as DEVICES
+from reports.pages.energy import slot_of
 from reports.pages.widgets import car, plan_ahead
 from reports.pages.widgets.home_power import energy_of_kind
 from reports.texts.locales import moment, named
@@ -207,14 +208,10 @@ def _name(device_id: str, assets: dict[str, Asset]) -> str:
 
 
 def _spell(block: Any, assets: dict[str, Asset], now: SiteNow) -> plan_ahead.Spell:
-    local = zone(now.site.time_zone)
     kind = assets[block.device].kind if block.device in assets else ""
-
-    def clock(at: datetime) -> str:
-        return f"{at.astimezone(local):%H:%M}"
-
+    start, end = (slot_of(at, now.site.time_zone) for at in (block.start_utc, block.end_utc))
     return plan_ahead.Spell(
-        device=_name(block.device, assets), energy=energy_of_kind(kind), start=clock(block.start_utc),
-        end=clock(block.end_utc), verb=block.verb, kwh=abs(block.kwh), prices=block.prices, why=block.otherwise,
+        device=_name(block.device, assets), energy=energy_of_kind(kind), start=start, end=end,
+        verb=block.verb, kwh=abs(block.kwh), prices=block.prices, why=block.otherwise,
         money=block.money, is_over=block.end_utc <= now.show.as_of_utc,
     )  # fmt: skip
