@@ -55,6 +55,12 @@ def test_on_any_day_prices_and_factors_are_in_force_and_are_those_that_are_shipp
     assert truth_of(loaded(tmp_path, "factory", until)).baseline_year == until.year - 2
 
 
+def test_the_home_as_shipped_is_planned_on_the_day_of_the_run() -> None:
+    site, day = load_site(DEMO_SITES / "home.yaml"), date(ANCHOR.year + 9, 1, 1)
+    assert [each.is_in_force(day) for each in site.tariffs].count(True) == 1
+    assert any(each.valid_from <= day < each.valid_to for each in site.factors)
+
+
 def test_digits_of_a_price_are_no_year() -> None:
     text = "tariff-2025: {valid_from: 2025-01-01, price_per_kwh: 0.2025, kw: 20250}"
     assert anchored(text, date(2030, 5, 1)).splitlines()[1] == text.replace("2025-01-01", "2029-01-01").replace(
