@@ -30,13 +30,15 @@ FIRST_MONTH = f"{partitions_begin():%Y-%m-%d}"
 BY_BUCKET = is_by_bucket()
 
 SITES = dg.DynamicPartitionsDefinition(name="sites")
+# UTC+14, where a day begins first: a month is a partition as soon as it has begun at any site.
+FIRST_ZONE = "Etc/GMT-14"
 # end_offset: the month in progress is a partition too, as its figures are wanted before it ends.
-MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=1)
+MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=1, timezone=FIRST_ZONE)
 QUARTERS = dg.TimeWindowPartitionsDefinition(
-    start=FIRST_MONTH, fmt="%Y-%m-%d", cron_schedule="0 0 1 1,4,7,10 *", end_offset=1
+    start=FIRST_MONTH, fmt="%Y-%m-%d", cron_schedule="0 0 1 1,4,7,10 *", end_offset=1, timezone=FIRST_ZONE
 )
 YEARS = dg.TimeWindowPartitionsDefinition(
-    start=f"{FIRST_MONTH[:4]}-01-01", fmt="%Y-%m-%d", cron_schedule="0 0 1 1 *", end_offset=1
+    start=f"{FIRST_MONTH[:4]}-01-01", fmt="%Y-%m-%d", cron_schedule="0 0 1 1 *", end_offset=1, timezone=FIRST_ZONE
 )
 # Dagster puts the parts of a key in the order of these names: the time must come first.
 PLACE = "site_bucket" if BY_BUCKET else "site"

@@ -1,6 +1,6 @@
 """Years, quarters and months that the demo makes for data that end before a day."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from controls.simulator.worlds.anchor import ANCHOR
 from data_quality.contracts.time import months_after, zone
@@ -36,11 +36,13 @@ def months_with_faults(today: date) -> tuple[date, ...]:
     return tuple(each for each in (months_after(running, -1), running) if each >= ANCHOR)
 
 
-def digest_day(until: date, time_zone: str, now_utc: datetime) -> date:
-    """Day of the newest digest that is due, `until` at the latest: an act recorded ahead of now would be the recorded
-    time of all acts until then.
+def digest_morning(until: date, time_zone: str, now_utc: datetime) -> datetime:
+    """Local moment of the newest digest that is due, on `until` at the latest: an act recorded ahead of now would be
+    the recorded time of all acts until then. By the clock, on days of 23 and 25 hours too.
     """
-    return min(until, (now_utc - DIGEST_DUE).astimezone(zone(time_zone)).date())
+    here = zone(time_zone)
+    day = min(until, (now_utc.astimezone(here) - DIGEST_DUE).date())
+    return datetime.combine(day, time.min, here) + DIGEST_DUE
 
 
 def tower_span(until: date, *, quick: bool) -> tuple[date, date]:

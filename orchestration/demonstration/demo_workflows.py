@@ -13,9 +13,9 @@ from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, recent
 from controls.simulator.worlds.anchor import ANCHOR
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
-from data_quality.contracts.time import Clock, FixedClock, local_midnight_utc
+from data_quality.contracts.time import Clock, FixedClock
 from orchestration.advice_asset import last_year
-from orchestration.demonstration.demo_dates import DIGEST_DUE, digest_day
+from orchestration.demonstration.demo_dates import digest_morning
 from orchestration.demonstration.demo_event import run_event
 from orchestration.open_project import OpenProject
 from orchestration.resources import ProjectResource
@@ -50,12 +50,12 @@ def run_workflows(project: ProjectResource, clock: Clock, say: Callable[[str], N
     carla = load_people(project.project.people_file).acting("carla", Role.OPERATOR)
     with closing(OpenProject(str(project.project.root))) as opened:
         site = opened.site(SITE)
-        day = digest_day(until, site.time_zone, clock.now_utc())
-        morning = FixedClock(local_midnight_utc(day, site.time_zone) + DIGEST_DUE)
+        due = digest_morning(until, site.time_zone, clock.now_utc())
+        morning = FixedClock(due)
         at = At(opened, workflow_named(opened, "daily_digest"), site, morning)
         for each in look(at):
             advance(at, each)
-        text = digest_of(opened, site, day - timedelta(days=1), site.locale, morning.now_utc())
+        text = digest_of(opened, site, due.date() - timedelta(days=1), site.locale, morning.now_utc())
         say(f"digest: {text}")
         order_id = None
         if known := list(recent(AnomalyLedger(opened.store).current(SITE))):

@@ -31,9 +31,14 @@ _STEPS_M = (1, 2, 3, 6, 12, 24, 60)
 
 
 def slot_of(at_utc: datetime, time_zone: str) -> str:
-    """The time of day by the site's clock, `14:15`; of a repeated hour with its pass, `02:00 B`."""
-    local = at_utc.astimezone(zone(time_zone))
-    return f"{local:%H:%M}{_pass_of(local)}"
+    """The time of day by the site's clock, as clock_of."""
+    return clock_of(at_utc.astimezone(zone(time_zone)))
+
+
+def clock_of(local: datetime) -> str:
+    """The time of day of a local moment, `14:15`; of a repeated hour with its pass, `02:00 B`."""
+    is_once = local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset()
+    return f"{local:%H:%M}" if is_once else f"{local:%H:%M} {'AB'[local.fold]}"
 
 
 def label_of(at_utc: datetime, grain: PageGrain, time_zone: str) -> str:
@@ -92,12 +97,6 @@ def _every(period: Period, days: int) -> Iterator[date]:
 def _at(day: date, period: Period, text: str) -> tuple[int, str]:
     midnight = datetime.combine(day, time.min, tzinfo=zone(period.time_zone))
     return int(midnight.astimezone(UTC).timestamp()), text
-
-
-def _pass_of(local: datetime) -> str:
-    if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
-        return ""
-    return " B" if local.fold else " A"
 
 
 PATH, CSV = "/energy", "/energy.csv"

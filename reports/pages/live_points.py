@@ -1,7 +1,7 @@
 """Live points: a row for each with its age and the minutes before; one point in full."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from data_quality.contracts.live.live_value import GONE_S, LiveValue
 from data_quality.contracts.live.source_state import SourceState
@@ -9,6 +9,7 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, zone
 from reports.pages.address import Address
+from reports.pages.energy import clock_of
 from reports.pages.numbers import Picture
 from reports.pages.page import Cards, Look, Page, PageBlock, Part, PointRow, Points, PointSource, Steps, Strip
 from reports.pages.widgets.live_kw import age_words, decimals_of, live_number, live_tile
@@ -113,13 +114,14 @@ def point_page(
     origin_rows: where the source has it, and by which register and scale it is this number.
     """
     local = zone(site.time_zone)
-    step = timedelta(minutes=CANONICAL_MINUTES)
-    start = datetime.fromtimestamp(value.at_utc.timestamp() // step.total_seconds() * step.total_seconds(), local)
+    step_s = CANONICAL_MINUTES * 60
+    start_s = value.at_utc.timestamp() // step_s * step_s
+    start, end = (clock_of(datetime.fromtimestamp(at_s, local)) for at_s in (start_s, start_s + step_s))
     becomes = (
         "it fills no register: energy, and the mean of the running demand window, come from the meter's registers "
         "alone: what they counted in the window so far, over its hours; a power is never summed"
         if value.what == "live"
-        else f"the quarter hour {start:%H:%M} to {start + step:%H:%M} of {value.stream}.{value.register_id or 'mean'}"
+        else f"the quarter hour {start} to {end} of {value.stream}.{value.register_id or 'mean'}"
     )
     steps = [
         *origin_rows,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from holidays import country_holidays
 
 from assets.sites.load_sites import load_site, site_sha256
 from assets.stores.ledgers.grid_signals import GridSignals
@@ -126,9 +127,12 @@ def tested(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
     folder, draw = tmp_path_factory.mktemp("tested"), random.Random(43)
     (folder / "plant.yaml").write_text(SITE + LOADS)
     assert run("init", str(folder / "p"), "--site", str(folder / "plant.yaml"))[0] == 0
-    test = (NOW - timedelta(days=2)).replace(hour=14)
+    # Of holidays there are no twenty to compare with.
+    week, free = timedelta(days=7), country_holidays("DE")
+    days = ((NOW - timedelta(days=back)).replace(hour=14) for back in range(2, 12))
+    test = next(each for each in days if each.date() not in free and (each - week).date() not in free)
     hours = [NOW - n * HOUR for n in range(150 * 24, 0, -1)]
-    rows, quiet = [], test - timedelta(days=7)
+    rows, quiet = [], test - week
     for hour in hours:
         noise, is_shed = draw.gauss(0, 0.5), test <= hour < test + 2 * HOUR
         # One band in ten would not hold the six, or the nothing, of a noisy day, and by the day of the run that one may

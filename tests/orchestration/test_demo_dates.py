@@ -13,10 +13,9 @@ from controls.simulator.worlds.anchor import ANCHOR, anchored, check_until, demo
 from controls.simulator.worlds.factory import truth_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import FixedClock, local_midnight_utc, months_after
+from data_quality.contracts.time import FixedClock, months_after
 from orchestration.demonstration.demo_dates import (
-    DIGEST_DUE,
-    digest_day,
+    digest_morning,
     factory_span,
     last_months,
     last_quarters,
@@ -54,6 +53,12 @@ def test_on_any_day_prices_and_factors_are_in_force_and_are_those_that_are_shipp
         assert [each.periods for each in site.tariffs] == [each.periods for each in shipped.tariffs]
         assert {use.baseline.start for use in site.seus if use.baseline} <= {date(until.year - 2, 1, 1)}
     assert truth_of(loaded(tmp_path, "factory", until)).baseline_year == until.year - 2
+
+
+def test_the_home_as_shipped_is_planned_on_the_day_of_the_run() -> None:
+    site, day = load_site(DEMO_SITES / "home.yaml"), date(ANCHOR.year + 9, 1, 1)
+    assert [each.is_in_force(day) for each in site.tariffs].count(True) == 1
+    assert any(each.valid_from <= day < each.valid_to for each in site.factors)
 
 
 def test_digits_of_a_price_are_no_year() -> None:
@@ -133,16 +138,21 @@ def test_a_year_of_the_home_holds_the_twelve_whole_months_of_a_what_if_on_any_da
 
 
 @pytest.mark.parametrize(
-    ("now", "day"),
+    ("now", "until", "day"),
     [
-        ("2026-11-30T05:17:00", "2026-11-29"),
-        ("2026-11-30T06:05:00", "2026-11-30"),
-        ("2027-03-01T00:00:00", "2026-11-30"),
+        ("2026-11-30T06:04:00", "2026-11-30", "2026-11-29"),
+        ("2026-11-30T06:05:00", "2026-11-30", "2026-11-30"),
+        ("2027-03-01T00:00:00", "2026-11-30", "2026-11-30"),
+        ("2027-03-28T05:05:00", "2027-03-28", "2027-03-28"),
+        ("2027-10-31T06:04:00", "2027-10-31", "2027-10-30"),
+        ("2027-10-31T06:05:00", "2027-10-31", "2027-10-31"),
     ],
 )
-def test_the_digest_of_the_demo_is_never_recorded_ahead_of_now(now: str, day: str) -> None:
-    """Berlin: 07:05 is 06:05 UTC in winter."""
+def test_the_digest_of_the_demo_is_due_by_the_clock_and_never_recorded_ahead_of_now(
+    now: str, until: str, day: str
+) -> None:
+    """Berlin: 07:05 is 06:05 UTC in winter, on days of 23 and 25 hours too."""
     now_utc = datetime.fromisoformat(now).replace(tzinfo=UTC)
-    found = digest_day(date(2026, 11, 30), "Europe/Berlin", now_utc)
-    assert found == date.fromisoformat(day)
-    assert local_midnight_utc(found, "Europe/Berlin") + DIGEST_DUE <= now_utc
+    found = digest_morning(date.fromisoformat(until), "Europe/Berlin", now_utc)
+    assert f"{found:%Y-%m-%d %H:%M}" == f"{day} 07:05"
+    assert found <= now_utc

@@ -1,6 +1,6 @@
 """Partition keys, and the ranges that late files turn into."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_quality.contracts.time import local_midnight_utc
 from orchestration.instance.by_bucket import EARLIEST, FROM_READINGS, first_month, partitions_begin
 from orchestration.month_keys import month_ranges, month_span, site_month_key, split_key
-from orchestration.partitions import FIRST_MONTH, SITE_MONTHS, MonthRange, request_of
+from orchestration.partitions import FIRST_MONTH, MONTHS, SITE_MONTHS, MonthRange, request_of
 
 months = st.dates(date(2015, 1, 1), date(2030, 12, 31)).map(lambda day: day.replace(day=1))
 
@@ -46,6 +47,14 @@ def test_the_span_of_keys_is_half_open_in_local_time() -> None:
     assert (period.start, period.end) == (date(2025, 1, 1), date(2025, 4, 1))
     assert period.start_utc.isoformat() == "2024-12-31T23:00:00+00:00"
     assert period.end_utc.isoformat() == "2025-03-31T22:00:00+00:00"
+
+
+@pytest.mark.parametrize("time_zone", ["Europe/Berlin", "Asia/Kolkata", "Pacific/Apia", "Pacific/Kiritimati", "UTC"])
+@pytest.mark.parametrize("month", [date(2027, 1, 1), date(2027, 4, 1)])
+def test_a_month_has_its_key_as_soon_as_it_begins_at_the_site(time_zone: str, month: date) -> None:
+    begun_utc = local_midnight_utc(month, time_zone)
+    assert MONTHS.get_partition_keys(current_time=begun_utc + timedelta(minutes=15))[-1] == f"{month}"
+    assert MONTHS.time_window_for_partition_key(f"{month}").start.date() == month
 
 
 @pytest.mark.parametrize(

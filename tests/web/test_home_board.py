@@ -15,7 +15,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.alert_rule import PeakRule
 from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.site_file.site import Asset, Site
-from data_quality.contracts.time import FixedClock
+from data_quality.contracts.time import FixedClock, local_midnight_utc
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.home_tiles import cost, solar
 from orchestration.web.boards.now_tiles import by_source, energy_of_today, peak_limit
@@ -137,11 +137,13 @@ def test_hours_of_a_home_are_stacked_by_their_source_and_what_is_taken_lies_belo
     project, hours = asking.project, [datetime(2025, 3, 27, hour, tzinfo=UTC) for hour in range(24)]
     ctx = Context(project, OWNER, Address(path="/board/home", site="plant"), FixedClock(plant.NOON))
 
+    day = hours[0], hours[-1] + timedelta(hours=1)
+
     def found(site: Site) -> dict[str, tuple[str, tuple[float | None, ...]]]:
         now = SiteNow(Show(ctx, site, project.sources()))
-        return {each.label: (each.energy, each.values) for each in by_source(now, hours)}
+        return {each.label: (each.energy, each.values) for each in by_source(now, *day)}
 
-    read = project.lake.current("plant", start_utc=hours[0], end_utc=hours[-1] + timedelta(hours=1))
+    read = project.lake.current("plant", start_utc=day[0], end_utc=day[1])
     sums = [
         sum(float(value) for value in read.filter(is_it)["value"])
         for is_it in ((pl.col("meter_id") == "hvac") & (pl.col("interval_start_utc").dt.truncate("1h") == hour)
@@ -156,7 +158,7 @@ def test_hours_of_a_home_are_stacked_by_their_source_and_what_is_taken_lies_belo
     assert battery["To the battery"][0] == "charging"
     assert battery["To the battery"][1] == pytest.approx([-each for each in sums])
     assert (
-        by_source(SiteNow(Show(ctx, house().model_copy(update={"assets": (CHARGER,)}), project.sources())), hours) == ()
+        by_source(SiteNow(Show(ctx, house().model_copy(update={"assets": (CHARGER,)}), project.sources())), *day) == ()
     )
     rule = PeakRule(kind="peak", rule_id="peak", limit=3)
     limited = SiteNow(Show(ctx, house().model_copy(update={"alert_rules": (rule,)}), project.sources()))
@@ -168,6 +170,28 @@ def test_hours_of_a_home_are_stacked_by_their_source_and_what_is_taken_lies_belo
     )  # fmt: skip
     assert tile.chart is not None
     assert (tile.chart.kind, [row.label for row in tile.chart.rows]) == ("stack", ["Used", "Solar"])
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "hours", "first", "last"),
+    [("Europe/Berlin", 23, ["00:00", "01:00", "03:00"], "23:00"), ("Asia/Kolkata", 25, ["00:00", "00:30"], "23:30")],
+)
+def test_the_hours_of_a_home_are_those_of_its_clock(
+    asking: Asking, tmp_path: Path, time_zone: str, hours: int, first: list[str], last: str
+) -> None:
+    site = house(time_zone=time_zone)
+    project = asking.project if site.time_zone == plant.ZONE else make_project(tmp_path, site)
+    ctx = Context(project, OWNER, Address(path="/board/home", site="plant"), FixedClock(plant.NOON))
+    now = SiteNow(Show(ctx, site, project.sources()))
+    assert now.running is not None
+    now.__dict__["running"] = now.running.model_copy(
+        update={"at_utc": local_midnight_utc(date(2025, 3, 31), time_zone)}
+    )
+    shown = energy_of_today(now)
+    labels = [label for label, _, _ in shown.hours]
+    assert (len(labels), labels[: len(first)], labels[-1]) == (hours, first, last)
+    assert all(value is not None for source in shown.sources for value in source.values)
+    assert all(figure is not None for _, figure, _ in shown.hours)
 
 
 @pytest.mark.parametrize("locale", ["en", "de", "ar"])

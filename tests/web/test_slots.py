@@ -4,9 +4,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from data_quality.contracts.time import Period, parse_period
+from data_quality.contracts.time import Period, parse_period, zone
+from reports.pages.address import Address
 from reports.pages.energy import MOST_TICKS, label_of, same_slot, slot_of, slots_in_order, ticks
 from reports.pages.header import beside
+from reports.pages.live_points import point_page
+from reports.pages.widgets import plan_ahead
+from tests.reports import plant
+from tests.web.widgets_golden import live_value, planned
 
 STEP = timedelta(minutes=15)
 
@@ -83,3 +88,19 @@ def test_the_period_before_and_after_is_as_long_by_the_calendar(text: str, earli
     period = parse_period(text, "Europe/Berlin")
     assert beside(period, is_after=False) == earlier
     assert beside(period, is_after=True) == later
+
+
+def test_a_repeated_hour_has_its_passes_in_a_plan_and_a_live_quarter_hour_its_end() -> None:
+    """In Berlin the clock shows 02:45 twice on the last Sunday of October, and no 02:00 on that of March."""
+    starts = [datetime(2027, 10, 30, 23, 45, tzinfo=UTC) + timedelta(hours=each) for each in range(5)]
+    past, *edges = (each.astimezone(zone(plant.ZONE)) for each in starts)
+    chart = plan_ahead.view(planned().model_copy(update={"past": (past,), "edges": tuple(edges)})).chart
+    assert chart is not None
+    assert [each[11:] for each in chart.x] == ["01:45", "02:45 A", "02:45 B", "03:45"]
+    for month, text in ((3, "01:45 to 03:00"), (10, "02:45 A to 02:00 B")):
+        at = datetime(2027, month, {3: 28, 10: 31}[month], 0, 50, tzinfo=UTC)
+        value = live_value(0).model_copy(update={"what": "register", "at_utc": at})
+        page = point_page(
+            Address(path="/why"), value, site=plant.plant_site(), origin_rows=(), now_utc=at, every_s={}
+        )  # fmt: skip
+        assert f"the quarter hour {text} of main.import" in page.model_dump_json()

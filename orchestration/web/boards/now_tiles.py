@@ -1,9 +1,9 @@
 """Tiles about now: power, peak, cost and carbon of the month, the tariff's block, the day against what was expected."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from math import isnan, nan
+from math import ceil, isnan, nan
 from typing import Any
 
 import polars as pl
@@ -33,6 +33,7 @@ from orchestration.web.boards.home_tiles import AWAY
 from orchestration.web.boards.site_now import STEP, BoardQuery, SiteNow, Tile, energy_of_meter, main_meters, tariff_on
 from reports.figures.kpi_list import COLUMNS
 from reports.pages.chart import Energy
+from reports.pages.energy import slot_of
 from reports.pages.page import Widget
 from reports.pages.widgets import day_and_month, live_kw
 from reports.pages.widgets.day_and_month import Source
@@ -42,7 +43,7 @@ from reports.writer import words
 
 # Bars of days.
 MOST_DAYS = 62
-_HOUR_MINUTES = 60
+_HOUR = timedelta(hours=1)
 # What a site gives itself.
 _SELF_GIVEN = {"solar", "battery"}
 
@@ -211,10 +212,10 @@ def energy_of_today(now: SiteNow) -> day_and_month.DayEnergy:
     end = local_midnight_utc(now.day + timedelta(days=1), now.site.time_zone)
     read = dict(zip(starts, known, strict=True))
     bands = {} if forecast is None else {row.time_utc: (row.p10, row.p50, row.p90) for row in forecast.rows}
-    whole_day = tuple(midnight + timedelta(hours=at) for at in range(int((end - midnight) / timedelta(hours=1))))
-    sources = () if bands else by_source(now, whole_day)
+    whole_day = _hours_utc(midnight, end)
+    sources = () if bands else by_source(now, midnight, end)
     rows = tuple(
-        (f"{start.astimezone(zone(now.site.time_zone)):%H:%M}", now.show.shown(read.get(start)), bands.get(start))
+        (slot_of(max(start, midnight), now.site.time_zone), now.show.shown(read.get(start)), bands.get(start))
         for start in (
             whole_day if sources else sorted(read.keys() | {each for each in bands if midnight <= each < end})
         )
@@ -234,6 +235,12 @@ def energy_of_today(now: SiteNow) -> day_and_month.DayEnergy:
         # What modules and battery give counts as use, and not against the limit of what is drawn from the grid.
         limit=None if _SELF_GIVEN & set(_energies(now).values()) else peak_limit(now),
     )
+
+
+def _hours_utc(start_utc: datetime, end_utc: datetime) -> tuple[datetime, ...]:
+    """Hours that marts have of a day. Where midnight lies inside a UTC hour, the first and the last are of two days."""
+    first = start_utc.replace(minute=0)
+    return tuple(first + _HOUR * place for place in range(ceil((end_utc - first) / _HOUR)))
 
 
 def _hour_utc(figure: Figure) -> datetime:
@@ -366,16 +373,16 @@ TILES: Mapping[str, Tile] = {
 }
 
 
-def by_source(now: SiteNow, hours_utc: Sequence[datetime]) -> tuple[Source, ...]:
-    """Energy from grid, modules and battery and into grid and battery in each hour; kWh, of hours read in full alone.
-    Empty where the site has neither modules nor a battery that are metered.
+def by_source(now: SiteNow, start_utc: datetime, end_utc: datetime) -> tuple[Source, ...]:
+    """Energy from grid, modules and battery and into grid and battery in each hour of a day; kWh, of hours read in full
+    alone. Empty where the site has neither modules nor a battery that are metered.
     """
     energies, lake = _energies(now), now.show.sources.lake
     if not _SELF_GIVEN & set(energies.values()):
         return ()
     rows = site_readings(
-        lake, now.site, start_utc=hours_utc[0], end_utc=hours_utc[-1] + timedelta(hours=1),
-        as_of_utc=now.show.ctx.address.as_of_utc, meters=list(energies),
+        lake, now.site, start_utc=start_utc, end_utc=end_utc, as_of_utc=now.show.ctx.address.as_of_utc,
+        meters=list(energies),
     )  # fmt: skip
     read = rows.filter(pl.col("unit") == ENERGY_UNIT).group_by(
         "meter_id", "register", pl.col("interval_start_utc").dt.truncate("1h")
@@ -384,9 +391,14 @@ def by_source(now: SiteNow, hours_utc: Sequence[datetime]) -> tuple[Source, ...]
     for meter, register, at, value, minutes in read.iter_rows():
         gives = register == "discharge" if energies[meter] == "battery" else register not in AWAY
         of = found.setdefault((energies[meter], gives), {})
-        of[at] = of.get(at, 0.0) + float(value if gives else -value) if minutes == _HOUR_MINUTES else nan
+        is_whole = timedelta(minutes=minutes) == min(at + _HOUR, end_utc) - max(at, start_utc)
+        of[at] = of.get(at, 0.0) + float(value if gives else -value) if is_whole else nan
     return tuple(
-        Source(label=label, energy=energy, values=tuple(_known(found[key].get(at)) for at in hours_utc))
+        Source(
+            label=label,
+            energy=energy,
+            values=tuple(_known(found[key].get(at)) for at in _hours_utc(start_utc, end_utc)),
+        )
         for key, (label, energy) in SOURCES.items()
         if any(map(_known, found.get(key, {}).values()))
     )

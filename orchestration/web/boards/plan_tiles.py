@@ -18,6 +18,7 @@ from orchestration.web.boards.site_now import SiteNow
 from reports.pages.address import Address
 from reports.pages.chart import energy_of_kind
 from reports.pages.devices import PATH as DEVICES
+from reports.pages.energy import slot_of
 from reports.pages.widgets import car, plan_ahead
 from reports.texts.locales import moment, named
 
@@ -150,7 +151,7 @@ def _known(prices: Sequence[float | None]) -> list[float]:
 
 def _measured(now: SiteNow, starts_utc: Sequence[datetime], assets: dict[str, Asset]) -> Iterator[plan_ahead.PlanRow]:
     """Measured values over these steps: use by whole hours, and what meters tell of the sun and of levels."""
-    hours = dict(_hours(now))
+    hours = _hours(now)
     used = tuple(hours.get(each.replace(minute=0)) for each in starts_utc)
     if any(used):
         yield plan_ahead.PlanRow(kind="use", label="Use", energy="other", values=used)
@@ -166,12 +167,17 @@ def _measured(now: SiteNow, starts_utc: Sequence[datetime], assets: dict[str, As
             )
 
 
-def _hours(now: SiteNow) -> Iterator[tuple[datetime, float]]:
-    """Hours whole in readings, of the last days: their start, and mean kW, which its kWh are."""
+def _hours(now: SiteNow) -> dict[datetime, float]:
+    """Mean kW, which its kWh are, by the start of hours whole in readings, of the last days. One of two days, where
+    midnight lies inside a UTC hour, is the sum of its parts.
+    """
+    found = dict[datetime, float]()
     for day in (now.day - timedelta(days=1), now.day):
         for each in now.show.hours("consumption_kwh", now.scope, day):
             if each.value is not None and not each.findings:
-                yield datetime.fromisoformat(each.trace.parameters["hour_start_utc"]), float(each.value)
+                at = datetime.fromisoformat(each.trace.parameters["hour_start_utc"])
+                found[at] = found.get(at, 0.0) + float(each.value)
+    return found
 
 
 def _readings(now: SiteNow, meter: str, starts_utc: Sequence[datetime], unit: str) -> tuple[float | None, ...]:
@@ -196,14 +202,10 @@ def _name(device_id: str, assets: dict[str, Asset]) -> str:
 
 
 def _spell(block: Any, assets: dict[str, Asset], now: SiteNow) -> plan_ahead.Spell:
-    local = zone(now.site.time_zone)
     kind = assets[block.device].kind if block.device in assets else ""
-
-    def clock(at: datetime) -> str:
-        return f"{at.astimezone(local):%H:%M}"
-
+    start, end = (slot_of(at, now.site.time_zone) for at in (block.start_utc, block.end_utc))
     return plan_ahead.Spell(
-        device=_name(block.device, assets), energy=energy_of_kind(kind), start=clock(block.start_utc),
-        end=clock(block.end_utc), verb=block.verb, kwh=abs(block.kwh), prices=block.prices, why=block.otherwise,
+        device=_name(block.device, assets), energy=energy_of_kind(kind), start=start, end=end,
+        verb=block.verb, kwh=abs(block.kwh), prices=block.prices, why=block.otherwise,
         money=block.money, is_over=block.end_utc <= now.show.as_of_utc,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Literal
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import Chart, ChartRow, Energy, Role, Style
+from reports.pages.energy import clock_of
 from reports.pages.page import Item, Widget
 from reports.pages.pause_acts import HolidayNow, PauseNow, holiday_acts, holiday_text, pause_acts, pause_text
 from reports.pages.widgets.tile import TileInput, nothing
@@ -135,10 +136,10 @@ def _without(key: str, title: str, given: PlanTimeline) -> Widget:
 def _chart(given: PlanTimeline) -> Chart:
     starts = (*given.past, *given.edges[:-1])
     now_at = None if given.now_at is None else given.now_at + len(given.past)
-    ticks = [(at, f"{each:%H:%M}") for at, each in enumerate(starts) if each.minute == 0 and each.hour % _EVERY_H == 0]
+    ticks = [(at, clock_of(each)) for at, each in enumerate(starts) if each.minute == 0 and each.hour % _EVERY_H == 0]
     return Chart(
         kind="plan", key="plan", title="Price, power and level", unit="", x_title="Time",
-        x=tuple(f"{each:%Y-%m-%d %H:%M}" for each in starts),
+        x=tuple(f"{each:%Y-%m-%d} {clock_of(each)}" for each in starts),
         rows=(*_prices(given), *_planned(given), *_measured(given)),
         ticks=tuple(ticks), locale=given.locale, now_at=now_at,
     )  # fmt: skip
