@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from data_quality.contracts.site_file.vee import Action, Limit, RuleFinding, ValidationRules
-from data_quality.contracts.time import local_midnight_utc, zone
+from data_quality.contracts.time import local_day, local_midnight_utc
 from data_quality.reading_grid import Flags, Floats, Grid
 from data_quality.rules.rule_table import BALANCE_REASON, BALANCE_RULES, EXPLAINED_BY, MILD, RULES
 from data_quality.rules.shared.energy_balance import DEFAULT_TOLERANCE, Balance, DailySums, excesses
@@ -113,7 +113,7 @@ def _in_order(findings: Sequence[RuleFinding]) -> tuple[RuleFinding, ...]:
 
 def history_start(since_utc: datetime, time_zone: str) -> datetime:
     """From which instant on readings are needed to judge a local month that begins at `since_utc`."""
-    first = since_utc.astimezone(zone(time_zone)).date() - timedelta(days=LEAD_DAYS)
+    first = local_day(since_utc, time_zone) - timedelta(days=LEAD_DAYS)
     return local_midnight_utc(first, time_zone)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from data_quality.contracts.reporting.disaggregation import StoredDisaggregation
-from data_quality.contracts.time import Clock, Period, months_before, zone
+from data_quality.contracts.time import Clock, Period, local_day, months_before
 from orchestration.partitions import SITES, site_mapping
 from orchestration.previews import FINDINGS, Metadata, bars_png, embedded, findings_metadata, lines, table
 from orchestration.resources import ProjectResource
@@ -68,7 +68,7 @@ advise = dg.define_asset_job(
 
 def last_year(site: "Site", clock: Clock) -> Period:
     """The twelve whole local months that are over."""
-    end = clock.now_utc().astimezone(zone(site.time_zone)).date().replace(day=1)
+    end = local_day(clock.now_utc(), site.time_zone).replace(day=1)
     return Period(label="", start=months_before(end, _MONTHS), end=end, time_zone=site.time_zone)
 
 

@@ -12,7 +12,7 @@ import dagster as dg
 
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import months_after, zone
+from data_quality.contracts.time import local_day, months_after
 from orchestration.advice_asset import advise
 from orchestration.jobs import (
     anomalies,
@@ -335,7 +335,7 @@ def monthly_advice(context: dg.ScheduleEvaluationContext, project: ProjectResour
     """
     due = []
     for site_id, site in project.sites.items():
-        today = context.scheduled_execution_time.astimezone(zone(site.time_zone)).date()
+        today = local_day(context.scheduled_execution_time, site.time_zone)
         span = project.lake.span(site_id)
         if today.day > DAYS_AFTER and span is not None and span[1] >= months_after(today.replace(day=1), -1):
             due.append((site_id, today.replace(day=1)))

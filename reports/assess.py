@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from assets.kpi.enpi.alerts import (
     EnpiAlert,
@@ -23,7 +22,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import Period, months_after, span, whole_quarters
+from data_quality.contracts.time import Period, local_day, months_after, span, whole_quarters
 from reports.datasets.base import ReportInput, use_item
 from reports.datasets.enpi import EnpiData, assessed
 from reports.datasets.template_queries import TemplateQueries
@@ -121,7 +120,7 @@ class UseRequest:
 
     def known_year(self) -> Period:
         """The 365 local days before the day of the instant."""
-        today = self.as_of_utc.astimezone(ZoneInfo(self.site.time_zone)).date()
+        today = local_day(self.as_of_utc, self.site.time_zone)
         return Period(label="", start=today - timedelta(days=365), end=today, time_zone=self.site.time_zone)
 
     def review(self, rule: ReviewRule | None = None) -> tuple[Finding, ...]:

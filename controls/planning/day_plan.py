@@ -28,7 +28,7 @@ from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_midnight_utc, zone
+from data_quality.contracts.time import local_day, local_midnight_utc, zone
 
 # Stored amounts that differ by less are the same.
 _HAIR = 1e-6
@@ -112,7 +112,7 @@ def day_plan(context: PlanningContext, day: date | None, *, because: str = "") -
     first_utc = quarter_start(now) if isinstance(stored, Finding) else stored.steps[0].start_utc
     start, end = local_midnight_utc(day, here), local_midnight_utc(day + timedelta(days=1), here)
     if end <= first_utc:
-        today = first_utc.astimezone(zone(here)).date()
+        today = local_day(first_utc, here)
         mend = f"'meterloom replay {day} --site {context.site.site_id}' says what a past day would have cost"
         raise BadInput(f"--for {day}: the day is over, today is {today}", reason="day_past", mend=mend)
     start = max(start, first_utc)

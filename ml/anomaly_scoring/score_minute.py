@@ -13,7 +13,7 @@ from data_quality.contracts.reporting.anomaly_event import AnomalyEvent
 from data_quality.contracts.site_file.live_point import Point
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_midnight_utc, zone
+from data_quality.contracts.time import local_day, local_midnight_utc
 from data_quality.contracts.units import unit_of
 from ml.anomalies.levels import LevelLimits
 from ml.anomalies.running_hour import hour_value, live_events
@@ -177,7 +177,7 @@ class SiteWatch:
 
     def _civil(self, now_utc: datetime) -> tuple[datetime, Civil]:
         """The whole hour in which the first of the days begins, and the calendar from there on."""
-        today = now_utc.astimezone(zone(self.site.time_zone)).date()
+        today = local_day(now_utc, self.site.time_zone)
         start_utc = local_midnight_utc(today - timedelta(days=DAYS - 1), self.site.time_zone).replace(minute=0)
         if self._calendar is None or self._calendar[0] != start_utc:
             # One more than the longest days have.

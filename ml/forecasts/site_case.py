@@ -14,7 +14,7 @@ from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, local_day_hours, local_midnight_utc, zone
+from data_quality.contracts.time import CANONICAL_MINUTES, local_day, local_day_hours, local_midnight_utc
 from ml.features.base_load import base_load_parts, base_load_series
 from ml.features.civil import civil_of
 from ml.features.forecast_case import Case, Place
@@ -95,7 +95,7 @@ def _published_until(
     readings: pl.DataFrame, site: Site, stream: Stream, now_utc: datetime, as_of_utc: datetime | None
 ) -> datetime:
     """The end of the last row of a published driver; no later than the end of tomorrow, where publication ends."""
-    tomorrow = now_utc.astimezone(zone(site.time_zone)).date() + timedelta(days=2)
+    tomorrow = local_day(now_utc, site.time_zone) + timedelta(days=2)
     own = readings.filter(
         (pl.col("meter_id") == stream.stream_id)
         & (pl.col("interval_start_utc") < local_midnight_utc(tomorrow, site.time_zone))
@@ -136,7 +136,7 @@ def by_day(quarters: Series, *, time_zone: str, how: Daily, unit: str) -> Series
         quarters.start_utc, quarters.end_utc, quarters.step, closed="left", time_zone="UTC", eager=True
     )
     local = moments.dt.convert_time_zone(time_zone).dt.date()
-    last = quarters.end_utc.astimezone(zone(time_zone)).date()
+    last = local_day(quarters.end_utc, time_zone)
     days = (
         pl.DataFrame({"day": local, "value": pl.Series(quarters.values).fill_nan(None)})
         .filter(pl.col("day") < last)

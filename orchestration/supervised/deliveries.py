@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from controls.simulator.simulated_files import write_site
 from controls.simulator.worlds.file_faults import portal_file
 from controls.simulator.worlds.generate import WORLDS
 from data_quality.contracts.settings import Project
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import months_after
+from data_quality.contracts.time import local_day, months_after
 
 
 def has_devices(site: Site) -> bool:
@@ -57,4 +56,4 @@ def deliver(project: Project, sites: Iterable[Site], *, now_utc: datetime, deliv
 
 
 def _today(site: Site, now_utc: datetime) -> date:
-    return now_utc.astimezone(ZoneInfo(site.time_zone)).date()
+    return local_day(now_utc, site.time_zone)

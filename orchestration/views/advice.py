@@ -19,7 +19,7 @@ from data_quality.contracts.reporting.work_order import WorkOrder
 from data_quality.contracts.sentence import parts_of
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import Clock, Period, months_after, zone
+from data_quality.contracts.time import Clock, Period, local_day, months_after
 from orchestration.views.advice_made import peer_comparison, recommendation
 from orchestration.views.advice_order import draw
 from orchestration.views.advice_wording import worded
@@ -97,7 +97,7 @@ def accept(
 
     expect(person, Permission.AI_ACCEPT)
     site = project.site(of.site_id)
-    today = clock.now_utc().astimezone(zone(site.time_zone)).date()
+    today = local_day(clock.now_utc(), site.time_zone)
     fitted: Any = Finding(code="saving_of_a_bill", message="It saves no energy: bills show it.", severity="info")
     if of.savings_kwh > 0:
         fitted = fit_project(
@@ -172,7 +172,7 @@ def measure(
     if order.state != "done" or order.recorded_at_utc is None:
         mend = f"meterloom orders close {order.order_id}"
         raise BadInput(f"work order {order.order_id} is {order.state}, not done", reason="not_done", mend=mend)
-    finished = first or order.recorded_at_utc.astimezone(zone(site.time_zone)).date() + timedelta(days=1)
+    finished = first or local_day(order.recorded_at_utc, site.time_zone) + timedelta(days=1)
     baseline_id, _, version = of.baseline.rpartition("@")
     assert of.due is not None  # noqa: S101 - set when it was accepted
     if finished <= of.due:

@@ -11,7 +11,7 @@ from assets.stores.file_hashes import file_sha256, unseen_files
 from assets.stores.published.publications import PublicationStore
 from assets.stores.warehouse.marts import read_built
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, local_midnight_utc, zone
+from data_quality.contracts.time import Clock, local_day, local_midnight_utc
 from orchestration.views.control_facts import control_facts
 from reports.gates import SYNTHETIC
 from reports.lifecycle.control_steps import ControlFacts
@@ -39,7 +39,7 @@ def facts_of(project: "OpenProject", site: Site, *, option: str, folder: Path, c
         site_id=site.site_id,
         site_file=own_file,
         people_file=people_file,
-        today=clock.now_utc().astimezone(zone(site.time_zone)).date(),
+        today=local_day(clock.now_utc(), site.time_zone),
         waiting=(*_waiting(own_file), *_waiting(people_file)),
         unseen=_unseen(project, site, folder, spans),
         refused=tuple(_refused(project, site.site_id)),
@@ -111,10 +111,10 @@ def _refused(project: "OpenProject", site_id: str) -> Iterable[Refused]:
 
 def _local_days(first: datetime, last: datetime, time_zone: str) -> Span:
     """Whole local days between two instants: the first that begins, the first that is not over."""
-    start = first.astimezone(zone(time_zone)).date()
+    start = local_day(first, time_zone)
     if local_midnight_utc(start, time_zone) < first:
         start += timedelta(days=1)
-    return start, last.astimezone(zone(time_zone)).date()
+    return start, local_day(last, time_zone)
 
 
 # Carriers that are sold by tariffs everywhere. Steam, cooling and air are often a share of a rent, and need none.

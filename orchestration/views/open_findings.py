@@ -25,7 +25,7 @@ from data_quality.contracts.reporting.open_finding import (
 )
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import local_day, zone
 from ml.forecasts.targets import unmeasured
 from orchestration.views.finding_sources import (
     judged,
@@ -283,7 +283,7 @@ def _not_judged(look: FindingsQuery) -> list[OpenFinding]:
         return [OpenFinding(**facts, cause="limits_bad", what=fault.message)]
     if limits is None or not limits.is_old(look.now_utc):
         return []
-    day = long_date(limits.until_utc.astimezone(zone(site.time_zone)).date(), look.locale)
+    day = long_date(local_day(limits.until_utc, site.time_zone), look.locale)
     what = Sentence("Live values are not checked: limits are of {0}; the job anomalies makes new ones", day)
     return [OpenFinding(**facts, cause="limits_old", at_utc=limits.until_utc, what=what)]
 

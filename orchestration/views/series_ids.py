@@ -12,7 +12,7 @@ from assets.stores.published.report_ledger import keep_site_version
 from assets.stores.published.requested_figures import RequestedFigures
 from data_quality.contracts.reporting.figure import KPI, REGISTER_KPI, Figure, Trace
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, months_after, zone
+from data_quality.contracts.time import Clock, local_day, months_after, zone
 from reports.recompute.computations import code_sha256
 from reports.recompute.hours import QUARTER
 
@@ -69,7 +69,7 @@ def series_ids(
     # The id holds no time of a request: equal readings give equal ids.
     facts = [SERIES, site.site_id, scope, grain, str(is_synthetic), code, *(each.sha256 for each in inputs), rows]
     figure_id = hashlib.sha256("\x1f".join(facts).encode()).hexdigest()[:16]
-    first, last = (each.start_utc.astimezone(zone(site.time_zone)).date() for each in (intervals[0], intervals[-1]))
+    first, last = (local_day(each.start_utc, site.time_zone) for each in (intervals[0], intervals[-1]))
     named = {"site": site.site_id, "scope": scope, "grain": grain, "time_zone": site.time_zone, "rows": rows}
     series = Figure(
         figure_id=figure_id, path="", label=f"{measure} of {scope}", kpi=measure, scope=scope, start=first,

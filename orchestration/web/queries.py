@@ -23,7 +23,7 @@ from data_quality.contracts.model import once
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.premises import REMAINDER
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_after, zone
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_day, months_after, zone
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.marts_as_of import is_built, past_folder, seconds_to_build
 from orchestration.web.request_context import Context
@@ -254,7 +254,7 @@ def period_of(ctx: Context, site: Site, age: Age) -> Period:
     with readings.
     """
     usual, newest = "7d", newest_day(site, age)
-    if newest is not None and newest < ctx.as_of_or_now.astimezone(zone(site.time_zone)).date() - timedelta(days=7):
+    if newest is not None and newest < local_day(ctx.as_of_or_now, site.time_zone) - timedelta(days=7):
         usual = f"{newest - timedelta(days=6)}/{newest + timedelta(days=1)}"
     return span(ctx.address, time_zone=site.time_zone, now_utc=ctx.as_of_or_now, usual=usual)
 

@@ -10,7 +10,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.mv_project import MvProject
-from data_quality.contracts.time import months_after, parse_period, zone
+from data_quality.contracts.time import local_day, months_after, parse_period
 from data_quality.contracts.workflow import CurtailStep, MvPlanStep, ReportStep
 from orchestration.workflows.triggers import At, Subject
 from reports.texts.locales import format_alike, unit_text
@@ -120,7 +120,7 @@ def mv_plan(at: At, step: MvPlanStep, subject: Subject) -> Sentence:
     if subject.order is None:
         return Sentence("no M&V plan: {0}", "the task has ended")
     order, site = subject.order, at.site
-    today = at.clock.now_utc().astimezone(zone(site.time_zone)).date()
+    today = local_day(at.clock.now_utc(), site.time_zone)
     start = months_after(today.replace(day=1), 1)
     seu = next((each for each in site.seus if each.seu_id == order.source_id.partition("/")[0]), None)
     draft = MvProject(

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from assets.kpi.benchmark.compare import Benchmark, BenchmarkRow
 from assets.kpi.benchmark.own_sites import hours_through, owned_through
@@ -16,7 +15,7 @@ from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import Period, local_day
 from data_quality.contracts.yaml_file import problems_of
 from reports.datasets.base import Item, Leaf, Measure, OfSite, ReportInput, nothing
 from reports.recompute.peers import CONFIDENCE, hours_text, peer_benchmark, peers_text, place, row_of
@@ -191,7 +190,7 @@ def organisation_not_kept(given: ReportInput) -> list[Finding]:
     kept = organisation_version(given.sources.lake.store, given.as_of_utc)
     if kept is None or kept.recorded_at_utc <= given.as_of_utc:
         return []
-    day = kept.recorded_at_utc.astimezone(ZoneInfo(given.site.time_zone)).date()
+    day = local_day(kept.recorded_at_utc, given.site.time_zone)
     message = Sentence("The file of the organisation was first kept on {0}; what it said before is not known.", day)
     return [Finding(code="organisation_not_kept", message=message, severity="warning")]
 

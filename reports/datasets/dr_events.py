@@ -9,7 +9,7 @@ from data_quality.contracts.control.dr_event import DrEvent, Settlement
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence, Stored, sentences
-from data_quality.contracts.time import Period, span, zone
+from data_quality.contracts.time import Period, local_day, span, zone
 from reports.datasets.base import DayPoint, Item, Leaf, Measure, OfSite, ReportInput
 from reports.recompute import dr_event as again
 from reports.texts.locales import moment, page_word, unit_text
@@ -65,7 +65,7 @@ _LINES = {"baseline_kwh": again.RULE, "best_kwh": again.BEST}
 
 def day_of(event: DrEvent, time_zone: str) -> Period:
     """The local day of an event, which is the period of its report."""
-    first = event.start_utc.astimezone(zone(time_zone)).date()
+    first = local_day(event.start_utc, time_zone)
     return span(first, first + timedelta(days=1), time_zone)
 
 

@@ -14,7 +14,7 @@ from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.measure_cost import lifetime_of
-from data_quality.contracts.time import Period, months_after, span, zone
+from data_quality.contracts.time import Period, local_day, months_after, span
 from reports.advice_words import scope_name, title_of
 from reports.datasets.base import DayPoint, Item, Leaf, Measure, OfSite, ReportInput, nothing
 from reports.recompute.advice import advice_input, net_present_value
@@ -68,7 +68,7 @@ class MeasureData(OfSite):
 
     def __init__(self, given: ReportInput) -> None:
         super().__init__(given)
-        self._today = given.as_of_utc.astimezone(zone(given.site.time_zone)).date()
+        self._today = local_day(given.as_of_utc, given.site.time_zone)
 
     @property
     def is_synthetic(self) -> bool:

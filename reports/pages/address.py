@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.time import Period, parse_instant, parse_period, zone
+from data_quality.contracts.time import Period, local_day, parse_instant, parse_period
 from reports.figures.query import (
     COMBINED,
     Combined,
@@ -130,7 +130,7 @@ def _known_at(text: str) -> datetime:
 def span(address: Address, *, time_zone: str, now_utc: datetime, usual: str) -> Period:
     """The local days that are asked for; `usual` where the address names none. Raises BadInput (bad_period)."""
     text = address.period or usual
-    today = now_utc.astimezone(zone(time_zone)).date()
+    today = local_day(now_utc, time_zone)
     if text in _BACK:
         back, days = _BACK[text]
         start = today - timedelta(days=back)

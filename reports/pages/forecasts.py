@@ -11,7 +11,7 @@ from data_quality.contracts.control.forecast_score import LeadScore
 from data_quality.contracts.people import person_text
 from data_quality.contracts.sentence import Sentence, Stored, Text
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import local_day, zone
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, day_ticks
 from reports.pages.numbers import Number
@@ -203,7 +203,7 @@ def _decided(data: ForecastData, locale: str) -> Iterator[Item]:
         is_won = bool(each.get("is_promoted"))
         person = each.get("person_id", "")
         by = person_text(person, data.names.get(person)) if person else ""
-        when = long_date(at_utc.astimezone(zone(data.site.time_zone)).date(), locale)
+        when = long_date(local_day(at_utc, data.site.time_zone), locale)
         text = Sentence(
             "Model {0} leads since {1}" if is_won else "{0} did not lead on {1}",
             model_words(each.get("model", "")),

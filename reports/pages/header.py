@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.time import Period, months_after, zone
+from data_quality.contracts.time import Period, local_day, months_after
 from reports.pages.address import Address
 from reports.pages.page import Choice, Form, Input, Option, PageBlock
 from reports.texts.locales import named, period_text
@@ -70,7 +70,7 @@ def _named(start: date, end: date, months: int) -> str:
 
 
 def _periods(at: Address, period: Period, newest: date | None, now_utc: datetime) -> Choice:
-    today = now_utc.astimezone(zone(period.time_zone)).date()
+    today = local_day(now_utc, period.time_zone)
     known: dict[str, str] = {beside(period, is_after=False): "← before"}
     # What is behind the last reading has nothing to show, and what is to come has not happened.
     if newest is None or period.end <= newest:

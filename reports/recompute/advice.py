@@ -16,7 +16,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, zone
+from data_quality.contracts.time import Period, local_day
 from data_quality.contracts.units import ARITHMETIC
 from reports.recompute.bill import dates_of, stored_bill
 from reports.recompute.figure_sources import Sources, parse_dates, stored_sha256
@@ -44,7 +44,7 @@ def advice_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime)
             baselines=[each for each in in_force.values() if each.status.has_approval],
             overbilled=_overbilled(sources, site, period, as_of_utc),
             what_ifs=[one for each in _what_ifs(sources, site, period, as_of_utc) for one in each.variants],
-            known_on=as_of_utc.astimezone(zone(site.time_zone)).date(),
+            known_on=local_day(as_of_utc, site.time_zone),
         )  # fmt: skip
         advice = advise(found.hours, estimated_share=found.estimated_share)
         return PeriodAdvice(advice, found.estimated_share, found.is_synthetic)

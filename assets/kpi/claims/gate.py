@@ -9,7 +9,6 @@ saving that may be claimed exceeds its own band is said beside it, by who prints
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -19,7 +18,7 @@ from assets.kpi.enpi.enpi_result import DayPair, EnpiResult
 from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Numeral, Sentence
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import Period, local_day
 
 # A step this close to a declared measure is that measure.
 MEASURE_DAYS = 21
@@ -143,7 +142,7 @@ def until(found: Iterable[Finding], end: date) -> tuple[Finding, ...]:
 
 def known_span(version: BaselineVersion, now_utc: datetime, time_zone: str) -> Period:
     """Every local day that speaks for or against a saving: from the baseline's first to the last that can be known."""
-    today = now_utc.astimezone(ZoneInfo(time_zone)).date()
+    today = local_day(now_utc, time_zone)
     start, end = version.baseline.train_start, max(today + timedelta(days=1), version.baseline.train_end)
     return Period(label=f"{start} to {end}", start=start, end=end, time_zone=time_zone)
 

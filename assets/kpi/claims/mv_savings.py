@@ -5,7 +5,6 @@ A project's baseline is of its own type and never expects an EnPI; an EnPI's nev
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -37,7 +36,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, SeuDriver, Site
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import Period, local_day
 from data_quality.contracts.units import ARITHMETIC
 
 PLAN_FIELDS = (
@@ -108,7 +107,7 @@ def project_use(site: Site, project: MvProject) -> Seu:
 def reported_span(project: MvProject, period: Period, now_utc: datetime) -> Period | None:
     """The local days of a span that are in the reporting period and over; None where there is none."""
     first, after = project.reporting_period
-    today = now_utc.astimezone(ZoneInfo(period.time_zone)).date()
+    today = local_day(now_utc, period.time_zone)
     # A day that is not over has too little energy for a whole day's expectation.
     start, end = max(first, period.start), min(after, period.end, today)
     return Period(label="", start=start, end=end, time_zone=period.time_zone) if start < end else None

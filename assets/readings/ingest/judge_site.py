@@ -22,7 +22,7 @@ from assets.stores.lake.merges import batches_of_reader
 from assets.stores.lake.meter_blocks import meter_blocks
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap, Site
-from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of, zone
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_day, months_of
 from data_quality.reading_grid import Grid, Stream, grids_of, streams_of_site
 from data_quality.validate import Validation, history_start, together, validate
 
@@ -120,7 +120,7 @@ def _months_at_once(
 ) -> list[tuple[datetime, datetime]]:
     """[start, end) as spans of whole local months, each of about ROWS_AT_ONCE readings and of a month at least."""
     entries = lake.manifest(site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)
-    first, last = (moment.astimezone(zone(site.time_zone)).date() for moment in (start_utc, end_utc))
+    first, last = (local_day(moment, site.time_zone) for moment in (start_utc, end_utc))
     every = months_of(Period(label="", start=first, end=last, time_zone=site.time_zone)) if last > first else []
     size = max(1, len(every) * ROWS_AT_ONCE // max(1, sum(int(entry["rows"]) for entry in entries)))
     edges = [start_utc, *(month.start_utc for month in every[size::size]), end_utc]

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from assets.stores.journal import AppendOnly
 from assets.stores.schema.tables_baselines import baseline_year_rules
@@ -11,7 +10,7 @@ from assets.stores.transactions import Repository
 from data_quality.contracts.baselines.baseline import YearRule, YearRuleRecord
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.time import Clock
+from data_quality.contracts.time import Clock, local_day
 
 
 def _read(row: Mapping[str, Any]) -> YearRuleRecord:
@@ -40,7 +39,7 @@ class YearRules(Repository):
         person.must_be(Role.APPROVER)
         if not reason.strip():
             raise BadInput("an approval needs a reason", reason="no_reason")
-        if clock.now_utc().astimezone(ZoneInfo(time_zone)).date() >= rule.report.end:
+        if local_day(clock.now_utc(), time_zone) >= rule.report.end:
             raise BadInput(
                 f"the reporting period {rule.report.start}/{rule.report.end} is over: its rule is named before it ends",
                 reason="rule_too_late",

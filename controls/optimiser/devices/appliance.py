@@ -22,7 +22,7 @@ from controls.optimiser.devices.device import (
 )
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset, ClockText
-from data_quality.contracts.time import earlier_instant, zone
+from data_quality.contracts.time import earlier_instant, local_day
 
 # Hours that sums of step lengths may be off by.
 _HAIR_H = 1e-9
@@ -266,7 +266,7 @@ class Appliance(Device):
 def _next_windows(params: ApplianceParams, given: AssetState) -> list[tuple[int, int]]:
     """The windows of the next local days as steps of the plan, in the order in which they end."""
     start = given.start_utc or datetime(1970, 1, 1, tzinfo=UTC)
-    today = start.astimezone(zone(given.time_zone)).date()
+    today = local_day(start, given.time_zone)
     found = []
     # From yesterday on: a window over midnight may have begun then.
     for day in (today + timedelta(days=number) for number in range(-1, 4)):

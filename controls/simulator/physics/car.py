@@ -7,6 +7,7 @@ from pydantic import Field
 
 from controls.simulator.physics.noise import generator
 from data_quality.contracts.model import Model
+from data_quality.contracts.time import local_day
 
 
 class Taper(Model):
@@ -63,6 +64,6 @@ def whereabouts(car: Car, now_utc: datetime, *, since_utc: datetime, time_zone: 
     """Presence at its charger, and the energy of the day's trip. Plugged in at since_utc, it stays until its next
     departure.
     """
-    day = now_utc.astimezone(ZoneInfo(time_zone)).date()
+    day = local_day(now_utc, time_zone)
     leaves, comes, trip_kwh = trip_of(car, day, time_zone=time_zone, seed=seed)
     return not since_utc < leaves <= now_utc < comes, trip_kwh

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from data_quality.contracts.time import local_midnight_utc, zone
+from data_quality.contracts.time import local_day, local_midnight_utc, zone
 from data_quality.reading_grid import Floats, Grid
 from data_quality.rules.shared.hits import stretches
 
@@ -41,7 +41,7 @@ class Days:
 
     def __init__(self, grid: Grid, time_zone: str) -> None:
         self.grid, self.time_zone = grid, time_zone
-        first = grid.start_utc.astimezone(zone(time_zone)).date()
+        first = local_day(grid.start_utc, time_zone)
         # A slot is of the day that it begins on.
         last = grid.instant(grid.slots - 1).astimezone(zone(time_zone)).date()
         self.dates: list[date] = [first + timedelta(days=n) for n in range((last - first).days + 1)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import polars as pl
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -17,7 +16,7 @@ from data_quality.contracts.baselines.baseline import Baseline, BaselineType, Ba
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Driver, Seu, Site
-from data_quality.contracts.time import CANONICAL_MINUTES, Clock, local_midnight_utc
+from data_quality.contracts.time import CANONICAL_MINUTES, Clock, local_day, local_midnight_utc
 from data_quality.contracts.work.work_port import FanOut, in_order
 from ml.baselines.lifecycle.fit_site import registered
 from ml.baselines.lifecycle.monitoring import LEVEL, VIEW_DAYS, compare, fit_monitoring, refit_due, training_window
@@ -52,7 +51,7 @@ def refit_site(
     fan_out: FanOut = in_order,
 ) -> RefitReport:
     """Refit the monitoring baselines that are a week old, on the 90 days before today. Raises Unreachable."""
-    today = clock.now_utc().astimezone(ZoneInfo(site.time_zone)).date()
+    today = local_day(clock.now_utc(), site.time_zone)
     start, end = training_window(today)
     # Provisional ones, too: nobody approves a monitoring baseline.
     newest = store.in_force(site.site_id, BaselineType.MONITORING)
@@ -95,7 +94,7 @@ def monitored(
     as_of_utc: datetime | None = None,
 ) -> pl.DataFrame:
     """`compare(...)` over the last `days` local days up to now, quarter hours that were read only."""
-    today = now_utc.astimezone(ZoneInfo(site.time_zone)).date()
+    today = local_day(now_utc, site.time_zone)
     rows = monitor_rows(lake, site, seu, today - timedelta(days=days), today + timedelta(days=1), as_of_utc=as_of_utc)
     return compare(version, rows.filter(pl.col("actual_kw").is_not_null()))
 

@@ -1,7 +1,6 @@
 """Every approved baseline once more, from the data it was fitted on, by the libraries of today."""
 
 from importlib.metadata import version as installed
-from zoneinfo import ZoneInfo
 
 from assets.kpi.claims.mv_savings import project_use
 from assets.kpi.enpi.daily import seu_days
@@ -17,7 +16,7 @@ from data_quality.contracts.baselines.baseline import (
 )
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import local_midnight_utc
+from data_quality.contracts.time import local_day, local_midnight_utc
 from ml.baselines.models.ols import MODEL_NAME, fit_daily
 
 LIBRARIES = ("numpy", "scipy", "statsmodels", "polars")
@@ -51,7 +50,7 @@ def shadow(site: Site, version: BaselineVersion, *, lake: Lake) -> ShadowCompari
         seu=use,
         start=then.train_start,
         end=then.train_end,
-        today=known.astimezone(ZoneInfo(site.time_zone)).date(),
+        today=local_day(known, site.time_zone),
         lake_digest=lake.digest(site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=known),
         baseline_type=then.baseline_type,
         confidence=then.confidence,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -14,7 +13,7 @@ from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import Clock, local_midnight_utc
+from data_quality.contracts.time import Clock, local_day, local_midnight_utc
 from data_quality.contracts.units import UNITS
 from data_quality.contracts.work.work_port import FanOut
 from ml.baselines.models.sufficiency import DAY_MIN_COVERAGE
@@ -74,7 +73,7 @@ def tasks_of(
                 seu_ids=tuple(seu.seu_id for seu in block),
                 start=start,
                 end=end,
-                today=clock.now_utc().astimezone(ZoneInfo(site.time_zone)).date(),
+                today=local_day(clock.now_utc(), site.time_zone),
                 files=files,
                 lake_digest=digest,
             )

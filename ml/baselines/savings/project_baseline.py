@@ -1,7 +1,5 @@
 """The baseline of an M&V project, fitted on the time before the measure; what it saved says assets/kpi/claims."""
 
-from zoneinfo import ZoneInfo
-
 from assets.kpi.claims.mv_savings import project_use
 from assets.kpi.enpi.daily import seu_days
 from assets.sites.view import site_readings
@@ -11,7 +9,7 @@ from data_quality.contracts.baselines.baseline import BaselineType, BaselineVers
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, local_midnight_utc
+from data_quality.contracts.time import Clock, local_day, local_midnight_utc
 from ml.baselines.models.ols import fit_daily
 from ml.registered_baselines import log_baseline
 from ml.tracking import MlflowTracker
@@ -38,7 +36,7 @@ def fit_project(
         seu=use,
         start=start,
         end=end,
-        today=clock.now_utc().astimezone(ZoneInfo(site.time_zone)).date(),
+        today=local_day(clock.now_utc(), site.time_zone),
         lake_digest=lake.digest(site.site_id, start_utc=start_utc, end_utc=end_utc),
         baseline_type=BaselineType.MV_PROJECT,
         confidence=project.plan.confidence,

@@ -10,7 +10,7 @@ from data_quality.contracts.control.forecast_score import ForecastDrift, Forecas
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, zone
+from data_quality.contracts.time import Clock, local_day
 from ml.features.forecast_case import Case
 from ml.features.series import DAY
 from ml.forecasts.lifecycle.drift import data_drift, error_drift
@@ -170,7 +170,7 @@ def _drift(
     until = champion.trained_until_utc.fromisoformat(max(ends))
     findings = [] if target.step == DAY else data_drift(case.series, case.series.index(until), scope=target.name)
     leads = FIRST_DAY[:1] if target.is_daily else FIRST_DAY
-    first_day = until.astimezone(zone(site.time_zone)).date()
+    first_day = local_day(until, site.time_zone)
     losses = day_losses(days_of(scores, called(champion.logged)), leads)
     tags = champion.logged.tags
     findings += error_drift(
@@ -185,7 +185,7 @@ def _drift(
     found = ForecastDrift(
         site_id=site.site_id,
         target=target.name,
-        local_day=clock.now_utc().astimezone(zone(site.time_zone)).date(),
+        local_day=local_day(clock.now_utc(), site.time_zone),
         seen_at_utc=clock.now_utc(),
         model_name=champion.logged.name,
         model_version=str(champion.logged.version),

@@ -3,7 +3,6 @@
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from assets.bills.notice import overrides_of
 from assets.carbon.factor_choice.factor_view import MeterFactor, known_factors, meter_factors
@@ -16,7 +15,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_midnight_utc, parse_period
+from data_quality.contracts.time import local_day, local_midnight_utc, parse_period
 from orchestration.open_project import OpenProject
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.bills.tariff import FileArgument
@@ -66,7 +65,7 @@ def carriers(
 ) -> Answer:
     """Show what each carrier of a site costs and emits on a day: unit, price, factor, and what says so."""
     known = call.project.site(site)
-    day = day_or_none(on, "--on") or call.clock.now_utc().astimezone(ZoneInfo(known.time_zone)).date()
+    day = day_or_none(on, "--on") or local_day(call.clock.now_utc(), known.time_zone)
     # Its prices are read up to the day behind it, which the end of the calendar has not.
     parse_period(str(day), known.time_zone)
     factors = meter_factors(known, known_factors(known, call.project.store, as_of_utc=call.as_of_utc))

@@ -10,7 +10,7 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.experiment import MOST_SHARE, Experiment
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import local_day, zone
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Call, Option, operation
 from orchestration.operations.options import ReasonOption, SiteOption, day_or_none
@@ -51,7 +51,7 @@ def start(
         )
     if book_of(known) is None:
         raise BadInput(f"site {known.site_id} has no tariff, so no day has a cost", reason="no_tariff")
-    today = now_utc.astimezone(zone(known.time_zone)).date()
+    today = local_day(now_utc, known.time_zone)
     made = draw_experiment(
         site, known.time_zone, first=day_or_none(first, "--from") or today + timedelta(days=1), days=days, share=share,
         seed=int(now_utc.timestamp()) if seed is None else seed, now_utc=now_utc, half_days=half_days,

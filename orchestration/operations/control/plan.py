@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from data_quality.contracts.control.plan import Preset
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import parse_day, zone
+from data_quality.contracts.time import local_day, parse_day, zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table
 from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import SiteOption, write_file
@@ -64,7 +64,7 @@ def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -
     from orchestration.views.planning_context import record_requested_plan
 
     project = call.project
-    today = call.clock.now_utc().astimezone(zone(site.time_zone)).date()
+    today = local_day(call.clock.now_utc(), site.time_zone)
     named = {None: None, "today": today, "tomorrow": today + timedelta(days=1)}
     wanted = named[day] if day in named else parse_day(str(day), "--for")
     call.doing(f"planning {site.site_id}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import local_midnight_utc, parse_day, zone
+from data_quality.contracts.time import local_day, local_midnight_utc, parse_day
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
 from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import SiteOption, write_file
@@ -112,7 +112,7 @@ def _last_month(call: Call, site: "Site") -> tuple[date, date]:
     """The last calendar month that the site's readings fill. Raises BadInput where none does."""
     span = call.project.lake.span(site.site_id)
     # A day that is not over is not whole, nor is its month.
-    today = call.clock.now_utc().astimezone(zone(site.time_zone)).date()
+    today = local_day(call.clock.now_utc(), site.time_zone)
     after = min(span[1] + timedelta(days=1), today).replace(day=1) if span else None
     before = after and (after - timedelta(days=1)).replace(day=1)
     if span is None or after is None or before is None or span[0] > before:

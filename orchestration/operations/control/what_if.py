@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from assets.stores.ledgers.results import WhatIfs
 from data_quality.contracts.control.what_if import PathPayback, PricePath, WhatIfResult
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import months_after, zone
+from data_quality.contracts.time import local_day, months_after
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
 from orchestration.operations.operation import PROJECT, Call, Option, Written, operation
 from orchestration.operations.options import OnlySiteOption, SiteOption, number, write_file
@@ -51,7 +51,7 @@ def what_if(
     known = call.project.site(site)
     variants = _variants(battery or [], pv or [], tariff or [], heat_pump or [], together=together, cost=cost)
     start, end = _last_years(call, known, years)
-    today = call.clock.now_utc().astimezone(zone(known.time_zone)).date()
+    today = local_day(call.clock.now_utc(), known.time_zone)
     found = relive(
         known, call.project.lake, variants, start=start, end=end, today=today, seed=seed,
         paths=_paths(price_path or []), progress=call.doing,
@@ -115,7 +115,7 @@ def _paths(given: list[str]) -> tuple[PricePath, ...]:
 def _last_years(call: Call, site: "Site", years: int) -> tuple[date, date]:
     """The last whole calendar months that were read, as many years of them. Raises BadInput where there are fewer."""
     span = call.project.lake.span(site.site_id)
-    today = call.clock.now_utc().astimezone(zone(site.time_zone)).date()
+    today = local_day(call.clock.now_utc(), site.time_zone)
     if span is None:
         raise BadInput("there is no reading yet; a what-if needs 12 whole months", reason="no_year")
     # A day that is not over is not whole; the span tells days of UTC, the first of which may begin the evening before.

@@ -22,7 +22,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.alert_rule import AlertRule, LimitRule, SourceRule
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_midnight_utc, months_after, zone
+from data_quality.contracts.time import local_day, local_midnight_utc, months_after
 from orchestration.views.alert_rules.stale_history import stale_spans
 from orchestration.views.finding_sources import amounts_of
 
@@ -88,7 +88,7 @@ _Cases = list[_Case] | None
 
 def preview(project: "OpenProject", site: Site, rule: AlertRule, *, months: int, now_utc: datetime) -> Preview:
     """Firings that the rule as it stands would have had in the months before now."""
-    end = now_utc.astimezone(zone(site.time_zone)).date() + timedelta(days=1)
+    end = local_day(now_utc, site.time_zone) + timedelta(days=1)
     span = _Span(project, site, months_after(end, -months), end)
 
     def judge() -> tuple[list[Fired], list[Finding]]:

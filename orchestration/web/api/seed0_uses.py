@@ -22,7 +22,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model, plain
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu, Site
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import local_day
 from orchestration.operations.signing import edit_record
 from orchestration.web.idempotency import idempotent_acts
 from orchestration.web.request_context import Context, requires
@@ -185,4 +185,4 @@ def _flat_price(carrier: Carrier, site: Site, ctx: Context) -> tuple[Decimal | N
 
 
 def _today(site: Site, ctx: Context) -> date:
-    return ctx.now_utc.astimezone(zone(site.time_zone)).date()
+    return local_day(ctx.now_utc, site.time_zone)

@@ -20,7 +20,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
+from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_day
 from orchestration.web.boards.board_figures import Show
 from reports.figures.running import running_list, with_coarse_source
 from reports.pages.address import Address, Compare
@@ -107,12 +107,12 @@ class SiteNow:
         a day shows the day before, which is complete.
         """
         at = self.show.as_of_utc if self.running is None else self.running.at_utc - timedelta(hours=1)
-        return at.astimezone(zone(self.site.time_zone)).date()
+        return local_day(at, self.site.time_zone)
 
     @property
     def is_today(self) -> bool:
         """True where that hour is of the present local day."""
-        return self.day == self.show.as_of_utc.astimezone(zone(self.site.time_zone)).date()
+        return self.day == local_day(self.show.as_of_utc, self.site.time_zone)
 
     @property
     def late(self) -> tuple[Finding, ...]:

@@ -21,7 +21,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import REGISTER_KPI, Figure
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, local_midnight_utc, months_after, months_of, zone
+from data_quality.contracts.time import Period, local_day, local_midnight_utc, months_after, months_of, zone
 from orchestration.web.queries import Age, marts_of
 from orchestration.web.request_context import Context
 from reports.figure_book import FigureBook
@@ -152,7 +152,7 @@ def heat_of(hours: tuple[Point, ...], time_zone: str) -> Mapping[date, Mapping[s
     found: dict[date, dict[str, float | None]] = {}
     for each in hours:
         slot = same_slot(slot_of(each.start_utc, time_zone))
-        day = found.setdefault(each.start_utc.astimezone(zone(time_zone)).date(), {})
+        day = found.setdefault(local_day(each.start_utc, time_zone), {})
         day[slot] = None if each.value is None else float(each.value)
     return found
 
@@ -266,7 +266,7 @@ def _of_register(query: EnergyQuery, period: Period) -> dict[datetime, Read]:
 
 
 def _figure_of(book: FigureBook, query: EnergyQuery, at_utc: datetime, energy: Energy) -> Figure:
-    start = at_utc.astimezone(zone(query.site.time_zone)).date()
+    start = local_day(at_utc, query.site.time_zone)
     months = {"month": 1, "year": 12}.get(query.grain, 0)
     end = months_after(start, months) if months else start + _DAY
     days = Period(label=f"{start}/{end}", start=start, end=end, time_zone=query.site.time_zone)
@@ -301,7 +301,7 @@ def _alike(period: Period, other: Period, age: Age) -> tuple[Period, Period]:
     """The two spans as far as the first is read in whole days: half a week is not held against a whole one."""
     if age.readings_to_utc is None:
         return period, other
-    end = min(period.end, age.readings_to_utc.astimezone(zone(period.time_zone)).date())
+    end = min(period.end, local_day(age.readings_to_utc, period.time_zone))
     if end == period.end:
         return period, other
     mine = period.model_copy(update={"end": end, "label": f"{period.start}/{end}"})
@@ -354,7 +354,7 @@ def _why_of(query: EnergyQuery, at_utc: datetime, figure: Figure | None) -> str:
     """The reason of a figure; of a quarter hour that of its hour: the marts know no shorter time."""
     if figure is not None:
         return why_of(figure, query.ctx.address)
-    day = at_utc.astimezone(zone(query.site.time_zone)).date()
+    day = local_day(at_utc, query.site.time_zone)
     return query.ctx.address.href(
         "/why",
         site=query.site.site_id,

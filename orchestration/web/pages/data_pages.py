@@ -16,7 +16,7 @@ from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import local_day, zone
 from orchestration.operations.options import column_map
 from orchestration.operations.readings.ingest import ingest
 from orchestration.operations.readings.quarantine import quarantine_retry
@@ -66,7 +66,7 @@ def data(ctx: Context = requires(Permission.ANOMALY_READ, takes=("kept", "retrie
             ctx.address, site_name=site.name, month=requested, months=months,
             meters={each.meter_id: each.name or each.meter_id for each in shown_meters},
             days=days, last_day=last, refused=_refused(ctx, site), is_synthetic=site.is_simulated,
-            today=ctx.as_of_or_now.astimezone(zone(site.time_zone)).date(),
+            today=local_day(ctx.as_of_or_now, site.time_zone),
             is_partial=len(shown_meters) < len(site.meters), upload=_upload(ctx, site, state),
             age=age_of(ctx, site).words(site.time_zone, ctx.address.locale),
         ),

@@ -13,7 +13,7 @@ from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_midnight_utc, zone
+from data_quality.contracts.time import local_day, local_midnight_utc, zone
 from orchestration.web.draw import draw
 from orchestration.web.pages.job_pages import job_form, lack
 from orchestration.web.queries import whole_site
@@ -103,7 +103,7 @@ def _as_known(site: Site, issued: Sequence[Forecast]) -> Iterator[ForecastRow]:
     """Of each step the row of the forecast that was issued last before its local day began."""
     for each in issued:
         for row in each.rows:
-            day = row.time_utc.astimezone(zone(site.time_zone)).date()
+            day = local_day(row.time_utc, site.time_zone)
             if each.issued_at_utc <= local_midnight_utc(day, site.time_zone):
                 yield row
 
