@@ -143,7 +143,7 @@ def run_demo(
         with steps.step("write the factory's digest and a task of its worst anomaly"):
             flows = run_workflows(project, clock, say, until=until)
         with steps.step("find savings at factory and tower; Anna accepts one"):
-            advised = run_advice(project, clock, say)
+            advised = run_advice(project, clock, say, until=until)
         with steps.step(f"disclose the last full year, of {'all sites' if full else 'the factory'} and of the holding"):
             packs = run_disclosure(project, clock, say, until=until, full=full)
         with steps.step("read what factory and tower used today"):

@@ -13,7 +13,7 @@ from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, recent
 from controls.simulator.worlds.anchor import ANCHOR
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
-from data_quality.contracts.time import Clock, FixedClock
+from data_quality.contracts.time import Clock, FixedClock, local_midnight_utc
 from orchestration.advice_asset import last_year
 from orchestration.demonstration.demo_dates import digest_morning
 from orchestration.demonstration.demo_event import run_event
@@ -71,7 +71,7 @@ def run_workflows(project: ProjectResource, clock: Clock, say: Callable[[str], N
     return {"digest": str(text), "order": order_id}
 
 
-def run_advice(project: ProjectResource, clock: Clock, say: Callable[[str], None]) -> dict[str, Any]:
+def run_advice(project: ProjectResource, clock: Clock, say: Callable[[str], None], *, until: date) -> dict[str, Any]:
     """Number of recommendations by site, and id, order and baseline of the one that Anna accepted; None of none."""
     from ml.defs import tracker_of
 
@@ -80,7 +80,8 @@ def run_advice(project: ProjectResource, clock: Clock, say: Callable[[str], None
     with closing(OpenProject(str(project.project.root))) as opened:
         for site_id in ("factory", "tower"):
             site = opened.site(site_id)
-            made = advice.run(opened, site, last_year(site, clock), clock, sources=opened.sources(keeps=False))
+            span = last_year(site, FixedClock(local_midnight_utc(until, site.time_zone)))
+            made = advice.run(opened, site, span, clock, sources=opened.sources(keeps=False))
             found[site_id] = len(made)
             say(f"{site.name}: {len(made)} recommendations")
             best = next((each for each in made if each.savings_kwh > 0 and each.status == "new"), None)

@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 15_549,
-    "assets": 61_391,
+    "assets": 61_423,
     "dbt_project": 2_332,
-    "ml": 23_276,
-    "controls": 38_459,
-    "reports": 33_762,
-    "orchestration": 48_351,
+    "ml": 23_271,
+    "controls": 38_460,
+    "reports": 33_788,
+    "orchestration": 48_386,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
