@@ -142,7 +142,7 @@ def _called(function: Callable[..., Any], name: str) -> list[Callable[..., Any]]
     if isinstance(found, type):
         return [each for each in vars(found).values() if isinstance(each, FunctionType)]
     is_ours = isinstance(found, FunctionType) and found.__module__.startswith(
-        ("orchestration.cli", "orchestration.operations")
+        ("orchestration.cli", "orchestration.operations", "orchestration.warehouse")
     )
     return [found] if is_ours and not found.__module__.endswith((".frame", ".operation", ".answer", ".render")) else []
 
