@@ -120,9 +120,9 @@ def states() -> Iterator[tuple[str, Widget]]:
         )  # fmt: skip
         yield f"savings {name}", saved_energy.view(given_)
         yield f"savings_uses {name}", saved_energy.by_use(given_)
-        months = saved_energy.SavedMonths(
-            **AT, months=("Jan 2026",), uses=(("Air", 0, (energy,)),) if month is cost else ()
-        )
+        barred = shown("savings_kwh", None, status="extrapolation")
+        uses = (("Air", 0, (energy, barred)), ("Heat", 1, (energy, energy)))
+        months = saved_energy.SavedMonths(**AT, months=("Jan 2026", "Feb 2026"), uses=uses if month is cost else ())
         yield f"savings_months {name}", saved_energy.by_month(months)
 
 

@@ -9,6 +9,10 @@ from reports.pages.page import Widget
 from reports.pages.widgets.tile import TileFigure, TileInput, cell, nothing, number, priced_cell, tile, value_of
 from reports.report_content import table
 from reports.texts.locales import named
+from reports.writer import words
+
+# Months without a saving that are named.
+MONTHS = 3
 
 
 class Use(Model):
@@ -132,6 +136,23 @@ def by_month(given: SavedMonths) -> Widget:
         for name, (_, place, saved) in zip(names, given.uses, strict=True)
     )  # fmt: skip
     chart = Chart(
-        kind="stack", key=key, title=title, unit="kwh", x=given.months, x_title="Month", rows=rows, locale=given.locale
-    )
+        kind="stack", key=key, title=title, unit="kwh", x=given.months, x_title="Month", rows=rows,
+        note=_undetermined(given, names), locale=given.locale,
+    )  # fmt: skip
     return Widget(key=key, title=title, state="value", chart=chart, hint=site, is_synthetic=given.is_synthetic)
+
+
+def _undetermined(given: SavedMonths, names: Sequence[str]) -> Text:
+    """Months with uses that were read and have no part in the bars, by the reason of it; empty where all have one."""
+    found: dict[str, dict[Text, list[Text]]] = {}
+    for name, (*_, saved) in zip(names, given.uses, strict=True):
+        for month, each in zip(given.months, saved, strict=True):
+            if each is not None and each.figure.value is None:
+                found.setdefault(words(each.figure.status), {}).setdefault(month, []).append(named(name))
+    said = []
+    for why, months in found.items():
+        first = [Sentence("{0} ({1})", month, sentences(uses, ", ")) for month, uses in list(months.items())[:MONTHS]]
+        listed, more = sentences(first, ", "), len(months) - len(first)
+        listed = Sentence("{0} and {1} more", listed, more) if more else listed
+        said.append(Sentence("no saving of {0} can be determined: {1}", listed, Sentence(why)))
+    return sentences(said)
