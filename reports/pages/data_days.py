@@ -25,7 +25,7 @@ from reports.pages.page import (
     Widget,
 )
 from reports.report_content import Paragraph
-from reports.texts.locales import format_alike, month_year, named
+from reports.texts.locales import MISSING, format_alike, month_year, named
 from reports.writer import words
 
 PATH = "/data"
@@ -119,14 +119,14 @@ def _share(days: Sequence[DayRead], locale: str) -> str:
 def _figures(over: Mapping[str, Sequence[DayRead]], refused: Sequence[PageBlock], locale: str) -> Cards:
     """Cards of coverage, gaps, estimated days and rows in quarantine."""
     every = [day for days in over.values() for day in days]
-    complete = sum(all(day.coverage >= 1 for day in days) for days in over.values())
-    gaps = sum(day.coverage < 1 for day in every)
+    complete = str(sum(all(day.coverage >= 1 for day in days) for days in over.values())) if every else MISSING
+    gaps = str(sum(day.coverage < 1 for day in every)) if every else MISSING
     estimated = sum(day.estimated_share > 0 for day in every)
     held = sum(each.count for each in refused if isinstance(each, Refusals))
     found: tuple[tuple[str, Text, str, str, Text], ...] = (
-        ("coverage", "Coverage", _share(every, locale), "%", "of the readings of past days"),
-        ("meters_complete", "Meters without a gap", str(complete), "", Sentence("of {0} meters", len(over))),
-        ("days_gaps", "Meter days with gaps", str(gaps), "", Sentence("{0} meter days estimated in part", estimated)),
+        ("coverage", "Coverage", _share(every, locale), "%" if every else "", "of the readings of past days"),
+        ("meters_complete", "Meters without a gap", complete, "", Sentence("of {0} meters", len(over))),
+        ("days_gaps", "Meter days with gaps", gaps, "", Sentence("{0} meter days estimated in part", estimated)),
         ("quarantine", "Rows in quarantine", str(held), "", "waiting for a decision" if held else "nothing to decide"),
     )
     return Cards(

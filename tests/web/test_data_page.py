@@ -1,11 +1,13 @@
 """The quality calendar: what is missing is shown, what is to come is not, and a generator is no gap."""
 
 import html
-from datetime import date
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import FixedClock, Period
 from reports.pages.address import Address
 from reports.pages.data_days import DayRead, data_page
 from reports.pages.page import Calendar, Cards
@@ -26,6 +28,15 @@ def test_a_day_that_is_not_over_is_no_day_below_its_share() -> None:
     [calendar] = [each for part in page.parts for each in part.blocks if isinstance(each, Calendar)]
     shown = calendar.rows[0].days[3]
     assert (shown.state, str(shown.text)) == ("running", "12.5 % of readings so far")
+    # On the first of a month no day of it is over: no meter is without a gap for that.
+    first = data_page(
+        Address(path="/data", site="plant"), site_name="Plant", month=APRIL, months=[APRIL.start],
+        meters={"main": "Main"}, days={}, last_day=APRIL.start, today=APRIL.start, refused=[], is_partial=False,
+        is_synthetic=False,
+    )  # fmt: skip
+    [cards] = [each for part in first.parts for each in part.blocks if isinstance(each, Cards)]
+    figures = {each.key: (each.value.text, each.value.unit) for each in cards.widgets if each.value}
+    assert [figures[key] for key in ("coverage", "meters_complete", "days_gaps")] == [("–", "")] * 3
     # Nobody is led to a place that is not there.
     assert (page.first, [each for each, _ in page.links]) == (None, ["Connections"])
 
@@ -68,6 +79,16 @@ def test_the_page_shows_the_newest_month_with_every_meter_and_what_was_refused(a
     assert 'class="day-q q-complete"' in text
     assert "Quarantine" in text
     assert ('class="btn first" href="#upload"' in text) is ('id="part-upload"' in text or 'id="upload"' in text)
+
+
+def test_on_the_first_of_a_month_the_page_opens_with_the_month_that_is_over(acted: Asking) -> None:
+    for day, opened in ((1, "2025-02"), (2, "2025-03")):
+        then = replace(acted, clock=FixedClock(datetime(2025, 3, day, 12, tzinfo=UTC)))
+        at_first, asked = (
+            then.get("/data", headers=[PAGE], site="plant", **of).text for of in ({}, {"period": opened})
+        )
+        [shown, wanted] = [re.findall(r'class="hint">([^<]*2025)<', text) for text in (at_first, asked)]
+        assert shown == wanted != [], day
 
 
 @pytest.mark.parametrize("period", ["2026-13", "never"])

@@ -47,8 +47,10 @@ def data(ctx: Context = requires(Permission.ANOMALY_READ, takes=("kept", "retrie
     rows = rows.filter(pl.col("scope").str.starts_with("meter:"))
     starts = rows["period_start"].dt.month_start().unique().sort(descending=True)
     months: list[date] = starts.to_list()[:MOST_MONTHS]
-    newest = f"{months[0]:%Y-%m}" if months else f"{ctx.now_utc:%Y-%m}"
-    requested = span(ctx.address, time_zone=site.time_zone, now_utc=ctx.now_utc, usual=newest)
+    today = local_day(ctx.as_of_or_now, site.time_zone)
+    # Of a month that began today no day is over.
+    newest = next((each for each in months if each < today), months[0] if months else today)
+    requested = span(ctx.address, time_zone=site.time_zone, now_utc=ctx.now_utc, usual=f"{newest:%Y-%m}")
     last: Any = rows["period_start"].max()
     shown = rows.filter(pl.col("period_start").is_between(requested.start, requested.end, closed="left"))
     days = {
@@ -65,8 +67,7 @@ def data(ctx: Context = requires(Permission.ANOMALY_READ, takes=("kept", "retrie
         data_page(
             ctx.address, site_name=site.name, month=requested, months=months,
             meters={each.meter_id: each.name or each.meter_id for each in shown_meters},
-            days=days, last_day=last, refused=_refused(ctx, site), is_synthetic=site.is_simulated,
-            today=local_day(ctx.as_of_or_now, site.time_zone),
+            days=days, last_day=last, today=today, refused=_refused(ctx, site), is_synthetic=site.is_simulated,
             is_partial=len(shown_meters) < len(site.meters), upload=_upload(ctx, site, state),
             age=age_of(ctx, site).words(site.time_zone, ctx.address.locale),
         ),
