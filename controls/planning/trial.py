@@ -25,6 +25,7 @@ from controls.optimiser.case import DispatchCase, case_of, without_control
 from controls.optimiser.devices.device import DECIMALS, Device, Numbers, numbers
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.kinds import device_assets
+from controls.optimiser.out_of_time import not_proven
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.plan_inputs import STEP, Measured, plan_request
@@ -36,14 +37,16 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
 
 POLICIES = ("no_control", "self_consumption", "deterministic", "perfect_foresight")
 _HOURS = CANONICAL_MINUTES / 60
-# A day's plan a person would wait for thirty times over: what a proof of the last per cent would take is left out.
-_GAP, _TIME_LIMIT_S = 0.01, 2.0
+# A day's plan a person would wait for thirty times over: what a proof of the last per cent would take is left out. A
+# search takes half a second; the limit is for a machine that is busy with other things too.
+_GAP, _TIME_LIMIT_S = 0.01, 10.0
 # Quarter hours of a plan that are followed until the next.
 _FOLLOWED = 24
 # Of the next day a plan sees so many at least.
@@ -122,18 +125,22 @@ def run_trial(
         end=end,
         policies=tuple(run.line(plain) for run in runs),
         assumptions=inputs.assumptions,
-        findings=inputs.findings,
+        findings=(*inputs.findings, *(each for run in runs if (each := run.not_proven()))),
     )
 
 
 @dataclass
 class TrialRun:
-    """One policy, day after day. used: import and export of every quarter hour so far, kWh."""
+    """One policy, day after day. used: import and export of every quarter hour so far, kWh.
+
+    unproven: gap and case of each plan that its time limit ended.
+    """
 
     inputs: TrialInputs
     name: str
     used: list[tuple[float, float]] = field(default_factory=list)
     discharged_kwh: float = 0.0
+    unproven: list[tuple[float, DispatchCase]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # Once for the span: a read of the lake in each plan would take as long as the plan.
@@ -148,6 +155,15 @@ class TrialRun:
                 scope = self.inputs.site.site_id
                 return fault.model_copy(update={"message": f"{day}: {fault.message}", "scope": scope})
         return None
+
+    def not_proven(self) -> Finding | None:
+        """A warning `plan_not_proven` of the plan that may be the farthest from its best; None where all are proven."""
+        if not self.unproven:
+            return None
+        gap, case = max(self.unproven, key=lambda each: each[0])
+        worst, words = not_proven(case, gap), "{0}, {1} plans of {2} days: {3}"
+        message = Sentence(words, self.name, len(self.unproven), len(self.inputs.days), worst.message)
+        return worst.model_copy(update={"message": message, "scope": self.inputs.site.site_id})
 
     def go_on(self, day: date) -> Finding | None:
         """A day more, or why it cannot be."""
@@ -182,7 +198,7 @@ class TrialRun:
             return by_rules(actual, step_h)
         if self.name in ("no_control", "perfect_foresight"):
             case = actual if self.name == "no_control" else self._case(day, is_ahead=True)
-            answer = case if isinstance(case, Finding) else _solved(case)
+            answer = case if isinstance(case, Finding) else self._solved(case)
             if isinstance(answer, Finding):
                 return answer
             return {
@@ -198,7 +214,7 @@ class TrialRun:
             foreseen = self._case(day, first, states, is_ahead=True)
             if isinstance(foreseen, Finding):
                 return foreseen
-            answer = _solved(foreseen)
+            answer = self._solved(foreseen)
             if isinstance(answer, Finding):
                 return answer
             count = min(_FOLLOWED, step_h.size - first)
@@ -208,6 +224,14 @@ class TrialRun:
                 if one.device_id in states:
                     states[one.device_id] = one.carried(tuples(columns[one.device_id]), first + count - 1), 0.0
         return columns
+
+    def _solved(self, case: DispatchCase) -> Solution | Finding:
+        # What a battery may not do at once, a schedule shows; whole relays it does not.
+        is_shown = all(one.kind in ("battery", "pv") for one in case.devices)
+        found = solve(case, gap=_GAP, time_limit_s=_TIME_LIMIT_S, is_relaxed_first=is_shown)
+        if isinstance(found, Solution) and found.status == "feasible":
+            self.unproven.append((found.gap, case))
+        return found
 
     def _case(
         self,
@@ -350,12 +374,6 @@ def _forecast(site: Site, target: str, known: By, steps: Sequence[datetime], *, 
         available_at_utc=at, model_name="measured", model_version="1", input_digest="", is_synthetic=True, rows=rows,
         step_minutes=CANONICAL_MINUTES,
     )  # fmt: skip
-
-
-def _solved(case: DispatchCase) -> Solution | Finding:
-    # What a battery may not do at once, a schedule shows; whole relays it does not.
-    is_shown = all(one.kind in ("battery", "pv") for one in case.devices)
-    return solve(case, gap=_GAP, time_limit_s=_TIME_LIMIT_S, is_relaxed_first=is_shown)
 
 
 def _mean_before(known: By, at: datetime, now: datetime) -> float:

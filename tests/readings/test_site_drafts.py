@@ -92,6 +92,31 @@ def test_a_column_without_a_unit_waits_for_it(tmp_path: Path) -> None:
     assert run("ingest", path, "--site", "p", "--project", folder).exit_code == 0
 
 
+def test_a_column_that_waits_for_its_unit_is_no_gap_of_its_site(tmp_path: Path) -> None:
+    path, folder = tmp_path / "stahl.csv", tmp_path / "p"
+    rows = "Zeit;Bezug_kWh;Blindleistung_kVarh;Leistungsfaktor\n" + hours("{t};{n},5;{n},25;98")
+    path.write_text(rows)
+    assert run("init", folder, "--from", path, "--tz", "Europe/Berlin").exit_code == 0
+    file = folder / "sites" / "p.yaml"
+    [supply, reactive] = load_site(file).meters
+    assert (reactive.meter_id, reactive.registers[0].unit) == ("blindleistung", "kvarh")
+    assert load_site(file).seus[0].meters == (supply.meter_id,)
+    assert run("ingest", path, "--site", "p", "--project", folder).exit_code == 0
+    # Nor is reactive energy what another meter counts too.
+    text = file.read_text()
+    assert "behind another" not in text
+    for line in (
+        "- meter_id: leistungsfaktor   # together with its column below",
+        '  name: "Leistungsfaktor"',
+        "  carrier",
+    ):
+        text = text.replace(f"  # {line}", f"  {line}")
+    text = text.replace('# "Leistungsfaktor": leistungsfaktor #', '"Leistungsfaktor": leistungsfaktor #')
+    file.write_text(text.replace("    units:", '    units:\n      "Leistungsfaktor": kwh', 1))
+    assert [each.meter_id for each in load_site(file).meters][2:] == ["leistungsfaktor"]
+    assert run("ingest", path, "--site", "p", "--project", folder).exit_code == 0
+
+
 def test_the_question_about_a_column_of_counter_states_names_the_kind_of_its_register(tmp_path: Path) -> None:
     path, folder = tmp_path / "statistics.csv", tmp_path / "p"
     rows = [

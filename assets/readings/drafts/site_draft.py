@@ -5,7 +5,6 @@ Each open question is a comment at the place where its answer goes, with the wor
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ from assets.readings.drafts.map_draft import (
     undated,
 )
 from assets.readings.drafts.name_match import bare, is_common, is_main, tokens
-from assets.readings.drafts.site_head import PLACEHOLDER, SiteFacts, head_lines
+from assets.readings.drafts.site_head import PLACEHOLDER, DraftMeter, SiteFacts, head_lines
 from assets.readings.drafts.table_facts import TableFacts, look
 from assets.readings.drafts.time_column import check_offsets
 from assets.readings.drafts.value_columns import ValueColumn, as_numbers, load_question, only_price
@@ -63,18 +62,6 @@ _OUTDOOR = {"degc": "outdoor_degc", "w_per_m2": "irradiance_w_per_m2"}
 _IMPORT, _EXPORT = re.compile(r"^(?:import$|E\d|.*:(?:1|24\.2)\.)"), re.compile(r"^(?:export$|B\d|.*:2\.)")
 
 
-@dataclass
-class _Meter:
-    """registers: register_id -> unit."""
-
-    meter_id: str
-    name: str
-    carrier: str
-    registers: dict[str, str] = field(default_factory=dict)
-    question: str = ""
-    is_cumulative: bool = False
-
-
 class SiteDraft:
     """Meters, drivers and column maps of a site, one file after another."""
 
@@ -89,7 +76,7 @@ class SiteDraft:
         # The driver of a device's state, by the device.
         self.states: dict[str, str] = {}
         self._main_of = ""
-        self.meters: dict[str, _Meter] = {}
+        self.meters: dict[str, DraftMeter] = {}
         self.drivers: dict[str, str] = {}
         self.maps: list[MapDraft] = []
         self.tariffs: list[tuple[Path, Tariff]] = []
@@ -293,7 +280,10 @@ class SiteDraft:
         text = f"{what}? Take the sign away, and give its unit under units{column.counter_hint}"
         answered = self._answer(path, name, text, allowed)
         if answered == "":
+            decided = {key for key, each in self.meters.items() if not each.is_open}
             own = PRICE if price else f"{device}_soc" if device else self.stream(name, path, column.unit, constant)
+            for key in self.meters.keys() - decided:
+                self.meters[key].is_open = True
             questions.append(Question(key="values", column=name, text=text, answers=(own,)))
         return answered if answered not in ("", "skip") else None
 
@@ -341,7 +331,7 @@ class SiteDraft:
     @property
     def grid(self) -> str:
         """The meter at the grid connection: one that is called so, else the first that counts electricity."""
-        known = [each.meter_id for each in self.meters.values() if each.carrier == "electricity"]
+        known = [each.meter_id for each in self._of_columns() if each.carrier == "electricity"]
         named = self._named_grid()
         return named if named in self.meters or not known else known[0]
 
@@ -394,9 +384,16 @@ class SiteDraft:
         self.drivers[driver] = canonical
         return driver
 
-    def _meter(self, label: str, name: str, carrier: str) -> _Meter:
+    def _meter(self, label: str, name: str, carrier: str) -> DraftMeter:
         meter_id = identifier(label) if label else ("main" if carrier == "electricity" else carrier)
-        return self.meters.setdefault(meter_id, _Meter(meter_id, name.replace("_", " "), carrier))
+        meter = self.meters.setdefault(meter_id, DraftMeter(meter_id, name.replace("_", " "), carrier))
+        meter.is_open = False
+        return meter
+
+    def _of_columns(self) -> list[DraftMeter]:
+        """Meters of which readings come: not those of columns that wait for their unit, unless all do."""
+        every = list(self.meters.values())
+        return [each for each in every if not each.is_open] or every
 
     @property
     def known(self) -> dict[str, str]:
@@ -412,7 +409,7 @@ class SiteDraft:
     def extras(self) -> dict[str, dict[str, str]]:
         """By device what its block has of these files: its meter, the driver of its state."""
         found = {device: {"state_meter": driver} for device, driver in self.states.items()}
-        meters = {"pv": next((each.meter_id for each in self.meters.values() if "value" in each.registers), "")}
+        meters = {"pv": next((each.meter_id for each in self._of_columns() if "value" in each.registers), "")}
         meters["battery"] = "battery" if "battery" in self.meters else ""
         for device, meter in meters.items():
             if meter:
@@ -424,22 +421,16 @@ class SiteDraft:
         return "\n".join([*head_lines(facts), *self._meter_lines(), *self._map_lines(), *self._price_lines()]) + "\n"
 
     def _meter_lines(self) -> Iterable[str]:
-        meters = list(self.meters.values())
-        # One that is called as the whole site's comes first: what others count, it counts too.
+        meters = self._of_columns()
+        # One that is called as the whole site's comes first: what others count, it counts too. Reactive energy is no
+        # part of any sum.
         electric = sorted(
-            (each.meter_id for each in meters if each.carrier == "electricity"), key=lambda name: not is_main(name)
+            (each.meter_id for each in meters if each.carrier == "electricity" and "kwh" in each.registers.values()),
+            key=lambda name: not is_main(name),
         )
         yield "meters:"
-        for meter in meters:
-            yield f"  - meter_id: {scalar(meter.meter_id)}"
-            yield f"    name: {text_of(meter.name)}"
-            yield f"    carrier: {meter.carrier}{f'   # {PLACEHOLDER}: {meter.question}' if meter.question else ''}"
-            if meter.registers != {"import": "kwh"} or meter.is_cumulative:
-                kind = ", kind: cumulative" if meter.is_cumulative else ""
-                registers = ", ".join(
-                    f"{{register_id: {scalar(name)}, unit: {unit}{kind}}}" for name, unit in meter.registers.items()
-                )
-                yield f"    registers: [{registers}]"
+        for meter in self.meters.values():
+            yield from meter.lines(is_left_out=meter not in meters)
         # What generates stands behind nobody and is no part of what the site uses.
         electric = [name for name in electric if self.meters[name].registers.keys() != {"value"}] or electric
         if len(electric) > 1:
@@ -466,9 +457,9 @@ class SiteDraft:
             yield "    drivers:"
             yield "      - {driver_id: outdoor_degc, justification: Heating and cooling follow the weather}"
         yield "    # baseline: {start: 2024-01-01, end: 2025-01-01}   # end exclusive"
-        made = [each.meter_id for each in self.meters.values() if each.registers.keys() & {"value"}]
+        made = [each.meter_id for each in self._of_columns() if each.registers.keys() & {"value"}]
         # What the grid meter imports is not all that is used where the sun gives a part of it.
-        used = next((each.meter_id for each in self.meters.values() if is_house(each.name)), "")
+        used = next((each.meter_id for each in self._of_columns() if is_house(each.name)), "")
         used = used or ("house" if self._house(electric) else "")
         doubt = f"   # {PLACEHOLDER}: first the meter of all that is used here; {electric[0]} lacks what the sun gives"
         load = used or next((name for name in electric if name not in made), electric[0])
@@ -476,7 +467,8 @@ class SiteDraft:
         yield f"forecast_targets: [{targets}]{doubt if made and not used else ''}"
 
     def _house(self, electric: list[str]) -> str:
-        named = {key: (one.name, one.registers) for key, one in self.meters.items() if one.carrier == "electricity"}
+        known = [each for each in self._of_columns() if each.carrier == "electricity"]
+        named = {each.meter_id: (each.name, each.registers) for each in known}
         if not electric or "house" in named or any(is_house(name) for name, _ in named.values()):
             return ""
         return house_formula(named, electric[0], self._answers.get("devices") or ())

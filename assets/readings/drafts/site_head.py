@@ -1,7 +1,7 @@
-"""The head of a drafted site file: name, zone, currency and country, as far as they are known."""
+"""The head and the meters of a drafted site file, as far as they are known."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from assets.readings.drafts.map_draft import scalar, text_of
 
@@ -36,3 +36,28 @@ def head_lines(facts: SiteFacts) -> Iterable[str]:
     yield f"# floor_area_m2: …              # {PLACEHOLDER}: floor area in m2, for kWh/m2; delete both lines if unknown"
     yield "# floor_area_definition: GIA"
     yield ""
+
+
+@dataclass
+class DraftMeter:
+    """registers: register_id -> unit. is_open: of a column that waits for its unit."""
+
+    meter_id: str
+    name: str
+    carrier: str
+    registers: dict[str, str] = field(default_factory=dict)
+    question: str = ""
+    is_cumulative: bool = False
+    is_open: bool = False
+
+    def lines(self, *, is_left_out: bool) -> Iterable[str]:
+        """Its lines; of one that is left out comments, for a meter that nobody reads is a gap of its site."""
+        start, note = ("  # ", "   # together with its column below") if is_left_out else ("  ", "")
+        yield f"{start}- meter_id: {scalar(self.meter_id)}{note}"
+        yield f"{start}  name: {text_of(self.name)}"
+        asked = f"   # {PLACEHOLDER}: {self.question}" if self.question and not is_left_out else ""
+        yield f"{start}  carrier: {self.carrier}{asked}"
+        if self.registers != {"import": "kwh"} or self.is_cumulative:
+            kind = ", kind: cumulative" if self.is_cumulative else ""
+            units = (f"{{register_id: {scalar(name)}, unit: {unit}{kind}}}" for name, unit in self.registers.items())
+            yield f"{start}  registers: [{', '.join(units)}]"

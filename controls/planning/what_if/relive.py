@@ -38,11 +38,12 @@ _HOURS = CANONICAL_MINUTES / 60
 
 
 class _Lived(NamedTuple):
-    """A configuration replayed: bill and kgCO2e by month."""
+    """A configuration replayed: bill and kgCO2e by month. finding: of plans that are not proven."""
 
     policy: str
     cost: np.ndarray
     kgco2e: np.ndarray | None
+    finding: Finding | None = None
 
 
 def what_if(
@@ -73,7 +74,7 @@ def what_if(
     base = _lived(known.trial, months, "as it is", progress)
     if isinstance(base, Finding):
         return base
-    found = []
+    found, lived = [], [base]
     for variant in variants:
         other = _lived(changed[variant.name], months, variant.name, progress)
         if isinstance(other, Finding):
@@ -81,9 +82,11 @@ def what_if(
         if is_more(variant, site) and base.cost.sum() < other.cost.sum():
             # Nobody has to use what is more than there was.
             other = base._replace(policy=LEFT_IDLE)
+        lived.append(other)
         price = price_of(variant, site, today)
         found.append(_priced(variant, price, months, seed, base, other, paths))
     notes = [note for each in changed.values() for note in each.assumptions]
+    unproven = {each.finding.message: each.finding for each in lived if each.finding}.values()
     return WhatIfResult(
         site_id=site.site_id,
         currency=site.currency,
@@ -98,7 +101,7 @@ def what_if(
         synthetic_share=known.synthetic_share,
         readings_sha256=known.readings_sha256,
         assumptions=tuple(dict.fromkeys([*known.trial.assumptions, *notes])),
-        findings=(*known.trial.findings, *_synthetic(site, known), *_made_up(site, variants)),
+        findings=(*known.trial.findings, *_synthetic(site, known), *_made_up(site, variants), *unproven),
     )
 
 
@@ -163,7 +166,8 @@ def _lived(inputs: TrialInputs, months: Sequence[date], name: str, progress: Cal
         run = TrialRun(inputs, policy)
         if fault := run.go_through():
             return fault
-        found.append(_Lived(policy, _by_month(cost_by_day(inputs, run.bill), months), _kgco2e(run, months)))
+        by_month = _by_month(cost_by_day(inputs, run.bill), months)
+        found.append(_Lived(policy, by_month, _kgco2e(run, months), run.not_proven()))
     return min(found, key=lambda each: float(each.cost.sum()))
 
 

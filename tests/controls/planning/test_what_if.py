@@ -67,6 +67,17 @@ def test_a_doubled_battery_is_not_worse_on_the_days_of_the_home(october: Relived
     assert twice <= once + 0.01 * abs(once)
 
 
+def test_plans_that_are_not_proven_in_time_are_told_by_the_one_farthest_from_its_best(october: Relived) -> None:
+    run = TrialRun(october.trial, "perfect_foresight")
+    assert run.go_on(october.trial.days[0]) is None
+    assert run.not_proven() is None
+    run.unproven += [(0.02, run.today), (0.05, run.today)]
+    found = run.not_proven()
+    assert found is not None
+    assert (found.code, found.severity, found.facts["gap"]) == ("plan_not_proven", "warning", 0.05)
+    assert found.message.startswith(f"perfect_foresight, 2 plans of {len(october.trial.days)} days: ")
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
