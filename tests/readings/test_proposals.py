@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assets.readings.drafts.drafting import draft_map
@@ -164,6 +164,8 @@ cells = st.one_of(
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(st.lists(cells, min_size=3, max_size=3), min_size=1, max_size=6), st.sampled_from([",", ";", "\t"]))
+@example([["", "", "*"], ["", "", ""]], ",")
+@example([["", "^.*$", ""], ["", "", ""]], ",")
 def test_no_content_makes_a_proposal_that_cannot_be_loaded(
     tmp_path_factory: Any, rows: list[list[str]], mark: str
 ) -> None:

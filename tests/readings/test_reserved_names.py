@@ -19,7 +19,20 @@ OURS = sorted(
         for name in re.findall(r"[\"( ](_[a-z][a-z_]*)(?:\"|=)", path.read_text())
     }
 )
-OTHERS = ["_file", "__index_level_0__", "row_nr", "index", "value", "line", "slot", "source_line", "own_unit", "len"]
+OTHERS = [
+    "*",
+    "^.*$",
+    "_file",
+    "__index_level_0__",
+    "row_nr",
+    "index",
+    "value",
+    "line",
+    "slot",
+    "source_line",
+    "own_unit",
+    "len",
+]
 TIMES = [f"2025-03-01 {n // 4:02}:{n % 4 * 15:02}" for n in range(96)]
 SUM_KWH = sum(1.5 + n % 7 for n in range(96))
 BASE = {"unit": "kwh", "zone": "Europe/Berlin"}

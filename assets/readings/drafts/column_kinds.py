@@ -45,6 +45,7 @@ _CHARGE_STATE = re.compile(
 )
 _OUTSIDE = re.compile(r"\boutdoor|\boutside|\baussen|\bexterior", re.IGNORECASE)
 _CAR = re.compile(r"\bauto|\bcar\b|\bev\b|fahrzeug|vehicle|wallbox|elektroauto|\be.?auto", re.IGNORECASE)
+_CAPACITIVE = re.compile(r"\bleading\b|kapazitiv|capacitiv", re.IGNORECASE)
 _TANK = re.compile(r"warmwas|boiler|brauchwas|hot.?water|\bdhw\b|trinkwarm", re.IGNORECASE)
 _HOUSE = re.compile(r"hausverbrauch|haushalt|hauslast|household|house|eigenverbrauch gesamt|gesamtverbrauch|home.?load")
 # Names that say what is driven, and not whether its electricity or its product is counted.
@@ -129,6 +130,11 @@ def direction(name: str) -> str:
     if _EXPORT.search(plain):
         return "generated_or_export" if _GENERATION.search(plain) else "export"
     return "import" if _IMPORT.search(plain) else ""
+
+
+def is_given_back(name: str) -> bool:
+    """The name is one of energy that goes to the grid: fed in, or reactive energy that is capacitive."""
+    return direction(name) == "export" or bool(_CAPACITIVE.search(folded(name).replace("_", " ")))
 
 
 def is_generated(name: str) -> bool:

@@ -18,6 +18,7 @@ from assets.readings.drafts.column_kinds import (
     either,
     house_formula,
     is_generated,
+    is_given_back,
     is_house,
     level_of,
     price_column,
@@ -37,7 +38,7 @@ from assets.readings.drafts.map_draft import (
     undated,
 )
 from assets.readings.drafts.name_match import bare, is_common, is_main, tokens
-from assets.readings.drafts.site_head import PLACEHOLDER, DraftMeter, SiteFacts, head_lines
+from assets.readings.drafts.site_head import PLACEHOLDER, DraftMeter, SiteFacts, head_lines, tariff_lines
 from assets.readings.drafts.table_facts import TableFacts, look
 from assets.readings.drafts.time_column import check_offsets
 from assets.readings.drafts.value_columns import ValueColumn, as_numbers, load_question, only_price
@@ -48,7 +49,6 @@ from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import UNITS, Behaviour
-from data_quality.contracts.yaml_file import yaml_text
 
 # Formats whose channels are entities of a home.
 OF_HOMES = ("home_assistant", "home_assistant_history")
@@ -240,13 +240,15 @@ class SiteDraft:
         units: dict[str, str] = {}
         multipliers: dict[str, float] = {}
         constant = next(iter(found.constants.values()), "") if len(found.values) == 1 else ""
-        # A column that needs a meter of another direction comes after it.
-        for column in sorted(found.values, key=lambda each: direction(each.name) in ("export", "generated_or_export")):
+        # A column that needs a meter of another direction comes after it, and reactive energy after the active.
+        late = ("export", "generated_or_export")
+        turns = {each.name: (direction(each.name) in late, canonical_of(each.unit) == "kvarh") for each in found.values}
+        for column in sorted(found.values, key=lambda each: (*turns[each.name], is_given_back(each.name))):
             unit = self._unit(path, found, column, constant, questions)
             if unit is None:
                 continue
             unit, factor = PRICE_UNITS.get(unit, (unit, 1.0))
-            stream = self._directed(path, column.name, unit, questions)
+            stream = self._directed(path, column.name, unit, questions) or self._reactive(column.name, unit, values)
             if not stream and not any(each.column == column.name for each in questions):
                 stream = self.stream(column.name, path, unit, constant)
             if stream and not is_repeated(column.name, unit, stream, values, units, questions):
@@ -256,6 +258,17 @@ class SiteDraft:
                 if stream == PRICE:
                     self._prices.add(only_price(as_numbers(found.frame[column.name]), unit, factor))
         return values, units, multipliers
+
+    def _reactive(self, name: str, unit: str, values: Mapping[str, str]) -> str:
+        """A register of the file's one meter of active energy; empty for other columns, and in other files."""
+        named = {stream.partition(".")[0] for stream in values.values()} & self.meters.keys()
+        meter = self.meters[named.pop()] if canonical_of(unit) == "kvarh" and len(named) == 1 else None
+        if meter is None or meter.carrier != "electricity":
+            return ""
+        register = "reactive_export" if is_given_back(name) else "reactive_import"
+        meter.registers.setdefault(register, "kvarh")
+        stream = f"{meter.meter_id}.{register}"
+        return "" if stream in values.values() else stream
 
     def _unit(
         self, path: Path, found: TableFacts, column: ValueColumn, constant: str, questions: list[Question]
@@ -418,12 +431,12 @@ class SiteDraft:
 
     def text(self, facts: SiteFacts) -> str:
         """The site file."""
-        return "\n".join([*head_lines(facts), *self._meter_lines(), *self._map_lines(), *self._price_lines()]) + "\n"
+        lines = [*head_lines(facts), *self._meter_lines(), *self._map_lines(), *tariff_lines(self.tariffs)]
+        return "\n".join(lines) + "\n"
 
     def _meter_lines(self) -> Iterable[str]:
         meters = self._of_columns()
-        # One that is called as the whole site's comes first: what others count, it counts too. Reactive energy is no
-        # part of any sum.
+        # One that is called as the whole site's comes first: what others count, it counts too. kvarh are in no sum.
         electric = sorted(
             (each.meter_id for each in meters if each.carrier == "electricity" and "kwh" in each.registers.values()),
             key=lambda name: not is_main(name),
@@ -480,12 +493,3 @@ class SiteDraft:
         for draft in self.maps:
             for place, line in enumerate(draft.lines(asked=f"{PLACEHOLDER}: ")):
                 yield f"{'    ' if place else '  - '}{line}"
-
-    def _price_lines(self) -> Iterable[str]:
-        if not self.tariffs:
-            return
-        yield from ("", "tariffs:")
-        for path, tariff in self.tariffs:
-            yield f"  # from {path.name}"
-            lines = yaml_text(tariff.model_dump(mode="json", exclude_defaults=True)).splitlines()
-            yield from (f"{'    ' if place else '  - '}{line}" for place, line in enumerate(lines))

@@ -1,9 +1,12 @@
-"""The head and the meters of a drafted site file, as far as they are known."""
+"""Head, meters and tariffs of a drafted site file, as far as they are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from assets.readings.drafts.map_draft import scalar, text_of
+from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.yaml_file import yaml_text
 
 PLACEHOLDER = "PLACEHOLDER"
 
@@ -61,3 +64,12 @@ class DraftMeter:
             kind = ", kind: cumulative" if self.is_cumulative else ""
             units = (f"{{register_id: {scalar(name)}, unit: {unit}{kind}}}" for name, unit in self.registers.items())
             yield f"{start}  registers: [{', '.join(units)}]"
+
+
+def tariff_lines(tariffs: Iterable[tuple[Path, Tariff]]) -> Iterable[str]:
+    """Lines of tariffs that were read, each with the file it is from."""
+    for place, (path, tariff) in enumerate(tariffs):
+        yield from () if place else ("", "tariffs:")
+        yield f"  # from {path.name}"
+        first, *others = yaml_text(tariff.model_dump(mode="json", exclude_defaults=True)).splitlines()
+        yield from (f"  - {first}", *(f"    {line}" for line in others))

@@ -116,10 +116,15 @@ def _named(names: list[str], line: int) -> tuple[list[str], int]:
 
 
 def refuse_own_name(names: Iterable[str], line: int = 1) -> None:
-    """Raises BadInput (duplicate_column) where a table has a column called as the number of a row is here."""
-    if "_line" in names:
-        message = "a column is called '_line', as the number of a row is here; give it another name"
-        raise BadInput(message, line=line, reason="duplicate_column")
+    """Raises BadInput (duplicate_column) where a table has a column called as the number of a row is here, or by a
+    pattern that stands for several columns (`*`, `^…$`).
+    """
+    for name in names:
+        is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
+        if name == "_line" or is_pattern:
+            means = "as a pattern of names is" if is_pattern else "as the number of a row is"
+            message = f"a column is called {name[:64]!r}, {means} here; give it another name"
+            raise BadInput(message, line=line, reason="duplicate_column")
 
 
 def _unpacked(path: Path) -> bytes:
