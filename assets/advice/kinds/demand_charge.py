@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from assets.advice.estimate import Estimate
-from assets.advice.kinds.billed import paid
+from assets.advice.kinds.billed import months_of, paid
+from assets.advice.kinds.contracted_power import best_contract
 from assets.advice.site_hours import SiteHours
 
 _MOST_PEAKS, _BESIDE = 12, 60
@@ -14,8 +15,11 @@ _LEAST_GAP, _LEAST_SHARE, _LEAST_OF_BILL = 5.0, 0.05, 0.005
 
 
 def find(site: SiteHours) -> Iterator[Estimate]:
-    """One estimate for the supply, where its tariff has a demand charge and months have such peaks."""
-    supply = site.supply
+    """One estimate for the supply, where its tariff has a demand charge and months have such peaks.
+
+    Priced with the contracted power that is advised: an excess that another contract avoids is not saved a second time.
+    """
+    supply = best_contract(site) or site.supply
     if supply is None or not any(tariff.demand for tariff in supply.tariffs):
         return
     load = supply.load.load
@@ -43,13 +47,6 @@ def find(site: SiteHours) -> Iterator[Estimate]:
         "peaks": (float(peaks), "count"), "shaved_kw": (shaved_kw, "kw"), "shifted_kwh": (moved_kwh, "kwh"),
     }  # fmt: skip
     yield Estimate(f"site:{site.site_id}", money=money, money_error=error, numbers=numbers)
-
-
-def months_of(site: SiteHours, size: int) -> np.ndarray:
-    """The month of each interval of the load, by its local day."""
-    days = np.arange(np.datetime64(site.start), np.datetime64(site.end))
-    per_hour = size // site.day.size
-    return np.asarray(np.repeat(days[site.day].astype("datetime64[M]").astype(int), per_hour)[:size])
 
 
 def _shifted(load: np.ndarray, level: int) -> np.ndarray:
