@@ -195,8 +195,10 @@ def plan_summary(plan: Plan, context: PlanningContext, *, until_utc: datetime | 
         message = f"{name} is left out of the plan and gets no command: {text}"
         findings.append(Finding(code="device_left_out", message=message, scope=context.site.site_id))
     findings += [
-        Finding(code="wish_not_kept", severity="warning", message=text, scope=context.site.site_id)
-        for text in not_kept(inputs).values()
+        Finding(
+            code="wish_not_kept", severity="warning", message=text, scope=context.site.site_id, facts={"limit": name}
+        )
+        for name, text in not_kept(inputs).items()
     ]
     end_utc, here = plan.steps[-1].end_utc, zone(context.site.time_zone)
     if until_utc is not None and end_utc < until_utc:

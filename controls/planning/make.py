@@ -11,7 +11,6 @@ import polars as pl
 from assets.carbon.factor_choice.factor_view import electricity_factors, known_factors
 from assets.stores.lake.lake import Lake
 from controls.optimiser.case import case_of
-from controls.optimiser.conflicts import unit_words, words_of
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.explain.explain import explain
 from controls.optimiser.lp_build import label_of
@@ -48,7 +47,6 @@ from controls.planning.triggers import MIN_INTERVAL, Decision, Since, plan_windo
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.sentence import Numeral, Sentence, Stored
 from data_quality.contracts.site_file.site import Site
 
 # A plan or forecast of the next minutes is a clock between two programs, not a wrong one.
@@ -135,11 +133,10 @@ def _eased(request: PlanRequest, finding: Finding) -> PlanRequest | None:
             figures = given.model_dump(mode="json", exclude={"device_id"})
             devices = list(request.devices)
             devices[of] = devices[of].model_copy(update={"figures": figures})
-            pattern = "{0}: this cannot be kept, and nothing is planned for it"
+            pattern = "{0} cannot keep its heat: nothing is planned for it, and its own thermostat heats"
             if given != device.without_control():
-                pattern = "{0}: this cannot be kept, and it is planned with {1} {2} less"
-            text = Sentence(pattern, Stored(words_of(device, family)), Numeral(f"{amount or 0:.3f}"), unit_words(unit))
-            told = {f"{device.device_id}_{family}{NOT_KEPT}": str(text)}
+                pattern = "{0} cannot hold in time what is wanted of it, and is planned with {1} kWh less"
+            told = {f"{device.device_id}_{family}{NOT_KEPT}": pattern.format(device.device_id, f"{amount or 0:.3f}")}
             return request.model_copy(update={"devices": tuple(devices), "inputs": request.inputs | told})
     return None
 

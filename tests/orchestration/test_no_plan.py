@@ -360,11 +360,12 @@ def test_a_car_that_cannot_be_ready_is_named_and_leaves_no_home_without_a_plan(h
     code, out, _ = run("plan", "--site", "home", "--json", "--project", house.project.root)
     answer = json.loads(out)
     assert code == 0
-    assert [each["code"] for each in answer["findings"]] == ["wish_not_kept"]
+    found = [(each["code"], each["facts"]) for each in answer["findings"]]
+    assert found == [("wish_not_kept", {"limit": "car_ev_departure"})]
     plan = house.project.plans.latest("home")
     assert plan is not None
     assert {one.device_id for one in plan.request.devices} == {"battery", "pv", "car"}
     # What can be reached is charged: all of the two quarter hours that are left.
     charged = [step.devices["car"]["ev_kw"] for step in plan.steps]
     assert charged[:3] == [pytest.approx(7.36, rel=0.01), pytest.approx(7.36, rel=0.01), 0]
-    assert "this cannot be kept" in house.board("/board/home")
+    assert "car cannot hold in time what is wanted of it" in house.board("/board/home")
