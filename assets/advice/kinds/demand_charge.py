@@ -17,9 +17,10 @@ _LEAST_GAP, _LEAST_SHARE, _LEAST_OF_BILL = 5.0, 0.05, 0.005
 def find(site: SiteHours) -> Iterator[Estimate]:
     """One estimate for the supply, where its tariff has a demand charge and months have such peaks.
 
-    Priced with the contracted power that is advised: an excess that another contract avoids is not saved a second time.
+    Of the saving under the contracted power of today and under the one that is advised the lesser: an excess that
+    another contract avoids is not saved a second time.
     """
-    supply = best_contract(site) or site.supply
+    supply = site.supply
     if supply is None or not any(tariff.demand for tariff in supply.tariffs):
         return
     load = supply.load.load
@@ -36,9 +37,11 @@ def find(site: SiteHours) -> Iterator[Estimate]:
     if not peaks:
         return
     moved_kwh = float(np.maximum(load - cut, 0).sum()) * 1e-9
-    before, after = paid(supply, supply.load), paid(supply, replace(supply.load, load=cut))
-    money, per_h = before - after, 60 / supply.load.step_minutes
-    if money < _LEAST_OF_BILL * before:
+    contracts = [supply, *filter(None, [best_contract(site)])]
+    before = [paid(each, supply.load) for each in contracts]
+    after = [paid(each, replace(supply.load, load=cut)) for each in contracts]
+    money, per_h = min(was - then for was, then in zip(before, after, strict=True)), 60 / supply.load.step_minutes
+    if money < _LEAST_OF_BILL * before[0]:
         return
     shaved_kw = float((load - cut).max()) * 1e-9 * per_h
     # The level below the peaks is known to the distance of its neighbours.
