@@ -12,7 +12,7 @@ import dagster as dg
 
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_day, months_after
+from data_quality.contracts.time import local_day, local_midnight_utc, months_after
 from orchestration.advice_asset import advise
 from orchestration.jobs import (
     anomalies,
@@ -331,17 +331,24 @@ def monthly_advice(context: dg.ScheduleEvaluationContext, project: ProjectResour
     """Looks for savings in the last twelve whole months of every site that has readings of the last of them.
 
     Looks every hour, 35 minutes past. A month is due from the fifth day after it, in the site's own time, when most
-    readings are in; one run a site and month of the job advise. A second run of a month adds nothing to what stands.
+    readings are in; one run a site and month of the job advise, and after one that failed another on the next day. A
+    second run of a month adds nothing to what stands.
     """
-    due = []
+    due, now_utc = [], context.scheduled_execution_time
     for site_id, site in project.sites.items():
-        today = local_day(context.scheduled_execution_time, site.time_zone)
+        today = local_day(now_utc, site.time_zone)
         span = project.lake.span(site_id)
         if today.day > DAYS_AFTER and span is not None and span[1] >= months_after(today.replace(day=1), -1):
-            due.append((site_id, today.replace(day=1)))
+            due.append((site_id, today))
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(site_id for site_id, _ in due))
-    for site_id, month in sorted(due):
-        yield dg.RunRequest(run_key=f"advise:{site_id}:{month:%Y-%m}", partition_key=site_id)
+    for site_id, today in sorted(due):
+        zone = project.sites[site_id].time_zone
+        since, tags = local_midnight_utc(today.replace(day=1), zone), {PARTITION_TAG: site_id}
+        runs = context.instance.get_runs(dg.RunsFilter(job_name=advise.name, tags=tags, created_after=since))
+        is_done = any(each.status is not dg.DagsterRunStatus.FAILURE for each in runs)
+        if not (is_done or has_run_of_day(context.instance, advise.name, site_id, site_id, zone, now_utc)):
+            again = f":{today}" if runs else ""
+            yield dg.RunRequest(run_key=f"advise:{site_id}:{today:%Y-%m}{again}", partition_key=site_id)
 
 
 @in_utc(job=trust, cron_schedule="50 2 * * *")

@@ -21,12 +21,13 @@ from controls.safety.restore import restore_delay_s
 from data_quality.contracts.control.curtailment import CurtailmentPlan, Preference, ShedReturn, ShedStep
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.sheddable_load import ShedByDriver, SheddableLoad
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 
 STEP = timedelta(minutes=15)
-LONGEST = timedelta(hours=24)
+LONGEST, FURTHEST = timedelta(hours=24), timedelta(days=366)
 # Loads that rebound come back over this time, one after the other (dispatch.md, B.6).
 RETURN_SPREAD_S = 600.0
 _IDLE_KW = 1e-6
@@ -73,12 +74,17 @@ class Library(NamedTuple):
 
 
 def check_event(event: Event, *, now_utc: datetime) -> None:
-    """Raises BadInput for an event that is no span, lies in the past, is too long, or asks for nothing."""
+    """Raises BadInput for an event that is no span, is past or a year off, is too long, or asks for nothing."""
     if event.end_utc <= event.start_utc:
         raise BadInput("--event: the end must be after the start", reason="bad_event")
     if event.start_utc <= now_utc:
         raise BadInput(f"--event: {event.start_utc:%Y-%m-%d %H:%M} UTC is past; only what is to come can be planned",
                        reason="event_past")  # fmt: skip
+    if event.start_utc - now_utc > FURTHEST:
+        raise BadInput(
+            Sentence("the event begins on {0}, more than a year from now", event.start_utc.date()),
+            reason="event_too_far",
+        )
     if event.end_utc - event.start_utc > LONGEST:
         raise BadInput("--event: longer than 24 hours; plan each day by itself", reason="bad_event")
     if not 0 < event.target_kw < float("inf"):

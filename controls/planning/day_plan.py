@@ -18,7 +18,7 @@ from controls.planning.context import PlanningContext, prices_between
 from controls.planning.frozen_plan import series_of
 from controls.planning.habit import habit_of
 from controls.planning.make import make_plan_now, request_of, solved_plan
-from controls.planning.plan_inputs import STEP, Measured, left_out, not_measured, quarter_start
+from controls.planning.plan_inputs import STEP, Measured, left_out, not_kept, not_measured, quarter_start
 from controls.planning.replay.decisions import closed_series
 from controls.planning.starting_states import assumption, starting_states
 from controls.planning.summary import Block, blocks
@@ -194,6 +194,12 @@ def plan_summary(plan: Plan, context: PlanningContext, *, until_utc: datetime | 
     for name, text in left_out(inputs).items():
         message = f"{name} is left out of the plan and gets no command: {text}"
         findings.append(Finding(code="device_left_out", message=message, scope=context.site.site_id))
+    findings += [
+        Finding(
+            code="wish_not_kept", severity="warning", message=text, scope=context.site.site_id, facts={"limit": name}
+        )
+        for name, text in not_kept(inputs).items()
+    ]
     end_utc, here = plan.steps[-1].end_utc, zone(context.site.time_zone)
     if until_utc is not None and end_utc < until_utc:
         message = f"forecasts or prices are known until {end_utc.astimezone(here):%Y-%m-%d %H:%M}: the plan ends there"

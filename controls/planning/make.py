@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from math import ceil
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -12,6 +13,7 @@ from assets.stores.lake.lake import Lake
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.explain.explain import explain
+from controls.optimiser.lp_build import label_of
 from controls.optimiser.moving_steps import with_moving_steps
 from controls.optimiser.objective import active_measures
 from controls.planning.context import (
@@ -28,6 +30,7 @@ from controls.planning.context import (
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.habit import arm_of, is_new_day
 from controls.planning.plan_inputs import (
+    NOT_KEPT,
     Measured,
     by_role,
     joined,
@@ -85,11 +88,17 @@ def make_plan_now(context: PlanningContext, *, because: str = "") -> Plan | Find
 
 def solved_plan(context: PlanningContext, request: PlanRequest, *, version: int, because: str = "") -> Plan | Finding:
     """The plan of a request, with why it is so; not stored."""
-    case = case_of(request)
     last = context.plans.latest(context.site.site_id)
     solution, start = solved_from(request, last, time_zone=context.site.time_zone)
+    refused = solution
+    # One device that cannot have what it wants leaves no other without a plan.
+    for _ in request.devices:
+        if isinstance(solution, Finding) and (eased := _eased(request, solution)) is not None:
+            request = eased
+            solution, start = solved_from(request, last, time_zone=context.site.time_zone)
     if isinstance(solution, Finding):
-        return solution
+        return refused if isinstance(refused, Finding) else solution
+    case = case_of(request)
     # Without its solver's values, a plan of which time ran out is still a plan.
     has_values = bool(solution.values)
     zone_name, within_s = context.site.time_zone, context.explained_within_s
@@ -103,6 +112,33 @@ def solved_plan(context: PlanningContext, request: PlanRequest, *, version: int,
         asked_because=because,
         start=start,
     )
+
+
+def _eased(request: PlanRequest, finding: Finding) -> PlanRequest | None:
+    """The request with the first wish lowered that a contradiction names, told among its inputs; None: it names none.
+
+    What a car is to leave with is lowered last.
+    """
+    case, families = case_of(request), str(finding.facts.get("families", "")).split(",")
+    for device in sorted(case.devices, key=lambda each: each.is_taken_away):
+        for family, unit in device.limits.items():
+            label = label_of(case, device, family)
+            needed = finding.facts.get(f"{label}_{unit}")
+            # To the next Wh: what is rounded off must not be what lacks.
+            amount = None if needed is None else ceil(float(needed) * 1000 + 1) / 1000
+            given = device.giving(family, amount) if label in families else None
+            if given is None or given == device:
+                continue
+            of = [one.device_id for one in request.devices].index(device.device_id)
+            figures = given.model_dump(mode="json", exclude={"device_id"})
+            devices = list(request.devices)
+            devices[of] = devices[of].model_copy(update={"figures": figures})
+            pattern = "{0} cannot keep its heat: nothing is planned for it, and its own thermostat heats"
+            if given != device.without_control():
+                pattern = "{0} cannot hold in time what is wanted of it, and is planned with {1} kWh less"
+            told = {f"{device.device_id}_{family}{NOT_KEPT}": pattern.format(device.device_id, f"{amount or 0:.3f}")}
+            return request.model_copy(update={"devices": tuple(devices), "inputs": request.inputs | told})
+    return None
 
 
 def plan_trigger(context: PlanningContext) -> Decision:

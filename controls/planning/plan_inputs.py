@@ -39,6 +39,8 @@ PARTIAL_SHARE = 0.3
 HOLIDAY_UNTIL, AWAY_ENDING = "holiday_until", "_while_away"
 # Behind the id of a device: why it begins so, or why the plan goes without it.
 STORED, ASSUMED, LEFT_OUT = "_stored", "_assumed", "_left_out"
+# Behind a device and the limit of its own that no plan can keep: what is planned instead.
+NOT_KEPT = "_not_kept"
 # A quarter is exact in binary, so sums of a day's steps carry no rounding.
 _STEPS_PER_HOUR = 60 // CANONICAL_MINUTES
 # For the sentence only: how far the inputs reach need not be searched beyond two days.
@@ -265,6 +267,11 @@ def away_setbacks(inputs: Mapping[str, str]) -> dict[str, str]:
 def left_out(inputs: Mapping[str, str]) -> dict[str, str]:
     """The devices that a plan goes without, by asset id, and why."""
     return _ending(inputs, LEFT_OUT)
+
+
+def not_kept(inputs: Mapping[str, str]) -> dict[str, str]:
+    """The wishes of devices that a plan does not keep because none can, by device and limit, in sentences."""
+    return _ending(inputs, NOT_KEPT)
 
 
 def not_measured(inputs: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import zone
 from ml.event_baselines.day_steps import DaySteps, Matrix
 from ml.event_baselines.event_days import EventWindow
@@ -94,31 +95,30 @@ def event_case(
 def window_of(
     start_utc: datetime, end_utc: datetime, local: ZoneInfo, step: timedelta, adjust: Clock | None
 ) -> EventWindow:
-    """Steps of an event and its adjustment hours on the local clock. Raises BadInput."""
+    """Steps of an event and its adjustment hours on the local clock: none of an event in the first hours of its day,
+    unless asked for. Raises BadInput.
+    """
     start, end = start_utc.astimezone(local), end_utc.astimezone(local)
-    shown = f"the event {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"
+    times = (f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}")
+    shown = "the event {} to {}".format(*times)
     if end_utc <= start_utc:
         raise BadInput(f"{shown}: expected an end after the start", reason="bad_event")
     if (end - timedelta(microseconds=1)).date() != start.date():
         raise BadInput(
-            f"{shown} crosses midnight; expected an event within one local day",
+            Sentence("the event {0} to {1} crosses midnight; expected an event within one local day", *times),
             reason="event_across_midnight",
-            mend="settle its two days as two events",
+            mend=Sentence("make its two days two events"),
         )
     begin, finish = _minutes(start.time()), _minutes(end.time()) or DAY // MINUTE
     minutes = step // MINUTE
-    if begin == 0:
-        raise BadInput(
-            f"{shown} begins with its day: expected an event with hours of the same day before it, to adjust by",
-            reason="no_adjustment_hours",
-        )
     if adjust is None:
-        # An early event has fewer of them, within its day.
-        until = begin - ADJUST_GAP_HOURS * 60
-        since = max(until - ADJUST_HOURS * 60, begin % minutes)
+        # An early event has fewer of them, within its day, or none.
+        since = begin % minutes
+        until = max(begin - ADJUST_GAP_HOURS * 60, since)
+        since = max(until - ADJUST_HOURS * 60, since)
     else:
         since, until = _minutes(adjust[0]), _minutes(adjust[1])
-    if not 0 <= since < until <= begin:
+    if adjust is not None and not 0 <= since < until <= begin:
         raise BadInput(
             f"{shown}: expected adjustment hours of the same day that end before it; got "
             f"{since // 60:02d}:{since % 60:02d} to {max(until, 0) // 60:02d}:{max(until, 0) % 60:02d}",
@@ -127,7 +127,10 @@ def window_of(
         )
     if (start - timedelta(minutes=begin - since)).utcoffset() != end.utcoffset():
         raise BadInput(
-            f"{shown}: clocks change during it or its adjustment hours; expected hours of one clock",
+            Sentence(
+                "the event {0} to {1}: clocks change during it or its adjustment hours; expected hours of one clock",
+                *times,
+            ),
             reason="event_across_clock_change",
         )
     # Of hours that begin at half past by the local clock, those of the event say where steps begin.

@@ -14,7 +14,9 @@ LAST_DAYS = 10
 
 
 class EventWindow(BaseModel):
-    """Steps of the local day, each span without its end. adjust_*: the hours that a same-day adjustment looks at."""
+    """Steps of the local day, each span without its end. adjust_*: the hours that a same-day adjustment looks at,
+    none of an event that begins its day.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     start: int = Field(ge=0)
@@ -24,7 +26,7 @@ class EventWindow(BaseModel):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if not self.start < self.end or not self.adjust_start < self.adjust_end <= self.start:
+        if not self.start < self.end or not self.adjust_start <= self.adjust_end <= self.start:
             raise ValueError("expected adjustment hours that end before the event begins, and an event that ends later")
         return self
 

@@ -133,6 +133,8 @@ class _Group:
     def ramps(self) -> dict[int, Vector]:
         """Days whose adjustment hours are above all that their morning lets expect, with the usual load of the day."""
         event_days, span = self.days, self.days.window.adjustment
+        if span.start == span.stop:
+            return {}
         usual, is_excluded = usual_before(event_days), event_days.grid.is_excluded[event_days.days]
         top, bottom = (np.asarray(mean_of(each[:, span], axis=1)) for each in (event_days.today_kw, usual))
         # One-sided: below the usual is no ramp, and no size can be less than nothing.

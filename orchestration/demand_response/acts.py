@@ -58,9 +58,11 @@ def create_event(
 
     person: None for a call that a machine took; then source names it, and its event stands whatever the signal's span
     is by now. Raises BadInput: an event in the past, one that the programme's terms do not allow (not_in_programme),
-    one over another that is open (overlapping_events), or one of a source whose event has other terms (other_terms).
+    one over another that is open (overlapping_events), or one of a source whose event has other terms (other_terms);
+    of a person also one that could not be settled (`expect_settled`), which a machine's call sheds unpaid.
     """
     from controls.demand_response.curtailment import Event, check_event
+    from orchestration.demand_response.settle import expect_settled
 
     site, terms, now_utc = project.site(site_id), programme_named(project.project.root, programme), clock.now_utc()
     if person is not None:
@@ -74,6 +76,8 @@ def create_event(
                 _check_terms(stands, stands.model_copy(update=called), zone(site.time_zone))
             return stands, False
         check_event(Event(start_utc, end_utc, target_kw), now_utc=now_utc)
+        if person is not None:
+            expect_settled(span, site)
         calls = [each for each in known if each.programme == programme and each.state != "opted_out"]
         year = start_utc.astimezone(zone(site.time_zone)).year
         before = sum(each.start_utc.astimezone(zone(site.time_zone)).year == year for each in calls)

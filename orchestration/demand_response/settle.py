@@ -15,7 +15,9 @@ from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.control.dr_event import DrEvent, Settlement
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, zone
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def settle_event(
     # Computed before the transaction: methods take seconds.
     site, terms = project.site(event.site_id), programme_named(project.project.root, event.programme)
     case = _case(project, event)
+    [(since_utc, until_utc)] = case.spans_utc
     settled = settle(case.grid, case.events)
     rows = {each.method: each for each in settled_events(case, settled)}
     best = next((rows.get(each.name) for each in settled.scores if each.chosen), None)
@@ -61,7 +64,7 @@ def settle_event(
     amounts = income_and_penalty(terms, event.target_kw, rule) if rule else None
     made = Settlement(
         event_id=event.event_id, site_id=event.site_id, rule=rule, best=best, methods=settled.scores,
-        target_kwh=event.target_kw * ((event.end_utc - event.start_utc) / timedelta(hours=1)),
+        target_kwh=event.target_kw * ((until_utc - since_utc) / timedelta(hours=1)),
         least_kw=least_kw(rule) if rule else None, income=amounts[0] if amounts else None,
         penalty=amounts[1] if amounts else None, currency=site.currency, terms=terms,
         findings=tuple(findings_of(case, settled)), person_id=name,
@@ -91,8 +94,9 @@ def settle_over(project: "OpenProject", site_id: str, clock: Clock) -> list[Sett
         if event.site_id != site_id:
             continue
         stands = DrEvents(project.store).settlement(event.event_id)
-        count = (_behind(event) - event.start_utc) // _STEP
-        steps = [(event.start_utc + n * _STEP, event.start_utc + (n + 1) * _STEP) for n in range(count)]
+        first, after = whole_steps(event.start_utc, _behind(event))
+        count = (after - first) // _STEP
+        steps = [(first + n * _STEP, first + (n + 1) * _STEP) for n in range(count)]
         if len(measured_kw(project, project.site(event.site_id), steps)) != count:
             found.append(SettledNow(event, stands, "" if stands else "waits for readings of its hours"))
             continue
@@ -101,6 +105,22 @@ def settle_over(project: "OpenProject", site_id: str, clock: Clock) -> list[Sett
         except BadInput as fault:
             found.append(SettledNow(event, stands, str(fault)))
     return found
+
+
+def whole_steps(start_utc: datetime, end_utc: datetime) -> tuple[datetime, datetime]:
+    """The quarter hours that lie in a span as a whole: what can be measured of an event that begins within one."""
+    zero = datetime.min.replace(tzinfo=start_utc.tzinfo)
+    return start_utc + (zero - start_utc) % _STEP, end_utc - (end_utc - zero) % _STEP
+
+
+def expect_settled(span_utc: tuple[datetime, datetime], site: Site) -> None:
+    """Raises BadInput for an event that no baseline could settle: across midnight, say, or a change of clocks."""
+    from ml.event_baselines.event_case import window_of
+
+    since_utc, until_utc = whole_steps(*span_utc)
+    if until_utc <= since_utc:
+        raise BadInput(Sentence("an event must hold one whole quarter hour, or nothing settles it"), reason="bad_event")
+    window_of(since_utc, until_utc, zone(site.time_zone), _STEP, None)
 
 
 def over(project: "OpenProject", now_utc: datetime) -> list[DrEvent]:
@@ -142,7 +162,7 @@ def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
 
     site, local = project.site(event.site_id), zone(project.site(event.site_id).time_zone)
     # Up to the end of the event's day: rebound is measured in the hours after it.
-    end_utc = _behind(event) + _STEP
+    end_utc = whole_steps(event.start_utc, _behind(event))[1] + _STEP
     readings = site_readings(project.lake, site, start_utc=event.start_utc - _BEFORE, end_utc=end_utc)
     roots = main_meters(site)
     found = [
@@ -166,5 +186,5 @@ def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
         for each in DrEvents(project.store).current(event.site_id)
         if each.state in _BEGUN and each.event_id != event.event_id
     }
-    case = event_case(known, [(event.start_utc, event.end_utc)], excluded=others)
+    case = event_case(known, [whole_steps(event.start_utc, event.end_utc)], excluded=others)
     return replace(case, other_event_days=frozenset(others))

@@ -60,6 +60,8 @@ def course_of(project: "OpenProject", site: Site, event: DrEvent, *, now_utc: da
 def power_around(project: "OpenProject", site: Site, event: DrEvent) -> tuple[Steps, dict[datetime, float]]:
     """Quarter hours from two hours before an event to two hours after it, and what was measured in them, kW."""
     first = event.start_utc - _AROUND
+    # An event may begin within a quarter hour.
+    first -= timedelta(seconds=first.timestamp() % _STEP.total_seconds())
     count = (event.end_utc + _AROUND - first) // _STEP
     steps = [(first + n * _STEP, first + (n + 1) * _STEP) for n in range(count)]
     return steps, measured_kw(project, site, steps)

@@ -16,6 +16,7 @@ from assets.advice.catalogue import catalogue, roles_of
 from assets.advice.estimate import Estimate, two_levels
 from assets.advice.kinds.from_what_ifs import KINDS as RELIVED
 from assets.advice.site_hours import SiteHours
+from data_quality.contracts.billing.tariff_charges import CapacityCharge
 from data_quality.contracts.control.what_if import Change, Price, WhatIfVariant
 from data_quality.contracts.site_file.measure_cost import MeasureCost
 from tests.advice.site_years import KINDS, LATER, site_year
@@ -195,6 +196,27 @@ def test_of_two_that_save_the_same_lines_of_a_bill_both_together_save_as_the_gre
     assert sum(each.value("savings_money") or 0 for each in both) == pytest.approx(2 * alone, rel=1e-3)
     small = variant("battery 5kWh", "battery", 1.1 * alone)
     assert [each.kind for each in advise(replace(site, what_ifs=(small,)))] == ["demand_charge"]
+
+
+def test_an_excess_that_another_contract_avoids_is_not_saved_again_by_fewer_peaks() -> None:
+    # Peaks of 124 kW over a contract of 37: raising it and shaving them would each save the whole excess.
+    site, _ = site_year(7, wasted=("demand_charge",))
+
+    def with_contract(kw: float) -> dict[str, Advice]:
+        assert site.supply is not None
+        charge = CapacityCharge(
+            charge_id="contract", contracted=Decimal(str(kw)), price_per_unit=Decimal(4), window_minutes=60,
+            excess_price_per_unit=Decimal(12),
+        )  # fmt: skip
+        tariffs = tuple(each.model_copy(update={"capacity": (charge,)}) for each in site.supply.tariffs)
+        return {each.kind: each for each in advise(replace(site, supply=replace(site.supply, tariffs=tariffs)))}
+
+    both = with_contract(37)
+    assert both.keys() == {"contracted_power", "demand_charge"}
+    # Whoever follows the first finds the second worth what was said of it.
+    followed = with_contract(both["contracted_power"].value("best_kw") or 0)
+    assert followed.keys() == {"demand_charge"}
+    assert followed["demand_charge"].value("savings_money") == both["demand_charge"].value("savings_money")
 
 
 def test_a_contract_without_a_charge_for_excess_has_no_best_level() -> None:

@@ -77,10 +77,10 @@ class House:
         """A plan by hand; its exit code."""
         return run("plan", "--site", "home", "--json", "--project", self.project.root)[0]
 
-    def board(self) -> str:
-        """Text of the board of the site's operators."""
+    def board(self, path: str = "/board/ops") -> str:
+        """Text of a board of the site, by default that of its operators."""
         asking = Asking(self.project, FixedClock(self.now), OLGA)
-        return html.unescape(asking.get("/board/ops", [PAGE], site="home").text)
+        return html.unescape(asking.get(path, [PAGE], site="home").text)
 
     def known(self) -> dict[str, str]:
         """Answers of board, doctor, status and `next`, each as one text."""
@@ -168,6 +168,15 @@ def spelt(house: House) -> None:
     house.look()
 
 
+def too_weak(house: House) -> None:
+    """A connection that carries less than the house needs: no device has a wish that could give way."""
+    content = home()
+    content["meters"][0]["connected_load_kw"] = 0.05
+    write(house.folder, content)
+    house.look()
+    assert house.plan() == 1
+
+
 def too_soon(house: House) -> None:
     """Half full as its own meter says: of what nobody says no more is assumed than it can still get."""
     stored(house.project, 50.0, NOW - timedelta(hours=1), meter="in_car", register="value", unit="percent")
@@ -175,8 +184,6 @@ def too_soon(house: House) -> None:
     content["drivers"] = [*content["drivers"], {"driver_id": "in_car", "unit": "percent", "aggregation": "mean"}]
     content["assets"][2] = CAR | {"state_meter": "in_car", "params": CAR["params"] | {"departure": "11:30"}}
     write(house.folder, content)
-    house.look()
-    assert house.plan() == 1
 
 
 def later(house: House) -> None:
@@ -277,7 +284,7 @@ CAUSES = {
         silent, answering, "the car's charge is not known", "meterloom devices test DEVICE --site home"
     ),
     "typo": Cause(misspelt, spelt, "forcast_targets", "did you mean 'forecast_targets'?"),
-    "infeasible departure": Cause(too_soon, later, "before it leaves", "let a limit or a wish that is named give way"),
+    "infeasible connection": Cause(too_weak, later, "import_limit", "let a limit or a wish that is named give way"),
     "no tariff in force": Cause(over, spelt, "tariff 0 h", "a tariff that holds on these days, in sites/home.yaml"),
     "empty lake": Cause(nothing_read, read, "there is no reading yet", "meterloom ingest FILE --site home"),
     "clock wrong": Cause(behind, right_again, "the clock says 2026-01-01 07:07Z", "set the clock of this machine"),
@@ -346,3 +353,19 @@ def test_whoever_is_paid_for_taking_energy_gets_a_plan_that_takes_it(house: Hous
     answer = json.loads(out)
     assert answer["cost"] < answer["without_control"]
     assert any(block["device"] == "car" and block["kw"] > 0 for block in answer["blocks"])
+
+
+def test_a_car_that_cannot_be_ready_is_named_and_leaves_no_home_without_a_plan(house: House) -> None:
+    too_soon(house)
+    code, out, _ = run("plan", "--site", "home", "--json", "--project", house.project.root)
+    answer = json.loads(out)
+    assert code == 0
+    found = [(each["code"], each["facts"]) for each in answer["findings"]]
+    assert found == [("wish_not_kept", {"limit": "car_ev_departure"})]
+    plan = house.project.plans.latest("home")
+    assert plan is not None
+    assert {one.device_id for one in plan.request.devices} == {"battery", "pv", "car"}
+    # What can be reached is charged: all of the two quarter hours that are left.
+    charged = [step.devices["car"]["ev_kw"] for step in plan.steps]
+    assert charged[:3] == [pytest.approx(7.36, rel=0.01), pytest.approx(7.36, rel=0.01), 0]
+    assert "car cannot hold in time what is wanted of it" in house.board("/board/home")

@@ -1,6 +1,8 @@
 """Bills of a supply by the bill engine, as the kinds that change the bill compare them."""
 
-from assets.advice.site_hours import Supply
+import numpy as np
+
+from assets.advice.site_hours import SiteHours, Supply
 from assets.bills.engine.bill_load import Load
 from assets.bills.engine.compute import make_bill
 from data_quality.contracts.billing.bill import Bill
@@ -16,3 +18,10 @@ def bill_of(supply: Supply, load: Load) -> Bill:
 def paid(supply: Supply, load: Load) -> float:
     """The total of that bill."""
     return float(bill_of(supply, load).total)
+
+
+def months_of(site: SiteHours, size: int) -> np.ndarray:
+    """The month of each interval of the load, by its local day."""
+    days = np.arange(np.datetime64(site.start), np.datetime64(site.end))
+    per_hour = size // site.day.size
+    return np.asarray(np.repeat(days[site.day].astype("datetime64[M]").astype(int), per_hour)[:size])

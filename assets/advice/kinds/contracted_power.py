@@ -8,8 +8,7 @@ from decimal import ROUND_UP, Decimal
 import numpy as np
 
 from assets.advice.estimate import Estimate
-from assets.advice.kinds.billed import bill_of
-from assets.advice.kinds.demand_charge import months_of
+from assets.advice.kinds.billed import bill_of, months_of
 from assets.advice.site_hours import SiteHours, Supply
 from data_quality.contracts.billing.tariff_charges import CapacityCharge
 
@@ -46,6 +45,14 @@ def find(site: SiteHours) -> Iterator[Estimate]:
         "peak_kw": (max(peaks.values()), "kw"), "months_read": (float(len(peaks)), "count"),
     }  # fmt: skip
     yield Estimate(f"site:{site.site_id}", money=money, money_error=error, numbers=numbers)
+
+
+def best_contract(site: SiteHours) -> Supply | None:
+    """The supply with the contracted power that is advised; None where none surely is."""
+    for found in find(site):
+        if site.supply is not None and found.money_band[0] > 0:
+            return _with(site.supply, Decimal(found.numbers["best_kw"][0]))
+    return None
 
 
 def _peaks(site: SiteHours, supply: Supply, charge: CapacityCharge) -> dict[date, float]:

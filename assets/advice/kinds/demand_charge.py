@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from assets.advice.estimate import Estimate
-from assets.advice.kinds.billed import paid
+from assets.advice.kinds.billed import months_of, paid
+from assets.advice.kinds.contracted_power import best_contract
 from assets.advice.site_hours import SiteHours
 
 _MOST_PEAKS, _BESIDE = 12, 60
@@ -14,7 +15,11 @@ _LEAST_GAP, _LEAST_SHARE, _LEAST_OF_BILL = 5.0, 0.05, 0.005
 
 
 def find(site: SiteHours) -> Iterator[Estimate]:
-    """One estimate for the supply, where its tariff has a demand charge and months have such peaks."""
+    """One estimate for the supply, where its tariff has a demand charge and months have such peaks.
+
+    Of the saving under the contracted power of today and under the one that is advised the lesser: an excess that
+    another contract avoids is not saved a second time.
+    """
     supply = site.supply
     if supply is None or not any(tariff.demand for tariff in supply.tariffs):
         return
@@ -32,9 +37,11 @@ def find(site: SiteHours) -> Iterator[Estimate]:
     if not peaks:
         return
     moved_kwh = float(np.maximum(load - cut, 0).sum()) * 1e-9
-    before, after = paid(supply, supply.load), paid(supply, replace(supply.load, load=cut))
-    money, per_h = before - after, 60 / supply.load.step_minutes
-    if money < _LEAST_OF_BILL * before:
+    contracts = [supply, *filter(None, [best_contract(site)])]
+    before = [paid(each, supply.load) for each in contracts]
+    after = [paid(each, replace(supply.load, load=cut)) for each in contracts]
+    money, per_h = min(was - then for was, then in zip(before, after, strict=True)), 60 / supply.load.step_minutes
+    if money < _LEAST_OF_BILL * before[0]:
         return
     shaved_kw = float((load - cut).max()) * 1e-9 * per_h
     # The level below the peaks is known to the distance of its neighbours.
@@ -43,13 +50,6 @@ def find(site: SiteHours) -> Iterator[Estimate]:
         "peaks": (float(peaks), "count"), "shaved_kw": (shaved_kw, "kw"), "shifted_kwh": (moved_kwh, "kwh"),
     }  # fmt: skip
     yield Estimate(f"site:{site.site_id}", money=money, money_error=error, numbers=numbers)
-
-
-def months_of(site: SiteHours, size: int) -> np.ndarray:
-    """The month of each interval of the load, by its local day."""
-    days = np.arange(np.datetime64(site.start), np.datetime64(site.end))
-    per_hour = size // site.day.size
-    return np.asarray(np.repeat(days[site.day].astype("datetime64[M]").astype(int), per_hour)[:size])
 
 
 def _shifted(load: np.ndarray, level: int) -> np.ndarray:

@@ -364,6 +364,10 @@ class Battery(Converter):
         }
         return self.model_copy(update=changes)
 
+    def giving(self, family: str, amount: float | None) -> Self | None:
+        """It ends with so much less."""
+        return self.with_state(end=self.soc_end_min_kwh - amount) if family == "soc_end" and amount else None
+
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
         """Self-consumption rule: store the surplus, cover the deficit, as far as rating and window allow; kW a step."""
         wanted_kw = np.clip(-net_kw, -self.discharge_limit_kw(net_kw.size), self.charge_limit_kw(net_kw.size))

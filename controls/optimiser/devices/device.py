@@ -359,6 +359,12 @@ class Device(Part, OnPhases):
         """The device in the given state for a replay; None: the replay keeps it as planned."""
         return None
 
+    def giving(self, family: str, amount: float | None) -> "Device | None":
+        """The device with a wish of that family lowered by an amount (None: none that suffices is known), so that the
+        rest of a site can be planned; None: that limit must stand.
+        """
+        return None
+
     def unconstrained(self) -> "Device":
         """The same with all that its physics allow, without what somebody wishes of it: bounds what any policy does."""
         return self

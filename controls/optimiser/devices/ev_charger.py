@@ -92,10 +92,7 @@ class EvCharger(Converter):
     }
     case_key = "ev_sessions"
     case_field = "sessions"
-    case_names: ClassVar = {
-        "from_step": "from_step",
-        "to_step": "to_step",
-        "energy_kwh": "energy_kwh",
+    case_names: ClassVar = {name: name for name in ("from_step", "to_step", "energy_kwh")} | {
         "p_min": "min_kw",
         "p_max": "max_kw",
         "eta": "efficiency",
@@ -205,8 +202,7 @@ class EvCharger(Converter):
 
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
         """The most of any stay, either way."""
-        fed_kw = max((session.feed_in.max_kw for session in self.sessions if session.feed_in), default=0.0)
-        return self.most_kw, fed_kw
+        return self.most_kw, max((each.feed_in.max_kw for each in self.sessions if each.feed_in), default=0.0)
 
     def variables(self, program: Program, around: CaseContext) -> dict[str, Linear]:
         """Powers and modes have one entry a step; `stored_kwh` one for each step with a car, at its end."""
@@ -335,8 +331,7 @@ class EvCharger(Converter):
                 alone = columns["ev_phases"][one.steps] == 1
                 split = _outside(taken[alone], [one.one_phase]), _outside(taken[~alone], [one])
                 yield f"{whose}a power that its phases do not have", max(split)
-            feeds = [one.feed_in] if one.feed_in else []
-            yield f"{whose}a power that the car does not give", _outside(back, feeds)
+            yield f"{whose}a power that the car does not give", _outside(back, [one.feed_in] if one.feed_in else [])
             held = columns["ev_stored_kwh"][one.steps]
             yield f"{whose}the car leaves with too little", one.start_kwh + one.energy_kwh - held[-1]
             if one.ceiling_kwh is not None:
@@ -408,6 +403,12 @@ class EvCharger(Converter):
         if (step_h := known.get("step_h")) is not None:
             stays = [one.reachable(step_h[one.steps]) for one in stays]
         return self.model_copy(update={"sessions": tuple(stays)})
+
+    def giving(self, family: str, amount: float | None) -> Self | None:
+        """The car leaves with so much less."""
+        if family != "ev_departure" or amount is None:
+            return None
+        return self.with_state(end=self.sessions[-1].target_kwh - amount)
 
     def unconstrained(self) -> Self:
         """Without a strategy."""

@@ -69,7 +69,7 @@ def _ahead(now: SiteNow) -> plan_ahead.PlanTimeline:
         there = Address(path=DEVICES, site=now.site.site_id, locale=now.show.address.locale).href()
         step = ("Make plan", there) if makes else ("Operators and engineers make one.", "")
         return plan_ahead.PlanTimeline(**common | {"next": step}, has_devices=has_devices)
-    from controls.planning.plan_inputs import left_out, not_measured
+    from controls.planning.plan_inputs import left_out, not_kept, not_measured
     from controls.planning.plan_picture import picture_of_plan, price_bands
     from controls.planning.summary import blocks
 
@@ -77,7 +77,7 @@ def _ahead(now: SiteNow) -> plan_ahead.PlanTimeline:
     local = zone(now.site.time_zone)
     remarks = [
         *_while_away(plan, now),
-        *(Stored(each) for each in left_out(plan.request.inputs).values()),
+        *(Stored(each) for of in (not_kept, left_out) for each in of(plan.request.inputs).values()),
         *(Stored(each) for each in not_measured(plan.request.inputs).values()),
     ]
     spells = [each for each in blocks(plan, time_zone=now.site.time_zone) if abs(each.kwh) >= _LEAST_KWH]

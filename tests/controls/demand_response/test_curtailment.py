@@ -224,6 +224,7 @@ def test_whatever_the_loads_a_plan_gives_its_target_and_keeps_every_term(
 WRONG = {
     "an end before the start": ((START, START - HOUR, 5), "bad_event"),
     "the past": ((NOW - HOUR, START, 5), "event_past"),
+    "more than a year ahead": ((START.replace(year=9999), START.replace(year=9999) + HOUR, 5), "event_too_far"),
     "more than a day": ((START, START + 25 * HOUR, 5), "bad_event"),
     "no target": ((START, START + HOUR, 0), "bad_target"),
     "a target that is no number": ((START, START + HOUR, float("nan")), "bad_target"),

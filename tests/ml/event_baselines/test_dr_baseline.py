@@ -63,7 +63,7 @@ def test_people_see_events_and_errors(file: Path) -> None:
     [
         ((), "expected an event"),
         (("--event", "2025-05-06T22:00/2025-05-07T02:00"), "crosses midnight"),
-        (("--event", "2025-03-30T00:00/2025-03-30T04:00", "--adjust", "00:00/00:00"), "begins with its day"),
+        (("--event", "2025-03-30T00:00/2025-03-30T04:00", "--adjust", "00:00/00:00"), "end before it"),
         (("--event", "2025-03-30T04:00/2025-03-30T06:00"), "clocks change"),
         (("--event", "2027-05-06T16:00/2027-05-06T19:00"), "outside the file"),
         (("--event", EVENT, "--event", "2025-05-06T18:00/2025-05-06T20:00"), "events overlap"),

@@ -13,6 +13,7 @@ from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock
 from orchestration import partitions
+from orchestration.advice_asset import advise
 from orchestration.jobs import enpi_report
 from orchestration.partitions import PARTITION_TAG, SITES
 from orchestration.resources import ProjectResource
@@ -115,6 +116,26 @@ def test_advice_is_asked_for_once_a_site_and_month_from_the_sites_own_fifth_day_
     assert set(instance.get_dynamic_partitions(SITES.name or "")) == {"east", "west"}
     # The readings end with June: of July there is nothing to advise on.
     assert run_keys("2025-08-10T12:35") == []
+
+
+def test_advice_that_failed_is_asked_for_again_on_the_next_day_until_it_is_made(
+    folder: Path, instance: dg.DagsterInstance
+) -> None:
+    def run_keys(moment: str) -> list[str | None]:
+        return [each.run_key for each in requested(folder, instance, moment, monthly_advice)]
+
+    def ran(status: dg.DagsterRunStatus) -> None:
+        graph = dg.JobDefinition(graph_def=dg.GraphDefinition(name=advise.name), name=advise.name)
+        instance.create_run_for_job(job_def=graph, tags={PARTITION_TAG: "east"}, status=status)
+
+    ran(dg.DagsterRunStatus.FAILURE)
+    assert run_keys("2025-07-06T12:35") == ["advise:east:2025-07:2025-07-06", "advise:west:2025-07"]
+    assert run_keys("2025-07-06T13:35") == ["advise:east:2025-07:2025-07-06", "advise:west:2025-07"]
+    assert run_keys("2025-07-07T12:35")[0] == "advise:east:2025-07:2025-07-07"
+    ran(dg.DagsterRunStatus.STARTED)
+    assert run_keys("2025-07-07T12:35") == ["advise:west:2025-07"]
+    ran(dg.DagsterRunStatus.SUCCESS)
+    assert run_keys("2025-07-08T12:35") == ["advise:west:2025-07"]
 
 
 @pytest.mark.parametrize("moment", ["2025-03-30T01:00", "2025-10-26T00:00"])

@@ -292,6 +292,12 @@ class HeatStore(Device):
         """Its own thermostat."""
         return self.model_copy(update={"is_planned": False})
 
+    def giving(self, family: str, amount: float | None) -> Self:
+        """It ends with so much less; where that does not do, its own thermostat heats."""
+        if family != "tank_end" or not amount:
+            return self.without_control()
+        return self.model_copy(update={"end_min_kwh": max(self.end_min_kwh - amount, self.min_kwh)})
+
     def ending_as(self, columns: Columns) -> Self:
         """Whole relays and states leave more than the least that is asked for: that more was paid for too."""
         return self.model_copy(update={"end_min_kwh": columns[self.level_column][-1]})
