@@ -4,7 +4,7 @@ directory, not the reading of it.
 
 import hashlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,6 +20,13 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def changed_copies(root: Path, kept: Mapping[str, str]) -> tuple[str, ...]:
+    """Kept copies whose bytes are others now. kept: path below the root -> SHA-256. One that was removed is none."""
+    return tuple(
+        name for name, sha256 in kept.items() if (path := root / name).is_file() and file_sha256(path) != sha256
+    )
 
 
 class FileHashes:

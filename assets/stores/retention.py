@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from assets.stores.feature_days import FOLDER as FEATURES
 from assets.stores.file_hashes import FileHashes, landing_files, mark_of
+from assets.stores.foreign_database import is_database
 from assets.stores.journal import AppendOnly
 from assets.stores.schema.tables_erasure import removals
 from assets.stores.schema.tables_readings import batches, quarantine
@@ -20,6 +21,7 @@ from assets.stores.transactions import Store
 from assets.stores.whole_file import write_whole
 from data_quality.contracts.model import Model
 from data_quality.contracts.settings import Project
+from data_quality.contracts.text import file_name
 from data_quality.contracts.time import Clock, months_before
 from data_quality.contracts.work.project_cache import ProjectCache
 
@@ -187,18 +189,36 @@ def _landing(project: Project, store: Store, ground: Ground, until: datetime) ->
     """
     known = _newest(store, batches, "site_id", "source_sha256")
     known = _newest(store, quarantine, "site_id", "source_sha256") | known
+    for path, mark, source in _landed(project):
+        at = known.get(source)
+        if at is None and path.stat().st_mtime < until.timestamp():
+            yield _old(path, [NOT_TAKEN], mark)
+        elif at is not None and at < until:
+            yield _old(path, ground.get(source, ()), mark)
+
+
+def _landed(project: Project) -> Iterator[tuple[Path, str, tuple[str, str]]]:
+    """Files of the landing folder with their mark, site and SHA-256."""
     for folder in _folders(project.landing_dir):
         hashes = FileHashes(
             project.data_dir / "landing_hashes" / f"{folder.name}.json", project.landing_dir, ProjectCache()
         )
         for path in landing_files(folder):
             # The mark first: one that is written over while it is hashed must not pass for what it was.
-            mark, source = mark_of(path), (folder.name, hashes.sha256(path))
-            at = known.get(source)
-            if at is None and path.stat().st_mtime < until.timestamp():
-                yield _old(path, [NOT_TAKEN], mark)
-            elif at is not None and at < until:
-                yield _old(path, ground.get(source, ()), mark)
+            yield path, mark_of(path), (folder.name, hashes.sha256(path))
+
+
+def changed_landing(project: Project, store: Store) -> tuple[str, ...]:
+    """Landed files that were read or refused under their name, and never with the content that they have now."""
+    columns = ("site_id", "source_name", "source_sha256")
+    known = [*_newest(store, batches, *columns), *_newest(store, quarantine, *columns)]
+    names, contents = {each[:2] for each in known}, {(site_id, sha256) for site_id, _, sha256 in known}
+    return tuple(
+        str(path.relative_to(project.landing_dir))
+        for path, _, source in _landed(project)
+        # A database is another one each day, and its log belongs to its content.
+        if (source[0], file_name(path)) in names and source not in contents and not is_database(path)
+    )
 
 
 def _quarantine(project: Project, store: Store, ground: Ground, until: datetime) -> Iterator[OldFile]:

@@ -200,6 +200,8 @@ def _terms(
     for run, tariff, first_utc, last_utc in parts:
         if tariff.metering.arrangement == "buy_all_sell_all" and any(asset.kind == "pv" for asset in site.assets):
             return NotLinear(component="metering", why="load and generation have a meter each, a plan one connection")
+        if tariff.metering.netting_minutes > CANONICAL_MINUTES and any(asset.kind == "pv" for asset in site.assets):
+            return NotLinear(component="metering", why="surplus is netted over whole hours, a plan nets each interval")
         is_whole = last_utc >= local_midnight_utc(run.end, site.time_zone)
         series: dict[str, PriceSeries] = {**known.prices, **_with_plan(site, prices, known)}
         begun = local_midnight_utc(run.start, site.time_zone)

@@ -132,12 +132,19 @@ def check_files(files: RenderedFiles) -> list[dict[str, str]]:
     return found_lines
 
 
-def check_bills(altered: tuple[str, ...]) -> list[dict[str, str]]:
-    """A line for kept bills that were changed; none where all are as they were read."""
+def check_copies(name: str, altered: tuple[str, ...]) -> list[dict[str, str]]:
+    """A line for kept copies that were changed; none where all are as they were read."""
     message = f"changed since they were read: {_named(altered)}"
-    return [item("bills", "fail", message, "put them back from a backup, and find out who wrote to them")] * bool(
-        altered
-    )
+    return [item(name, "fail", message, "put them back from a backup, and find out who wrote to them")] * bool(altered)
+
+
+def check_landing(changed: tuple[str, ...]) -> list[dict[str, str]]:
+    """A line for landed files that are not as they were read; none where all are. A new delivery may have the name of
+    an earlier one: no failure.
+    """
+    mend = "meterloom ingest reads what was delivered anew as a correction; put others back from a backup before that"
+    message = f"changed since they were read, and not read again: {_named(changed)}"
+    return [item("landing", "warn", message, mend)] * bool(changed)
 
 
 def check_marts(digests: "MartDigests") -> list[dict[str, str]]:

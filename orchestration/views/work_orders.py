@@ -17,6 +17,7 @@ from data_quality.contracts.sentence import Sentence, parts_of
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, zone
 from orchestration.views.open_findings import FindingStatus
+from reports.pages.energy import defused
 from reports.pages.tasks import Task, in_letters, title_text
 from reports.texts.locales import moment
 
@@ -139,7 +140,7 @@ def orders_csv(orders: Iterable[WorkOrder]) -> str:
     for each in orders:
         fields = row(each) | {"figure_ids": " ".join(each.figure_ids)}
         fields["recorded_at_utc"] = each.recorded_at_utc and f"{each.recorded_at_utc:%Y-%m-%dT%H:%M:%SZ}"
-        lines.writerow([_harmless(value) for value in fields.values()])
+        lines.writerow([defused(value) if isinstance(value, str) else value for value in fields.values()])
     return out.getvalue()
 
 
@@ -165,10 +166,6 @@ def orders_to_notify(
         for each in WorkOrders(project.store).current(site.site_id)
         if each.is_open and (each.assignee == person_id or each.assignee not in notified)
     ]  # fmt: skip
-
-
-def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _known(project: "OpenProject", site: Site, assignee: str) -> str:

@@ -32,6 +32,8 @@ SENTENCES: Mapping[str, str] = {
     "not_assessable": "Without an approved baseline and enough complete days nothing is judged.",
     "not_significant": "The saving does not exceed its uncertainty.",
     "not_metered": "No meter of the site counts it.",
+    "not_counted_fuel": "No meter of the site counts fuel.",
+    "not_counted_electricity": "No meter of the site counts bought electricity.",
     "missing": "There are no values to add up.",
     "no_cost": "Its cost is not stated.",
     "no_lifetime": "Its lifetime is not stated.",

@@ -16,6 +16,7 @@ from reports.content.template_blocks import BlockWriter
 from reports.content.template_charts import completeness_chart
 from reports.content.templates import BESIDE
 from reports.datasets.base import Item
+from reports.datasets.footprint_figures import NOT_COUNTED
 from reports.report_content import Block, Cell, Chart, Column, Paragraph, Row, Table
 from reports.texts.locales import MISSING, chosen, format_number, long_date, page_word, unit_text, word
 from reports.writer import plain, words
@@ -173,7 +174,7 @@ class DataWriter:
         items = [self.write.whole] if point.each is None else self.ask.items(point.each, period)
         figures = [(item, self.ask.figure(point, item)) for item in items] if point.questions else []
         answer = self._answers.get(point.key)
-        if figures and all(figure.value is not None for _, figure in figures):
+        if figures and not any(_gap(figure) for _, figure in figures):
             if answer is not None:
                 self._unused.append(point.key)
         elif answer is not None:
@@ -182,8 +183,8 @@ class DataWriter:
 
     def _by_figure(self, point: DatumSpec, item: Item, figure: Figure) -> tuple[Datum, Cell]:
         name = item.label if point.each is not None else ""
-        if figure.value is None:
-            return self._missing(point, name, SENTENCES.get(figure.status, words(figure.status)))
+        if code := _gap(figure):
+            return self._missing(point, name, SENTENCES.get(code, words(code)))
         shared = self._shared(point) | {"item": name, "source": "figure", "figure_id": figure.figure_id}
         if point.fact is not None:
             text, tone = self.ask.fact(point.fact, item)
@@ -256,6 +257,13 @@ class DataWriter:
 
     def _worded(self, text: Sentence) -> str:
         return page_word(text, self.write.language)
+
+
+def _gap(figure: Figure) -> str:
+    """Code of why a figure is no answer: it has no value, or is a zero that no meter measured. Empty of an answer."""
+    if figure.value is None:
+        return figure.status
+    return next((code for code in figure.findings if code in NOT_COUNTED and not figure.value), "")
 
 
 def _named(ids: Sequence[str]) -> str:

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 
+from assets.carbon.inventory.site_footprint import DIRECT
 from assets.tariffs.periods import PRICE_DECIMALS
 from data_quality.contracts.emissions.footprint import FootprintLine
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import Item, Leaf, Measure, OfSite, ReportInput
 from reports.recompute.footprint import (
     ENERGIES,
+    LINES,
     account_of,
     carriers_of,
     energies,
@@ -54,6 +57,8 @@ MEASURES: Mapping[str, Measure] = {
 # Facts in which factors are named, and the scopes whose lines use them.
 _FACTORS: Mapping[str, tuple[int, ...]] = {"factors": (1, 2), "scope1_factors": (1,), "scope2_factors": (2,)}
 FACTS = ("name", *_FACTORS, "meters", "scope")
+# Of a scope of which no meter counts anything: its zero was not measured.
+NOT_COUNTED: Mapping[str, int] = {"not_counted_fuel": 1, "not_counted_electricity": 2}
 _MISSING = "factor_or_reading_missing"
 
 
@@ -110,6 +115,7 @@ class FootprintData(OfSite):
             inputs=[*given.behind(account), factor_input(given.sources, given.site, given.as_of_utc)],
             status="" if value is not None else self._why_not(measure, carrier, account),
             estimated_share=self._estimated(period, carrier),
+            findings=self._not_counted(measure, item, carrier) if value == 0 else (),
         )
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
@@ -143,6 +149,14 @@ class FootprintData(OfSite):
                 return []
             found += [line for line in lines if carrier in {"", line.carrier.value}]
         return found
+
+    def _not_counted(self, measure: str, item: Item, carrier: str) -> tuple[str, ...]:
+        """Code of a zero that no meter measured: of a scope of which the inventory has no line."""
+        scope = LINES[measure][0] if measure in LINES else 0
+        if carrier and (Carrier(carrier) in DIRECT) != (scope == 1):
+            return ()
+        is_counted = any(line.scope == scope for line in self._lines(item.period, carrier))
+        return () if is_counted else tuple(code for code, of in NOT_COUNTED.items() if of == scope)
 
     def _why_not(self, measure: str, carrier: str, account: Period) -> str:
         given, roles = self.given, ENERGIES.get(measure)

@@ -8,7 +8,7 @@ from reports.render.render_pdf_grid import PADDING as _PADDING
 from reports.render.render_pdf_grid import long_grid
 from reports.render.render_pdf_style import ACCENT, BAND, INK, MUTED, RULE, TONES, paragraph_style
 from reports.render.render_pdf_tags import CellMarks, Element, text_of
-from reports.render.render_pdf_text import is_plain, lines_markup, markup, printable, text_width
+from reports.render.render_pdf_text import is_plain, lines_markup, markup, printable, text_width, words_of
 from reports.report_content import Cell, Row, Table, Tiles
 
 _GAP = 8.0
@@ -161,8 +161,8 @@ def needed_widths(table: Table, size: float) -> list[float]:
         ]
         if not column.is_number:
             # Words may wrap between, never inside, them.
-            texts = [word for text in texts for word in text.split()]
-        words = [*column.title.split(), column.unit, *texts]
+            texts = [word for text in texts for word in words_of(text)]
+        words = [*words_of(column.title), column.unit, *texts]
         longest = max((text_width(printable(text), FONT_BOLD, size) for text in set(words)), default=0.0)
         tail = max(_tails(table, index, size), default=0.0)
         needed.append(longest + tail + _left(table, index) + _PADDING + 0.5)

@@ -6,6 +6,7 @@ codes in one of the fonts that readers of PDF bring along; nothing is embedded f
 as itself without its accent or as "?".
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -20,6 +21,7 @@ _KANA, _HANGUL = ((0x3040, 0x30FF), (0x31F0, 0x31FF)), ((0x1100, 0x11FF), (0x313
 _HAN = ((0x3000, 0x303F), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFF01, 0xFFEE))
 _MIRRORED = dict(zip("()[]{}<>", ")(][}{><", strict=True))
 ELLIPSIS = "…"
+_BREAK = re.compile(r"(?<!\bQ[1-4])\s+")
 
 
 def is_plain(text: str) -> bool:
@@ -207,13 +209,18 @@ def lines_markup(text: str, font: str, size: float, width: float) -> str:
     if text.isascii() or not any(unicodedata.bidirectional(letter) in {"R", "AL"} for letter in text):
         return markup(text, font)
     lines: list[str] = []
-    for word in text.split():
+    for word in words_of(text):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and text_width(printable(longer), font, size) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
     return "<br/>".join(markup(line, font) for line in lines)
+
+
+def words_of(text: str) -> list[str]:
+    """Words between which a line may break: a quarter stays with its year."""
+    return _BREAK.split(text.strip())
 
 
 def wrapped(text: str, font: str, size: float, width: float) -> list[str]:

@@ -15,7 +15,7 @@ from assets.stores.transactions import Store, open_store
 from data_quality.contracts.billing.supplier_bill import SupplierBill, VarianceThreshold
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
-from orchestration.doctor.kept_checks import check_bills
+from orchestration.doctor.kept_checks import check_copies
 from tests.bills.seeded import register_scene
 
 D = Decimal
@@ -46,7 +46,7 @@ def test_a_bill_is_kept_once_with_its_lines_and_its_file(tmp_path: Path, store: 
     assert (kept.read_bytes(), books.altered()) == (path.read_bytes(), ())
     kept.write_bytes(path.read_bytes() + b"\n")
     assert books.altered() == (row["kept_path"],)
-    (doctor,) = check_bills(books.altered())
+    (doctor,) = check_copies("bills", books.altered())
     assert (doctor["status"], row["kept_path"] in doctor["detail"]) == ("fail", True)
     assert D(row["total"]) == bill.total
     assert [D(line["amount"]) for line in books.lines(bill_id)] == [line.amount for line in bill.lines]

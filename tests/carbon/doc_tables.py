@@ -54,7 +54,7 @@ FINDINGS = {
     "no_factor": "blocking: days without a factor; the line and its total are unknown, never zero",
     "no_residual_mix": "what no instrument covers goes by grid average; energy that others have claimed may be in it",
     "not_counted_": "energy in no total, with its kWh and why: `exported`, `self_consumed`, `secondary`; or "
-    "`electricity` that no meter counts as bought",
+    "`electricity` that no meter counts as bought, `fuel` that no meter counts",
     "own_delivery_left_out": "energy from another site of the organisation is left out of a group's figures",
     "split_by_days": "several factors hold within an activity; it is divided among them by days",
 }

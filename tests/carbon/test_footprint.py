@@ -187,6 +187,12 @@ def test_gross_and_net_calorific_value_are_not_mixed() -> None:
         assert (found.scope1_kgco2e, codes(found)) == (None, {"calorific_basis", "not_counted_electricity"})
 
 
+def test_a_scope_1_that_no_meter_measures_is_told_from_a_measured_zero() -> None:
+    without, measured = footprint(POWER), footprint([*POWER, *months(Carrier.NATURAL_GAS, *["0"] * 12)])
+    assert (without.scope1_kgco2e, measured.scope1_kgco2e) == (0, 0)
+    assert "not_counted_fuel" in codes(without) - codes(measured)
+
+
 def test_the_market_based_figure_uses_the_instruments_of_the_site() -> None:
     rows = [
         stored(held(Basis.CERTIFICATE, "0", instrument_kwh="1000", factor_id="rego"), tenant="plant"),

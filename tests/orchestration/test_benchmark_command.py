@@ -1,5 +1,6 @@
 """`meterloom benchmark` on plain files: keys, what is left out, what is refused, the export without names."""
 
+import csv
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -79,6 +80,15 @@ def test_the_export_has_numbers_in_place_of_names(folder: Path, tmp_path: Path) 
     text = path.read_text()
     assert len(text.splitlines()) == 6
     assert not any(name in text for name in LEVELS)
+
+
+def test_a_group_in_the_export_is_no_formula(folder: Path, tmp_path: Path) -> None:
+    path, register = tmp_path / "peers.csv", tmp_path / "sites.csv"
+    register.write_text((folder / "sites.csv").read_text().replace(",office,", ',"=HYPERLINK(""x"")",'))
+    data(folder, "--register", str(register), "--anonymous", str(path))
+    groups = {each["group"] for each in csv.DictReader(path.read_text().splitlines())}
+    assert len(groups) == 1
+    assert all(each.startswith("'=") for each in groups)
 
 
 def test_the_text_states_the_assumed_drift(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """A full disk, a locked or damaged database, a lost file: one sentence with the mend and exit 3, never a bug."""
 
 import errno
+import json
 import os
 import resource
 import sqlite3
@@ -96,6 +97,28 @@ def test_a_lake_file_that_is_gone_is_said_by_a_command_and_by_the_doctor(filled:
     assert "is missing (from m.csv)" in out
     run("ingest", str(filled / "m.csv"), "--site", "my_site", folder=filled)
     assert "every file is as it was written" in run("doctor", folder=filled)[1]
+
+
+def test_changed_files_in_landing_and_quarantine_are_named_by_the_doctor(filled: Path) -> None:
+    def looked_at() -> dict[str, str]:
+        checks = json.loads(run("doctor", "--json", folder=filled)[1])["checks"]
+        return {each["name"]: each["status"] for each in checks if each["name"] in {"landing", "quarantine"}}
+
+    landed, refused = filled / "landing" / "my_site" / "m.csv", filled / "bad.csv"
+    landed.parent.mkdir(parents=True, exist_ok=True)
+    landed.write_bytes((filled / "m.csv").read_bytes())
+    refused.write_text("meter,when\nmain,2025-03-01\n")
+    run("ingest", str(refused), "--site", "my_site", folder=filled)
+    # Of a name that nobody read nothing can be said.
+    landed.with_name("new.csv").write_text("timestamp,kwh\n2025-02-01T00:00:00Z,1\n")
+    assert looked_at() == {}
+    (kept,) = (filled / "var" / "quarantine").rglob("bad.csv")
+    for path in (landed, kept):
+        path.write_bytes(path.read_bytes() + b"\n")
+    assert looked_at() == {"landing": "warn", "quarantine": "fail"}
+    kept.unlink()
+    run("ingest", str(landed), "--site", "my_site", folder=filled)
+    assert looked_at() == {}
 
 
 def test_a_file_that_the_disk_does_not_take_leaves_nothing_half_written(filled: Path) -> None:

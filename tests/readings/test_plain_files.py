@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
+from assets.readings.sniff_files import read_file
 from data_quality.contracts.site_file.meter import Meter, Register
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.quarantine import FILE_REASONS, ROW_REASONS
@@ -124,6 +125,21 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
     "not_a_number": ("timestamp,kwh\n2025-01-01T00:00Z,x\n", 2, "a.csv", "expected a finite number, got 'x'"),
     "unknown_interval": ("timestamp,kwh\n2025-01-01T00:00Z,1\n", 2, "a.csv", "interval_minutes in a column map"),
 }
+
+
+def test_a_row_a_month_is_read_as_days_or_months_only_where_a_map_says_which(bench: Bench) -> None:
+    rows = "".join(f"2025-{month:02}-01,{month}00\n" for month in range(1, 5))
+    report = bench.ingest("date,kwh\n" + rows, site=home(), name="months.csv", dry_run=True)
+    assert (report.verdict, report.reasons) == ("reject", {"unknown_interval": 1})
+    lengths = {}
+    for lasts in (True, False):
+        mapping = ColumnMap(timestamp="date", unit="kwh", until_next_row=lasts)
+        parsed = read_file(bench.file("date,kwh\n" + rows + "2025-05-01,\n"), mapping=mapping, site=home())
+        lengths[lasts] = [round(each / 1440) for each in parsed.rows["source_minutes"].to_list()]
+    assert lengths == {True: [31, 28, 31, 30], False: [1, 1, 1, 1]}
+    # Two days of a month are days.
+    days = bench.ingest("date,kwh\n2025-01-01,1\n2025-01-03,1\n2025-02-20,1\n", site=home(), dry_run=True)
+    assert (days.verdict, days.accepted_rows) == ("accept_with_warning", 3)
 
 
 @pytest.mark.parametrize("reason", REFUSED)

@@ -19,6 +19,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Person, Role
 from data_quality.contracts.reporting.disclosure import DisclosureAnswer, completeness_of, gaps_of
 from data_quality.contracts.reporting.report_template import ReportTemplate
+from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.time import parse_period
 from data_quality.contracts.yaml_file import BadConfiguration
 from reports.content.caveats import SENTENCES
@@ -26,6 +27,7 @@ from reports.content.disclosure_answers import DISCLOSURE_FILE, read_answers, wi
 from reports.content.register import register_text
 from reports.content.template_report import template_report
 from reports.content.templates import load_edition, load_template, packs_of, read_template
+from reports.datasets.base import ReportInput
 from reports.recompute.figure import prefetch, recompute
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf
@@ -35,6 +37,7 @@ from reports.texts.locales import word
 from reports.writer import words
 from tests.house.measures import ROOMS, ROOT, tracked
 from tests.reports import year_world
+from tests.reports.monthly_world import factor, open_lake, site_of, sources_of, write_months
 from tests.reports.small_packs import HOUSE, pack_text
 from tests.reports.year_world import Year
 
@@ -78,7 +81,7 @@ def answer(point: str, **fields: object) -> DisclosureAnswer:
     return DisclosureAnswer.model_validate({**usual, "id": point, **fields})
 
 
-def sources_of(content: ReportContent) -> dict[str, str]:
+def sources_of_data(content: ReportContent) -> dict[str, str]:
     return {each.key: each.source for each in content.data}
 
 
@@ -128,6 +131,33 @@ def test_factors_of_a_scope_are_those_of_its_own_energy(year: Year) -> None:
     assert not {"gas-1", "gas-2"} & set(grid)
 
 
+@pytest.mark.parametrize("gas_kwh", [None, 0.0])
+def test_scope_1_that_no_meter_measures_is_a_gap_and_a_measured_zero_a_figure(
+    tmp_path: Path, gas_kwh: float | None
+) -> None:
+    power, gas = Meter(meter_id="power"), Meter(meter_id="gas", carrier=Carrier.NATURAL_GAS)
+    site = site_of("works", [power] if gas_kwh is None else [power, gas],
+                   [factor(each.value, each, 0.2, "test") for each in (power.carrier, gas.carrier)])  # fmt: skip
+    lake, store, clock = open_lake(tmp_path)
+    write_months(lake, clock, "works", 2024, {"power": 100.0} | ({} if gas_kwh is None else {"gas": gas_kwh}))
+    given = ReportInput(site=site, period=parse_period("2024", "UTC"), as_of_utc=store.known_at(clock),
+                        sources=sources_of(lake, site), versions={})  # fmt: skip
+    point = {"pack": "gri_2016", "id": "305-1-a/metered", "site": "works", "year": 2024}
+    nothing_burns = answer("", **point, not_applicable="Nothing is burnt")
+    pack, code = load_template("gri_2016"), ["not_counted_fuel"] if gas_kwh is None else []
+    found, stated = (template_report(pack, replace(given, answers=each)) for each in ([], [nothing_burns]))
+    inventory = template_report(load_template("ghg_inventory"), given)
+    store.close()
+    sources = [sources_of_data(each)["305-1-a/metered"] for each in (found, stated)]
+    assert sources == (["missing", "not_applicable"] if code else ["figure", "figure"])
+    for content in (found, inventory):
+        assert [each.code for each in content.findings if each.code == "not_counted_fuel"] == code
+    [printed] = [each for each in inventory.figures if each.path == "footprint/site:works/2024/scope1_kgco2e"]
+    # The zero stays in the site's sum, and goes on to it with its code.
+    [whole] = [each for each in inventory.figures if each.path == "footprint/site:works/2024/total_location_kgco2e"]
+    assert [(each.value, [*each.findings]) for each in (printed, whole)] == [(0, code), (240, code)]
+
+
 def test_no_pack_has_a_name_in_python() -> None:
     names = re.compile("|".join(map(re.escape, PACKS)))
     files = [path for path in tracked() if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in ROOMS]
@@ -137,7 +167,7 @@ def test_no_pack_has_a_name_in_python() -> None:
 def test_a_pack_of_yaml_alone_is_printed_in_every_format(year: Year, tenth: ReportTemplate) -> None:
     given = replace(year.given("2025"), answers=[answer("H-3", value="12.50", unit="GJ"), answer("H-4", text="Bills")])
     content = template_report(tenth, given, revision=1)
-    assert sources_of(content) == {
+    assert sources_of_data(content) == {
         "H-1": "figure", "H-2": "figure", "H-3": "organisation", "H-4": "organisation", "H-5": "missing",
     }  # fmt: skip
     assert completeness_of(content.data).model_dump() == {
@@ -166,7 +196,7 @@ def test_a_required_gap_makes_a_draft_and_names_who_adds_what_until_when(year: Y
 def test_the_answer_of_the_year_before_is_offered_and_never_taken(year: Year, tenth: ReportTemplate) -> None:
     before = answer("H-3", value="11", unit="GJ", year=2024)
     content = template_report(tenth, replace(year.given("2025"), answers=[before]))
-    assert sources_of(content)["H-3"] == "missing"
+    assert sources_of_data(content)["H-3"] == "missing"
     assert gaps_of(content.data)[0].offered == "11 GJ"
 
 
@@ -182,7 +212,7 @@ def test_an_answer_beside_a_figure_is_not_used_and_that_is_said(year: Year, tent
 def test_what_does_not_apply_has_its_reason_and_is_no_gap(year: Year, tenth: ReportTemplate) -> None:
     given = replace(year.given("2025"), answers=[answer("H-3", not_applicable="No vehicles")])
     content = template_report(tenth, given)
-    assert sources_of(content)["H-3"] == "not_applicable"
+    assert sources_of_data(content)["H-3"] == "not_applicable"
     assert "H-3" not in {each.id for each in gaps_of(content.data)}
 
 

@@ -11,12 +11,22 @@ from reports.pages.chart import day_ticks
 from reports.render.heading import facts_text
 from reports.render.render_pdf import _title
 from reports.render.render_pdf_fonts import FONT, FONT_BOLD
-from reports.render.render_pdf_tables import _tails, draw_table
+from reports.render.render_pdf_tables import _tails, draw_table, needed_widths
 from reports.render.render_pdf_tags import Tags
-from reports.render.render_pdf_text import clean, fitted, joined, printable, text_width, visual, wrapped
+from reports.render.render_pdf_text import (
+    clean,
+    fitted,
+    joined,
+    lines_markup,
+    printable,
+    text_width,
+    visual,
+    wrapped,
+)
 from reports.render.render_xlsx import spans_of
 from reports.report_content import Cell, Column, ReportContent, Row, Table
 from reports.texts.locales import chosen, languages, long_date, period_text, quarter_text, rules_of, unit_text, word
+from reports.writer import plain
 
 words = st.text(alphabet="abc ÄŁΔ₂שלוםمصنع工-(1)", min_size=1, max_size=40)
 
@@ -127,3 +137,12 @@ def test_ticks_of_days_are_dates_as_people_write_them() -> None:
 def test_a_compound_unit_reads_part_by_part() -> None:
     assert unit_text("EUR/kwh") == "€/kWh"
     assert unit_text("XAU") == "XAU"
+
+
+def test_a_quarter_stays_with_its_year_in_a_narrow_column() -> None:
+    for text in ("كفاءة Q3 2026", "كفاءة الطاقة، Q3 2026"):
+        lines = lines_markup(text, FONT, 8, text_width("Q3 20", FONT, 8)).split("<br/>")
+        assert "Q3 2026" in lines
+    rows = (Row(cells=(plain("Q3 2026"),)),)
+    table = Table(key="t", title="t", sheet="t", columns=(Column(title="Quarter"),), rows=rows)
+    assert needed_widths(table, 8)[0] > text_width("Q3 2026", FONT, 8)

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections import defaultdict
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assets.bills.engine.bill_load import Load
+from assets.bills.engine.bill_load import Load, finer
 from assets.bills.engine.compute import make_bill
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.formats.tariff_text import tariff_text
@@ -278,10 +279,35 @@ def test_surplus_is_paid_at_the_sell_price_of_its_period() -> None:
         ({"usenetmetering": False}, "net_billing"),
         ({}, "net_billing"),
         ({"usenetmetering": True, "dgrules": "Net Billing Hourly"}, "net_billing"),
+        ({"usenetmetering": True, "dgrules": "Buy All Credit All"}, "buy_all_sell_all"),
     ],
 )
 def test_a_rate_meters_net_where_it_says_so(parts: dict[str, Any], arrangement: str) -> None:
     assert read_urdb(rate(**parts)).metering.arrangement == arrangement
+
+
+def test_rules_of_surplus_that_nobody_knows_are_refused() -> None:
+    with pytest.raises(BadInput) as fault:
+        read_urdb(rate(dgrules="Feed-in lottery"))
+    assert fault.value.reason == "unsupported_charge"
+
+
+def test_an_hourly_netting_is_never_computed_from_quarter_hours_that_go_both_ways() -> None:
+    parts = {"energyratestructure": [[{"rate": 0.1, "sell": 0.04}]]}
+    quarters = finer(flat_load(1, days=31), 15)
+    hourly, instantly = (
+        read_urdb(rate(**parts, dgrules=f"Net Billing {each}")) for each in ("Hourly", "Instantaneous")
+    )
+    # One way within each hour: both rules come to the same.
+    quarters.load[:4] *= -1
+    amounts = [by_charge(make_bill([each], quarters, time_zone="UTC"), 1) for each in (hourly, instantly)]
+    assert amounts[0] == amounts[1]
+    quarters.load[4] *= -1
+    mixed = replace(quarters)
+    assert make_bill([instantly], mixed, time_zone="UTC").periods
+    with pytest.raises(BadInput) as fault:
+        make_bill([hourly], mixed, time_zone="UTC")
+    assert fault.value.reason == "finer_than_netting"
 
 
 def test_monthly_fuel_adjustments_are_a_charge_of_their_own() -> None:

@@ -16,6 +16,7 @@ from assets.tariffs.compiled import Compiled, Grid, Windows
 from assets.tariffs.price_series import PriceSeries, series_of
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_charges import DemandCharge, SeriesPrice
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.units import QUANTUM_DECIMALS, of_quanta
 
@@ -99,6 +100,7 @@ class Measure:
     def usages(self, load: Load) -> list[list[Usage[Decimal]]]:
         """[meter][segment]. load: arrays [meter, slot] on the compiled grid. Raises BadInput for a price that lacks."""
         bought, sold = load.imported(is_gross=self._is_gross), load.exported(is_gross=self._is_gross)
+        _refuse_finer_netting(self.tariff, bought, sold, load.step_minutes)
         factor = billed_per_unit(self.tariff, load.unit, "the load is in")
         sums = {name: groups.sums(bought) for name, groups in self._energy.items()}
         surplus = {name: groups.sums(sold) for name, groups in self._energy.items()} if self._is_netted else {}
@@ -298,6 +300,21 @@ def _powers(windows: Windows, bought: np.ndarray, kvarh: np.ndarray | None) -> n
         return energy
     # From the sums of the window: adding up the apparent energies of its intervals would come out higher.
     return np.rint(np.hypot(energy.astype(np.float64), windows.sums(kvarh).astype(np.float64))).astype(np.int64)
+
+
+def _refuse_finer_netting(tariff: Tariff, bought: np.ndarray, sold: np.ndarray, step_minutes: int) -> None:
+    """Raise BadInput where intervals go both ways within an hour that the tariff nets as a whole."""
+    count = tariff.metering.netting_minutes // step_minutes
+    if count < 2 or not sold.any():
+        return
+    # The grid begins at a local midnight and holds whole hours.
+    hours_in, hours_out = (each.reshape(len(each), -1, count).any(axis=2) for each in (bought, sold))
+    if (hours_in & hours_out).any():
+        raise BadInput(
+            f"tariff {tariff.tariff_id} nets what is fed in over whole hours, and the load of {step_minutes} minutes "
+            "goes both ways within them; give it in hours",
+            reason="finer_than_netting",
+        )
 
 
 def _lacks_reactive(tariff: Tariff) -> tuple[Finding, ...]:

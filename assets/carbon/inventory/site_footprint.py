@@ -318,6 +318,14 @@ def _not_counted(energies: Sequence[SiteEnergy]) -> Iterator[Finding]:
             message=Sentence("no meter counts bought electricity: what it emits is unknown, and in no total"),
             scope=Carrier.ELECTRICITY.value,
         )
+    if not any(each.role == "purchased" and each.carrier in DIRECT for each in energies):
+        yield Finding(
+            code="not_counted_fuel",
+            message=Sentence(
+                "no meter counts fuel burnt on site: Scope 1 is not measured, and zero only if none is burnt"
+            ),
+            severity="info",
+        )
     words = {
         "self_consumed": "made and used on site: zero, and outside Scope 2",
         "exported": "exported: does not net Scope 2",

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from assets.stores.file_hashes import file_sha256
+from assets.stores.file_hashes import changed_copies
 from assets.stores.journal import AppendOnly, Ledger, row_of
 from assets.stores.schema.tables_bills import bill_audits, bill_lines, bills, notifications, tariff_overrides
 from assets.stores.seals import append
@@ -109,12 +109,7 @@ class BillStore:
     def altered(self) -> tuple[str, ...]:
         """Kept copies that are no longer the file that was read; one that retention or an erasure removed is none."""
         rows = _BILLS.rows(self.store, "kept_path", "source_sha256")
-        places = {each["kept_path"]: each["source_sha256"] for each in rows}
-        return tuple(
-            name
-            for name, sha256 in places.items()
-            if (path := self.root / name).is_file() and file_sha256(path) != sha256
-        )
+        return changed_copies(self.root, {each["kept_path"]: each["source_sha256"] for each in rows})
 
     def keep_audit(self, bill_id: str, audit: Mapping[str, Any], *, clock: Clock) -> str:
         """Keep an audit (a Reconciliation as JSON); the same outcome for the same bill once. Returns its id."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from assets.stores.file_hashes import changed_copies
 from assets.stores.foreign_database import is_database, source_sha256
 from assets.stores.journal import AppendOnly
 from assets.stores.schema.tables_readings import quarantine, quarantine_resolutions
@@ -98,6 +99,12 @@ class QuarantineStore:
         wanted = sa.select(quarantine.c.source_sha256).where(quarantine.c.kind == "file").distinct()
         rows = self.store.rows(wanted)
         return {row["source_sha256"] for row in rows}
+
+    def altered(self) -> tuple[str, ...]:
+        """Kept copies that are no longer the file that was refused; one that was removed since is none."""
+        rows = _ITEMS.rows(self.store, "kept_path", "source_sha256")
+        # Without a copy the path is the folder's own, and no file.
+        return changed_copies(self.root, {each["kept_path"]: each["source_sha256"] for each in rows})
 
     def show(self, item_id: str) -> dict[str, Any]:
         """The item whose id is, or alone begins with, this. Raises BadInput for an unknown or an ambiguous one."""

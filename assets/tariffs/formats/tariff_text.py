@@ -256,7 +256,8 @@ def _rider(rider: Rider, money: str) -> str:
 
 def _surplus(tariff: Tariff, money: str) -> Iterator[str]:
     terms, metering = tariff.export_terms, tariff.metering
-    yield f"  surplus    {metering.arrangement.replace('_', ' ')}"
+    netted = f", netted over {metering.netting_minutes} minutes" if metering.netting_minutes else ""
+    yield f"  surplus    {metering.arrangement.replace('_', ' ')}{netted}"
     if metering.arrangement.startswith("net_metering") or metering.arrangement.endswith("carry"):
         payout = f", {metering.payout_per_kwh} {money}/kWh" if metering.payout_per_kwh else ""
         yield f"             true-up with {_MONTHS[metering.true_up_month - 1]}: {metering.true_up}{payout}"

@@ -21,11 +21,12 @@ _TIER_UNITS = {"kwh": "kwh", "kwh daily": "kwh_per_day", "kwh/kw": "kwh_per_kw"}
 _DEMAND_UNITS = {"kw": "kw", "kva": "kva"}
 _PER = {"$/month": "month", "$/day": "day", "$/year": "year"}
 _MINIMUM = {"$/month": "monthly", "$/day": "daily", "$/year": "annual"}
-_ARRANGEMENTS = {
-    "net metering": "net_metering_energy",
-    "net billing instantaneous": "net_billing",
-    "net billing hourly": "net_billing",
-    "buy all sell all": "buy_all_sell_all",
+_ARRANGEMENTS: dict[str, dict[str, Any]] = {
+    "net metering": {"arrangement": "net_metering_energy"},
+    "net billing instantaneous": {"arrangement": "net_billing"},
+    "net billing hourly": {"arrangement": "net_billing", "netting_minutes": 60},
+    "buy all credit all": {"arrangement": "buy_all_sell_all"},
+    "buy all sell all": {"arrangement": "buy_all_sell_all"},
 }
 # Charges that the language has no part for; present and not zero, they would be left out of the bill.
 _UNKNOWN = ("coincidentratestructure", "demandreactivepowercharge", "fixedchargeeaaddl")
@@ -71,7 +72,7 @@ def read_urdb(document: Mapping[str, Any], *, file: str = "", name: str = "") ->
         "demand": [*_tou_demand(rate, file), *_flat_demand(rate, file)],
         "fixed": _fixed(rate, file),
         "minimum": _minimum(rate, file),
-        "metering": {"arrangement": _arrangement(rate)},
+        "metering": _metering(rate, file),
         "rounding": "none",
         "version": _version(rate),
     }
@@ -243,12 +244,15 @@ def _minimum(rate: Mapping[str, Any], file: str) -> dict[str, Decimal]:
     return least
 
 
-def _arrangement(rate: Mapping[str, Any]) -> str:
-    rules = str(rate.get("dgrules") or "").lower()
-    if rules in _ARRANGEMENTS:
-        return _ARRANGEMENTS[rules]
-    # Older objects have a flag only; dgrules, where it stands, says more.
-    return "net_metering_energy" if rate.get("usenetmetering") else "net_billing"
+def _metering(rate: Mapping[str, Any], file: str) -> dict[str, Any]:
+    rules = str(rate.get("dgrules") or "")
+    if not rules:
+        # Older objects have a flag only; dgrules, where it stands, says more.
+        return _ARRANGEMENTS["net metering" if rate.get("usenetmetering") else "net billing instantaneous"]
+    if rules.lower() not in _ARRANGEMENTS:
+        known = ", ".join(_ARRANGEMENTS)
+        raise _bad(file, f"dgrules {rules!r} is not supported; known are {known}", reason="unsupported_charge")
+    return _ARRANGEMENTS[rules.lower()]
 
 
 def _version(rate: Mapping[str, Any]) -> str:

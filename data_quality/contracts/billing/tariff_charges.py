@@ -400,6 +400,9 @@ class Metering(Model):
     arrangement: Literal[
         "net_billing", "net_billing_carry", "net_metering_energy", "net_metering_money", "buy_all_sell_all"
     ] = "net_billing"
+    netting_minutes: Literal[0, 60] = Field(
+        default=0, exclude_if=not_, description="Net billing over whole hours; 0: over each interval of the load"
+    )
     true_up_month: Month = Field(default=12, description="With its bill credits left over are settled")
     true_up: Literal["pay", "expire", "keep"] = "pay"
     payout_per_kwh: Money = Field(default=Decimal(0), description="For kWh credits left over at true-up")

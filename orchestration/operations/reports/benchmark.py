@@ -208,6 +208,7 @@ def _weather(
 
 def _write_anonymous(path: Path, found: "Benchmark") -> None:
     from assets.kpi.benchmark.compare import anonymous_rows
+    from reports.pages.energy import defused
 
     rows = anonymous_rows(found)
     if not rows:
@@ -215,7 +216,7 @@ def _write_anonymous(path: Path, found: "Benchmark") -> None:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(row | {"group": defused(str(row["group"]))} for row in rows)
     write_file(path, text.getvalue().encode())
 
 
