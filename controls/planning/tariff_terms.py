@@ -200,8 +200,6 @@ def _terms(
     for run, tariff, first_utc, last_utc in parts:
         if tariff.metering.arrangement == "buy_all_sell_all" and any(asset.kind == "pv" for asset in site.assets):
             return NotLinear(component="metering", why="load and generation have a meter each, a plan one connection")
-        if tariff.metering.netting_minutes > CANONICAL_MINUTES and any(asset.kind == "pv" for asset in site.assets):
-            return NotLinear(component="metering", why="surplus is netted over whole hours, a plan nets each interval")
         is_whole = last_utc >= local_midnight_utc(run.end, site.time_zone)
         series: dict[str, PriceSeries] = {**known.prices, **_with_plan(site, prices, known)}
         begun = local_midnight_utc(run.start, site.time_zone)
@@ -223,6 +221,9 @@ def _terms(
             why = "whether the bill comes up to it the hours after the plan decide: every kWh counts at its price"
             left = (*terms.left_out, NotLinear(component="minimum", why=why))
             terms = terms.model_copy(update={"left_out": left})
+        if tariff.metering.netting_minutes > CANONICAL_MINUTES:
+            why = "the bill nets what is fed in over whole hours, the plan each quarter hour"
+            terms = terms.model_copy(update={"left_out": (*terms.left_out, NotLinear(component="metering", why=why))})
         found.append(terms)
     return tuple(found)
 

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from assets.bills.engine.bill_load import Load, finer
+from assets.bills.engine.book import Book, bill_spans
 from assets.bills.engine.compute import make_bill
+from assets.bills.engine.interval_cost import running_of
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.formats.tariff_text import tariff_text
 from assets.tariffs.formats.urdb import read_urdb
@@ -292,22 +294,26 @@ def test_rules_of_surplus_that_nobody_knows_are_refused() -> None:
     assert fault.value.reason == "unsupported_charge"
 
 
-def test_an_hourly_netting_is_never_computed_from_quarter_hours_that_go_both_ways() -> None:
+def test_hourly_netting_bills_quarter_hours_as_their_hours() -> None:
     parts = {"energyratestructure": [[{"rate": 0.1, "sell": 0.04}]]}
     quarters = finer(flat_load(1, days=31), 15)
     hourly, instantly = (
         read_urdb(rate(**parts, dgrules=f"Net Billing {each}")) for each in ("Hourly", "Instantaneous")
     )
-    # One way within each hour: both rules come to the same.
-    quarters.load[:4] *= -1
-    amounts = [by_charge(make_bill([each], quarters, time_zone="UTC"), 1) for each in (hourly, instantly)]
-    assert amounts[0] == amounts[1]
-    quarters.load[4] *= -1
-    mixed = replace(quarters)
-    assert make_bill([instantly], mixed, time_zone="UTC").periods
-    with pytest.raises(BadInput) as fault:
-        make_bill([hourly], mixed, time_zone="UTC")
-    assert fault.value.reason == "finer_than_netting"
+    # Both ways within an hour that buys in all, within one that sells in all, and one that does neither.
+    quarters.load[:12] *= np.array([1, -1, 1, 1, -1, 1, -1, -3, 1, -1, -1, 1])
+    hours = replace(quarters, step_minutes=60, load=quarters.load.reshape(-1, 4).sum(axis=1),
+                    is_present=quarters.is_present[::4])  # fmt: skip
+    by_quarter, by_hour, at_once = (
+        by_charge(make_bill([tariff], load, time_zone="UTC"), 1)
+        for tariff, load in ((hourly, quarters), (hourly, hours), (instantly, quarters))
+    )
+    assert by_quarter == by_hour != at_once
+    # What each quarter hour cost adds up to that bill.
+    [made] = make_bill([hourly], quarters, time_zone="UTC").periods
+    spans = bill_spans(quarters, time_zone="UTC", start=None, end=None)
+    running = running_of(Book([hourly], time_zone="UTC"), spans, quarters)
+    assert running["cost"].sum() == made.total
 
 
 def test_monthly_fuel_adjustments_are_a_charge_of_their_own() -> None:

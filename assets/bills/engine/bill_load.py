@@ -181,6 +181,18 @@ def with_generation(load: Load, generation: Load) -> Load:
     )
 
 
+def netted_over(bought: np.ndarray, sold: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Import and export of each interval, netted within blocks of `count`; what is left stands late in its block."""
+    if count < 2 or not sold.any():
+        return bought, sold
+    blocks = [np.pad(each, [(0, 0)] * (each.ndim - 1) + [(0, -each.shape[-1] % count)]) for each in (bought, sold)]
+    blocks = [each.reshape(*each.shape[:-1], -1, count) for each in blocks]
+    sums = [each.cumsum(axis=-1) for each in blocks]
+    left = [np.maximum(sums[at] - sums[1 - at][..., -1:], 0) for at in (0, 1)]
+    steps = [np.diff(each, axis=-1, prepend=0).reshape(*bought.shape[:-1], -1) for each in left]
+    return steps[0][..., : bought.shape[-1]], steps[1][..., : bought.shape[-1]]
+
+
 def with_kvarh(load: Load, kvarh: Load) -> Load:
     """The load with reactive energy of the same grid. Raises BadInput."""
     if kvarh.step_minutes != load.step_minutes:

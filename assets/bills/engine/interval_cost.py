@@ -14,7 +14,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from assets.bills.engine.bill_load import Load, as_rows
+from assets.bills.engine.bill_load import Load, as_rows, netted_over
 from assets.bills.engine.book import Book, RawBill, Span
 from assets.bills.engine.compute import Plan, Stretch, make_plan, raw_bills
 from assets.tariffs.charge_lines import Line
@@ -105,6 +105,8 @@ class _Piece:
         is_gross = self._tariff.metering.arrangement == "buy_all_sell_all"
         self.bought = part.imported(is_gross=is_gross)[0, self._slots]
         self.sold = part.exported(is_gross=is_gross)[0, self._slots]
+        count = self._tariff.metering.netting_minutes // load.step_minutes
+        self._billed = netted_over(self.bought, self.sold, count)
         self.is_present = part.is_present[0, self._slots]
         self.start_us = measure.compiled.grid.start_us[self._slots]
         self._rates = measure.rates_of_slots
@@ -115,7 +117,7 @@ class _Piece:
         # A bill that is split by date marks the lines of each part with its first day.
         if "@" in line.line_id and not line.line_id.endswith(self._suffix):
             return nothing
-        energy = self.sold if line.component == "export" else self.bought
+        energy = self._billed[line.component == "export"]
         if line.component == "export":
             terms = self._tariff.export_terms
             periods, names, series = self._compiled.export, terms.all_periods, terms.series

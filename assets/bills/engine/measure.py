@@ -9,14 +9,13 @@ from decimal import Decimal
 
 import numpy as np
 
-from assets.bills.engine.bill_load import Load
+from assets.bills.engine.bill_load import Load, netted_over
 from assets.tariffs.bill_part import BillPart, Timeline, Usage, billed_per_unit
 from assets.tariffs.calendar_layout import FREE
 from assets.tariffs.compiled import Compiled, Grid, Windows
 from assets.tariffs.price_series import PriceSeries, series_of
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_charges import DemandCharge, SeriesPrice
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.units import QUANTUM_DECIMALS, of_quanta
 
@@ -100,15 +99,16 @@ class Measure:
     def usages(self, load: Load) -> list[list[Usage[Decimal]]]:
         """[meter][segment]. load: arrays [meter, slot] on the compiled grid. Raises BadInput for a price that lacks."""
         bought, sold = load.imported(is_gross=self._is_gross), load.exported(is_gross=self._is_gross)
-        _refuse_finer_netting(self.tariff, bought, sold, load.step_minutes)
+        # Peaks are of what flows; energy is of what is left once an hour is netted, where a tariff nets it.
+        energy_in, sold = netted_over(bought, sold, self.tariff.metering.netting_minutes // load.step_minutes)
         factor = billed_per_unit(self.tariff, load.unit, "the load is in")
-        sums = {name: groups.sums(bought) for name, groups in self._energy.items()}
+        sums = {name: groups.sums(energy_in) for name, groups in self._energy.items()}
         surplus = {name: groups.sums(sold) for name, groups in self._energy.items()} if self._is_netted else {}
         paid = self._paid_export(sold, load.step_minutes)
         # Most supplies feed nothing in, and sums of zeros over thousands of meters cost as much as sums of energy.
         has_export = bool(sold.any())
         export = self._export.sums(paid) if self._export is not None and has_export else None
-        whole_in, whole_out = self._whole.sums(bought), self._whole.sums(sold) if has_export else None
+        whole_in, whole_out = self._whole.sums(energy_in), self._whole.sums(sold) if has_export else None
         highest, present = self._whole.maxima(bought), self._whole.sums(load.is_present.astype(np.int64))
         findings = tuple(finding for part in self._demand.values() for finding in part.findings)
         findings += _lacks_reactive(self.tariff) if load.kvarh is None else ()
@@ -129,7 +129,7 @@ class Measure:
                         export_kwh=of_quanta(whole_out[meter, index]) * factor if whole_out is not None else Decimal(0),
                         energy={n: self._energies(self._energy[n], sums[n][meter], index, factor) for n in sums},
                         surplus={n: self._energies(self._energy[n], surplus[n][meter], index, factor) for n in surplus},
-                        series=self._series(bought[meter], segment, factor),
+                        series=self._series(energy_in[meter], segment, factor),
                         export=self._energies(self._export, export[meter], index, factor)
                         if export is not None and self._export is not None
                         else (),
@@ -142,7 +142,7 @@ class Measure:
                         kvarh=of_quanta(load.kvarh[meter, segment.first : segment.last].sum())
                         if load.kvarh is not None
                         else None,
-                        timelines=self._timelines(bought[meter], segment),
+                        timelines=self._timelines(energy_in[meter], segment),
                         kwh_per_unit=factor,
                         slots=segment.last - segment.first,
                         present=int(present[meter, index]),
@@ -300,21 +300,6 @@ def _powers(windows: Windows, bought: np.ndarray, kvarh: np.ndarray | None) -> n
         return energy
     # From the sums of the window: adding up the apparent energies of its intervals would come out higher.
     return np.rint(np.hypot(energy.astype(np.float64), windows.sums(kvarh).astype(np.float64))).astype(np.int64)
-
-
-def _refuse_finer_netting(tariff: Tariff, bought: np.ndarray, sold: np.ndarray, step_minutes: int) -> None:
-    """Raise BadInput where intervals go both ways within an hour that the tariff nets as a whole."""
-    count = tariff.metering.netting_minutes // step_minutes
-    if count < 2 or not sold.any():
-        return
-    # The grid begins at a local midnight and holds whole hours.
-    hours_in, hours_out = (each.reshape(len(each), -1, count).any(axis=2) for each in (bought, sold))
-    if (hours_in & hours_out).any():
-        raise BadInput(
-            f"tariff {tariff.tariff_id} nets what is fed in over whole hours, and the load of {step_minutes} minutes "
-            "goes both ways within them; give it in hours",
-            reason="finer_than_netting",
-        )
 
 
 def _lacks_reactive(tariff: Tariff) -> tuple[Finding, ...]:

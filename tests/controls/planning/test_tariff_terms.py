@@ -111,7 +111,6 @@ def test_a_tariff_in_another_currency_is_refused_where_the_site_is_read_and_wher
             {"period_id": "night", "price_per_kwh": 3, "start": "22:00", "end": "06:00"},
         ]}]}, "e", "periods are the meter's registers"),
         ({"metering": {"arrangement": "buy_all_sell_all"}}, "metering", "load and generation have a meter each"),
-        ({"metering": {"netting_minutes": 60}}, "metering", "surplus is netted over whole hours"),
     ],
 )  # fmt: skip
 def test_a_tariff_without_an_exact_form_is_refused_by_name(parts: dict[str, Any], component: str, why: str) -> None:
