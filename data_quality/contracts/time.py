@@ -292,7 +292,7 @@ def next_clock(clock: str | Mapping[str, str], after_utc: datetime, time_zone: s
         once = earlier_instant(datetime.fromisoformat(clock), time_zone)
         return once if once > after_utc else None
     clocks = clock if isinstance(clock, Mapping) else dict.fromkeys(WEEKDAYS, clock)
-    today = after_utc.astimezone(zone(time_zone)).date()
+    today = local_day(after_utc, time_zone)
     # Eight days: a weekday's clock time that has passed today comes again in a week.
     for day in (today + timedelta(days=number) for number in range(8)):
         at = clocks.get(WEEKDAYS[day.weekday()])
