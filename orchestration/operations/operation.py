@@ -190,7 +190,7 @@ class Call:
         return self.project.sources(as_of_utc=self.as_of_utc)
 
     def kept(self, build: "Callable[[int], ReportContent]", site: "Site | None") -> "ReportContent":
-        """What `build(revision)` says, stored so that each figure can be walked back, or shown with a word on that."""
+        """Content of a report, stored so that each figure can be traced; where nothing can be written, it says so."""
         from reports.lifecycle.revise import store_revision, unstored
 
         reports, unwritable = self.project.reports, self.project.store.read_only

@@ -108,7 +108,7 @@ def forecast_show(
 
 @operation("forecast scores", example="--site home --target meter:main --days 30")
 def forecast_scores(call: Call, site: SiteOption, target: TargetOption = None, days: DaysOption = 30) -> Answer:
-    """How good the stored forecasts of each local day were, by lead time and model."""
+    """Accuracy of the stored forecasts of each local day, by lead time and model."""
     known = call.project.site(site)
     today = local_day(call.as_of_utc or call.clock.now_utc(), known.time_zone)
     wanted = [today - timedelta(days=back) for back in range(days)]
