@@ -121,7 +121,6 @@ def asking(ctx: Context, sources: Sources | None = None) -> Asking:
         sources=sources or project.sources(keeps=False),
         marts_dir=ctx.marts_now,
         read=read,
-        baselines=project.baselines,
     )
 
 

@@ -154,7 +154,7 @@ def test_a_number_of_an_event_is_asked_like_any_other(year: Year) -> None:
     known = event(12)
     publish(year, known)
     given = Asking(
-        site=year.site, sources=year.sources(), marts_dir=None, read=no_marts, baselines=year.world.baselines,
+        site=year.site, sources=year.sources(), marts_dir=None, read=no_marts,
         as_of_utc=year.given("2025-06").as_of_utc,
     )  # fmt: skip
     question = read_question(f"cost@event:{known.event_id}@2025-06-12/2025-06-14@event")
