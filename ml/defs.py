@@ -96,7 +96,7 @@ def core_seu__baseline(
     days = fitted_days(site, report.fitted[:PICTURES], lake=project.lake)
     pictures: dict[str, Preview] = {}
     if not days.is_empty():
-        pictures = use_pictures(days, time="local_date", actual="energy_kwh", expected="expected_kwh", count=366)
+        pictures = use_pictures(days, "energy_kwh", count=366)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(report.fitted),
