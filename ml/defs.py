@@ -96,7 +96,7 @@ def core_seu__baseline(
     days = fitted_days(site, report.fitted[:PICTURES], lake=project.lake)
     pictures: dict[str, Preview] = {}
     if not days.is_empty():
-        pictures = use_pictures(days, time="local_date", actual="energy_kwh", expected="expected_kwh", count=366)
+        pictures = use_pictures(days, "energy_kwh", count=366)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(report.fitted),
@@ -331,7 +331,7 @@ def core_site__day_ahead_forecast(
 def core_site__forecast_scores(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
-    """How good the issued forecasts of a site were, by target, day, lead and version; what drifts; who may lead."""
+    """Accuracy of a site's issued forecasts, by target, day, lead and version; what drifts; who may lead."""
     from ml.forecasts.lifecycle.watch_site import watch_site
 
     found = watch_site(

@@ -15,7 +15,7 @@ from assets.stores.backup.store_copy import copy_sqlite
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE, load_project
 from data_quality.contracts.text import markdown
-from data_quality.contracts.time import months_after, parse_period, zone
+from data_quality.contracts.time import local_day, months_after, parse_period
 from data_quality.contracts.units import UNITS, Behaviour
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import PROJECT_VARIABLE, Call
@@ -101,7 +101,7 @@ class NotebookCall(Call):
         span = self.project.lake.span(site_id)
         if span is None:
             raise BadInput(f"{site_id} has no readings yet", reason="no_days")
-        today = self.clock.now_utc().astimezone(zone(self.project.site(site_id).time_zone)).date()
+        today = local_day(self.clock.now_utc(), self.project.site(site_id).time_zone)
         return span[0], min(span[1] + timedelta(days=1), today)
 
     def streams(self, site_id: str, period: str, every: str = "15m") -> pl.DataFrame:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from assets.kpi.incremental.stage import Stage
     from controls.planning.context import PlanningContext
     from ml.tracking import MlflowTracker
+    from reports.make_report import ReportRequest
     from reports.recompute.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
@@ -125,6 +126,16 @@ class OpenProject:
         return Sources(
             lake=self.lake, sites=self.sites, definitions=definitions, organisation_file=file,
             organisation_as_of_utc=as_of_utc,
+        )  # fmt: skip
+
+    def report_request(self, clock: Clock, sources: "Sources | None" = None) -> "ReportRequest":
+        """Request for reports of the project, with its people and templates, into its folder."""
+        from reports.make_report import ReportRequest
+
+        folder = self.project.reports_dir
+        return ReportRequest(
+            sources or self.sources(), self.reports, clock, folder, templates_dir=folder, names=self.names,
+            run_versions=self.project.settings.server.check_at,
         )  # fmt: skip
 
     @property

@@ -56,7 +56,6 @@ class Asking:
     sources: Sources
     marts_dir: Path | None
     read: ReadMart
-    baselines: BaselineStore
     as_of_utc: datetime
 
 
@@ -189,12 +188,12 @@ def project_baselines(
 def version_of(name: str, given: Asking, seu_id: str) -> BaselineVersion | None:
     """The version `id@number`, or without a name the one in force. Raises BadInput."""
     if not name:
-        return baselines_in_force(given.site, given.baselines, as_of_utc=given.as_of_utc).get(seu_id)
+        return baselines_in_force(given.site, given.sources.baselines, as_of_utc=given.as_of_utc).get(seu_id)
     baseline_id, _, number = name.rpartition("@")
     is_number = number.isascii() and number.isdecimal() and len(number) < len("123456789")
     if not (is_number and baseline_id.startswith(f"{given.site.site_id}/{seu_id}/")):
         raise BadInput(f"{name!r} is no version of a baseline of {seu_id!r}", reason="no_baseline")
-    return given.baselines.get(baseline_id, int(number), as_of_utc=given.as_of_utc)
+    return given.sources.baselines.get(baseline_id, int(number), as_of_utc=given.as_of_utc)
 
 
 @dataclass(frozen=True)

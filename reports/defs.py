@@ -1,6 +1,8 @@
 """Shells: the quarterly EnPI report of a site, and the reports of templates that end with a month."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -11,6 +13,9 @@ from orchestration.partitions import PLACE, SITE_MONTHS, SITE_QUARTERS, months_o
 from orchestration.previews import Metadata, by_site, table
 from orchestration.resources import ProjectResource
 
+if TYPE_CHECKING:
+    from reports.make_report import ReportRequest
+
 # What a person looks for on the page of a run; all of them stand in the report.
 SHOWN_FIGURES = 40
 # What a quarter of a site rests on: its months.
@@ -20,6 +25,18 @@ MONTHS_OF_QUARTER = dg.MultiPartitionMapping(
         PLACE: dg.DimensionPartitionMapping(PLACE, dg.IdentityPartitionMapping()),
     }
 )
+
+
+def _request(
+    context: dg.AssetExecutionContext, project: ProjectResource, clock: Clock, site: Site, period: Period
+) -> "ReportRequest":
+    from reports.lifecycle.periodic import actor_of
+
+    request = project.report_request(clock)
+    return replace(
+        request, marts_dir=project.fresh_marts(site.site_id, until=period.end), maker=actor_of(context.run.tags),
+        run_versions={"dagster": context.run_id, **request.run_versions},
+    )  # fmt: skip
 
 
 def each_of(scopes: Sequence[tuple[Site, Period]], make: Callable[[Site, Period], Metadata]) -> Metadata:
@@ -54,24 +71,11 @@ def out_site__enpi_quarter(
     """Quarterly EnPI report: PDF, XLSX and JSON, with a trace behind every printed figure."""
     from reports.gates import publishable
     from reports.lifecycle.changes import between_revisions
-    from reports.lifecycle.periodic import actor_of
     from reports.make_report import make_report
 
     def make(site: Site, period: Period) -> Metadata:
-        made = make_report(
-            "enpi_quarter",
-            site,
-            period,
-            sources=project.sources(),
-            baselines=project.baselines,
-            reports=project.reports,
-            clock=clock,
-            out_dir=project.project.reports_dir,
-            marts_dir=project.fresh_marts(site.site_id, until=period.end),
-            run_versions={"dagster": context.run_id, **project.project.settings.server.check_at},
-            maker=actor_of(context.run.tags),
-            names=project.names,
-        )
+        request = replace(_request(context, project, clock, site, period), templates_dir=None)
+        made = make_report("enpi_quarter", site, period, request)
         blockers = publishable(made.content)
         report_id, number = made.content.report_id, made.content.revision
         # Numbers of revisions count without a hole, so the one before is the one below.
@@ -113,22 +117,10 @@ def out_site__month_reports(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Reports of templates that end with the month: data quality, bills, summaries, inventory, annual energy report."""
-    from reports.lifecycle.periodic import actor_of, make_reports_ending
+    from reports.lifecycle.periodic import make_reports_ending
 
     def make(site: Site, month: Period) -> Metadata:
-        made = make_reports_ending(
-            site,
-            month,
-            sources=project.sources(),
-            baselines=project.baselines,
-            reports=project.reports,
-            clock=clock,
-            out_dir=project.project.reports_dir,
-            marts_dir=project.fresh_marts(site.site_id, until=month.end),
-            run_versions={"dagster": context.run_id, **project.project.settings.server.check_at},
-            maker=actor_of(context.run.tags),
-            names=project.names,
-        )
+        made = make_reports_ending(site, month, _request(context, project, clock, site, month))
         return {
             "dagster/row_count": sum(len(each.content.figures) for each in made),
             "reports": table(

@@ -15,7 +15,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, zone
+from data_quality.contracts.time import Period, last_local_day, local_day
 from reports.report_content import ReportContent
 
 SYNTHETIC = "synthetic_data"
@@ -128,9 +128,8 @@ def refuse_without_readings(
         # A lake of another store has readings, and would take none of this one.
         mend = refusal(lake.store, lake.kept) or f"'meterloom ingest FILE --site {site.site_id}' takes them in"
         raise BadInput(f"{what} at all", reason="no_readings", mend=mend)
-    local = zone(site.time_zone)
-    first = min(start for start, _ in spans).astimezone(local).date()
-    last = (max(end for _, end in spans) - timedelta(microseconds=1)).astimezone(local).date()
+    first = local_day(min(start for start, _ in spans), site.time_zone)
+    last = last_local_day(max(end for _, end in spans), site.time_zone)
     is_gap = first < period.end and period.start <= last
     if is_gap and may_be_gap:
         return

@@ -7,67 +7,41 @@ from pathlib import Path
 
 from assets.sites.load_sites import site_sha256
 from assets.sites.organisation import deliveries_text, parts_of
-from assets.stores.published.report_ledger import ReportStore, keep_site_version
+from assets.stores.published.report_ledger import keep_site_version
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.disclosure import DisclosureAnswer
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, Period
+from data_quality.contracts.time import Period
 from reports.assess import project_baselines
 from reports.content.group_queries import GroupQueries, Member, members_table
 from reports.content.template_report import Group, datasets_for, report_language, template_report
 from reports.content.templates import load_edition
 from reports.datasets.base import ReportInput
 from reports.gates import refuse_future
-from reports.lifecycle.revise import store_revision
-from reports.make_report import StoredReport, render_now
+from reports.make_report import ReportRequest, StoredReport
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
 from reports.report_input import other_language
 
 
-def make_group_report(
-    name: str,
-    organisation: Organisation,
-    period: Period,
-    *,
-    sources: Sources,
-    reports: ReportStore,
-    clock: Clock,
-    out_dir: Path,
-    formats: Sequence[str] = ("pdf", "xlsx", "json"),
-    marts_dir: Path | None = None,
-    as_of_utc: datetime | None = None,
-    known_at_utc: datetime | None = None,
-    templates_dir: Path | None = None,
-    run_versions: Mapping[str, str] | None = None,
-    maker: str = "",
-    names: Mapping[str, str] | None = None,
-    edition: str = "",
-    language: str = "",
-    answers: Sequence[DisclosureAnswer] = (),
-) -> StoredReport:
+def make_group_report(name: str, organisation: Organisation, period: Period, request: ReportRequest) -> StoredReport:
     """As `make_report`, of an organisation. Raises BadInput for a template that is not of whole sites, a site that the
     project has not, days without an approach, and money without a rate.
     """
-    template = load_edition(name, templates_dir, period=period, edition=edition)
-    known_at = as_of_utc or known_at_utc or reports.store.known_at(clock)
-    refuse_future(period, known_at, name=f"report {template.template!r}")
-    given, members = group_report_input(
-        template, organisation, period, sources=sources, known_at_utc=known_at,
-        marts_dir=marts_dir if as_of_utc is None else None, names=names or {}, language=language, answers=answers,
-    )  # fmt: skip
+    template = load_edition(name, request.templates_dir, period=period, edition=request.edition)
+    inputs = request.inputs()
+    refuse_future(period, inputs["known_at_utc"], name=f"report {template.template!r}")
+    given, members = group_report_input(template, organisation, period, **inputs)
     for each in members:
-        keep_site_version(reports.store, each.given.site, site_sha256(each.given.site), clock)
-    versions = dict(run_versions or {}) | {"organisation": f"{organisation.organisation}@{organisation.sha256[:16]}"}
+        keep_site_version(request.reports.store, each.given.site, site_sha256(each.given.site), request.clock)
+    versions = {**request.run_versions, "organisation": f"{organisation.organisation}@{organisation.sha256[:16]}"}
 
     def build(revision: int) -> ReportContent:
         return group_report(template, given, members, revision=revision, run_versions=versions)
 
-    content, is_new = store_revision(build, reports, clock, maker=maker)
-    shown, files = render_now(content, reports, out_dir, formats, clock, names or {})
-    return StoredReport(content=shown, is_new=is_new, files=files)
+    return request.stored(build)
 
 
 def group_report(

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from assets.sites.load_sites import site_sha256
 from assets.stores.lake.lake import Lake
-from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import ReportStore, keep_site_version
 from data_quality.contracts.errors import BadInput
@@ -43,65 +44,81 @@ class StoredReport(Model):
     files: dict[str, Path]
 
 
+@dataclass(frozen=True)
+class ReportRequest:
+    """Sources, people and files of reports, of a site or an organisation.
+
+    known_at_utc: the instant of a run that makes many reports: all of them say what was known then, and read it once.
+    templates_dir: the project's reports folder, whose `templates` come before the package's. names: of people by
+    person_id, as the people file has them; without it their ids are printed alone. edition: of a pack, where the period
+    is not to choose it. language: of words and numbers, instead of the site's. answers: of the organisation, to data
+    points of packs.
+    """
+
+    sources: Sources
+    reports: ReportStore
+    clock: Clock
+    out_dir: Path
+    formats: Sequence[str] = ("pdf", "xlsx", "json")
+    marts_dir: Path | None = None
+    as_of_utc: datetime | None = None
+    known_at_utc: datetime | None = None
+    templates_dir: Path | None = None
+    run_versions: Mapping[str, str] = field(default_factory=dict)
+    maker: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    edition: str = ""
+    language: str = ""
+    answers: Sequence[DisclosureAnswer] = ()
+
+    def inputs(self) -> dict[str, Any]:
+        """Arguments of `report_input_of` and `group_report_input`, as known now or at its instant."""
+        return {
+            "sources": self.sources, "names": self.names, "language": self.language, "answers": self.answers,
+            "known_at_utc": self.as_of_utc or self.known_at_utc or self.reports.store.known_at(self.clock),
+            # Marts say what is known now; a view of the past comes from the readings.
+            "marts_dir": self.marts_dir if self.as_of_utc is None else None,
+        }  # fmt: skip
+
+    def stored(self, build: Callable[[int], ReportContent], site: Site | None = None) -> StoredReport:
+        """The content of `build(revision)`, stored and rendered."""
+        # In this order: a file whose revision is not kept could not be traced.
+        content, is_new = store_revision(build, self.reports, self.clock, site=site, maker=self.maker)
+        shown, files = render_now(content, self.reports, self.out_dir, self.formats, self.clock, self.names)
+        return StoredReport(content=shown, is_new=is_new, files=files)
+
+
 def make_report(
     name: str,
     site: Site,
     period: Period,
+    request: ReportRequest,
     *,
-    sources: Sources,
-    baselines: BaselineStore,
-    reports: ReportStore,
-    clock: Clock,
-    out_dir: Path,
-    formats: Sequence[str] = ("pdf", "xlsx", "json"),
     seu_id: str | None = None,
     project_id: str | None = None,
     event_id: str | None = None,
-    marts_dir: Path | None = None,
-    as_of_utc: datetime | None = None,
-    known_at_utc: datetime | None = None,
-    templates_dir: Path | None = None,
-    run_versions: Mapping[str, str] | None = None,
-    maker: str = "",
-    names: Mapping[str, str] | None = None,
-    edition: str = "",
-    language: str = "",
-    answers: Sequence[DisclosureAnswer] = (),
 ) -> StoredReport:
     """Build, store and render the report of that name, any template of the package or the project.
 
-    The same content again is the same revision.
-
-    known_at_utc: the instant of a run that makes many reports: all of them say what was known then, and read it once.
-    names: of people by person_id, as the people file has them; without it their ids are printed alone. edition: of a
-    pack, where the period is not to choose it. language: of words and numbers, instead of the site's. answers: of the
-    organisation, to data points of packs.
-    templates_dir: the project's reports folder, whose `templates` come before the package's. Raises BadInput: an
-    unknown name with those there are, a period or subject that the template is not for, a bad template by line.
+    The same content again is the same revision. Raises BadInput: an unknown name with those there are, a period or
+    subject that the template is not for, a bad template by line.
     """
-    refuse_unknown(formats)
-    template = load_edition(name, templates_dir, period=period, edition=edition)
-    known_at = as_of_utc or known_at_utc or reports.store.known_at(clock)
+    refuse_unknown(request.formats)
+    template = load_edition(name, request.templates_dir, period=period, edition=request.edition)
     given = report_input_of(
-        template, site, period, sources=sources, baselines=baselines, known_at_utc=known_at, seu_id=seu_id,
-        # Marts say what is known now; a view of the past comes from the readings.
-        project_id=project_id, event_id=event_id, marts_dir=marts_dir if as_of_utc is None else None,
-        names=names or {}, language=language, answers=answers,
-    )  # fmt: skip
+        template, site, period, seu_id=seu_id, project_id=project_id, event_id=event_id, **request.inputs()
+    )
     check_period(template, period, given.project, given.dr_event or given.experiment)
-    refuse_future(period, known_at, name=f"report {template.template!r}")
-    refuse_empty(template, sources.lake, site, period, as_of_utc=as_of_utc)
+    refuse_future(period, given.as_of_utc, name=f"report {template.template!r}")
+    refuse_empty(template, request.sources.lake, site, period, as_of_utc=request.as_of_utc)
     datasets = datasets_for(template, given)
     for peer in (peer for each in datasets.values() for peer in getattr(each, "peers", ())):
-        keep_site_version(reports.store, peer, site_sha256(peer), clock)
+        keep_site_version(request.reports.store, peer, site_sha256(peer), request.clock)
 
     def build(revision: int) -> ReportContent:
-        return template_report(template, given, revision=revision, datasets=datasets, run_versions=run_versions)
+        return template_report(template, given, revision=revision, datasets=datasets, run_versions=request.run_versions)
 
-    # Stored first, rendered then: a file whose revision is not kept could not be traced.
-    content, is_new = store_revision(build, reports, clock, site=site, maker=maker)
-    shown, files = render_now(content, reports, out_dir, formats, clock, names or {})
-    return StoredReport(content=shown, is_new=is_new, files=files)
+    return request.stored(build, site)
 
 
 def refuse_empty(

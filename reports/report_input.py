@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 
 from assets.kpi.claims.mv_savings import project_of
-from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.dr_events import DrEvents
 from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.transactions import Store
@@ -32,7 +31,6 @@ def report_input_of(
     period: Period,
     *,
     sources: Sources,
-    baselines: BaselineStore,
     known_at_utc: datetime,
     seu_id: str | None = None,
     project_id: str | None = None,
@@ -42,8 +40,8 @@ def report_input_of(
     language: str = "",
     answers: Sequence[DisclosureAnswer] = (),
 ) -> ReportInput:
-    """Subject and sources of a report of the template; parameters as of `make_report`. Raises BadInput."""
-    versions = baselines_in_force(site, baselines, as_of_utc=known_at_utc)
+    """Subject and sources of a report of the template; parameters as of `ReportRequest`. Raises BadInput."""
+    versions = baselines_in_force(site, sources.baselines, as_of_utc=known_at_utc)
     seu = subject_seu(template, site, seu_id)
     return ReportInput(
         site=site,
@@ -56,7 +54,7 @@ def report_input_of(
         experiment=subject_experiment(template, sources.lake.store, site, event_id, as_of_utc=known_at_utc),
         versions=versions if seu is None else {k: v for k, v in versions.items() if k == seu.seu_id},
         marts_dir=marts_dir,
-        project_versions=project_baselines(site, baselines, as_of_utc=known_at_utc),
+        project_versions=project_baselines(site, sources.baselines, as_of_utc=known_at_utc),
         names=names or {},
         language=other_language(language, site),
         answers=answers,

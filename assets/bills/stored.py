@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.dispute.reconcile import Reconciliation, make_case, reconcile
 from assets.bills.documents.reads import MeterReads, RegisteredMeter, advance
 from assets.bills.engine.bill_load import Load, load_of
 from assets.bills.engine.calendarise import OddPeriod, calendarise
@@ -109,10 +109,11 @@ def audit_bills(
             # First: a bill in another currency would differ in every line, for a reason that is no variance.
             refuse_unpriced(bill, site)
             mine = (reads or {}).get(bill.meter)
-            audit = reconcile(
+            case = make_case(
                 bill, site.tariffs, load=None if mine else load_of_bill(lake, site, bill), reads=mine,
                 register=register, overrides=overrides, time_zone=site.time_zone, day_types=days_of_bill(site, bill),
             )  # fmt: skip
+            audit = reconcile(case)
         except BadInput as fault:
             found.append(StoredAudit(bill_id, bill, None, refused=str(fault)))
             continue

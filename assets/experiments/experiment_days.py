@@ -29,7 +29,7 @@ from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, earlier_instant, local_midnight_utc, zone
+from data_quality.contracts.time import CANONICAL_MINUTES, earlier_instant, local_day, local_midnight_utc
 
 STEP = timedelta(minutes=CANONICAL_MINUTES)
 _NOON = time(12)
@@ -202,11 +202,11 @@ def _costs(
 
     A demand charge or a fee belongs to a month and to no day: neither is counted.
     """
-    here, end_utc = zone(site.time_zone), min(until_utc, experiment.end_utc)
+    end_utc = min(until_utc, experiment.end_utc)
     if end_utc <= experiment.start_utc:
         return {}
-    days = (experiment.start_utc.astimezone(here).date(), end_utc.astimezone(here).date() + timedelta(days=1))
-    window = Window(site_id=site.site_id, first=days[0], after=days[1])
+    first, last = (local_day(each, site.time_zone) for each in (experiment.start_utc, end_utc))
+    window = Window(site_id=site.site_id, first=first, after=last + timedelta(days=1))
     frame = interval_costs(site, lake, [window], as_of_utc=as_of_utc)
     good = frame.filter(pl.col("is_present") & pl.col("energy_cost").is_not_null())
     found = {}

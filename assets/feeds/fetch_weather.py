@@ -1,7 +1,5 @@
 """A look at a site's feed of weather forecasts: what it tells goes into the store."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from assets.feeds import bright_sky, open_meteo
@@ -33,7 +31,6 @@ def fetch_weather(
     clock: Clock,
     root: Path,
     patience: Patience = Patience(),  # noqa: B008 - frozen
-    sleep: Callable[[float], None] = time.sleep,
 ) -> FetchedWeather:
     """Ask the site's feed, or read its files, and keep what is new. root: the project folder.
 
@@ -46,7 +43,7 @@ def fetch_weather(
             reason="no_feed",
             mend="add one to its site file (docs/ems/weather.md), or 'meterloom weather import'",
         )
-    issues = _from_files(feed, root) if feed.kind == "file" else _requested(site, feed, clock, patience, sleep)
+    issues = _from_files(feed, root) if feed.kind == "file" else _requested(site, feed, clock, patience)
     if feed.is_synthetic:
         issues = [each.model_copy(update={"is_synthetic": True}) for each in issues]
     new = store.add(site.site_id, issues, clock)
@@ -54,16 +51,14 @@ def fetch_weather(
     return FetchedWeather(site_id=site.site_id, kind=feed.kind, found=len(issues), new=new, issues=tuple(last.values()))
 
 
-def _requested(
-    site: Site, feed: WeatherFeed, clock: Clock, patience: Patience, sleep: Callable[[float], None]
-) -> list[WeatherIssue]:
+def _requested(site: Site, feed: WeatherFeed, clock: Clock, patience: Patience) -> list[WeatherIssue]:
     # The site file is refused where it names a service and no place.
     latitude, longitude = site.latitude_deg or 0.0, site.longitude_deg or 0.0
     if feed.kind == "open_meteo":
         path, query = "/v1/forecast", open_meteo.query(latitude, longitude)
     else:
         path, query = "/weather", bright_sky.query(latitude, longitude, clock.now_utc())
-    content = fetch(Question(feed.url, path, query), patience=patience, sleep=sleep)
+    content = fetch(Question(feed.url, path, query), patience=patience)
     read = open_meteo.read_open_meteo if feed.kind == "open_meteo" else bright_sky.read_bright_sky
     # After the answer, not before the question: it was known then.
     return read(content, fetched_at_utc=clock.now_utc(), file=feed.url)

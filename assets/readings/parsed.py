@@ -72,13 +72,13 @@ class Channel(Model):
 
     meter: str
     channel: str
-    commodity: str
+    commodity: str = "unknown"
     unit: str
-    intervals: int
+    intervals: int = 0
     start_utc: datetime | None
     end_utc: datetime | None
-    sum: float | None
-    sum_kwh: float | None
+    sum: float | None = None
+    sum_kwh: float | None = None
     reading: float | None = None
 
 

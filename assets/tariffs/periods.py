@@ -25,7 +25,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc, zone
+from data_quality.contracts.time import CANONICAL_MINUTES, local_day, local_midnight_utc
 
 if TYPE_CHECKING:
     from assets.stores.lake.lake import Lake
@@ -265,9 +265,8 @@ def prices_in_force(
         site.site_id, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc, meters=[stream] if stream else []
     )
     # Tariffs are by local days, the window is not: whole days are asked for and cut afterwards.
-    local = zone(site.time_zone)
-    first, last = start_utc.astimezone(local).date(), end_utc.astimezone(local).date() + timedelta(days=1)
-    return known_prices(site, first, last, rows).filter(
+    first, last = (local_day(each, site.time_zone) for each in (start_utc, end_utc))
+    return known_prices(site, first, last + timedelta(days=1), rows).filter(
         pl.col("interval_start_utc").is_between(start_utc, end_utc, closed="left")
     )
 

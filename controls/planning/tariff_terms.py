@@ -34,7 +34,7 @@ from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
+from data_quality.contracts.time import CANONICAL_MINUTES, last_local_day, local_day, local_midnight_utc
 from data_quality.contracts.units import of_quanta
 
 STEP = timedelta(minutes=CANONICAL_MINUTES)
@@ -84,9 +84,9 @@ def so_far_reader(site: Site, lake: Lake, *, start_utc: datetime, as_of_utc: dat
     # Once: a plan asks again where it needs its bills for a wider connection.
     @cache
     def read() -> BillsSoFar:
-        book, zone = book_of(site), ZoneInfo(site.time_zone)
+        book = book_of(site)
         span = lake.span(site.site_id, as_of_utc=as_of_utc)
-        today = start_utc.astimezone(zone).date()
+        today = local_day(start_utc, site.time_zone)
         month = today.replace(day=1)
         if book is None or span is None:
             return BillsSoFar()
@@ -240,10 +240,9 @@ def _without_minimum(tariffs: Sequence[Tariff]) -> list[Tariff]:
 
 def _runs(site: Site, book: Book, start_utc: datetime, end_utc: datetime) -> list[Run]:
     """The bills that the steps belong to. Raises BadInput where a step has no tariff."""
-    zone = ZoneInfo(site.time_zone)
-    first, last = start_utc.astimezone(zone).date(), (end_utc - STEP).astimezone(zone).date() + timedelta(days=1)
-    runs = [run for month in calendar_months(first, last) for run in runs_of(book, *month)]
-    found = [run for run in runs if run.start < last and run.end > first]
+    first, after = local_day(start_utc, site.time_zone), last_local_day(end_utc, site.time_zone) + timedelta(days=1)
+    runs = [run for month in calendar_months(first, after) for run in runs_of(book, *month)]
+    found = [run for run in runs if run.start < after and run.end > first]
     if lacking := next((run for run in found if not run.has_tariff), None):
         raise BadInput(f"no tariff is in force on {max(first, lacking.start)}", reason="no_tariff_in_force")
     return found

@@ -111,7 +111,7 @@ class StateTopic(Model):
 
 
 class StatusTopic(Model):
-    """Where birth and will are published, retained."""
+    """Topic of birth and will, retained."""
 
     topic: str
     online: str = "online"

@@ -109,6 +109,11 @@ def local_day(at_utc: datetime, time_zone: str) -> date:
     return at_utc.astimezone(zone(time_zone)).date()
 
 
+def last_local_day(end_utc: datetime, time_zone: str) -> date:
+    """The civil day of the last moment of a span with that exclusive end: until midnight is the day before."""
+    return local_day(end_utc - timedelta.resolution, time_zone)
+
+
 def local_day_hours(day: date, time_zone: str) -> float:
     """Hours of a local civil day: 23, 24 or 25 in most zones."""
     following = local_midnight_utc(day + timedelta(days=1), time_zone)
@@ -287,7 +292,7 @@ def next_clock(clock: str | Mapping[str, str], after_utc: datetime, time_zone: s
         once = earlier_instant(datetime.fromisoformat(clock), time_zone)
         return once if once > after_utc else None
     clocks = clock if isinstance(clock, Mapping) else dict.fromkeys(WEEKDAYS, clock)
-    today = after_utc.astimezone(zone(time_zone)).date()
+    today = local_day(after_utc, time_zone)
     # Eight days: a weekday's clock time that has passed today comes again in a week.
     for day in (today + timedelta(days=number) for number in range(8)):
         at = clocks.get(WEEKDAYS[day.weekday()])

@@ -17,7 +17,7 @@ from data_quality.contracts.baselines.baseline import AdjustmentStatus
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import months_after, zone
+from data_quality.contracts.time import local_day, months_after
 from ml.anomalies.day_grid import Mask
 from ml.anomaly_causes.event_features import CauseContext, hours_of
 from ml.features.civil import Civil
@@ -118,8 +118,7 @@ class CauseFacts:
 
     @cached_property
     def _validations(self) -> list[MonthValidation]:
-        local = zone(self.site.time_zone)
-        first, last = (at.astimezone(local).date().replace(day=1) for at in (self.start_utc, self.end_utc))
+        first, last = (local_day(at, self.site.time_zone).replace(day=1) for at in (self.start_utc, self.end_utc))
         months = [first]
         while months[-1] < last:
             months.append(months_after(months[-1], 1))

@@ -13,7 +13,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.sheddable_load import Evidence
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import local_day, zone
 from ml.event_baselines.day_steps import Matrix
 from ml.event_baselines.event_case import EventCase, event_case
 from ml.event_baselines.rules import LEAST_DAYS
@@ -181,7 +181,7 @@ def load_test(
         interval_kw=(round(low / hours, 3), round(high / hours, 3)), baseline_kwh=row.baseline_kwh,
         actual_kwh=row.actual_kwh, rebound_kwh=row.rebound_kwh, ramp_flag=row.ramp_flag,
         evidence=Evidence(
-            basis="tested", on=start_utc.astimezone(local).date(),
+            basis="tested", on=local_day(start_utc, site.time_zone),
             half_width_share=round((high - low) / 2 / row.shed_kwh, 3),
         ),
     )  # fmt: skip

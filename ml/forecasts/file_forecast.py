@@ -114,7 +114,7 @@ def backtest_file(
             message = "Every week before the months is as the one before it: there is no error to measure by."
         return finding("not_scorable", message, known.target)
     name = best.algorithm if best.algorithm in scores else FLOOR
-    findings = known.findings if name != FLOOR else (*known.findings, _weaker(known, best.algorithm, FLOOR))
+    findings = known.findings if name != FLOOR else (*known.findings, _weaker(known, best.algorithm))
     counts = np.all([run.counts for run in runs.values()], axis=0)
     pair = tuple(runs[each].where(counts) for each in (name, FLOOR))
     return FileBacktest(
@@ -266,8 +266,8 @@ def _answer(fitter: Fitter, case: Case, origin: int, horizon: int, *, known_ahea
     return _Answer(Quantiles.joined(parts), models[0], is_of_one=len(models) == 1)
 
 
-def _weaker(known: FileCase, wanted: str, taken: str) -> Finding:
-    message = f"The readings do not suffice for {wanted}: {taken} answers instead."
+def _weaker(known: FileCase, wanted: str) -> Finding:
+    message = f"The readings do not suffice for {wanted}: {FLOOR} answers instead."
     return finding("weaker_model", message, known.target).model_copy(update={"severity": "warning"})
 
 

@@ -18,7 +18,7 @@ from data_quality.contracts.people import Person
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, zone
+from data_quality.contracts.time import Clock, local_day, zone
 
 if TYPE_CHECKING:
     from ml.event_baselines.event_case import EventCase
@@ -160,7 +160,7 @@ def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
     from ml.features.weather_as_of import NO_WEATHER, FixedWeather
     from ml.forecasts.file_case import TEMPERATURE, FileCase
 
-    site, local = project.site(event.site_id), zone(project.site(event.site_id).time_zone)
+    site = project.site(event.site_id)
     # Up to the end of the event's day: rebound is measured in the hours after it.
     end_utc = whole_steps(event.start_utc, _behind(event))[1] + _STEP
     readings = site_readings(project.lake, site, start_utc=event.start_utc - _BEFORE, end_utc=end_utc)
@@ -182,7 +182,7 @@ def _case(project: "OpenProject", event: DrEvent) -> "EventCase":
     civil = civil_of(site, series.start_utc, length + 1, _STEP)
     known = FileCase(Case(series, civil, weather), f"site:{site.site_id}", site.time_zone, (), None)
     others = {
-        each.start_utc.astimezone(local).date()
+        local_day(each.start_utc, site.time_zone)
         for each in DrEvents(project.store).current(event.site_id)
         if each.state in _BEGUN and each.event_id != event.event_id
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
@@ -69,11 +70,8 @@ def _report(project: OpenProject, event: DrEvent, clock: Clock) -> None:
     from reports.make_report import make_report
 
     site = project.site(event.site_id)
-    make_report(
-        "dr_event", site, day_of(event, site.time_zone), sources=project.sources(), baselines=project.baselines,
-        reports=project.reports, clock=clock, out_dir=project.project.reports_dir, event_id=event.event_id,
-        run_versions=project.project.settings.server.check_at, maker="carla", names=project.names,
-    )  # fmt: skip
+    request = replace(project.report_request(clock), templates_dir=None, maker="carla")
+    make_report("dr_event", site, day_of(event, site.time_zone), request, event_id=event.event_id)
 
 
 def _at(start: datetime, **later: float) -> FixedClock:

@@ -190,7 +190,7 @@ class Call:
         return self.project.sources(as_of_utc=self.as_of_utc)
 
     def kept(self, build: "Callable[[int], ReportContent]", site: "Site | None") -> "ReportContent":
-        """What `build(revision)` says, stored so that each figure can be walked back, or shown with a word on that."""
+        """Content of a report, stored so that each figure can be traced; where nothing can be written, it says so."""
         from reports.lifecycle.revise import store_revision, unstored
 
         reports, unwritable = self.project.reports, self.project.store.read_only
@@ -198,6 +198,29 @@ class Call:
             return store_revision(build, reports, self.clock, site=site, is_as_built=True)[0]
         self.say(f"{unwritable.path.parent} cannot be written: figures that are not stored yet have no trace")
         return unstored(build, reports)
+
+    def fresh_marts(self, sites: "Sequence[Site]", name: str) -> tuple[Path, datetime]:
+        """Folder of the marts that its figures are of, made fresh or as at --as-of, and the instant that they are as
+        known at. name: of the sites, for the progress line.
+        """
+        from orchestration.warehouse.fresh import freshen_marts, stale_partitions
+        from orchestration.warehouse.marts_as_of import marts_as_of
+
+        project = self.project
+        if self.as_of_utc is not None:
+            self.doing(f"looking for the marts of {name} as known at {self.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
+            return marts_as_of(project, sites, self.as_of_utc), self.as_of_utc
+        self.doing(f"{name}: looking for what changed", is_brief=True)
+        if project.store.read_only is None:
+            freshen_marts(project, clock=self.clock, doing=self.doing)
+            # After the marts were made: their instant must not lie before what they hold.
+            return project.project.marts_dir, project.store.known_at(self.clock)
+        # Of a project that cannot be written: as published, or made of the same readings in the user's cache.
+        stale, site_ids = stale_partitions(project), {site.site_id for site in sites}
+        now_utc = project.store.known_at(self.clock)
+        if site_ids & {month.partition("|")[0] for months in stale.values() for month in months}:
+            return marts_as_of(project, sites, now_utc), now_utc
+        return project.project.marts_dir, now_utc
 
     @property
     def as_of_utc(self) -> datetime | None:

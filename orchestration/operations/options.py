@@ -51,11 +51,11 @@ def day_or_none(text: str | None, option: str) -> date | None:
     return None if text is None else parse_day(text, option)
 
 
-def instant_or_none(text: str, site: Site, option: str) -> datetime | None:
-    """The instant, or beginning of the local day, that an option names, if it was given. Raises BadInput."""
+def instant_or_none(text: str, site: Site) -> datetime | None:
+    """The instant, or beginning of the local day, of --until, if it was given. Raises BadInput."""
     if "T" in text:
         return parse_instant(text, site.time_zone)
-    return local_midnight_utc(parse_day(text, option), site.time_zone) if text else None
+    return local_midnight_utc(parse_day(text, "--until"), site.time_zone) if text else None
 
 
 def event_span(text: str, time_zone: str) -> tuple[datetime, datetime]:

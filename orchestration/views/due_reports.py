@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from assets.stores.lake.merges import newest_entry
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import months_after, parse_period, period_key, zone
+from data_quality.contracts.time import last_local_day, local_day, months_after, parse_period, period_key
 from reports.lifecycle.due import due_periods, first_of_period
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def last_whole(project: "OpenProject", sites: Iterable[Site], now_utc: datetime,
     """
     sites = list(sites)
     spans = [span for each in sites if (span := local_days(project, each, months)) is not None]
-    end = now_utc.astimezone(zone(sites[0].time_zone)).date()
+    end = local_day(now_utc, sites[0].time_zone)
     if spans:
         end = min(end, max(last for _, last in spans) + timedelta(days=1))
     start = months_after(first_of_period(end, months), -months)
@@ -59,9 +59,9 @@ def local_days(project: "OpenProject", site: Site, months: int) -> tuple[date, d
 def _local(project: "OpenProject", site: Site, day: date, months: int, edge: Callable[[Iterable[date]], date]) -> date:
     """The first or last local day of a UTC day's readings; read only where its local days are of two periods."""
     start = datetime.combine(day, time(), UTC)
-    end, here = start + timedelta(days=1), zone(site.time_zone)
-    local = [at.astimezone(here).date() for at in (start, end - timedelta.resolution)]
+    end, here = start + timedelta(days=1), site.time_zone
+    local = [local_day(start, here), last_local_day(end, here)]
     if len({first_of_period(each, months) for each in local}) == 1:
         return edge(local)
     times = project.lake.current(site.site_id, start_utc=start, end_utc=end, columns=())["interval_start_utc"]
-    return edge([at.astimezone(here).date() for at in (times.min(), times.max()) if isinstance(at, datetime)] or local)
+    return edge([local_day(at, here) for at in (times.min(), times.max()) if isinstance(at, datetime)] or local)

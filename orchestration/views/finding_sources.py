@@ -20,7 +20,7 @@ from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.alert_rule import AlertRule, LimitRule, SourceRule
 from data_quality.contracts.site_file.live_source import Streaming
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import last_local_day, local_day, zone
 from orchestration.open_project import OpenProject
 from orchestration.views.pack_subjects import groups_of
 from reports.texts.locales import days_of, format_alike, moment, named, unit_text
@@ -55,7 +55,7 @@ def over_limits(project: OpenProject, site: Site, now_utc: datetime, locale: str
     rules = [each for each in site.alert_rules if isinstance(each, LimitRule) and each.enabled]
     if not rules:
         return []
-    end = (now_utc.astimezone(zone(site.time_zone)) + timedelta(days=1)).date()
+    end = local_day(now_utc, site.time_zone) + timedelta(days=1)
     # Months of rows are read again once marts, rules, budgets or the day are others.
     rest = (*(each.model_dump_json() for each in rules), str(site.budgets), site.time_zone, site.currency)
     key = (site.site_id, mart_stamp(project.project.marts_dir, site.site_id), end, rest)
@@ -175,19 +175,18 @@ def finding_of(event: AnomalyEvent, site: Site, *, locale: str = "en") -> OpenFi
     meter = site.meter(event.meter_id)
     name = (meter.name if meter is not None else "") or words(event.meter_id)
     kind = Sentence(KIND_TITLES.get(event.kind, words(event.kind)))
-    local = zone(site.time_zone)
-    start, last = (at.astimezone(local) for at in (event.start_utc, event.end_utc - timedelta(seconds=1)))
-    pattern = "{0}: {1} on {2}" if start.date() == last.date() else "{0}: {1}, {2}"
-    days = Sentence(pattern, named(name), kind, days_of(start.date(), last.date() + timedelta(days=1)))
-    span = f"{(start - _AROUND).date()}/{(last + _AROUND).date()}"
+    first, last = local_day(event.start_utc, site.time_zone), last_local_day(event.end_utc, site.time_zone)
+    pattern = "{0}: {1} on {2}" if first == last else "{0}: {1}, {2}"
+    days = Sentence(pattern, named(name), kind, days_of(first, last + timedelta(days=1)))
+    span = f"{first - _AROUND}/{last + _AROUND}"
     why = "" if event.cause is None or event.cause == "unknown" else Sentence(CAUSE_TITLES[event.cause])
     if why and event.confidence is not None:
         why = Sentence("{0}, confidence {1} %", why, f"{event.confidence * 100:.0f}")
     return OpenFinding(
         site_id=site.site_id, source=SOURCE, cause=f"{event.meter_id} {span}", severity=event.severity,
-        what=sentences((days, _energy(event)), ", "), at_utc=event.end_utc, worth=_worth(event, locale),
+        what=sentences((days, _energy(event)), ", "), at_utc=event.end_utc, is_end=True, worth=_worth(event, locale),
         stored_id=event.event_id, rule_kind="anomaly", scopes=(f"meter:{event.meter_id}",), amounts=amounts_of(event),
-        why=why, currency=event.currency, loss_days=(last.date() - start.date()).days + 1,
+        why=why, currency=event.currency, loss_days=(last - first).days + 1,
         loss=event.cost if event.cost is not None and event.cost > 0 else None,
     )  # fmt: skip
 

@@ -25,7 +25,7 @@ from data_quality.contracts.reporting.open_finding import (
 )
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_day, zone
+from data_quality.contracts.time import last_local_day, local_day
 from ml.forecasts.targets import unmeasured
 from orchestration.views.finding_sources import (
     judged,
@@ -158,7 +158,8 @@ def _validated(look: FindingsQuery) -> list[OpenFinding]:
     return [
         OpenFinding(
             site_id=look.site.site_id, source="validation", cause=f"{rule} {meter} {action}",
-            severity=4 if action == "flag" else 3, at_utc=max(each.end_utc for each in all_), count=len(all_),
+            severity=4 if action == "flag" else 3, count=len(all_),
+            at_utc=max(each.end_utc for each in all_), is_end=True,
             what=_event(look, rule, names.get(meter) or words(meter), action, [each.end_utc for each in all_]),
             kind=_kind(rule, action), of=names.get(meter) or words(meter),
             rule_kind="quality", scopes=(f"meter:{meter}",), amounts={"cases": len(all_)},
@@ -170,7 +171,7 @@ def _validated(look: FindingsQuery) -> list[OpenFinding]:
 def _event(look: FindingsQuery, rule: str, meter: str, action: str, ends_utc: Sequence[datetime]) -> str:
     """Grid connection: no change in reading, 2 times."""
     found = Sentence(_RULES.get(rule, words(rule)))
-    day = (max(ends_utc) - timedelta(seconds=1)).astimezone(zone(look.site.time_zone)).date()
+    day = last_local_day(max(ends_utc), look.site.time_zone)
     one = Sentence("{0}: {1} on {2}", named(meter), found, long_date(day, look.locale))
     many = Sentence("{0}: {1}, {2} times", named(meter), found, len(ends_utc))
     return sentences((one if len(ends_utc) == 1 else many, Sentence(_DONE.get(action, ""))), ", ")

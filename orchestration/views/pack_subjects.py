@@ -1,8 +1,9 @@
 """Packs of a project: what they may be of, the organisation's answers, and which are made each year."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from assets.sites.organisation import known_organisation, load_organisation, named
 from assets.stores.published.report_ledger import keep_organisation_version, organisation_version
@@ -161,12 +162,11 @@ def make_pack(
     span = parse_period(str(year), subject.time_zone)
     for each in subject.sites:
         project.fresh_marts(each.site_id, until=span.end)
-    shared: dict[str, Any] = {
-        **known._asdict(), "reports": project.reports, "clock": clock, "maker": maker, "formats": formats,
-        "out_dir": project.project.reports_dir, "templates_dir": project.project.reports_dir, "names": project.names,
-        "marts_dir": project.project.marts_dir, "answers": answers, "language": language,
-        "run_versions": {**(run_versions or {}), **project.project.settings.server.check_at},
-    }  # fmt: skip
+    request = project.report_request(clock, known.sources)
+    request = replace(
+        request, known_at_utc=known.known_at_utc, maker=maker, formats=formats, marts_dir=project.project.marts_dir,
+        answers=answers, language=language, run_versions={**(run_versions or {}), **request.run_versions},
+    )  # fmt: skip
     if subject.organisation is not None:
-        return make_group_report(pack, subject.organisation, span, **shared)
-    return make_report(pack, subject.sites[0], span, baselines=project.baselines, **shared)
+        return make_group_report(pack, subject.organisation, span, request)
+    return make_report(pack, subject.sites[0], span, request)

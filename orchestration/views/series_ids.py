@@ -12,7 +12,7 @@ from assets.stores.published.report_ledger import keep_site_version
 from assets.stores.published.requested_figures import RequestedFigures
 from data_quality.contracts.reporting.figure import KPI, REGISTER_KPI, Figure, Trace
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, local_day, months_after, zone
+from data_quality.contracts.time import Clock, local_day, months_after
 from reports.recompute.computations import code_sha256
 from reports.recompute.hours import QUARTER
 
@@ -101,13 +101,13 @@ def row_of(rows: Sequence[T], number: str) -> T | None:
 def interval_figure(series: Figure, row: str) -> Figure | None:
     """The figure of a row of a kept series; None where there is none."""
     named = dict(series.trace.parameters)
-    rows, grain, local = named.pop("rows").split(";"), named.pop("grain"), zone(named.pop("time_zone"))
+    rows, grain, local = named.pop("rows").split(";"), named.pop("grain"), named.pop("time_zone")
     if (kept := row_of(rows, row)) is None:
         return None
     second, value, *more = kept.split(" ", 2)
     coverage, estimated_share, codes = json.loads(more[0]) if more else _IN_FULL
     at_utc = datetime.fromtimestamp(int(second), UTC)
-    start = at_utc.astimezone(local).date()
+    start = local_day(at_utc, local)
     end = _END[grain](start)
     named |= {"kpi": series.kpi, "start": str(start), "end": str(end)}
     place = str(start)

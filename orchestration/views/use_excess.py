@@ -39,7 +39,7 @@ def excess_cost(
         from reports.figures.query import read_question
 
         marts_dir, sources = project.project.marts_dir, project.sources(keeps=False)
-        asking = Asking(site, sources, marts_dir, MartReader(marts_dir), project.baselines, as_of_utc)
+        asking = Asking(site, sources, marts_dir, MartReader(marts_dir), as_of_utc)
         try:
             a_day, days = (figures_of(read_question(each), asking)[0].value for each in excess_questions(alert))
         except BadInput as fault:

@@ -1,11 +1,10 @@
 """Months of marts and quarterly reports that are older than the lake, and marts made again in this process."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping
+from datetime import date
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from assets.stores.warehouse.warehouse import built_with, target_of
 from data_quality.contracts.errors import RunFailed
@@ -13,9 +12,6 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.month_keys import month_ranges, months_of_range, site_quarter_key, split_key
 from orchestration.open_project import OpenProject
-
-if TYPE_CHECKING:
-    from orchestration.operations.operation import Call
 
 
 def stale_partitions(project: OpenProject) -> dict[str, set[str]]:
@@ -131,26 +127,3 @@ def builds_of(months: Iterable[str], sites: Mapping[str, Site]) -> list[list[tup
             builds[-1].append(each)
             room -= size
     return builds
-
-
-def marts_then(call: "Call", sites: Sequence[Site], name: str) -> tuple[Path, datetime]:
-    """Folder of the marts that a command's figures are of, made fresh or as at --as-of, and the instant that they are
-    as known at. name: of the sites, for the progress line.
-    """
-    from orchestration.warehouse.marts_as_of import marts_as_of
-
-    project = call.project
-    if call.as_of_utc is not None:
-        call.doing(f"looking for the marts of {name} as known at {call.as_of_utc:%Y-%m-%d %H:%M:%S}Z")
-        return marts_as_of(project, sites, call.as_of_utc), call.as_of_utc
-    call.doing(f"{name}: looking for what changed", is_brief=True)
-    if project.store.read_only is None:
-        freshen_marts(project, clock=call.clock, doing=call.doing)
-        # After the marts were made: their instant must not lie before what they hold.
-        return project.project.marts_dir, project.store.known_at(call.clock)
-    # Of a project that cannot be written: as published, or made of the same readings in the user's cache.
-    stale, site_ids = stale_partitions(project), {site.site_id for site in sites}
-    now_utc = project.store.known_at(call.clock)
-    if site_ids & {month.partition("|")[0] for months in stale.values() for month in months}:
-        return marts_as_of(project, sites, now_utc), now_utc
-    return project.project.marts_dir, now_utc

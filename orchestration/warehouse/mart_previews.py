@@ -44,7 +44,7 @@ USE_DAYS, TABLE_ROWS = 120, 48
 def mart_preview(name: str, rows: pl.DataFrame, *, site_id: str) -> dict[str, Preview]:
     """Metadata of a mart, by label. rows: of the site, in key order; empty without any."""
     if name == USES:
-        return use_pictures(rows, time="local_date", actual="actual_kwh", expected="expected_kwh")
+        return use_pictures(rows)
     if "scope" in rows.columns:
         rows = rows.filter(pl.col("scope") == _SCOPE.format(site_id))
     if name in LINES:
@@ -66,15 +66,13 @@ def mart_preview(name: str, rows: pl.DataFrame, *, site_id: str) -> dict[str, Pr
     )
 
 
-def use_pictures(
-    days: pl.DataFrame, *, time: str, actual: str, expected: str, count: int = USE_DAYS
-) -> dict[str, Preview]:
+def use_pictures(days: pl.DataFrame, actual: str = "actual_kwh", *, count: int = USE_DAYS) -> dict[str, Preview]:
     """A picture for each energy use: what it took beside what its baseline expects, over so many of its newest days."""
     found = {}
     for (seu_id,), rows in days.partition_by("seu_id", as_dict=True, maintain_order=True).items():
         newest = rows.tail(count)
-        series = {"actual": newest[actual].to_list(), "expected": newest[expected].to_list()}
-        found[str(seu_id)] = lines(newest[time].to_list(), series, title=f"{seu_id}", unit="kWh per day")
+        series = {"actual": newest[actual].to_list(), "expected": newest["expected_kwh"].to_list()}
+        found[str(seu_id)] = lines(newest["local_date"].to_list(), series, title=f"{seu_id}", unit="kWh per day")
     return found
 
 

@@ -121,7 +121,6 @@ def asking(ctx: Context, sources: Sources | None = None) -> Asking:
         sources=sources or project.sources(keeps=False),
         marts_dir=ctx.marts_now,
         read=read,
-        baselines=project.baselines,
     )
 
 
@@ -263,7 +262,7 @@ def newest_day(site: Site, age: Age) -> date | None:
     """The last local day with readings."""
     if age.readings_to_utc is None:
         return None
-    return (age.readings_to_utc - _QUARTER).astimezone(zone(site.time_zone)).date()
+    return local_day(age.readings_to_utc - _QUARTER, site.time_zone)
 
 
 def header_of(

@@ -1,6 +1,7 @@
 """Proposals of workflows: a curtailment plan, drafts of reports, the draft of an M&V project. Nothing is executed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from assets.kpi.running_cost.interval_costs import main_meters
@@ -97,16 +98,14 @@ def drafts(at: At, step: ReportStep, subject: Subject) -> Sentence:
     from reports.make_report import make_report
 
     project, results = at.project, list[str]()
-    folder, marts = project.project.reports_dir, project.project.marts_dir
+    marts = project.project.marts_dir
     for name in step.templates:
         try:
-            content = make_report(
-                name, at.site, parse_period(subject.name, at.site.time_zone), sources=project.sources(),
-                baselines=project.baselines, reports=project.reports, clock=at.clock, out_dir=folder,
-                formats=("pdf", "xlsx"), marts_dir=marts if any(marts.glob("mart_seu__day_enpi/*")) else None,
-                templates_dir=folder, run_versions=project.project.settings.server.check_at,
-                maker=f"workflow:{at.workflow.name}", names=project.names,
-            ).content  # fmt: skip
+            request = replace(
+                project.report_request(at.clock), formats=("pdf", "xlsx"), maker=f"workflow:{at.workflow.name}",
+                marts_dir=marts if any(marts.glob("mart_seu__day_enpi/*")) else None,
+            )  # fmt: skip
+            content = make_report(name, at.site, parse_period(subject.name, at.site.time_zone), request).content
             results.append(f"{content.report_id}@{content.revision}")
         except BadInput as fault:
             results.append(f"{name}: {fault}")

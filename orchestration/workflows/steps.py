@@ -243,7 +243,7 @@ def figures_of_day(project: "OpenProject", site: Site, day: date, now_utc: datet
     marts = project.project.marts_dir
     given = Asking(
         site=site, sources=project.sources(keeps=False), marts_dir=marts, read=partial(read_mart, marts),
-        baselines=project.baselines, as_of_utc=now_utc,
+        as_of_utc=now_utc,
     )  # fmt: skip
     found = {}
     for kpi, question in questions_of(site, day).items():

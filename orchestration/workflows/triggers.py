@@ -14,7 +14,7 @@ from data_quality.contracts.reporting.work_order import WorkOrder
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.alert_rule import peak_rule
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, months_after, zone
+from data_quality.contracts.time import Clock, local_day, months_after, zone
 from data_quality.contracts.workflow import AnomalyOpen, Daily, MonthClosed, OrderOpen, PeakForecast, Workflow
 from orchestration.views.finding_sources import judged, open_anomalies
 from orchestration.views.open_findings import FindingsQuery, bill_findings
@@ -100,9 +100,8 @@ def subjects_of(
 
 def closed_month(trigger: MonthClosed, time_zone: str, now_utc: datetime) -> str:
     """The newest month that counts as closed by the site's clock, as 2025-05."""
-    local = zone(time_zone)
-    first = now_utc.astimezone(local).date().replace(day=1)
-    is_closed = datetime.combine(first.replace(day=trigger.day), trigger.at, local) <= now_utc
+    first = local_day(now_utc, time_zone).replace(day=1)
+    is_closed = datetime.combine(first.replace(day=trigger.day), trigger.at, zone(time_zone)) <= now_utc
     return f"{months_after(first, -1 if is_closed else -2):%Y-%m}"
 
 
@@ -123,7 +122,7 @@ def _peaks(trigger: PeakForecast, project: "OpenProject", site: Site, now_utc: d
     days: dict[date, dict[datetime, float]] = {}
     for row in forecast.rows:
         if now_utc < row.time_utc < until_utc and row.p90 * scale > target_kw:
-            days.setdefault(row.time_utc.astimezone(local).date(), {})[row.time_utc] = row.p90 * scale
+            days.setdefault(local_day(row.time_utc, site.time_zone), {})[row.time_utc] = row.p90 * scale
     found = []
     for day, over in days.items():
         # The unbroken run of steps about the highest one.
@@ -145,8 +144,7 @@ def due_days(trigger: Daily, time_zone: str, now_utc: datetime) -> list[date]:
 
     By the site's clock: a time that it skips comes with the hour after it, one that it repeats the first time.
     """
-    local = zone(time_zone)
-    today = now_utc.astimezone(local).date()
+    local, today = zone(time_zone), local_day(now_utc, time_zone)
     days = [today - timedelta(days=back) for back in range(trigger.made_up_days, -1, -1)]
     return [each for each in days if datetime.combine(each, trigger.at, local) <= now_utc]
 

@@ -11,7 +11,7 @@ from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.time import Period, span, zone
+from data_quality.contracts.time import Period, last_local_day, local_day, span, zone
 from reports.datasets.base import DayPoint, Item, Leaf, Measure, OfSite, ReportInput
 from reports.recompute import experiment as again
 from reports.texts.locales import long_date, moment, page_word
@@ -42,9 +42,8 @@ _VERDICTS: Mapping[str, tuple[str, Tone]] = {
 
 def days_of(experiment: Experiment, time_zone: str) -> Period:
     """The local days of an experiment, which are the period of its report."""
-    here = zone(time_zone)
-    last = (experiment.end_utc - timedelta(seconds=1)).astimezone(here).date()
-    return span(experiment.start_utc.astimezone(here).date(), last + timedelta(days=1), time_zone)
+    last = last_local_day(experiment.end_utc, time_zone)
+    return span(local_day(experiment.start_utc, time_zone), last + timedelta(days=1), time_zone)
 
 
 class ExperimentData(OfSite):
@@ -112,8 +111,7 @@ class ExperimentData(OfSite):
         found = self.record.saving
         if measure != "saving" or self._is_unsent or not isinstance(found, Saving):
             return []
-        here = zone(self.given.site.time_zone)
-        looks = [((each.until_utc - timedelta(seconds=1)).astimezone(here).date(), each) for each in found.looks]
+        looks = [(last_local_day(each.until_utc, self.given.site.time_zone), each) for each in found.looks]
         ends = [at for at, _ in looks[1:]] + [item.period.end]
         return [
             DayPoint(at + timedelta(days=n), look.saving, *look.interval)

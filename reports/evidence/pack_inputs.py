@@ -49,7 +49,7 @@ def gather(
     every = [*rows, *found.other_figures]
     given = [each for row in every for each in row["inputs"]]
     sites = sorted({revision.site_id} | {each["id"] for each in given if each["role"] == "site"})
-    tables = {"site_versions": _by(reports, "site_versions", revision, sha256=_shas(given, "site"))}
+    tables = {"site_versions": _by(reports, "site_versions", revision, sha256=_site_shas(given))}
     _all_kept(given, tables["site_versions"])
     versions = [Site.model_validate(row["site"]) for row in tables["site_versions"]]
     tables |= _baselines(reports, revision, given)
@@ -195,7 +195,7 @@ def _by(reports: ReportStore, table: str, revision: Revision, **condition: Itera
 
 
 def _all_kept(given: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]) -> None:
-    missing = _shas(given, "site") - {row["sha256"] for row in rows}
+    missing = _site_shas(given) - {row["sha256"] for row in rows}
     if missing:
         raise BadInput(
             f"the site file with hash {min(missing)[:16]}, which a trace names, was never kept",
@@ -203,8 +203,8 @@ def _all_kept(given: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, An
         )
 
 
-def _shas(given: Iterable[Mapping[str, Any]], role: str) -> set[str]:
-    return {each["sha256"] for each in given if each["role"] == role}
+def _site_shas(given: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {each["sha256"] for each in given if each["role"] == "site"}
 
 
 def readable_json(document: Any) -> bytes:

@@ -271,7 +271,7 @@ def assessing(
     at_utc = given.as_of_utc
     projects = given.sources.keep(
         ("project baselines", given.site.site_id, at_utc),
-        lambda: project_baselines(given.site, given.baselines, as_of_utc=at_utc),
+        lambda: project_baselines(given.site, given.sources.baselines, as_of_utc=at_utc),
     )
     known = replace(_given(given, span, versions, confidence=confidence), project_versions=projects)
     return TemplateQueries(known, {"enpi": EnpiData(known), "project": ProjectData(known)}, book)

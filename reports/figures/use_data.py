@@ -152,7 +152,7 @@ def use_data(
     """
     use = use_request(given, seu_id, baseline)
     site, seu, version, line = use.site, use.seu, use.version, enb_of(use.site, use.seu)
-    every = given.baselines.line(line, as_of_utc=use.as_of_utc)
+    every = given.sources.baselines.line(line, as_of_utc=use.as_of_utc)
     known = known_days(site, use.sources, use.as_of_utc)
     end = span.end if known is None else min(span.end, known.end)
     years = quarters_before(end, site.time_zone, months=12 * TREND_YEARS)

@@ -1,19 +1,15 @@
 """Reports of templates that end with a month, and making them: the files of a monthly run of a site."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 
-from assets.stores.ledgers.baselines import BaselineStore
-from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.errors import BadInput, OurFault, RunFailed
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, Period, span
+from data_quality.contracts.time import Period, span
 from reports.datasets.base import ReportInput, shifted
 from reports.datasets.bills import BillData
-from reports.make_report import StoredReport, make_report
+from reports.make_report import ReportRequest, StoredReport, make_report
 from reports.recompute.event import events_in, events_of
-from reports.recompute.figure_sources import Sources
 
 # Cheap to make and always possible: that it is there says that the month was made (orchestration/schedules.py).
 MONTHLY = ("data_quality",)
@@ -60,38 +56,18 @@ def actor_of(tags: Mapping[str, str]) -> str:
     return "run"
 
 
-def make_reports_ending(
-    site: Site,
-    month: Period,
-    *,
-    sources: Sources,
-    baselines: BaselineStore,
-    reports: ReportStore,
-    clock: Clock,
-    out_dir: Path,
-    marts_dir: Path | None = None,
-    formats: Sequence[str] = ("pdf", "xlsx", "json"),
-    run_versions: Mapping[str, str] | None = None,
-    maker: str = "",
-    names: Mapping[str, str] | None = None,
-) -> list[StoredReport]:
+def make_reports_ending(site: Site, month: Period, request: ReportRequest) -> list[StoredReport]:
     """Make, store and render them, as known now. Raises RunFailed, once the others are made, naming those of a span
     without readings.
     """
-    known_at = reports.store.known_at(clock)
+    sources, known_at = request.sources, request.reports.store.known_at(request.clock)
     given = ReportInput(site=site, period=month, as_of_utc=known_at, sources=sources, versions={})
     events = events_in(events_of(sources, site.site_id, known_at), month)
     wanted = reports_ending(site, month, has_bills=bool(BillData(given).of_period(month)), has_events=bool(events))
     made, refused = list[StoredReport](), list[BadInput]()
     for name, period in wanted:
         try:
-            made.append(
-                make_report(
-                    name, site, period, sources=sources, baselines=baselines, reports=reports, clock=clock,
-                    out_dir=out_dir, marts_dir=marts_dir, formats=formats, templates_dir=out_dir,
-                    run_versions=run_versions, maker=maker, names=names,
-                )
-            )  # fmt: skip
+            made.append(make_report(name, site, period, request))
         except BadInput as fault:
             if fault.reason != "no_readings":
                 raise

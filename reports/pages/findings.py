@@ -4,7 +4,6 @@ Widget 8: open findings, the most severe first, each with its acts; a source tha
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from itertools import groupby
 from typing import get_args
 
@@ -19,7 +18,7 @@ from data_quality.contracts.reporting.open_finding import (
 )
 from data_quality.contracts.reporting.work_order import PRIORITIES
 from data_quality.contracts.sentence import Sentence, Text, sentences
-from data_quality.contracts.time import local_day
+from data_quality.contracts.time import last_local_day, local_day
 from reports.figures.query import read_question
 from reports.pages.address import Address, why_address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part, label_form
@@ -132,9 +131,8 @@ def _item(found: OpenFinding, given: OpenFindings) -> Item:
     source, told = SOURCES.get(found.source, found.source), given.told.get(found.finding_id)
     parts: list[Text] = [Sentence(SEVERITY_WORDS[found.severity]), Sentence(source), *([told] if told else [])]
     if found.at_utc is not None:
-        # Reported with the end of a span: what lasted until midnight is of the day before.
-        last_utc = found.at_utc - timedelta(seconds=source in ("data quality", "unusual use"))
-        parts.append(Sentence("since {0}", long_date(local_day(last_utc, found.time_zone), given.locale)))
+        day_of = last_local_day if found.is_end else local_day
+        parts.append(Sentence("since {0}", long_date(day_of(found.at_utc, found.time_zone), given.locale)))
     href, subject = given.links.get(found.finding_id, ""), given.subjects.get(found.finding_id, "")
     acts = [(verb, f"{subject}{form}") for verb, form in _ABOUT.get(source, ()) if subject]
     usual = ("Create task" if source in _MENDED else "Acknowledge", "Mute")

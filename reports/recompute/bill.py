@@ -86,7 +86,7 @@ def _reconcile(sources: Sources, site: Site, bill_id: str, as_of_utc: datetime) 
         load = _load(sources, site, bill, as_of_utc)
         if load is None:
             raise BadInput("no readings of the bill's meters lie in its dates", file=bill.file, reason="no_rows")
-        return reconcile(bill, site.tariffs, load=load, **_terms(sources, site, bill, as_of_utc))
+        return reconcile(make_case(bill, site.tariffs, load=load, **_terms(sources, site, bill, as_of_utc)))
     # Kept like an answer: every figure of the bill would otherwise run into the same refusal again.
     except BadInput as fault:
         return fault

@@ -17,7 +17,7 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, zone
+from data_quality.contracts.time import CANONICAL_MINUTES, local_day
 from reports.recompute.figure_sources import Sources, stored_sha256
 
 RULE, BEST = "rule", "best"
@@ -105,8 +105,8 @@ def quarters_kwh(
     sources: Sources, site: Site, start_utc: datetime, end_utc: datetime, as_of_utc: datetime
 ) -> list[Decimal | None]:
     """The quarter hours of [start_utc, end_utc): kWh of the main meters together; None where one was not read."""
-    local, roots = zone(site.time_zone), main_meters(site)
-    first, last = (each.astimezone(local).date() for each in (start_utc, end_utc - STEP))
+    roots = main_meters(site)
+    first, last = local_day(start_utc, site.time_zone), local_day(end_utc - STEP, site.time_zone)
     rows = sources.stream_readings(site, sorted(roots), first, date.fromordinal(last.toordinal() + 1), as_of_utc)
     known = rows.filter(
         pl.col("meter_id").is_in(roots)

@@ -33,7 +33,7 @@ from orchestration.views.advice_wording import worded
 from orchestration.views.work_orders import move
 from reports.evidence.pack_inputs import gather
 from reports.figures.trace import trace_figure
-from reports.make_report import make_report
+from reports.make_report import ReportRequest, make_report
 from reports.recompute.figure import recompute
 from reports.report_content import ReportContent
 from tests.orchestration.test_cli import run
@@ -398,9 +398,17 @@ def roi(project: OpenProject, *, edit: tuple[str, str] = ("", "")) -> tuple[Open
     site = now.site("plant")
     advice.run(now, site, parse_period(PERIOD, site.time_zone), LATER, sources=now.sources())
     made = make_report(
-        "executive_roi", site, parse_period("2025", site.time_zone), sources=now.sources(), baselines=now.baselines,
-        reports=now.reports, clock=LATER, out_dir=Path(project.project.root) / "out", maker="dan",
-    )  # fmt: skip
+        "executive_roi",
+        site,
+        parse_period("2025", site.time_zone),
+        ReportRequest(
+            sources=now.sources(),
+            reports=now.reports,
+            clock=LATER,
+            out_dir=Path(project.project.root) / "out",
+            maker="dan",
+        ),
+    )
     return now, made.content
 
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from assets.stores.lake.lake import BatchInfo, Lake
-from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import EmissionFactorEntry, Site
 from data_quality.contracts.time import FixedClock, Period, months_of, parse_period
 from reports.lifecycle.periodic import make_reports_ending
+from reports.make_report import ReportRequest
 from reports.recompute.figure_sources import Sources
 from tests.bench.report_bench import year_rows
 from tests.definitions import DEFINITIONS
@@ -81,17 +81,23 @@ def bench(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         lake, sites = fill(root)
-        reports, baselines = ReportStore(lake.store), BaselineStore(lake.store)
+        reports = ReportStore(lake.store)
         started, wall, made, reported = time.process_time(), time.perf_counter(), 0, 0
         for site, month in runs(sites):
             # Sources are a run's own, as in the asset: what it read goes with it.
             made += len(
                 make_reports_ending(
-                    site, month, sources=Sources(lake=lake, sites=sites, definitions=DEFINITIONS),
-                    baselines=baselines,
-                    reports=reports, clock=CLOCK, out_dir=root / "out", maker="schedule:bench",
+                    site,
+                    month,
+                    ReportRequest(
+                        sources=Sources(lake=lake, sites=sites, definitions=DEFINITIONS),
+                        reports=reports,
+                        clock=CLOCK,
+                        out_dir=root / "out",
+                        maker="schedule:bench",
+                    ),
                 )
-            )  # fmt: skip
+            )
             if made >= reported + count / 10 or made >= count:
                 reported = made
                 cpu = time.process_time() - started

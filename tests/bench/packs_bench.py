@@ -20,7 +20,7 @@ from data_quality.contracts.site_file.site import Site
 from reports.content.template_report import template_report
 from reports.content.templates import load_template, packs_of
 from reports.make_group_report import group_report, group_report_input, make_group_report
-from reports.make_report import RENDERERS, make_report
+from reports.make_report import RENDERERS, ReportRequest, make_report
 from tests.reports import year_world
 from tests.reports.group_world import SALE, YEAR, TwoSites, make_two_sites
 
@@ -93,8 +93,8 @@ def all_of_them(two: TwoSites, organisation: Organisation, out: Path) -> None:
         shared["edition"] = framework.edition
         for language in LANGUAGES:
             for site in two.sites.values():
-                make_report(name, site, YEAR, baselines=world.baselines, language=language, **shared)
-            make_group_report(name, organisation, YEAR, language=language, **shared)
+                make_report(name, site, YEAR, ReportRequest(language=language, **shared))
+            make_group_report(name, organisation, YEAR, ReportRequest(language=language, **shared))
             made += len(two.sites) + 1
     cpu = time.process_time() - started
     sys.stdout.write(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.dispute.reconcile import Reconciliation, make_case, reconcile
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.notice import facts, is_notable, overrides_of, record_audit, sentence
 from assets.stores.ledgers.bill_ledger import BillStore, notifications_of, override_tariff
@@ -32,7 +32,7 @@ def audited(folder: Path, name: str) -> tuple[Path, SupplierBill, Reconciliation
     path = folder / f"{name}.csv"
     path.write_text(scene.paper.csv())
     bill = read_bill(path)
-    return path, bill, reconcile(bill, scene.tariffs, reads=scene.reads, register=scene.register)
+    return path, bill, reconcile(make_case(bill, scene.tariffs, reads=scene.reads, register=scene.register))
 
 
 def test_a_bill_is_kept_once_with_its_lines_and_its_file(tmp_path: Path, store: Store) -> None:

@@ -63,7 +63,7 @@ def audit(
     rows = [f"{label},{value}" for label, value in pairs.items() if value]
     path.write_text("\n".join([*rows, "Description,Quantity,Unit,Rate,Amount", *lines]))
     given = {"reads": READS, **held}
-    return reconcile(read_bill(path), given.pop("tariffs", TARIFFS), **given)
+    return reconcile(make_case(read_bill(path), given.pop("tariffs", TARIFFS), **given))
 
 
 def test_a_right_bill_agrees_to_the_cent(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_registers_prove_what_a_gap_in_the_load_hides(tmp_path: Path) -> None:
     kwh = D(int(full.load[first : first + 31 * 96].sum())) / 10**9
     states = (ReadState(date(2024, 5, 1), {"": D(0)}), ReadState(date(2024, 6, 1), {"": kwh}))
     reads = MeterReads("L", {"": "kwh"}, states)
-    found = reconcile(read_bill(path), scene.tariffs, load=present, reads=reads, time_zone=scene.time_zone)
+    found = reconcile(make_case(read_bill(path), scene.tariffs, load=present, reads=reads, time_zone=scene.time_zone))
     assert found.cause == "missing_data"
     assert found.coverage < 1
 
@@ -343,7 +343,7 @@ def test_the_shared_bills_are_audited_as_their_answers_say(shared_data: Path) ->
     for row in answers:
         bill = read_bill(folder / row["file"])
         reads = read_meter_reads(folder / "meter_reads.csv", meter=bill.meter)
-        found = reconcile(bill, tariffs, reads=reads, register=register)
+        found = reconcile(make_case(bill, tariffs, reads=reads, register=register))
         assert (found.cause, found.billed_total) == (row["fault"], D(row["total_gbp"])), row["file"]
         assert (found.recomputed_net, found.recomputed_total) == (D(row["net_correct"]), D(row["total_correct"]))
         assert -found.delta_total == D(row["correction_gbp"])
@@ -377,7 +377,9 @@ def test_a_wrong_line_that_nothing_gives_is_given_no_cause(tmp_path: Path, seed:
     tax = cents(net * D(vat[3]))
     paper = Paper(scene.paper.head, [*lines, (*vat[:4], str(tax))], net, net + tax)
     (tmp_path / "bill.csv").write_text(paper.csv())
-    found = reconcile(read_bill(tmp_path / "bill.csv"), scene.tariffs, reads=scene.reads, register=scene.register)
+    found = reconcile(
+        make_case(read_bill(tmp_path / "bill.csv"), scene.tariffs, reads=scene.reads, register=scene.register)
+    )
     assert found.cause == "unexplained"
     assert "its own quantity" in found.evidence[1]
 
@@ -392,6 +394,6 @@ def test_a_gap_that_a_flat_load_fills_to_the_last_kwh_is_missing_data(tmp_path: 
     present = whole.is_present.copy()
     present[100:200] = False
     gap = replace(whole, load=whole.load * present, is_present=present)
-    found = reconcile(read_bill(path), [tariff()], load=gap, time_zone=BERLIN)
+    found = reconcile(make_case(read_bill(path), [tariff()], load=gap, time_zone=BERLIN))
     assert (found.verdict, found.cause) == ("differs", "missing_data")
     assert "the gap could hold up to 200 kWh" in found.evidence[0]

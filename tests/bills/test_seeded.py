@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from assets.bills.dispute import classify
-from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.dispute.reconcile import Reconciliation, make_case, reconcile
 from assets.bills.dispute.suspicion import Suspicion
 from assets.bills.documents.read_bill import read_bill
 from tests.bills.papers import Scene
@@ -16,10 +16,10 @@ from tests.bills.seeded_intervals import INTERVAL_FAULTS, interval_scene
 def audited(scene: Scene, folder: Path) -> Reconciliation:
     path = folder / f"{scene.name}.csv"
     path.write_text(scene.paper.csv())
-    return reconcile(
+    return reconcile(make_case(
         read_bill(path), scene.tariffs, reads=scene.reads, register=scene.register, load=scene.load,
         time_zone=scene.time_zone,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def test_nineteen_of_twenty_seeded_faults_are_classified_right(tmp_path: Path) -> None:

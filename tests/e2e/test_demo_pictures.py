@@ -50,7 +50,6 @@ def contents(project: ProjectResource) -> dict[tuple[str, str], ReportContent]:
             site,
             parse_period(label, site.time_zone),
             sources=sources,
-            baselines=project.baselines,
             known_at_utc=project.reports.store.known_at(SystemClock()),
             seu_id=site.seus[0].seu_id if template.subject == "seu" else None,
             marts_dir=project.project.marts_dir,

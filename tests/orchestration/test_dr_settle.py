@@ -29,7 +29,7 @@ from reports.datasets.dr_events import day_of, shed_clause
 from reports.evidence.pack import PackMaker
 from reports.evidence.verify_pack import verify_pack
 from reports.figures.trace import stale_revisions, trace_figure
-from reports.make_report import StoredReport, make_report
+from reports.make_report import ReportRequest, StoredReport, make_report
 from reports.render.heading import facts_text
 from reports.texts.locales import long_date
 from tests.orchestration import test_dr_events as events
@@ -97,9 +97,14 @@ def corrected(project: OpenProject, folder: Path) -> None:
 def report_of(project: OpenProject, event: DrEvent, folder: Path, **said: Any) -> StoredReport:
     site = said.pop("site", project.site("plant"))
     return make_report(
-        "dr_event", site, day_of(event, site.time_zone), sources=project.sources(), baselines=project.baselines,
-        reports=project.reports, clock=FixedClock(LATER), out_dir=folder, event_id=event.event_id, **said,
-    )  # fmt: skip
+        "dr_event",
+        site,
+        day_of(event, site.time_zone),
+        ReportRequest(
+            sources=project.sources(), reports=project.reports, clock=FixedClock(LATER), out_dir=folder, **said
+        ),
+        event_id=event.event_id,
+    )
 
 
 def test_the_job_settles_an_event_and_a_corrected_reading_gives_the_next_version(

@@ -34,7 +34,7 @@ from orchestration.cli.main import build_app
 from orchestration.instance.write import instance_environment
 from orchestration.supervised import supervisor
 from orchestration.supervised.serve_role import OF_A_PROJECT, service
-from reports.make_report import make_report
+from reports.make_report import ReportRequest, make_report
 from reports.recompute.figure_sources import Sources
 from tests.controls.planning.examples import HOME
 from tests.definitions import DEFINITIONS
@@ -113,9 +113,9 @@ def _with_a_report(folder: Path, store_url: str) -> None:
         plant.write(lake, plant.plant_rows(date(2025, 1, 1), date(2025, 4, 1)), clock)
         plant.register_baselines(baselines, clock, approved=("hvac",))
         sources = Sources(lake=lake, sites={site.site_id: site}, definitions=DEFINITIONS)
-        given = {"sources": sources, "baselines": baselines, "reports": reports, "clock": clock}
+        given = {"sources": sources, "reports": reports, "clock": clock}
         out, formats = folder / "reports", ("json", "xlsx")
-        make_report("enpi_quarter", site, plant.quarter(), **given, out_dir=out, formats=formats)
+        make_report("enpi_quarter", site, plant.quarter(), ReportRequest(**given, out_dir=out, formats=formats))
 
 
 def _bytes_of(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -23,6 +23,7 @@ NAMED = re.compile(r"(?:['`(]|^ *(?:\$ )?|&& )meterloom (?!rows\b)([a-z][a-z-]*(
 # What a command asks its call for, and the shared option that this comes from.
 ASKED = {
     "project": "project_", "folder": "project_", "sources": "project_", "as_of_utc": "as_of_", "as_of_or_now": "as_of_",
+    "fresh_marts": "as_of_",
     "places": "project_", "acting": "person_", "known_person": "person_", "person": "person_",
     "person_id": "person_", "has_actor": "person_",
 }  # fmt: skip
@@ -142,7 +143,7 @@ def _called(function: Callable[..., Any], name: str) -> list[Callable[..., Any]]
     if isinstance(found, type):
         return [each for each in vars(found).values() if isinstance(each, FunctionType)]
     is_ours = isinstance(found, FunctionType) and found.__module__.startswith(
-        ("orchestration.cli", "orchestration.operations", "orchestration.warehouse")
+        ("orchestration.cli", "orchestration.operations")
     )
     return [found] if is_ours and not found.__module__.endswith((".frame", ".operation", ".answer", ".render")) else []
 

@@ -26,7 +26,7 @@ from reports.evidence.verify_pack import verify_pack
 from reports.figures.answer import figures_of
 from reports.figures.query import question_of, read_question
 from reports.figures.trace import stale_revisions, trace_figure
-from reports.make_report import make_report
+from reports.make_report import ReportRequest, make_report
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS
 from tests.reports import year_world
@@ -103,9 +103,17 @@ def test_a_site_that_was_never_judged_is_told_apart_from_a_month_without_events(
 
 def stored(year: Year, folder: Path) -> list[Figure]:
     report = make_report(
-        "anomalies", year.site, year.given("2025-06").period, sources=year.sources(), baselines=year.world.baselines,
-        reports=year.world.reports, clock=year.world.clock, out_dir=folder, formats=("json",),
-    )  # fmt: skip
+        "anomalies",
+        year.site,
+        year.given("2025-06").period,
+        ReportRequest(
+            sources=year.sources(),
+            reports=year.world.reports,
+            clock=year.world.clock,
+            out_dir=folder,
+            formats=("json",),
+        ),
+    )
     return list(report.content.figures)
 
 
@@ -146,7 +154,7 @@ def test_a_number_of_an_event_is_asked_like_any_other(year: Year) -> None:
     known = event(12)
     publish(year, known)
     given = Asking(
-        site=year.site, sources=year.sources(), marts_dir=None, read=no_marts, baselines=year.world.baselines,
+        site=year.site, sources=year.sources(), marts_dir=None, read=no_marts,
         as_of_utc=year.given("2025-06").as_of_utc,
     )  # fmt: skip
     question = read_question(f"cost@event:{known.event_id}@2025-06-12/2025-06-14@event")

@@ -24,7 +24,7 @@ from reports.datasets.experiments import days_of
 from reports.evidence import manifest as names
 from reports.evidence.pack import PackMaker
 from reports.figures.trace import trace_figure
-from reports.make_report import StoredReport, make_report
+from reports.make_report import ReportRequest, StoredReport, make_report
 from reports.report_content import Table
 from tests.controls.planning.examples import HOME, plan
 from tests.definitions import DEFINITIONS, verify_pack
@@ -88,11 +88,20 @@ def report(opened: OpenProject, out: Path, **asked: str) -> StoredReport:
     made = ExperimentStore(opened.store).named("house")
     period = days_of(made, site.time_zone)
     return make_report(
-        "experiment", site, parse_period(asked.pop("period", f"{period.start}/{period.end}"), site.time_zone),
-        sources=opened.sources(), baselines=opened.baselines, reports=opened.reports, out_dir=out,
-        clock=SystemClock(), event_id=asked.get("event"), names=opened.names, language=asked.get("language", ""),
-        templates_dir=Path(asked["templates"]) if "templates" in asked else None,
-    )  # fmt: skip
+        "experiment",
+        site,
+        parse_period(asked.pop("period", f"{period.start}/{period.end}"), site.time_zone),
+        ReportRequest(
+            sources=opened.sources(),
+            reports=opened.reports,
+            out_dir=out,
+            clock=SystemClock(),
+            names=opened.names,
+            language=asked.get("language", ""),
+            templates_dir=Path(asked["templates"]) if "templates" in asked else None,
+        ),
+        event_id=asked.get("event"),
+    )
 
 
 def test_the_saving_stands_with_band_looks_and_verdict_and_every_number_is_made_again(

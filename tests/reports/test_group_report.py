@@ -15,7 +15,7 @@ from data_quality.contracts.time import local_midnight_utc, parse_period
 from reports.content.template_report import template_report
 from reports.content.templates import load_template, packs_of
 from reports.make_group_report import group_report, group_report_input, make_group_report
-from reports.make_report import RENDERERS
+from reports.make_report import RENDERERS, ReportRequest
 from reports.recompute.figure import prefetch, recompute
 from reports.report_content import ReportContent
 from tests.reports import plant, year_world
@@ -133,12 +133,12 @@ def test_what_is_of_single_sites_is_a_gap_of_the_group_and_no_sum(content: Repor
 def test_a_report_of_one_site_and_a_year_without_sites_are_refused(year: Year, tmp_path: Path) -> None:
     shared = {"sources": year.sources(), "reports": year.world.reports, "clock": year.world.clock, "out_dir": tmp_path}
     with pytest.raises(BadInput, match="report 'bill_reconciliation' is of one site"):
-        make_group_report("bill_reconciliation", GROUP, parse_period("2025", plant.ZONE), **shared)
+        make_group_report("bill_reconciliation", GROUP, parse_period("2025", plant.ZONE), ReportRequest(**shared))
     late = Organisation.model_validate(
         FIELDS | {"sites": [{"site": "plant", "entity": "works", "valid_from": "2026-01-01"}]}
     )
     with pytest.raises(BadInput, match="'group' has no site in 2025"):
-        make_group_report("gri_2016", late, parse_period("2025", plant.ZONE), **shared)
+        make_group_report("gri_2016", late, parse_period("2025", plant.ZONE), ReportRequest(**shared))
 
 
 @pytest.mark.parametrize("name", sorted(packs_of()))
@@ -149,13 +149,13 @@ def test_every_pack_is_stored_and_rendered_for_a_group(year: Year, tmp_path: Pat
     if not pack.framework.holds(date(2025, 1, 1), is_early=True):
         # An edition that ended before the year is refused for it; its content is rendered all the same.
         with pytest.raises(BadInput, match="not for 2025"):
-            make_group_report(name, GROUP, parse_period("2025", plant.ZONE), **shared)
+            make_group_report(name, GROUP, parse_period("2025", plant.ZONE), ReportRequest(**shared))
         content = content_of(year, GROUP, name)
         assert all(render(content) for render in RENDERERS.values())
         return
     made = make_group_report(
-        name, GROUP, parse_period("2025", plant.ZONE), edition=pack.framework.edition, **shared
-    )  # fmt: skip
+        name, GROUP, parse_period("2025", plant.ZONE), ReportRequest(edition=pack.framework.edition, **shared)
+    )
     assert {path.suffix for path in made.files.values()} == {".pdf", ".xlsx", ".json"}
     assert (made.content.site_id, made.content.site_name, made.is_new) == ("group", "Gruppe", True)
     assert made.content.versions["organisation"].startswith("group@")

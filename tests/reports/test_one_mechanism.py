@@ -8,7 +8,7 @@ import pytest
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import parse_period
-from reports.make_report import RENDERERS, make_report
+from reports.make_report import RENDERERS, ReportRequest, make_report
 from reports.report_content import Chart, Paragraph, Table
 from tests.definitions import verify_pack
 from tests.reports import plant
@@ -85,12 +85,13 @@ def test_a_new_report_touches_exactly_one_file(world: MakeWorld, tmp_path: Path)
         "uses_by_month",
         used.world.site,
         plant.quarter(),
-        sources=used.world.sources(),
-        baselines=used.world.baselines,
-        reports=used.world.reports,
-        clock=used.world.clock,
-        out_dir=tmp_path / "files",
-        templates_dir=project,
+        ReportRequest(
+            sources=used.world.sources(),
+            reports=used.world.reports,
+            clock=used.world.clock,
+            out_dir=tmp_path / "files",
+            templates_dir=project,
+        ),
     )
     assert set(made.files) == set(RENDERERS)
     content = made.content
@@ -122,11 +123,7 @@ def test_the_energy_performance_report_is_a_template_of_any_whole_months(good: W
             "enpi_quarter",
             good.site,
             parse_period("2025-01-10/2025-02-01", plant.ZONE),
-            sources=good.sources(),
-            baselines=good.baselines,
-            reports=good.reports,
-            clock=good.clock,
-            out_dir=tmp_path,
+            ReportRequest(sources=good.sources(), reports=good.reports, clock=good.clock, out_dir=tmp_path),
         )
 
 

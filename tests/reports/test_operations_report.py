@@ -19,7 +19,7 @@ from reports.evidence.manifest import STORE
 from reports.evidence.pack import PackMaker
 from reports.evidence.verify_pack import verify_pack
 from reports.figures.trace import stale_revisions, trace_figure
-from reports.make_report import make_report
+from reports.make_report import ReportRequest, make_report
 from reports.render.render_pdf import render_pdf
 from reports.report_content import ReportContent
 from tests.controls.ledger.rows_of import command, propose
@@ -104,10 +104,17 @@ def test_a_month_without_a_released_command_has_no_availability_and_says_so(year
 
 def made(year: Year, folder: Path) -> list[Figure]:
     report = make_report(
-        "operations_month", year.site, year.given("2025-06").period, sources=year.sources(),
-        baselines=year.world.baselines, reports=year.world.reports, clock=year.world.clock, out_dir=folder,
-        formats=("json",),
-    )  # fmt: skip
+        "operations_month",
+        year.site,
+        year.given("2025-06").period,
+        ReportRequest(
+            sources=year.sources(),
+            reports=year.world.reports,
+            clock=year.world.clock,
+            out_dir=folder,
+            formats=("json",),
+        ),
+    )
     return list(report.content.figures)
 
 

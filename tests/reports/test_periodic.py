@@ -10,6 +10,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import parse_period
 from reports.lifecycle.periodic import actor_of, make_reports_ending, reports_ending
+from reports.make_report import ReportRequest
 from tests.reports import plant, year_world
 from tests.reports.test_template_bad_input import quarter_rows
 
@@ -59,13 +60,14 @@ def test_a_monthly_run_makes_each_once(tmp_path: Path) -> None:
         made = make_reports_ending(
             year.site,
             parse_period("2025-03", plant.ZONE),
-            sources=year.sources(),
-            baselines=year.world.baselines,
-            reports=year.world.reports,
-            clock=year.world.clock,
-            out_dir=tmp_path / "out",
-            formats=("json",),
-            maker="schedule:month_reports_due",
+            ReportRequest(
+                sources=year.sources(),
+                reports=year.world.reports,
+                clock=year.world.clock,
+                out_dir=tmp_path / "out",
+                formats=("json",),
+                maker="schedule:month_reports_due",
+            ),
         )
         assert [each.content.name for each in made] == ["data_quality", "bill_reconciliation", "executive_summary"]
         assert {each.is_new for each in made} == {is_new}

@@ -19,7 +19,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from ml.baselines.savings.project_baseline import fit_project
 from ml.tracking import LoggedModel
-from reports.make_report import make_report
+from reports.make_report import ReportRequest, make_report
 from reports.recompute.figure import recompute
 from reports.report_content import ReportContent, Table
 from tests.life.world import ANNA, BEN, END, NOW, SPLIT, ZONE, Works, make_works
@@ -50,11 +50,15 @@ class Mv:
         """The project's report."""
         works = self.works
         span = options.pop("span", None) or parse_period(period, ZONE)
+        subject = {key: options.pop(key, None) for key in ("project_id", "seu_id")}
         asked: dict[str, object] = {"formats": ("json",), **options}
         return make_report(
-            "mv_project", works.site, span, sources=works.sources(), baselines=works.store, reports=self.reports,
-            clock=works.clock, out_dir=self.out, **asked,
-        ).content  # fmt: skip
+            "mv_project",
+            works.site,
+            span,
+            ReportRequest(sources=works.sources(), reports=self.reports, clock=works.clock, out_dir=self.out, **asked),
+            **subject,
+        ).content
 
 
 ADJUSTMENTS = (

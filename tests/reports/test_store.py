@@ -15,7 +15,7 @@ from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
 from reports.assess import UseRequest, baselines_in_force
 from reports.lifecycle.revise import content_sha256, store_revision, stored_content
-from reports.make_report import StoredReport, make_report, render
+from reports.make_report import ReportRequest, StoredReport, make_report, render
 from reports.recompute.figure_sources import seu_of
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
@@ -28,13 +28,14 @@ def report(used: World, **options: object) -> StoredReport:
         "enpi_quarter",
         used.site,
         plant.quarter(),
-        sources=used.sources(),
-        baselines=used.baselines,
-        reports=used.reports,
-        clock=used.clock,
-        out_dir=used.lake.root.parent / "files",
-        formats=("json",),
-        **options,
+        ReportRequest(
+            sources=used.sources(),
+            reports=used.reports,
+            clock=used.clock,
+            out_dir=used.lake.root.parent / "files",
+            formats=("json",),
+            **options,
+        ),
     )
 
 
@@ -202,12 +203,13 @@ def test_an_unknown_format_is_refused(good: World, tmp_path_factory: pytest.Temp
             "enpi_quarter",
             good.site,
             plant.quarter(),
-            sources=good.sources(),
-            baselines=good.baselines,
-            reports=good.reports,
-            clock=good.clock,
-            out_dir=tmp_path_factory.mktemp("none"),
-            formats=("doc",),
+            ReportRequest(
+                sources=good.sources(),
+                reports=good.reports,
+                clock=good.clock,
+                out_dir=tmp_path_factory.mktemp("none"),
+                formats=("doc",),
+            ),
         )
 
 

@@ -17,7 +17,7 @@ from data_quality.contracts.site_file.site import EmissionFactorEntry, Site
 from data_quality.contracts.time import parse_period
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
-from reports.make_report import make_report
+from reports.make_report import ReportRequest, make_report
 from reports.render.render_pdf import render_pdf
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
@@ -185,16 +185,19 @@ def test_a_quarter_without_any_reading_has_dashes_and_says_why(make: MakeYear) -
 
 def make_one(year: Year, name: str, period: str, tmp_path: Path, **options: object) -> object:
     """The report through the door that the command line uses."""
+    subject = {"seu_id": options.pop("seu_id", None)}
     return make_report(
         name,
         year.site,
         parse_period(period, plant.ZONE),
-        sources=year.sources(),
-        baselines=year.world.baselines,
-        reports=year.world.reports,
-        clock=year.world.clock,
-        out_dir=tmp_path / "out",
-        **options,  # type: ignore[arg-type]
+        ReportRequest(
+            sources=year.sources(),
+            reports=year.world.reports,
+            clock=year.world.clock,
+            out_dir=tmp_path / "out",
+            **options,
+        ),
+        **subject,
     )
 
 

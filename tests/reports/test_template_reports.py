@@ -17,7 +17,7 @@ from data_quality.contracts.time import span
 from reports.content.register import register_table
 from reports.datasets.base import ReportInput, shifted
 from reports.figures.trace import stale_revisions, trace_figure
-from reports.make_report import make_report
+from reports.make_report import ReportRequest, make_report
 from reports.recompute.computations import COMBINATIONS
 from reports.recompute.figure import prefetch, recompute
 from reports.recompute.figure_sources import Sources
@@ -279,12 +279,9 @@ def test_a_stored_report_is_one_revision_until_something_changes(year: Year, tmp
             "ghg_inventory",
             year.site,
             year.given("2025-Q1").period,
-            sources=year.sources(),
-            baselines=world.baselines,
-            reports=world.reports,
-            clock=world.clock,
-            out_dir=tmp_path,
-            formats=("json",),
+            ReportRequest(
+                sources=year.sources(), reports=world.reports, clock=world.clock, out_dir=tmp_path, formats=("json",)
+            ),
         )
         return report.content.revision, report.is_new
 

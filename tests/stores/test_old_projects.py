@@ -28,7 +28,7 @@ from orchestration.operations.baselines.baseline_line import line
 from orchestration.resources import ProjectResource
 from orchestration.views.ledger_view import commands_of_store
 from reports.figures.trace import trace_figure
-from reports.make_report import make_report
+from reports.make_report import ReportRequest, make_report
 from reports.recompute.figure_sources import Sources
 from tests.controls.planning.examples import published
 from tests.definitions import verify_pack
@@ -156,13 +156,14 @@ def test_a_new_report_is_made_and_holds_the_figures_of_the_old_one(old: Old, tmp
             "enpi_quarter",
             site,
             parse_period(label, site.time_zone),
-            sources=old.sources(),
-            baselines=project.baselines,
-            reports=project.reports,
-            clock=LATER,
-            out_dir=tmp_path,
-            formats=["json"],
-            maker="ben",
+            ReportRequest(
+                sources=old.sources(),
+                reports=project.reports,
+                clock=LATER,
+                out_dir=tmp_path,
+                formats=["json"],
+                maker="ben",
+            ),
         ).content
         for label in ("2025-Q1", "2025-03")
     ]

@@ -21,7 +21,7 @@ from orchestration.notices.rounds import look
 from orchestration.open_project import OpenProject
 from orchestration.views.finding_sources import over_limits, stale_reports
 from orchestration.warehouse.dbt import kpi_catalogue
-from reports.make_report import make_report
+from reports.make_report import ReportRequest, make_report
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
@@ -138,10 +138,17 @@ def test_a_stale_report_is_tried_on_the_days_on_which_its_inputs_changed(acted: 
 
     def made() -> None:
         make_report(
-            "enpi_quarter", project.site("plant"), plant.quarter(), sources=project.sources(),
-            baselines=project.baselines, reports=project.reports, clock=clock,
-            out_dir=project.project.root / "made", formats=("json",),
-        )  # fmt: skip
+            "enpi_quarter",
+            project.site("plant"),
+            plant.quarter(),
+            ReportRequest(
+                sources=project.sources(),
+                reports=project.reports,
+                clock=clock,
+                out_dir=project.project.root / "made",
+                formats=("json",),
+            ),
+        )
 
     def shown() -> dict[str, Any]:
         return tried(Asking(project, clock, acted.person), "old")

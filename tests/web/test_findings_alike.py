@@ -82,6 +82,6 @@ def test_the_day_of_a_finding_is_one_of_its_site() -> None:
     far = dead("hall").model_copy(
         update={"at_utc": datetime(2026, 1, 5, 12, tzinfo=UTC), "time_zone": "Pacific/Auckland"}
     )
-    until_midnight = far.model_copy(update={"at_utc": datetime(2026, 1, 5, 11, tzinfo=UTC), "source": "validation"})
+    until_midnight = far.model_copy(update={"at_utc": datetime(2026, 1, 5, 11, tzinfo=UTC), "is_end": True})
     told = [page_word(line.detail, "en").rpartition(" · ")[2] for each in (far, until_midnight) for line in lines(each)]
     assert told == ["since 6 January 2026", "since 5 January 2026"]

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.people import Person, Role
 from orchestration.open_project import OpenProject
 from reports.figures.trace import trace_figure
-from reports.make_report import make_report
+from reports.make_report import ReportRequest, make_report
 from tests.reports.peers_world import LEVELS, PACK, YEAR, Peers
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
@@ -31,9 +30,17 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Asking, s
     made.store.close()
     project = OpenProject(str(folder))
     report = make_report(
-        PACK, project.site("west"), YEAR, baselines=BaselineStore(project.store), sources=project.sources(),
-        reports=project.reports, clock=made.clock, out_dir=project.project.reports_dir, formats=("json",),
-    )  # fmt: skip
+        PACK,
+        project.site("west"),
+        YEAR,
+        ReportRequest(
+            sources=project.sources(),
+            reports=project.reports,
+            clock=made.clock,
+            out_dir=project.project.reports_dir,
+            formats=("json",),
+        ),
+    )
     [rank] = [each.figure_id for each in report.content.figures if each.kpi == "rank"]
     person = Person(person_id="eve", name="Eve", roles=(Role.VIEWER,), sites=("west",))
     yield Asking(project, made.clock, person), rank, report.files["json"].read_text()

@@ -42,7 +42,6 @@ def given(seen: Asking) -> Given:
         sources=project.sources(),
         marts_dir=marts_dir,
         read=MartReader(marts_dir),
-        baselines=project.baselines,
         as_of_utc=LATER,
     )
 

@@ -38,7 +38,12 @@ def make_case(
     time_zone: str = "UTC",
     day_types: dict[date, DayType] | None = None,
 ) -> Case:
-    """The bill with what is true of it. Raises BadInput: unread labels, another currency, nothing to compare."""
+    """The bill with what is true of it.
+
+    tariffs: all that the supplier may have used. day_types: the site's. Where no read stands on a printed date, the
+    bill is recomputed for the dates whose reads its registers are. Raises BadInput for a bill that cannot be read,
+    another currency, or nothing to hold it against.
+    """
     start, end, currency = _readable(bill)
     notes: list[str] = []
     mine = _registered(bill, register)
@@ -224,28 +229,9 @@ class Reconciliation(Model):
     notes: tuple[str, ...] = ()
 
 
-def reconcile(
-    bill: SupplierBill,
-    tariffs: Sequence[Tariff],
-    *,
-    load: Load | None = None,
-    reads: MeterReads | None = None,
-    register: Sequence[RegisteredMeter] | None = None,
-    overrides: Sequence[TariffOverride] = (),
-    prices: Mapping[str, PriceSeries] | None = None,
-    time_zone: str = "UTC",
-    day_types: dict[date, DayType] | None = None,
-) -> Reconciliation:
-    """Bill the true dates, registers or load at the true tariffs and compare each line.
-
-    tariffs: all that the supplier may have used. day_types: the site's. Where no read stands on a printed date, the
-    bill is recomputed for the dates whose reads its registers are. Raises BadInput for a bill that cannot be read,
-    another currency, or nothing to hold it against.
-    """
-    case = make_case(
-        bill, tariffs, load=load, reads=reads, register=register, overrides=overrides, prices=prices,
-        time_zone=time_zone, day_types=day_types,
-    )  # fmt: skip
+def reconcile(case: Case) -> Reconciliation:
+    """Bill the true dates, registers or load at the true tariffs and compare each line."""
+    bill = case.bill
     ours = scenario_bill(case.truth)
     pairs = pair_lines(bill.lines, ours)
     # Lines that agree on dates which the bill does not print are right by chance: the dates themselves are wrong.

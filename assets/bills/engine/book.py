@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from assets.bills.engine.bill_load import Load
 from assets.tariffs.charge_lines import Line
@@ -17,7 +16,7 @@ from data_quality.contracts.billing.tariff_charges import EnergyCharge, SeriesPr
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import months_after
+from data_quality.contracts.time import last_local_day, local_day, months_after
 
 _ZERO = Decimal(0)
 _KINDS = {kind.name.lower(): kind for kind in ItemKind}
@@ -144,10 +143,7 @@ def bill_spans(
         raise BadInput("give both start and end of a bill, or neither", reason="bad_period")
     if start is not None and end is not None and end <= start:
         raise BadInput(f"the bill ends ({end}) before it starts ({start})", reason="bad_period")
-    zone = ZoneInfo(time_zone)
-    first = load.start_utc.astimezone(zone).date()
-    # The end is exclusive: without the microsecond a load to midnight would reach into the next month.
-    last = (load.end_utc - timedelta(microseconds=1)).astimezone(zone).date()
+    first, last = local_day(load.start_utc, time_zone), last_local_day(load.end_utc, time_zone)
     if start is None or end is None:
         return [Span(*month) for month in calendar_months(first, last + timedelta(days=1))]
     if end <= first or start > last:

@@ -45,16 +45,15 @@ def compare_tariffs(
     start: date | None = None,
     end: date | None = None,
     prices: Mapping[str, PriceSeries] | None = None,
-    currency: str | None = None,
 ) -> Comparison:
     """Rank tariffs (name -> dated tariffs) on one load. Raises BadInput, also for tariffs of several currencies."""
-    totals = bill_totals(tariffs, load, time_zone=time_zone, start=start, end=end, prices=prices, currency=currency)
+    totals = bill_totals(tariffs, load, time_zone=time_zone, start=start, end=end, prices=prices)
     # Names settle a tie, so that the ranking is the same in every run.
     ranked = sorted(((name, values[0]) for name, values in totals.items()), key=lambda pair: (pair[1], pair[0]))
     cheapest = ranked[0][1]
     spans = bill_spans(load, time_zone=time_zone, start=start, end=end)
     first, last = (local_midnight_utc(day, time_zone) for day in (spans[0].start, spans[-1].end))
-    book = Book(next(iter(tariffs.values())), time_zone=time_zone, currency=currency)
+    book = Book(next(iter(tariffs.values())), time_zone=time_zone)
     return Comparison(
         currency=book.currency,
         coverage=float(load.between(first, last).is_present.mean()),
@@ -70,12 +69,11 @@ def bill_totals(
     start: date | None = None,
     end: date | None = None,
     prices: Mapping[str, PriceSeries] | None = None,
-    currency: str | None = None,
 ) -> dict[str, list[Decimal]]:
     """Total of each tariff for each meter of a load [meter, slot] (or [slot]); the same arithmetic as a bill's."""
     if not tariffs:
         raise BadInput("nothing to compare: no tariff", reason="no_tariff")
-    books = {name: Book(each, time_zone=time_zone, currency=currency) for name, each in tariffs.items()}
+    books = {name: Book(each, time_zone=time_zone) for name, each in tariffs.items()}
     currencies = sorted({book.currency for book in books.values()})
     if len(currencies) > 1:
         raise BadInput(

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Self
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -15,7 +14,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, months_after
+from data_quality.contracts.time import CANONICAL_MINUTES, local_day, months_after
 
 _STEP = timedelta(minutes=CANONICAL_MINUTES)
 _REASONS = {
@@ -87,7 +86,7 @@ class RunningFigures(Model):
 def source_span(site: Site, at_utc: datetime) -> tuple[date, date]:
     """The whole local months [first, after) that the figures at an instant rest on."""
     # The quarter hour that has just ended: at local midnight it is the day before's.
-    day = (at_utc - _STEP).astimezone(ZoneInfo(site.time_zone)).date()
+    day = local_day(at_utc - _STEP, site.time_zone)
     return (day - timedelta(days=LOOK_BACK_DAYS)).replace(day=1), months_after(day, 1)
 
 

@@ -49,7 +49,6 @@ def state_channel(state: State, channel: Mapping[str, Any]) -> Channel:
         channel=f"{channel['register']} register",
         commodity=channel["_commodity"],
         unit=channel["unit"],
-        intervals=0,
         start_utc=when,
         end_utc=when,
         sum=float(value) if adds_up else None,

@@ -49,7 +49,7 @@ def person_rows(store: Store, subject: Subject) -> Iterator[RowChange]:
     for row in store.rows(sa.select(report_decisions)):
         if person_id in (row["names"] or {}):
             yield from changed("names", report_decisions, row, {"names": row["names"] | {person_id: person_id}})
-    yield from named_in("names", store, subject)
+    yield from named_in(store, subject)
 
 
 def revisions_of(store: Store, person_id: str) -> list[tuple[str, int]]:

@@ -69,7 +69,7 @@ def changed(name: str, table: sa.Table, row: Row, values: Mapping[str, Any]) -> 
         yield RowChange(name, table, key, other, _size(row[column] for column in other))
 
 
-def named_in(name: str, store: Store, subject: Subject) -> Iterator[RowChange]:
+def named_in(store: Store, subject: Subject) -> Iterator[RowChange]:
     """Rows of any table whose texts hold the subject's name, with its id in place of it; pinned ones are left out."""
     for table in TABLES:
         texts = _texts(table)
@@ -82,7 +82,7 @@ def named_in(name: str, store: Store, subject: Subject) -> Iterator[RowChange]:
         for row in store.rows(sa.select(table).where(holds)):
             # A signed text is its own affair (`people_rows.py`).
             own = [each.name for each in texts if (table.name, each.name) != ("signatures", "action")]
-            yield from changed(name, table, row, {each: subject.cleaned(row[each]) for each in own})
+            yield from changed("names", table, row, {each: subject.cleaned(row[each]) for each in own})
 
 
 def pinned_rows(store: Store, subject: Subject) -> int:
@@ -219,7 +219,7 @@ def meter_rows(store: Store, subject: Subject, sources: Collection[str], own: Co
     yield from _files(store, site_id, sources, own)
     for row in store.rows(sa.select(site_versions).where(site_versions.c.site_id == site_id)):
         yield from changed("names", site_versions, row, {"site": subject.cleaned(row["site"])})
-    yield from named_in("names", store, subject)
+    yield from named_in(store, subject)
 
 
 def _months(store: Store, site_id: str, meter_id: str) -> Iterator[RowChange]:

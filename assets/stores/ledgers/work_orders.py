@@ -1,4 +1,4 @@
-"""What people are asked to do, append-only: work orders, a row an act, and instances of workflows, a row a step."""
+"""Work orders, a row an act, and instances of workflows, a row a step; append-only."""
 
 from collections.abc import Sequence
 from datetime import date, datetime

@@ -23,13 +23,13 @@ KEPT_FOR = timedelta(hours=24)
 
 class OpenFinding(Model):
     """One finding as its source reports it now. source: who found it; cause: what it is, the same at each look.
-    at_utc: when it was last reported, where that is kept; time_zone: by whose clock its day is told. count: cases of
-    it. worth: in money, as people read it. mend: what to do about it. why: the likely cause in one line, where the
-    source says one. loss: what it cost, in the site's currency, over loss_days: the local days that it covers, or of
-    an energy use those that were compared; None where no money is known, or none was lost. loss_of: expression of
-    figures that gives the loss a day. kind, of: what it is and whose, where several may be alike but for that.
-    stored_id: of what its source keeps under an id of its own. rule_kind, scopes, amounts: by which alert rules
-    judge it; amounts by unit.
+    at_utc: when it was last reported, where that is kept; is_end: that is the exclusive end of a span; time_zone: by
+    whose clock its day is told. count: cases of it. worth: in money, as people read it. mend: what to do about it. why:
+    the likely cause in one line, where the source says one. loss: what it cost, in the site's currency, over loss_days:
+    the local days that it covers, or of an energy use those that were compared; None where no money is known, or none
+    was lost. loss_of: expression of figures that gives the loss a day. kind, of: what it is and whose, where several
+    may be alike but for that. stored_id: of what its source keeps under an id of its own. rule_kind, scopes, amounts:
+    by which alert rules judge it; amounts by unit.
     """
 
     site_id: str
@@ -40,6 +40,7 @@ class OpenFinding(Model):
     what: Text
     mend: Text = ""
     at_utc: datetime | None = None
+    is_end: bool = Field(False, exclude=True)
     count: int = 1
     worth: Text = ""
     why: Text = ""

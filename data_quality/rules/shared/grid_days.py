@@ -5,13 +5,13 @@ that a run of equal readings knows where it ends.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data_quality.contracts.time import local_day, local_midnight_utc, zone
+from data_quality.contracts.time import local_day, local_midnight_utc
 from data_quality.reading_grid import Floats, Grid
 from data_quality.rules.shared.hits import stretches
 
@@ -43,7 +43,7 @@ class Days:
         self.grid, self.time_zone = grid, time_zone
         first = local_day(grid.start_utc, time_zone)
         # A slot is of the day that it begins on.
-        last = grid.instant(grid.slots - 1).astimezone(zone(time_zone)).date()
+        last = local_day(grid.instant(grid.slots - 1), time_zone)
         self.dates: list[date] = [first + timedelta(days=n) for n in range((last - first).days + 1)]
         midnights = [local_midnight_utc(day, time_zone) for day in [*self.dates, last + timedelta(days=1)]]
         # May lie outside of the grid on its first and last day.
@@ -179,4 +179,4 @@ class Days:
 
     def day_of(self, moment: datetime) -> int:
         """Index of the local day that the instant lies in; may be outside of the days."""
-        return (moment.astimezone(UTC).astimezone(zone(self.time_zone)).date() - self.dates[0]).days
+        return (local_day(moment, self.time_zone) - self.dates[0]).days

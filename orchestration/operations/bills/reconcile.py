@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from assets.bills.dispute.reconcile import Reconciliation, reconcile
+from assets.bills.dispute.reconcile import Reconciliation, make_case, reconcile
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.documents.reads import read_meter_reads, read_site_register
 from assets.bills.engine.bill_load import Load
@@ -76,7 +76,7 @@ def audit(
     used: Load | None = None
     if load is not None:
         used = load_with_warnings(call, load, time_zone=time_zone, meter=meter, mapping=column_map(mapping))
-    found = reconcile(
+    case = make_case(
         paper,
         tariffs,
         load=used,
@@ -85,6 +85,7 @@ def audit(
         prices=prices_of(prices, tariffs, time_zone),
         time_zone=time_zone,
     )
+    found = reconcile(case)
     if paper.is_draft:
         call.say(f"{paper.file} was read from an image and is not confirmed: compare this answer with the image")
     for note in found.notes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.time import parse_day, zone
+from data_quality.contracts.time import local_day, parse_day
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import SiteOption, write_file
@@ -108,9 +108,9 @@ def forecast_show(
 
 @operation("forecast scores", example="--site home --target meter:main --days 30")
 def forecast_scores(call: Call, site: SiteOption, target: TargetOption = None, days: DaysOption = 30) -> Answer:
-    """How good the stored forecasts of each local day were, by lead time and model."""
+    """Accuracy of the stored forecasts of each local day, by lead time and model."""
     known = call.project.site(site)
-    today = (call.as_of_utc or call.clock.now_utc()).astimezone(zone(known.time_zone)).date()
+    today = local_day(call.as_of_utc or call.clock.now_utc(), known.time_zone)
     wanted = [today - timedelta(days=back) for back in range(days)]
     named = _targets(known, target)
     found = call.project.forecasts.scores(known.site_id, target, days=wanted, as_of_utc=call.as_of_utc)

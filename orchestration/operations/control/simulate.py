@@ -42,7 +42,7 @@ def simulate(
     ] = True,
     picture: Annotated[Path | None, Written("Draw the cost day by day (PNG).", metavar="FILE")] = None,
 ) -> Answer:
-    """What policies would have cost: on the site's own load, sun and prices, its devices simulated; no hardware needed.
+    """Simulated cost of policies: on the site's own load, sun and prices, its devices simulated; no hardware needed.
 
     A site that is simulated itself (is_simulated) is lived anew, rooms and weather with it, on houses by --seed: two
     weeks before the first day without control are all that a policy learns.

@@ -108,7 +108,7 @@ def _act(call: Call, finding_id: str, site: str, act: FindingAct, reason: str, *
     found = the_finding(look, finding_id)
     if act == "reopened" and found.event is None:
         raise BadInput(f"finding {found.finding.finding_id} is open already", reason="open_already")
-    until_utc = instant_or_none(until, look.site, "--until")
+    until_utc = instant_or_none(until, look.site)
     events = AlertEvents(call.project.store)
     events.record(found.finding, act, person=person, reason=reason, clock=call.clock, until_utc=until_utc)
     after = the_finding(look, found.finding.finding_id)

@@ -167,7 +167,7 @@ def _row(
 def _act(call: Call, event_id: str, site_id: str | None, act: FindingAct, reason: str, *, until: str = "") -> Answer:
     person, event = call.known_person(), the_event(call, event_id, site_id)
     site = call.project.site(event.site_id)
-    finding, until_utc = finding_of(event, site), instant_or_none(until, site, "--until")
+    finding, until_utc = finding_of(event, site), instant_or_none(until, site)
     AlertEvents(call.project.store).record(
         finding, act, person=person, reason=reason, clock=call.clock, until_utc=until_utc
     )

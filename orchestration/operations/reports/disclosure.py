@@ -104,9 +104,7 @@ def gaps(
         span = parse_period(period, known.time_zone)
         template = _pack_of(call, pack, span, edition, as_of)
         refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
-        content = template_report(
-            template, report_input_of(template, known, span, baselines=project.baselines, **shared)
-        )
+        content = template_report(template, report_input_of(template, known, span, **shared))
     # Ids that `trace` takes for a while: no revision of it is stored.
     ids = project.store_figures(content.figures, call.clock)
     named = {each.figure_id: ids.of(each) for each in content.figures}

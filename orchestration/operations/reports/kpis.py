@@ -14,7 +14,6 @@ from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
 from orchestration.warehouse.dbt import kpi_catalogue
-from orchestration.warehouse.fresh import marts_then
 from reports.figures.kpi_list import Grain, kpi_list, row_of
 from reports.figures.portfolio import kpi_portfolio
 from reports.gates import refuse_future, refuse_without_readings
@@ -66,7 +65,7 @@ def kpis(
     refuse_future(span, call.project.store.known_at(call.clock), name="kpis")
     if known is not None:
         refuse_without_readings(call.project.lake, known, span, name="kpis", as_of_utc=call.as_of_utc)
-    marts_dir, as_of_utc = marts_then(call, sites, site or "all sites")
+    marts_dir, as_of_utc = call.fresh_marts(sites, site or "all sites")
     make = partial(
         kpi_portfolio if known is None else partial(kpi_list, known), span, grain=grain, sources=call.sources,
         marts_dir=marts_dir, as_of_utc=as_of_utc, scope=scope,

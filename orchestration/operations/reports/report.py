@@ -1,8 +1,9 @@
 """`meterloom report`: build, store and render a report."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.disclosure import DisclosureAnswer, completeness_of, gaps_of
@@ -18,7 +19,7 @@ from reports.content.templates import load_edition, load_template, read_template
 from reports.datasets.dr_events import day_of
 from reports.datasets.experiments import days_of
 from reports.gates import publishable, refuse_future
-from reports.make_report import StoredReport, make_report, refuse_empty, refuse_unknown
+from reports.make_report import ReportRequest, StoredReport, make_report, refuse_empty, refuse_unknown
 from reports.render.render_json import figure_rows
 from reports.report_content import ReportContent
 from reports.report_input import subject_event, subject_experiment, subject_project
@@ -83,11 +84,9 @@ def report(
         check_period(template, span)
     refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
     answers = answers_of(call.project) if template.framework is not None else ()
-    shared = _shared(call, formats, edition, language, out, answers)
+    request = _request(call, formats, edition, language, out, answers)
     _freshen(call, name, site, span)
-    made = make_report(
-        name, known, span, baselines=project.baselines, seu_id=seu, project_id=mv_project, event_id=event, **shared
-    )
+    made = make_report(name, known, span, request, seu_id=seu, project_id=mv_project, event_id=event)
     return _answer(made, call.then(known.site_id))
 
 
@@ -100,34 +99,23 @@ def _of_organisation(
     if period is None:
         raise _incomplete("--period")
     found, span = organisation_span(call, organisation, period)
-    shared = _shared(call, formats, edition, language, out, answers_of(call.project))
+    request = _request(call, formats, edition, language, out, answers_of(call.project))
     _freshen(call, name, organisation, span)
-    return _answer(make_group_report(name, found, span, **shared), "")
+    return _answer(make_group_report(name, found, span, request), "")
 
 
-def _shared(
+def _request(
     call: Call, formats: str, edition: str, language: str, out: Path | None, answers: Sequence[DisclosureAnswer]
-) -> dict[str, Any]:
-    """Arguments that reports of a site and of an organisation share. Raises BadInput for an unknown format."""
+) -> ReportRequest:
+    """The request of the options. Raises BadInput for an unknown format."""
     project = call.project
     wanted = [part.strip() for part in formats.split(",") if part.strip()]
     refuse_unknown(wanted)
-    return {
-        "sources": call.sources,
-        "reports": project.reports,
-        "clock": call.clock,
-        "out_dir": out or project.project.reports_dir,
-        "formats": wanted,
-        "marts_dir": published_marts(project.project.marts_dir),
-        "as_of_utc": call.as_of_utc,
-        "templates_dir": project.project.reports_dir,
-        "run_versions": project.project.settings.server.check_at,
-        "maker": call.known_person().person_id if call.person else "",
-        "names": project.names,
-        "edition": edition,
-        "language": language,
-        "answers": answers,
-    }
+    return replace(
+        project.report_request(call.clock, call.sources), formats=wanted, edition=edition, language=language,
+        out_dir=out or project.project.reports_dir, marts_dir=published_marts(project.project.marts_dir),
+        as_of_utc=call.as_of_utc, maker=call.known_person().person_id if call.person else "", answers=answers,
+    )  # fmt: skip
 
 
 def _freshen(call: Call, name: str, about: str, span: Period) -> None:

@@ -10,7 +10,6 @@ from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import SiteOption
-from orchestration.warehouse.fresh import marts_then
 from reports.figures.running import running_list, running_now, running_result, with_coarse_source
 from reports.report_content import ReportContent
 from reports.texts.locales import format_alike, unit_text
@@ -35,7 +34,7 @@ def running(
     """Show cost, carbon and peak of the month to date, running demand, and the projection to its end."""
     known = call.project.site(site)
     at_utc = parse_instant(at, known.time_zone) if at is not None else None
-    marts_dir, as_of_utc = marts_then(call, [known], site)
+    marts_dir, as_of_utc = call.fresh_marts([known], site)
     read = partial(read_mart, marts_dir)
     found = with_coarse_source(running_now(read, site, at_utc), known, read)
     start, end = source_span(known, found.at_utc)

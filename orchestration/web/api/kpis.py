@@ -59,7 +59,7 @@ def kpis(request: Request, ctx: Context = requires(Permission.READ, takes=TAKES,
 
 @router.get("/kpis/catalogue")
 def catalogue(request: Request, ctx: Context = requires(Permission.READ, takes=PAGING, shared=())) -> Response:
-    """What each KPI is: formula, unit, where it exists, what is said in its place."""
+    """The KPI catalogue: formula, unit, where each exists, what is said in its place."""
     return listed(request, ctx, "catalogue", whole(_catalogue))
 
 

@@ -221,7 +221,7 @@ def _year(text: str, name: str) -> int:
 
 def _of_year(site_asking: Asking, seu: Seu, year: int) -> BaselineVersion:
     """The approved version that was trained on that year, else the newest that was. Raises BadInput (no_baseline)."""
-    every = site_asking.baselines.line(enb_of(site_asking.site, seu), as_of_utc=site_asking.as_of_utc)
+    every = site_asking.sources.baselines.line(enb_of(site_asking.site, seu), as_of_utc=site_asking.as_of_utc)
     known = [each for each in every if each.status is not BaselineStatus.REJECTED]
     found = [each for each in known if each.baseline.train_start.year == year]
     approved = [each for each in found if each.status is BaselineStatus.APPROVED]

@@ -89,7 +89,7 @@ def quality(
     request: Request,
     ctx: Context = requires(Permission.METER_READ, takes=("range", "from", "to"), shared=("site", "period", "as_of")),
 ) -> Response:
-    """What validation finds in the readings of local days [from, to), or of `range`, or of all."""
+    """Findings of validation in the readings of local days [from, to), or of `range`, or of all."""
     site = whole_site(ctx)
     start, end = ctx.address.part("from") or None, ctx.address.part("to") or None
     if ctx.address.part("range") or ctx.address.period:

@@ -56,7 +56,7 @@ class Show:
         """A number of an energy use against its baseline in force, or of a measure; asked for again by its name."""
         if (period.start, period.end) not in self._askers:
             site_asking = replace(asking(self.ctx, self.sources), site=self.site, as_of_utc=self.as_of_utc)
-            versions = baselines_in_force(self.site, site_asking.baselines, as_of_utc=self.as_of_utc)
+            versions = baselines_in_force(self.site, site_asking.sources.baselines, as_of_utc=self.as_of_utc)
             self._askers[period.start, period.end] = assessing(site_asking, period, versions, self.book)
         item = Item(key="", label=scope, scope=scope, period=period)
         figure = self._askers[period.start, period.end].question(f"{dataset}.{measure}", item)

@@ -27,7 +27,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.alert_rule import peak_rule
 from data_quality.contracts.site_file.live_source import poll_intervals_s
-from data_quality.contracts.time import local_midnight_utc, months_after, zone
+from data_quality.contracts.time import local_day, local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
 from orchestration.web.boards.home_tiles import AWAY
 from orchestration.web.boards.site_now import STEP, BoardQuery, SiteNow, Tile, energy_of_meter, main_meters, tariff_on
@@ -335,7 +335,7 @@ def _until(until_utc: datetime | None, now: SiteNow) -> str:
     if until_utc is None:
         return ""
     local = until_utc.astimezone(zone(now.site.time_zone))
-    same_day = local.date() == now.show.as_of_utc.astimezone(local.tzinfo).date()
+    same_day = local.date() == local_day(now.show.as_of_utc, now.site.time_zone)
     return f"{local:%H:%M}" if same_day else moment(local, now.show.address.locale)
 
 

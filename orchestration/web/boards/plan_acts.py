@@ -7,7 +7,7 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.people import Role
 from data_quality.contracts.sentence import Text
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import local_day, zone
 from orchestration.views.control_stamp import control_stamp
 from orchestration.views.device_list import Devices
 from orchestration.views.site_control import scopes
@@ -65,6 +65,6 @@ def pause_now(now: SiteNow, place: str = "") -> PauseNow:
     if held is None or held.until_utc is None:
         return found
     until, who = held.until_utc.astimezone(local), held.person_id or ""
-    is_today = until.date() == at_utc.astimezone(local).date()
+    is_today = until.date() == local_day(at_utc, site.time_zone)
     told = f"{until:%H:%M}" if is_today else moment(until, ctx.address.locale)
     return found.model_copy(update={"until": told, "who": ctx.project.names.get(who, who), "reason": held.reason})

@@ -8,7 +8,7 @@ from data_quality.contracts.errors import WorldFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.disaggregation import StoredDisaggregation
 from data_quality.contracts.sentence import Sentence, Text
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import local_day, zone
 from orchestration.web.boards.site_now import SiteNow, Tile
 from reports.pages.widgets import trials
 from reports.recompute.experiment import experiment_at
@@ -61,9 +61,9 @@ def trial(now: SiteNow) -> trials.Trial:
         arm: tuple(day.cost if day.is_compared and day.arm == arm else None for day in over)
         for arm in ("plan", "habit")
     }
-    here, locale, saving = zone(site.time_zone), now.show.address.locale, state.saving
+    locale, saving = now.show.address.locale, state.saving
     common = _common(now) | {"currency": site.currency, **costs}
-    days = tuple(named(day_of_month(day.start_utc.astimezone(here).date(), locale)) for day in over)
+    days = tuple(named(day_of_month(local_day(day.start_utc, site.time_zone), locale)) for day in over)
     if isinstance(saving, Finding):
         return trials.Trial(**common | {"reason": saving.message}, days=days)
     return trials.Trial(**common, days=days, saving=saving.saving, interval=saving.interval, verdict=saving.verdict)

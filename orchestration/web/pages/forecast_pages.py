@@ -13,7 +13,7 @@ from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_day, local_midnight_utc, zone
+from data_quality.contracts.time import local_day, local_midnight_utc
 from orchestration.web.draw import draw
 from orchestration.web.pages.job_pages import job_form, lack
 from orchestration.web.queries import whole_site
@@ -75,9 +75,9 @@ def _title(site: Site, target: "Target") -> str:
 
 def _first_day(site: Site, latest: Forecast) -> tuple[date, tuple[float, float, float]] | None:
     """The first local day that the forecast holds whole, and quantiles of its sum."""
-    local, days = zone(site.time_zone), dict[date, list[datetime]]()
+    days = dict[date, list[datetime]]()
     for row in latest.rows:
-        days.setdefault(row.time_utc.astimezone(local).date(), []).append(row.time_utc)
+        days.setdefault(local_day(row.time_utc, site.time_zone), []).append(row.time_utc)
     for day, starts in days.items():
         after = local_midnight_utc(day + timedelta(days=1), site.time_zone)
         length = after - local_midnight_utc(day, site.time_zone)

@@ -17,6 +17,7 @@ from reports.evidence.manifest import CONTENT, ORGANISATION
 from reports.evidence.pack import PackMaker
 from reports.evidence.pack_inputs import readable_json
 from reports.make_group_report import make_group_report
+from reports.make_report import ReportRequest
 from reports.report_content import ReportContent
 from tests.definitions import DEFINITIONS, verify_pack
 from tests.reports import plant, year_world
@@ -39,9 +40,11 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GroupPack]:
     year = year_world.make_year(folder / "world")
     reports, clock = year.world.reports, year.world.clock
     made = make_group_report(
-        "gri_2016", GROUP, parse_period("2025", plant.ZONE), sources=year.sources(), reports=reports, clock=clock,
-        out_dir=folder / "out", formats=("json",),
-    )  # fmt: skip
+        "gri_2016",
+        GROUP,
+        parse_period("2025", plant.ZONE),
+        ReportRequest(sources=year.sources(), reports=reports, clock=clock, out_dir=folder / "out", formats=("json",)),
+    )
     maker = PackMaker(
         reports=reports, publications=PublicationStore(year.world.lake.store), lake=year.world.lake,
         definitions=DEFINITIONS,

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.sign import new_key
@@ -17,7 +16,7 @@ from reports.evidence.archive import read_archive
 from reports.evidence.group_shares import share_problems
 from reports.evidence.pack import PackMaker
 from reports.make_group_report import make_group_report
-from reports.make_report import make_report
+from reports.make_report import ReportRequest, make_report
 from tests.definitions import DEFINITIONS, verify_pack
 from tests.reports.peers_world import LEVELS, ORGANISATION, PACK, YEAR, Peers
 
@@ -32,15 +31,9 @@ def test_a_rank_is_made_again_from_its_evidence_alone(tmp_path: Path, subject: s
     }  # fmt: skip
     organisation = Organisation.model_validate(ORGANISATION)
     if subject == "g":
-        content = make_group_report("executive_roi", organisation, YEAR, **shared).content  # type: ignore[arg-type]
+        content = make_group_report("executive_roi", organisation, YEAR, ReportRequest(**shared)).content  # type: ignore[arg-type]
     else:
-        content = make_report(
-            PACK,
-            made.sites[subject],
-            YEAR,
-            baselines=BaselineStore(made.store),
-            **shared,  # type: ignore[arg-type]
-        ).content
+        content = make_report(PACK, made.sites[subject], YEAR, ReportRequest(**shared)).content
     maker = PackMaker(
         reports=reports, publications=PublicationStore(made.store), lake=made.lake, definitions=DEFINITIONS
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from data_quality.contracts.time import parse_period
-from reports.make_report import make_report
+from reports.make_report import ReportRequest, make_report
 from tests.definitions import verify_pack
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld
@@ -21,12 +21,13 @@ def test_every_figure_of_a_template_is_made_again_from_its_pack(
         name,
         used.world.site,
         parse_period(period, plant.ZONE),
-        sources=used.world.sources(),
-        baselines=used.world.baselines,
-        reports=used.world.reports,
-        clock=used.world.clock,
-        out_dir=tmp_path / "files",
-        formats=("json",),
+        ReportRequest(
+            sources=used.world.sources(),
+            reports=used.world.reports,
+            clock=used.world.clock,
+            out_dir=tmp_path / "files",
+            formats=("json",),
+        ),
     )
     used.revision = used.world.reports.get(made.content.report_id, made.content.revision)
     verdict = verify_pack(used.make(tmp_path / "template.zip").path, sample=None)

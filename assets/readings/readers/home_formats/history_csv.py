@@ -240,12 +240,8 @@ def _channel(entity: Entity, frame: pl.DataFrame) -> Channel:
     return Channel(
         meter=entity.foreign_id,
         channel=("counter" if is_counter else "state") if numbers.len() else "text",
-        commodity="unknown",
         unit=entity.code or entity.unit or "unknown",
-        intervals=0,
         start_utc=first,
         end_utc=last,
-        sum=None,
-        sum_kwh=None,
         reading=float(numbers[-1]) if numbers.len() else None,
     )

@@ -168,11 +168,7 @@ def _channel(statistic: Mapping[str, Any], entity: Entity) -> Channel:
     return Channel(
         meter=entity.foreign_id,
         channel="sum" if entity.is_sum else "mean",
-        commodity="unknown",
         unit=entity.code or entity.unit or "unknown",
-        intervals=0,
         start_utc=first,
         end_utc=last,
-        sum=None,
-        sum_kwh=None,
     )

@@ -261,13 +261,9 @@ def _as_received(file: SampleFile) -> Parsed:
         Channel(
             meter=row["point"],
             channel="sample",
-            commodity="unknown",
             unit=row["unit"],
-            intervals=0,
             start_utc=row["start"],
             end_utc=row["end"],
-            sum=None,
-            sum_kwh=None,
             reading=row["last"],
         )
         for row in facts.iter_rows(named=True)

@@ -193,7 +193,6 @@ def _channel(reading: Reading) -> Channel:
         channel=reading.obis,
         commodity=reading.commodity,
         unit=reading.unit,
-        intervals=0,
         start_utc=when,
         end_utc=when,
         sum=float(reading.value) if adds_up else None,
