@@ -109,6 +109,17 @@ def local_day(at_utc: datetime, time_zone: str) -> date:
     return at_utc.astimezone(zone(time_zone)).date()
 
 
+def clock_of(local: datetime) -> str:
+    """The time of day of a local moment, `14:15`; of a repeated hour with its pass, `02:00 B`."""
+    is_once = local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset()
+    return f"{local:%H:%M}" if is_once else f"{local:%H:%M} {'AB'[local.fold]}"
+
+
+def weekday_clock(local: datetime) -> str:
+    """The weekday and time of day of a local moment: `Sun 02:00 B`."""
+    return f"{local:%a} {clock_of(local)}"
+
+
 def local_day_hours(day: date, time_zone: str) -> float:
     """Hours of a local civil day: 23, 24 or 25 in most zones."""
     following = local_midnight_utc(day + timedelta(days=1), time_zone)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from controls.optimiser.devices.device import Device
 from data_quality.contracts.control.explanation import Alternative, Binding, Explanation, Slot
 from data_quality.contracts.model import Model
+from data_quality.contracts.time import weekday_clock
 
 # Less than ten watts is standby noise, not an intention.
 IDLE_KW = 0.01
@@ -199,4 +200,4 @@ def _span(values: Iterable[float]) -> str:
 
 
 def _local(at_utc: datetime, zone: ZoneInfo) -> str:
-    return f"{at_utc.astimezone(zone):%a %H:%M}"
+    return weekday_clock(at_utc.astimezone(zone))
