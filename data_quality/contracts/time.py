@@ -115,9 +115,9 @@ def clock_of(local: datetime) -> str:
     return f"{local:%H:%M}" if is_once else f"{local:%H:%M} {'AB'[local.fold]}"
 
 
-def weekday_clock(local: datetime) -> str:
-    """The weekday and time of day of a local moment: `Sun 02:00 B`."""
-    return f"{local:%a} {clock_of(local)}"
+def weekday_clock(at_utc: datetime, time_zone: str) -> str:
+    """Weekday and time of day that clocks there show: `Sun 02:00 B`."""
+    return f"{(local := at_utc.astimezone(zone(time_zone))):%a} {clock_of(local)}"
 
 
 def local_day_hours(day: date, time_zone: str) -> float:

@@ -86,11 +86,10 @@ def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -
 
 def block_table(blocks: "Iterable[Block]", site: "Site") -> Table:
     """Spells of a site's devices by its clock, as rows for people."""
-    here = zone(site.time_zone)
     return Table(
         list(blocks), _BLOCKS, empty="no device has anything to do",
-        start=lambda each: weekday_clock(each.start_utc.astimezone(here)),
-        end=lambda each: weekday_clock(each.end_utc.astimezone(here)),
+        start=lambda each: weekday_clock(each.start_utc, site.time_zone),
+        end=lambda each: weekday_clock(each.end_utc, site.time_zone),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from data_quality.contracts.control.curtailment import CurtailmentPlan, Preferen
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.accepted_load import AcceptedLoad, stated_sensitivity
-from data_quality.contracts.time import weekday_clock, zone
+from data_quality.contracts.time import weekday_clock
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Call, Option, operation
 from orchestration.operations.options import AnySiteOption, ReasonOption, SiteOption, event_span
@@ -152,7 +152,6 @@ def dr_plan(
 
 def plan_parts(plan: CurtailmentPlan, time_zone: str) -> list[Table | str]:
     """Steps of a plan by the site's clock, then what it is expected to shed, what it costs, and its limits."""
-    here = zone(time_zone)
     low, high = plan.interval_kwh
     lines = [
         f"{plan.id}: {plan.expected_kwh:,.1f} kWh expected ({low:,.1f} to {high:,.1f}), cost {plan.cost:,.2f} "
@@ -161,8 +160,8 @@ def plan_parts(plan: CurtailmentPlan, time_zone: str) -> list[Table | str]:
     ]
     steps = Table(
         plan.steps, _STEPS,
-        start=lambda each: weekday_clock(each.start_utc.astimezone(here)),
-        end=lambda each: weekday_clock(each.end_utc.astimezone(here)),
+        start=lambda each: weekday_clock(each.start_utc, time_zone),
+        end=lambda each: weekday_clock(each.end_utc, time_zone),
     )  # fmt: skip
     return [steps, "\n".join(lines)]
 
