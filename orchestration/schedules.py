@@ -44,7 +44,7 @@ from orchestration.partitions import (
 from orchestration.resources import ProjectResource
 from orchestration.ticks import in_utc
 from orchestration.views.benchmarks import due_benchmarks
-from orchestration.views.due_reports import due_starts
+from orchestration.views.due_reports import due_starts, local_days
 from orchestration.views.pack_subjects import Subject, due_packs
 from reports.lifecycle.due import DAYS_AFTER, due_since_utc
 
@@ -337,7 +337,7 @@ def monthly_advice(context: dg.ScheduleEvaluationContext, project: ProjectResour
     due, now_utc = [], context.scheduled_execution_time
     for site_id, site in project.sites.items():
         today = local_day(now_utc, site.time_zone)
-        span = project.lake.span(site_id)
+        span = local_days(project, site, 1)
         if today.day > DAYS_AFTER and span is not None and span[1] >= months_after(today.replace(day=1), -1):
             due.append((site_id, today))
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(site_id for site_id, _ in due))

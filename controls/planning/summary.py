@@ -19,7 +19,7 @@ from data_quality.contracts.control.plan import PLAN_SCHEMA, Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Days, Numeral, Sentence, Stored, Text, sentences
-from data_quality.contracts.time import parse_instant
+from data_quality.contracts.time import clock_of, parse_instant
 
 # A search that was asked for less than the best says how near it came.
 _NEAR = 1e-5
@@ -93,7 +93,7 @@ def _holiday_note(plan: Plan, zone: ZoneInfo) -> str:
         return ""
     at = parse_instant(until).astimezone(zone)
     written = Days(f"{at:%-d %b}", at.date(), at.date() + timedelta(days=1))
-    day = Sentence(_DAYS[at.weekday()], Sentence("{0} {1}", written, f"{at:%H:%M}"))
+    day = Sentence(_DAYS[at.weekday()], Sentence("{0} {1}", written, clock_of(at)))
     kept = [Sentence("{0}: {1}", name, Stored(text)) for name, text in away_setbacks(plan.request.inputs).items()]
     return Sentence("holiday until {0} ({1})", day, sentences(kept)) if kept else Sentence("holiday until {0}", day)
 
@@ -267,7 +267,7 @@ def _when(plan: Plan, run: list[int], known: list[float], zone: ZoneInfo) -> str
 
 def _local(at_utc: datetime, zone: ZoneInfo) -> str:
     local = at_utc.astimezone(zone)
-    return Sentence(_DAYS[local.weekday()], f"{local:%H:%M}")
+    return Sentence(_DAYS[local.weekday()], clock_of(local))
 
 
 WHY = ("from", "to", "does", "price", "one kWh more", "at a limit", "best other choice")

@@ -114,6 +114,17 @@ def last_local_day(end_utc: datetime, time_zone: str) -> date:
     return local_day(end_utc - timedelta.resolution, time_zone)
 
 
+def clock_of(local: datetime) -> str:
+    """The time of day of a local moment, `14:15`; of a repeated hour with its pass, `02:00 B`."""
+    is_once = local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset()
+    return f"{local:%H:%M}" if is_once else f"{local:%H:%M} {'AB'[local.fold]}"
+
+
+def weekday_clock(at_utc: datetime, time_zone: str) -> str:
+    """Weekday and time of day that clocks there show: `Sun 02:00 B`."""
+    return f"{(local := at_utc.astimezone(zone(time_zone))):%a} {clock_of(local)}"
+
+
 def local_day_hours(day: date, time_zone: str) -> float:
     """Hours of a local civil day: 23, 24 or 25 in most zones."""
     following = local_midnight_utc(day + timedelta(days=1), time_zone)

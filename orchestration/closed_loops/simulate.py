@@ -22,6 +22,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import local_day
 from data_quality.contracts.work.work_port import FanOut
 from orchestration.previews import lines_png
 
@@ -120,7 +121,8 @@ def simulated(
 ) -> Simulated:
     """Every policy on the house of every seed. Raises BadInput for an empty or a too long span, or a failed task."""
     hours = round((end_utc - start_utc) / timedelta(hours=1))
-    if not 24 <= hours <= 24 * MOST_DAYS:
+    first, after = (local_day(at, site.time_zone) for at in (start_utc, end_utc))
+    if not 1 <= (after - first).days <= MOST_DAYS:
         raise BadInput(f"--to must be 1 to {MOST_DAYS} days after --from", reason="bad_period")
     tasks = [
         LoopTask(site=site, policy=policy, seed=seed, start_utc=start_utc, hours=hours, fits_rooms=fits_rooms)

@@ -23,7 +23,7 @@ from data_quality.contracts.live.live_value import LiveValue, band_of
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.live_source import poll_intervals_s
 from data_quality.contracts.site_file.site import Asset, Site
-from data_quality.contracts.time import next_clock, parse_instant, zone
+from data_quality.contracts.time import clock_of, next_clock, parse_instant, zone
 from orchestration.views.ledger_view import WORDS
 from orchestration.views.site_control import manual_limit, site_control, value_range
 from reports.pages.address import is_fresh
@@ -135,7 +135,7 @@ class Devices:
     def local(self, at_utc: datetime) -> str:
         """An instant by the site's clock; of today the time alone."""
         at, today = (each.astimezone(zone(self.site.time_zone)) for each in (at_utc, self.now_utc))
-        return f"{at:%H:%M}" if at.date() == today.date() else moment(at, self.locale)
+        return clock_of(at) if at.date() == today.date() else moment(at, self.locale)
 
     def name_of(self, person_id: str) -> str:
         """The name of a person of the people file, else the id."""

@@ -16,6 +16,7 @@ from data_quality.contracts.site_file.alert_rule import peak_rule
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, local_day, months_after, zone
 from data_quality.contracts.workflow import AnomalyOpen, Daily, MonthClosed, OrderOpen, PeakForecast, Workflow
+from orchestration.views.due_reports import local_days
 from orchestration.views.finding_sources import judged, open_anomalies
 from orchestration.views.open_findings import FindingsQuery, bill_findings
 from reports.pages.tasks import title_text
@@ -73,7 +74,7 @@ def subjects_of(
     if isinstance(trigger, Daily):
         return [Subject(f"{each}") for each in due_days(trigger, site.time_zone, now_utc)]
     if isinstance(trigger, MonthClosed):
-        month, span = closed_month(trigger, site.time_zone, now_utc), project.lake.span(site.site_id)
+        month, span = closed_month(trigger, site.time_zone, now_utc), local_days(project, site, 1)
         return [Subject(month)] if span is not None and f"{span[1]:%Y-%m}" >= month else []
     if isinstance(trigger, PeakForecast):
         return _peaks(trigger, project, site, now_utc, locale)

@@ -9,7 +9,7 @@ from data_quality.contracts.control.dr_event import DrEvent, Settlement
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence, Stored, sentences
-from data_quality.contracts.time import Period, local_day, span, zone
+from data_quality.contracts.time import Period, clock_of, local_day, span, zone
 from reports.datasets.base import DayPoint, Item, Leaf, Measure, OfSite, ReportInput
 from reports.recompute import dr_event as again
 from reports.texts.locales import moment, page_word, unit_text
@@ -284,7 +284,7 @@ class DrEventData(OfSite):
         return page_word(text if isinstance(text, Sentence | Stored) else Sentence(text), self.given.locale)
 
     def _clock(self, at: datetime) -> str:
-        return f"{at.astimezone(zone(self.given.site.time_zone)):%H:%M}"
+        return clock_of(at.astimezone(zone(self.given.site.time_zone)))
 
     def _moment(self, at: datetime) -> str:
         return moment(at.astimezone(zone(self.given.site.time_zone)), self.given.locale)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Numeral, Sentence, Text, sentences
-from data_quality.contracts.time import Period, zone
+from data_quality.contracts.time import Period, clock_of, zone
 from reports.pages.address import Address, PageGrain, why_of
 from reports.pages.chart import PARTS, Chart, ChartRow, Role
 from reports.pages.numbers import Number
@@ -33,12 +33,6 @@ _STEPS_M = (1, 2, 3, 6, 12, 24, 60)
 def slot_of(at_utc: datetime, time_zone: str) -> str:
     """The time of day by the site's clock, as clock_of."""
     return clock_of(at_utc.astimezone(zone(time_zone)))
-
-
-def clock_of(local: datetime) -> str:
-    """The time of day of a local moment, `14:15`; of a repeated hour with its pass, `02:00 B`."""
-    is_once = local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset()
-    return f"{local:%H:%M}" if is_once else f"{local:%H:%M} {'AB'[local.fold]}"
 
 
 def label_of(at_utc: datetime, grain: PageGrain, time_zone: str) -> str:

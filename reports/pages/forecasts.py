@@ -11,7 +11,7 @@ from data_quality.contracts.control.forecast_score import LeadScore
 from data_quality.contracts.people import person_text
 from data_quality.contracts.sentence import Sentence, Stored, Text
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_day, zone
+from data_quality.contracts.time import clock_of, local_day, zone
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, day_ticks
 from reports.pages.numbers import Number
@@ -150,7 +150,7 @@ def _course(data: ForecastData, latest: Forecast, address: Address) -> Iterator[
     times = [each.at_utc.astimezone(local) for each in data.steps]
     days = [short_date(each.date(), address.locale) for each in times]
     is_daily = latest.step_minutes >= 24 * 60
-    labels = tuple(day if is_daily else f"{day}, {at:%H:%M}" for day, at in zip(days, times, strict=True))
+    labels = tuple(day if is_daily else f"{day}, {clock_of(at)}" for day, at in zip(days, times, strict=True))
     begins = next((at for at, each in enumerate(data.steps) if each.at_utc >= latest.issued_at_utc), None)
     rows = [each.row for each in data.steps]
     band = ChartRow(

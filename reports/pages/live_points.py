@@ -7,9 +7,8 @@ from data_quality.contracts.live.live_value import GONE_S, LiveValue
 from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, zone
+from data_quality.contracts.time import CANONICAL_MINUTES, clock_of, zone
 from reports.pages.address import Address
-from reports.pages.energy import clock_of
 from reports.pages.numbers import Picture
 from reports.pages.page import Cards, Look, Page, PageBlock, Part, PointRow, Points, PointSource, Steps, Strip
 from reports.pages.widgets.live_kw import age_words, decimals_of, live_number, live_tile

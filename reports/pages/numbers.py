@@ -6,7 +6,7 @@ from typing import Literal
 from data_quality.contracts.live.live_value import Band
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import clock_of, zone
 from reports.report_content import Tone
 from reports.texts.locales import day_of_month
 
@@ -34,7 +34,7 @@ class Live(Model):
     def why_gone(self) -> str:
         """Reason that it is not shown; no second age, for this does not go on."""
         at = self.at_utc.astimezone(zone(self.time_zone))
-        return Sentence("stale since {0}", f"{day_of_month(at.date(), self.locale)}, {at:%H:%M}")
+        return Sentence("stale since {0}", f"{day_of_month(at.date(), self.locale)}, {clock_of(at)}")
 
 
 class Number(Model):

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.time import parse_instant, zone
+from data_quality.contracts.time import clock_of, parse_instant, zone
 from reports.figures.query import Combined, Query
 from reports.pages.address import Address, why_address, why_of
 from reports.pages.chart import Chart, ChartRow, day_ticks, ticks_of
@@ -75,7 +75,7 @@ def quarters_of(
     """The card of the quarter hours of an hour; None where there are none."""
     if not quarters:
         return None
-    labels = tuple(f"{at.astimezone(zone(time_zone)):%H:%M}" for at, _ in quarters)
+    labels = tuple(clock_of(at.astimezone(zone(time_zone))) for at, _ in quarters)
     values = tuple(None if value is None else float(value) for _, value in quarters)
     row = ChartRow(label="Energy", values=values)
     return _card(
@@ -92,7 +92,7 @@ def _card(chart: Chart) -> Widget:
 
 def _labels(starts: Sequence[str], grain: str, time_zone: str) -> list[str]:
     if grain == "hour":
-        return [f"{parse_instant(each).astimezone(zone(time_zone)):%H:%M}" for each in starts]
+        return [clock_of(parse_instant(each).astimezone(zone(time_zone))) for each in starts]
     return [each[:7] if grain == "month" else each for each in starts]
 
 

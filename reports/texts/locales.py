@@ -16,7 +16,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.quick_yaml import read_model
 from data_quality.contracts.sentence import Days, Numeral, Sentence, Stored, sentences
-from data_quality.contracts.time import parse_period
+from data_quality.contracts.time import clock_of, parse_period
 from data_quality.contracts.units import ARITHMETIC
 
 _FOLDER = Path(__file__).with_name("languages")
@@ -229,14 +229,14 @@ def day_of_month(day: date, locale: str) -> str:
 
 def moment(at: datetime, locale: str) -> str:
     """An instant in words, by its own clock: 5 March 2025, 14:00."""
-    return rules_of(locale).list_mark.join((long_date(at.date(), locale), f"{at:%H:%M}"))
+    return rules_of(locale).list_mark.join((long_date(at.date(), locale), clock_of(at)))
 
 
 def weekday_date(at: datetime, locale: str) -> str:
     """A day with its weekday, and the time where it is not midnight: Sunday, 7 December 2025, 18:00."""
     rules = rules_of(locale)
     parts = [rules.weekdays.split()[at.weekday()], long_date(at.date(), locale)]
-    return rules.list_mark.join(parts if at.hour == at.minute == 0 else [*parts, f"{at:%H:%M}"])
+    return rules.list_mark.join(parts if at.hour == at.minute == 0 else [*parts, clock_of(at)])
 
 
 def until(at: datetime, locale: str) -> str:

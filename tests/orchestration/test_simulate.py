@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import assets.sites
 from assets.sites.load_sites import load_site
 from controls.planning.closed_loop.run_loop import LoopRun, side_by_side
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import local_midnight_utc
+from data_quality.contracts.work.work_port import in_order
 from orchestration.closed_loops import simulate
 from orchestration.closed_loops.simulate import LoopTask
 from orchestration.jobs import closed_loop_month
@@ -140,3 +142,16 @@ def test_rooms_are_fitted_from_their_readings_unless_told_otherwise(
     simulate.run_task(task)
     simulate.run_task(task.model_copy(update={"fits_rooms": False}))
     assert given == [simulate.identified, None]
+
+
+@pytest.mark.parametrize(
+    ("first", "after", "hours"), [("03-30", "04-01", 47), ("03-31", "04-01", 23), ("10-27", "10-28", 25)]
+)
+def test_a_day_is_one_on_which_the_clock_changes_too(first: str, after: str, hours: int) -> None:
+    site = load_site(DEMO)
+    start, end = (local_midnight_utc(date.fromisoformat(f"2024-{day}"), site.time_zone) for day in (first, after))
+    span: dict[str, Any] = {"start_utc": start, "end_utc": end, "seeds": [1]}
+    (lived,) = simulate.simulated(site, ["no_control"], **span, fan_out=in_order).runs
+    assert (lived.hours, len(lived.days)) == (hours, -(-hours // 25))
+    # The account at the end of the last day is the whole one.
+    assert lived.days[-1] == pytest.approx(lived.lived.cost)

@@ -9,7 +9,9 @@ from reports.pages.address import Address
 from reports.pages.energy import MOST_TICKS, label_of, same_slot, slot_of, slots_in_order, ticks
 from reports.pages.header import beside
 from reports.pages.live_points import point_page
+from reports.pages.why_parts import _labels
 from reports.pages.widgets import plan_ahead
+from reports.texts.locales import moment
 from tests.reports import plant
 from tests.web.widgets_golden import live_value, planned
 
@@ -47,6 +49,13 @@ def test_the_repeated_hour_says_its_pass_and_the_skipped_one_is_nowhere() -> Non
     assert same_slot("02:15 A") == "02:15"
     assert label_of(datetime(2025, 10, 26, 1, tzinfo=UTC), "hour", "Europe/Berlin") == "2025-10-26 02:00 B"
     assert label_of(datetime(2025, 2, 28, 23, tzinfo=UTC), "month", "Europe/Berlin") == "2025-03"
+
+
+def test_moments_and_the_hours_behind_a_figure_say_the_pass_too() -> None:
+    starts = [datetime(2025, 10, 26, hour, 30, tzinfo=UTC) for hour in (0, 1)]
+    told = [moment(each.astimezone(zone("Europe/Berlin")), "en") for each in starts]
+    assert [each.rpartition(", ")[2] for each in told] == ["02:30 A", "02:30 B"]
+    assert _labels([f"{each:%Y-%m-%dT%H:%MZ}" for each in starts], "hour", "Europe/Berlin") == ["02:30 A", "02:30 B"]
 
 
 def test_ticks_of_changed_days_stand_where_the_clock_says() -> None:

@@ -1,7 +1,7 @@
 """A machine with a fixed programme: it starts once in each of its windows, and runs through (formulas 5.18)."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -22,7 +22,7 @@ from controls.optimiser.devices.device import (
 )
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset, ClockText
-from data_quality.contracts.time import earlier_instant, local_day
+from data_quality.contracts.time import earlier_instant, local_day, zone
 
 # Hours that sums of step lengths may be off by.
 _HAIR_H = 1e-9
@@ -272,16 +272,15 @@ def _next_windows(params: ApplianceParams, given: AssetState) -> list[tuple[int,
     for day in (today + timedelta(days=number) for number in range(-1, 4)):
         for each in params.windows:
             over = timedelta(days=each.latest_end <= each.earliest)
-            begin, end = (
-                _instant(on, clock, given) for on, clock in ((day, each.earliest), (day + over, each.latest_end))
-            )
+            # A time that clocks skip comes late for a start, which may not be early, and early for an end.
+            begin = _local(day, each.earliest).replace(tzinfo=zone(given.time_zone)).astimezone(UTC)
+            end = earlier_instant(_local(day + over, each.latest_end), given.time_zone)
             first = int(np.ceil((begin - start) / timedelta(hours=given.step_h) - _HAIR_H))
             found.append((max(first, 0), int(np.floor((end - start) / timedelta(hours=given.step_h) + _HAIR_H))))
     return sorted((each for each in found if each[1] > each[0]), key=lambda each: (each[1], each[0]))
 
 
-def _instant(day: Any, clock: str, given: AssetState) -> datetime:
+def _local(day: date, clock: str) -> datetime:
     # 24:00 is the midnight after.
     midnight = clock == "24:00"
-    local = datetime.fromisoformat(f"{day + timedelta(days=midnight)}T{'00:00' if midnight else clock}")
-    return earlier_instant(local, given.time_zone)
+    return datetime.fromisoformat(f"{day + timedelta(days=midnight)}T{'00:00' if midnight else clock}")

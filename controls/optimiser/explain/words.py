@@ -4,13 +4,13 @@ A cause is only claimed where it is worth more than the noise of the plan's own 
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
-from zoneinfo import ZoneInfo
 
 from controls.optimiser.devices.device import Device
 from data_quality.contracts.control.explanation import Alternative, Binding, Explanation, Slot
 from data_quality.contracts.model import Model
+from data_quality.contracts.time import weekday_clock
 
 # Less than ten watts is standby noise, not an intention.
 IDLE_KW = 0.01
@@ -34,7 +34,7 @@ class Spell(Model):
 
 def sentence(slot: Slot, explanation: Explanation, devices: Iterable[Device]) -> str:
     """Explanation of a slot: actions of the devices, price, cost of the alternatives, and binding limits."""
-    zone, currency, known = ZoneInfo(explanation.time_zone), explanation.currency, list(devices)
+    zone, currency, known = explanation.time_zone, explanation.currency, list(devices)
     done = acts(slot, known)
     # Of one that acts it is clear whose other choice is meant.
     is_alone = len(done) == 1 or len(known) == 1
@@ -88,7 +88,7 @@ def acting(slot: Slot, devices: Iterable[Device]) -> tuple[tuple[str, str], ...]
 
 def folded(explanation: Explanation, devices: Iterable[Device]) -> list[Spell]:
     """All slots, neighbours that do the same for the same reasons as one row."""
-    zone, known = ZoneInfo(explanation.time_zone), list(devices)
+    zone, known = explanation.time_zone, list(devices)
     is_cause = False
 
     def kind(slot: Slot) -> tuple[object, ...]:
@@ -124,11 +124,11 @@ def _exchange(slot: Slot, currency: str) -> str:
     return f"nothing is bought at {figure(slot.import_price_per_kwh)} {currency}/kWh"
 
 
-def _cause(one: Alternative, currency: str, zone: ZoneInfo, *, is_alone: bool) -> str:
+def _cause(one: Alternative, currency: str, zone: str, *, is_alone: bool) -> str:
     text = f"{_other(one, is_alone=is_alone)} would cost {figure(one.difference or 0.0)} {currency} more"
     if one.moved is None:
         return text
-    to, at = one.moved, _local(one.moved.time_utc, zone)
+    to, at = one.moved, weekday_clock(one.moved.time_utc, zone)
     return f"{text} ({figure(to.energy_kwh)} kWh {to.words} at {figure(to.price_per_kwh)} {currency}/kWh, as on {at})"
 
 
@@ -158,7 +158,7 @@ def _resting(devices: Iterable[Device]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]} rest"
 
 
-def _spell(run: list[Slot], explanation: Explanation, devices: list[Device], zone: ZoneInfo) -> Spell:
+def _spell(run: list[Slot], explanation: Explanation, devices: list[Device], zone: str) -> Spell:
     first, last, currency = run[0], run[-1], explanation.currency
     end = last.time_utc + timedelta(hours=last.step_h)
     does = [
@@ -181,8 +181,8 @@ def _spell(run: list[Slot], explanation: Explanation, devices: list[Device], zon
         )
         other += f" ({len(known)} of {len(run)} slots asked)" if len(known) < len(run) else ""
     return Spell(
-        start=_local(first.time_utc, zone),
-        end=_local(end, zone),
+        start=weekday_clock(first.time_utc, zone),
+        end=weekday_clock(end, zone),
         does=(", ".join(does) or _resting(devices)) + (" (in all scenarios)" if first.is_shared else ""),
         price=_span([_price(slot) for slot in run]),
         marginal_price=_span([slot.marginal_price for slot in run]),
@@ -196,7 +196,3 @@ def _span(values: Iterable[float]) -> str:
     ordered = sorted(values)
     low, high = figure(ordered[0]), figure(ordered[-1])
     return low if low == high else f"{low} to {high}"
-
-
-def _local(at_utc: datetime, zone: ZoneInfo) -> str:
-    return f"{at_utc.astimezone(zone):%a %H:%M}"

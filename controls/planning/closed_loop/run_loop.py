@@ -23,7 +23,7 @@ from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES
+from data_quality.contracts.time import CANONICAL_MINUTES, local_day
 
 PolicyName = Literal[
     "no_control", "thermostat", "rules", "self_consumption", "deterministic", "stochastic", "perfect_foresight"
@@ -47,7 +47,7 @@ Identify = Callable[[Watched], RoomFigures | Finding]
 
 
 class LoopRun(Model):
-    """Result of a policy on one site and seed. days: cost so far at the end of each, in the site's currency.
+    """Result of a policy on one site and seed. days: cost so far at the end of each local day, in the site's currency.
 
     plan_seconds: of processor, the mean and the most of a plan. Everything is simulated, and says so.
     """
@@ -103,9 +103,10 @@ def run_policy(
         rules = {"rules": (True, True), "self_consumption": (True, False)}.get(policy, (False, False))
         decide = Ruled(loop.site, loop.learnt, by_sun=rules[0], by_price=rules[1]).decide
     start_utc, days = loop.seen.at_utc, list[float]()
-    for quarter in range(hours * PER_HOUR):
+    for _ in range(hours * PER_HOUR):
+        today = local_day(loop.seen.at_utc, site.time_zone)
         loop.go_on(decide(loop.seen, closed.outlook))
-        if (quarter + 1) % (24 * PER_HOUR) == 0:
+        if local_day(loop.seen.at_utc, site.time_zone) > today:
             days.append(closed.lived().cost)
             progress(f"{policy}, seed {seed}: day {len(days)} of {hours // 24}")
     lived = closed.lived()

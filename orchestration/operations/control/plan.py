@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from data_quality.contracts.control.plan import Preset
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import local_day, parse_day, zone
+from data_quality.contracts.time import clock_of, local_day, parse_day, weekday_clock, zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table
 from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import SiteOption, write_file
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from data_quality.contracts.site_file.site import Site
 
 
-_BLOCKS = "from: {start:%a %H:%M} | to: {end:%a %H:%M} | device | mean kW: {kw:.2f} | kWh: {kwh:.2f} | does: {sentence}"
+_BLOCKS = "from: {start} | to: {end} | device | mean kW: {kw:.2f} | kWh: {kwh:.2f} | does: {sentence}"
 
 
 @operation("plan", repeats=True, takes=PROJECT, example="--site home --for tomorrow", writes=True)
@@ -86,12 +86,11 @@ def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -
 
 def block_table(blocks: "Iterable[Block]", site: "Site") -> Table:
     """Spells of a site's devices by its clock, as rows for people."""
-    here = zone(site.time_zone)
-    rows = [
-        {**vars(each), "start": each.start_utc.astimezone(here), "end": each.end_utc.astimezone(here)}
-        for each in blocks
-    ]
-    return Table(rows, _BLOCKS, empty="no device has anything to do")
+    return Table(
+        list(blocks), _BLOCKS, empty="no device has anything to do",
+        start=lambda each: weekday_clock(each.start_utc, site.time_zone),
+        end=lambda each: weekday_clock(each.end_utc, site.time_zone),
+    )  # fmt: skip
 
 
 def start_lines(plan: "Plan") -> list[str]:
@@ -132,10 +131,11 @@ def _plan_answer(found: "DayPlan", site: "Site") -> Answer:
         "assumptions": found.assumptions,
         "findings": found.findings,
     }
-    start, end = (at.astimezone(here) for at in (plan.steps[0].start_utc, plan.steps[-1].end_utc))
+    ends = (at.astimezone(here) for at in (plan.steps[0].start_utc, plan.steps[-1].end_utc))
+    start, end = (f"{at:%a %Y-%m-%d} {clock_of(at)}" for at in ends)
     habit = "not known" if found.habit_cost is None else f"{found.habit_cost:.2f} {plan.currency}"
     lines = [
-        f"{site.name}, {start:%a %Y-%m-%d %H:%M} to {end:%a %Y-%m-%d %H:%M}: {plan.paid:.2f} {plan.currency}",
+        f"{site.name}, {start} to {end}: {plan.paid:.2f} {plan.currency}",
         f"  with no control {plan.no_battery_cost:.2f} {plan.currency}, by today's habits {habit}",
         *band_lines(plan),
         *start_lines(plan),

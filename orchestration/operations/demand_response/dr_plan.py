@@ -8,7 +8,7 @@ from data_quality.contracts.control.curtailment import CurtailmentPlan, Preferen
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.accepted_load import AcceptedLoad, stated_sensitivity
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import weekday_clock
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Call, Option, operation
 from orchestration.operations.options import AnySiteOption, ReasonOption, SiteOption, event_span
@@ -30,7 +30,7 @@ LOADS = Table(
 )
 LoadOption = Annotated[str, Option("Which sheddable load was down, by its id.")]
 TestOption = Annotated[str, Option("START/END of the test, past; without offset by the site's clock.")]
-_STEPS = "load | from: {start:%a %H:%M} | to: {end:%a %H:%M} | kW: {kw:,.1f} | by: {asset:|hand}"
+_STEPS = "load | from: {start} | to: {end} | kW: {kw:,.1f} | by: {asset:|hand}"
 
 
 @operation("dr loads list", repeats=True, takes=PROJECT, example="--site tower")
@@ -152,18 +152,18 @@ def dr_plan(
 
 def plan_parts(plan: CurtailmentPlan, time_zone: str) -> list[Table | str]:
     """Steps of a plan by the site's clock, then what it is expected to shed, what it costs, and its limits."""
-    here = zone(time_zone)
-    rows = [
-        step.model_dump() | {"start": step.start_utc.astimezone(here), "end": step.end_utc.astimezone(here)}
-        for step in plan.steps
-    ]
     low, high = plan.interval_kwh
     lines = [
         f"{plan.id}: {plan.expected_kwh:,.1f} kWh expected ({low:,.1f} to {high:,.1f}), cost {plan.cost:,.2f} "
         f"{plan.currency}, {plan.rebound_kwh:,.1f} kWh drawn again afterwards",
         *_noted((*plan.limits, *filter(None, [plan.gap_text]))),
     ]
-    return [Table(rows, _STEPS), "\n".join(lines)]
+    steps = Table(
+        plan.steps, _STEPS,
+        start=lambda each: weekday_clock(each.start_utc, time_zone),
+        end=lambda each: weekday_clock(each.end_utc, time_zone),
+    )  # fmt: skip
+    return [steps, "\n".join(lines)]
 
 
 def _row(load: "SheddableLoad", site: "Site") -> dict[str, Any]:

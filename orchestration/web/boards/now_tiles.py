@@ -27,7 +27,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.alert_rule import peak_rule
 from data_quality.contracts.site_file.live_source import poll_intervals_s
-from data_quality.contracts.time import local_day, local_midnight_utc, months_after, zone
+from data_quality.contracts.time import clock_of, local_day, local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
 from orchestration.web.boards.home_tiles import AWAY
 from orchestration.web.boards.site_now import STEP, BoardQuery, SiteNow, Tile, energy_of_meter, main_meters, tariff_on
@@ -225,7 +225,7 @@ def energy_of_today(now: SiteNow) -> day_and_month.DayEnergy:
     return day_and_month.DayEnergy(
         **now.common("import_kwh") | {"link": now.show.address.href("/energy", period=str(now.day), grain="hour")},
         day="Today" if now.is_today else day,
-        to=f"{(starts[-1] + timedelta(hours=1)).astimezone(zone(now.site.time_zone)):%H:%M}" if starts else "",
+        to=slot_of(starts[-1] + timedelta(hours=1), now.site.time_zone) if starts else "",
         so_far=now.show.shown(now.show.sum_of(known, f"energy of {now.day}")) if known else None,
         expected=expected,
         no_forecast=Sentence("no forecast was issued before {0}", day) if stream else "",
@@ -286,7 +286,7 @@ def block(now: SiteNow) -> day_and_month.TariffBlock:
     """Widget 7: of this very instant, whatever the readings' age."""
     at_utc = now.show.as_of_utc
     local = at_utc.astimezone(zone(now.site.time_zone))
-    common = now.common() | {"reason": "", "age": Sentence("at {0}", f"{local:%H:%M}")}
+    common = now.common() | {"reason": "", "age": Sentence("at {0}", clock_of(local))}
     if stream := price_stream_of(now.site):
         return _stream_block(now, stream, common)
     tariff = tariff_on(now, local.date())
@@ -336,7 +336,7 @@ def _until(until_utc: datetime | None, now: SiteNow) -> str:
         return ""
     local = until_utc.astimezone(zone(now.site.time_zone))
     same_day = local.date() == local_day(now.show.as_of_utc, now.site.time_zone)
-    return f"{local:%H:%M}" if same_day else moment(local, now.show.address.locale)
+    return clock_of(local) if same_day else moment(local, now.show.address.locale)
 
 
 def _block(held: Holding, now: SiteNow) -> day_and_month.Block:

@@ -7,7 +7,7 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.people import Role
 from data_quality.contracts.sentence import Text
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_day, zone
+from data_quality.contracts.time import clock_of, local_day, zone
 from orchestration.views.control_stamp import control_stamp
 from orchestration.views.device_list import Devices
 from orchestration.views.site_control import scopes
@@ -66,5 +66,5 @@ def pause_now(now: SiteNow, place: str = "") -> PauseNow:
         return found
     until, who = held.until_utc.astimezone(local), held.person_id or ""
     is_today = until.date() == local_day(at_utc, site.time_zone)
-    told = f"{until:%H:%M}" if is_today else moment(until, ctx.address.locale)
+    told = clock_of(until) if is_today else moment(until, ctx.address.locale)
     return found.model_copy(update={"until": told, "who": ctx.project.names.get(who, who), "reason": held.reason})

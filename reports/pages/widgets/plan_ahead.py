@@ -6,8 +6,8 @@ from typing import Literal
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.time import clock_of
 from reports.pages.chart import Chart, ChartRow, Energy, Role, Style
-from reports.pages.energy import clock_of
 from reports.pages.page import Item, Widget
 from reports.pages.pause_acts import HolidayNow, PauseNow, holiday_acts, holiday_text, pause_acts, pause_text
 from reports.pages.widgets.tile import TileInput, nothing

@@ -254,6 +254,9 @@ def washer(windows: list[dict[str, str]], start: str = "2026-01-15T11:00", **cha
         # The nights of 23 and of 25 hours: from 22:00 to 06:00 are seven and nine.
         ("22:00", "06:00", "2026-03-28T12:00", (36, 64)),
         ("22:00", "06:00", "2026-10-24T11:00", (36, 72)),
+        # Of a skipped 02:30 the machine is not on at half past one; a window that is skipped whole is the next day's.
+        ("02:30", "06:00", "2026-03-28T12:00", (54, 64)),
+        ("02:00", "03:00", "2026-03-28T12:00", None),
     ],
 )
 def test_a_window_is_by_the_local_clock(

@@ -1,6 +1,7 @@
 """A plan's explanation is stored with it, outside of its hash, and shown on its asset and in a sentence a device."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,14 @@ from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import make_plan
 from controls.planning.plan_inputs import HOLIDAY_UNTIL
 from controls.planning.plan_picture import picture_of_plan
-from controls.planning.summary import _as_sentence, blocks, device_sentences, summarise
+from controls.planning.summary import _as_sentence, blocks, device_sentences, summarise, why_rows
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures, ScenarioCost
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
+from orchestration.operations.control.plan import block_table
 from reports.texts.locales import page_word
-from tests.controls.planning.examples import NOW, plan, prices, request
+from tests.controls.planning.examples import HOME, NOW, plan, prices, request
 from tests.reports.pseudo_language import pseudo_language, unwrapped
 
 
@@ -62,6 +65,39 @@ def test_no_word_of_a_plan_is_outside_the_catalogues(made: Plan, tmp_path: Path)
         # Names of devices are the site's.
         assert unwrapped([page_word(each, code) for each in sentence], frozenset({"battery", "pv"})) == {}
     assert page_word(sentence[0], "de").startswith("battery lädt ")
+
+
+def moved_to(made: Plan, start_utc: datetime) -> Plan:
+    """The plan as if it began at another instant."""
+    assert made.explanation is not None
+    more = start_utc - made.steps[0].start_utc
+    steps = [
+        one.model_copy(update={"start_utc": one.start_utc + more, "end_utc": one.end_utc + more}) for one in made.steps
+    ]
+    slots = [one.model_copy(update={"time_utc": one.time_utc + more}) for one in made.explanation.slots]
+    why = made.explanation.model_copy(update={"slots": tuple(slots)})
+    return made.model_copy(update={"steps": tuple(steps), "explanation": why})
+
+
+@pytest.mark.parametrize("zone", ["Europe/Prague", "Australia/Lord_Howe"])
+def test_a_repeated_hour_has_its_two_names_in_the_words_of_a_plan(made: Plan, zone: str) -> None:
+    """In Prague the clock shows 02:45 twice on 25 October 2026, on Lord Howe 01:45 on 5 April."""
+    change_utc, clock = {
+        "Europe/Prague": (datetime(2026, 10, 25, 1, tzinfo=UTC), "Sun 02:45"),
+        "Australia/Lord_Howe": (datetime(2026, 4, 4, 15, tzinfo=UTC), "Sun 01:45"),
+    }[zone]
+    here, repeated = Site.model_validate(HOME.model_dump() | {"time_zone": zone}), set[str]()
+    for quarters in range(1, 97):
+        plan = moved_to(made, change_utc - timedelta(minutes=15 * quarters))
+        spells, why = blocks(plan, time_zone=zone), why_rows(plan.model_copy(update={
+            "explanation": plan.explanation and plan.explanation.model_copy(update={"time_zone": zone})
+        }))  # fmt: skip
+        told = [*(row[:2] for row in block_table(spells, here).cells({})), *(row[:2] for row in why)]
+        assert all(start != end for start, end in told)
+        assert all(f"from {start} to {end} at" in each.sentence
+                   for (start, end), each in zip(told, spells, strict=False))  # fmt: skip
+        repeated |= {text for row in told for text in row if text.startswith(clock)}
+    assert repeated == {f"{clock} A", f"{clock} B"}
 
 
 def explained_plans(made: Plan) -> list[Plan]:

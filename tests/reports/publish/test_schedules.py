@@ -1,7 +1,7 @@
 """Ticks of the quarterly schedule on a real instance: what they ask for, and what they do not ask for twice."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -12,12 +12,14 @@ import yaml
 from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.transactions import open_store
 from data_quality.contracts.time import FixedClock
+from data_quality.contracts.workflow import MonthClosed, Workflow
 from orchestration import partitions
 from orchestration.advice_asset import advise
 from orchestration.jobs import enpi_report
 from orchestration.partitions import PARTITION_TAG, SITES
 from orchestration.resources import ProjectResource
 from orchestration.schedules import monthly_advice, monthly_reports, quarterly_enpi_reports
+from orchestration.workflows.triggers import subjects_of
 from tests.reports import plant
 
 
@@ -32,9 +34,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (found / "sites" / f"{site_id}.yaml").write_text(yaml.safe_dump(site), encoding="utf-8")
     store = open_store(f"sqlite:///{found / 'var' / 'store.db'}")
     lake = Lake(found / "var" / "lake", store)
-    for number, first in enumerate((date(2024, 12, 30), date(2025, 3, 30), date(2025, 6, 29))):
-        rows = plant.plant_rows(first, first.replace(day=first.day + 1))
-        for site_id in ("east", "west"):
+    for number, first in enumerate((date(2024, 12, 30), date(2025, 3, 30), date(2025, 6, 30))):
+        rows = plant.plant_rows(first, first + timedelta(days=1))
+        # The day of each by its own clock: that of New York ends on the next one in UTC.
+        for site_id, hours in (("east", 0), ("west", 6)):
             info = BatchInfo(
                 site_id=site_id,
                 source_name=f"{number}.csv",
@@ -45,7 +48,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 rejected_rows=0,
                 is_synthetic=False,
             )
-            changed = rows.with_columns(site_id=pl.lit(site_id))
+            later = pl.col("interval_start_utc") + timedelta(hours=hours)
+            changed = rows.with_columns(later, site_id=pl.lit(site_id))
             lake.write_batch(info, changed, unchanged_rows=0, clock=FixedClock(plant.NOON))
     store.close()
     return found
@@ -136,6 +140,15 @@ def test_advice_that_failed_is_asked_for_again_on_the_next_day_until_it_is_made(
     assert run_keys("2025-07-07T12:35") == ["advise:west:2025-07"]
     ran(dg.DagsterRunStatus.SUCCESS)
     assert run_keys("2025-07-08T12:35") == ["advise:west:2025-07"]
+
+
+def test_a_month_without_readings_by_the_sites_clock_sets_off_no_workflow(folder: Path) -> None:
+    project = ProjectResource(root=str(folder))
+    closed = Workflow.model_construct(trigger=MonthClosed(kind="month_closed"))
+    for site_id in ("east", "west"):
+        months = [subjects_of(closed, project, project.site(site_id), datetime(2025, month, 20, tzinfo=UTC))
+                  for month in (7, 8)]  # fmt: skip
+        assert [[each.name for each in found] for found in months] == [["2025-06"], []]
 
 
 @pytest.mark.parametrize("moment", ["2025-03-30T01:00", "2025-10-26T00:00"])
