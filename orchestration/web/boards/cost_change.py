@@ -7,9 +7,8 @@ from functools import partial
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
-from orchestration.web.boards.site_now import SiteNow
+from orchestration.web.boards.site_now import SiteNow, to_compare
 from reports.datasets.enpi_findings import overlapping
-from reports.pages.address import before
 from reports.pages.widgets.cost_bridge import CostBridge
 from reports.pages.widgets.tile import TileFigure
 from reports.texts.locales import named
@@ -32,8 +31,7 @@ class _Change:
     def __init__(self, now: SiteNow, period: Period) -> None:
         self.now, self.show = now, now.show
         own = period.model_copy(update={"time_zone": now.site.time_zone})
-        former = before(own, "year")
-        self.spans = (own,) if former is None else (former, own)
+        self.spans = (to_compare(now, own, "year") or (own,))[::-1]
         self.more = partial(self.show.pair, "difference")
 
     def bridge(self) -> CostBridge:

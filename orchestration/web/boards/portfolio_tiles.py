@@ -8,9 +8,9 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.time import Period
 from orchestration.web.boards.board_figures import Show
-from orchestration.web.boards.site_now import SiteNow
+from orchestration.web.boards.site_now import SiteNow, compared_words, to_compare
 from reports.figure_book import FigureBook
-from reports.pages.address import Compare, before, why_of
+from reports.pages.address import Compare, why_of
 from reports.pages.widgets.compared_span import Compared
 from reports.pages.widgets.tile import TileFigure
 from reports.texts.locales import named
@@ -57,7 +57,6 @@ def compared_sites(
     """
     known: list[tuple[SiteNow, TileFigure]] = []
     findings: list[Finding] = []
-    former = before(period, compare)
     pairs: dict[str, tuple[Figure, Figure]] = {}
     for now in sites:
         zone = {"time_zone": now.site.time_zone}
@@ -69,9 +68,13 @@ def compared_sites(
             findings.append(Finding(code="site_missing", message=message, scope=now.scope))
             continue
         known.append((now, value))
-        past, _ = now.show.over(kpi, now.scope, former.model_copy(update=zone)) if former is not None else (None, ())
-        if past is not None and past.figure.value is not None:
-            pairs[now.site.site_id] = (value.figure, past.figure)
+        both = [
+            value if each == period else now.show.over(kpi, now.scope, each.model_copy(update=zone))[0]
+            for each in to_compare(now, period, compare) or ()
+        ]
+        known_both = [each.figure for each in both if each is not None and each.figure.value is not None]
+        if len(known_both) == 2:
+            pairs[now.site.site_id] = (known_both[0], known_both[1])
     units = sorted({each.figure.unit for _, each in known})
     common = sites[0].common() | {"age": "", "findings": tuple(findings), "link": ""}
     # The one site that is known is named; of several each stands below.
@@ -92,15 +95,15 @@ def compared_sites(
         others = tuple(_with_changes(all_, kpi, known, pairs))
         return compared.model_copy(update={"reason": reason, "more": others})
     total = all_.made("sum", [each.figure for _, each in known], kpi=kpi, unit=units[0])
-    past = all_.made("sum", [each for _, each in pairs.values()], kpi=kpi, unit=units[0])
+    own, past = (all_.made("sum", [each[at] for each in pairs.values()], kpi=kpi, unit=units[0]) for at in (0, 1))
     by_month = [now.show.months(kpi, now.scope, period) for now, _ in known]
     change = None
-    if past is not None and len(pairs) == len(known) and total is not None:
-        change = all_.made("deviation_percent", [total.figure, past.figure], kpi=kpi, unit="percent")
-    former_text = "" if former is None else sites[0].words(former)
+    if own is not None and past is not None and len(pairs) == len(known):
+        change = all_.made("deviation_percent", [own.figure, past.figure], kpi=kpi, unit="percent")
+    said = compared_words(sites[0], period, to_compare(known[0][0], period, compare) or ())
     if past is not None and len(pairs) < len(known):
-        former_text = Sentence("{0}, {1} of {2} sites", former_text, len(pairs), len(known))
-    found = {"now": total, "before": past, "change": change, "against": former_text}
+        said["against"] = Sentence("{0}, {1} of {2} sites", said.get("against", ""), len(pairs), len(known))
+    found = {"now": total, "before": past, "change": change, **said}
     # A month that one of them does not know is of no sum.
     sums = tuple(None if None in each else sum(filter(None, each)) for each in zip(*by_month, strict=True))
     return compared.model_copy(update=found | {"months": sums})

@@ -23,7 +23,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_day
 from orchestration.web.boards.board_figures import Show
 from reports.figures.running import running_list, with_coarse_source
-from reports.pages.address import Address, Compare
+from reports.pages.address import Address, Compare, before
 from reports.pages.chart import Energy, energy_of_kind
 from reports.pages.page import Widget
 from reports.pages.settings_list import PATH as SETTINGS
@@ -35,6 +35,7 @@ T = TypeVar("T")
 STEP = timedelta(minutes=CANONICAL_MINUTES)
 # Readings that are older are not what "now" means, and a tile says so.
 LATE_H = 3.0
+_MONTH_DAYS = 31
 
 
 class SiteNow:
@@ -115,6 +116,11 @@ class SiteNow:
         return self.day == local_day(self.show.as_of_utc, self.site.time_zone)
 
     @property
+    def read_to(self) -> date:
+        """The day after the last one that is read as a whole."""
+        return self.day if self.is_today else self.day + timedelta(days=1)
+
+    @property
     def late(self) -> tuple[Finding, ...]:
         """A sentence about readings that ended hours ago: once a page, for it holds of every tile."""
         late_s = 0.0 if self.running is None else (self.show.as_of_utc - self.running.at_utc).total_seconds()
@@ -163,10 +169,29 @@ def last_days(now: SiteNow, count: int) -> Period | None:
     end = now.show.newest("mart_scope__day_kpi")
     if end is None:
         return None
-    # The day of the last reading is whole only where the reading is its last.
-    end = min(end, now.day if now.is_today else now.day + timedelta(days=1))
+    end = min(end, now.read_to)
     start = end - timedelta(days=count)
     return Period(label=f"{start}/{end}", start=start, end=end, time_zone=now.site.time_zone)
+
+
+def to_compare(now: SiteNow, period: Period, compare: Compare) -> tuple[Period, Period] | None:
+    """The period as far as it is read, and the days that it is compared with; None where nothing is to be compared.
+
+    Of more than a month whole months are compared, else whole days: eleven months are not held against twelve.
+    """
+    mine, end = period, now.read_to
+    if end < period.end:
+        end = end.replace(day=1) if period.days > _MONTH_DAYS else end
+        mine = period.model_copy(update={"end": end, "label": f"{period.start}/{end}"})
+    former = before(mine, compare) if mine.days > 0 else None
+    return None if former is None else (mine, former)
+
+
+def compared_words(now: SiteNow, period: Period, spans: Sequence[Period]) -> dict[str, Text]:
+    """Words of the spans of `to_compare` for a tile: of the former one, and of the own where it is a part."""
+    if not spans:
+        return {}
+    return {"against": now.words(spans[1]), "of": "" if spans[0] == period else now.words(spans[0])}
 
 
 class BoardQuery(NamedTuple):

@@ -19,10 +19,10 @@ from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_after
 from orchestration.web.boards.portfolio_tiles import PortfolioSums
-from orchestration.web.boards.site_now import SiteNow, last_days, main_meters, tariff_on
+from orchestration.web.boards.site_now import SiteNow, compared_words, last_days, main_meters, tariff_on, to_compare
 from reports.assess import project_baselines
 from reports.datasets.enpi_findings import overlapping
-from reports.pages.address import Compare, before
+from reports.pages.address import Compare
 from reports.pages.widgets import projects, renewable, saved_energy, sites_table, submeters
 from reports.pages.widgets.compared_span import Compared
 from reports.pages.widgets.tile import TileFigure
@@ -63,9 +63,9 @@ def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compar
     """A KPI that adds up over a period, beside the one it is compared with; of a part of a site, its share of it."""
     show = now.show
     value, gaps = show.over(kpi, scope, period)
-    former = before(period, compare)
-    past, _ = show.over(kpi, scope, former) if former is not None else (None, ())
-    change = show.pair("deviation_percent", value, past, "percent", f"change of {kpi} of {scope}")
+    spans = to_compare(now, period, compare) or ()
+    own, past = [value if each == period else show.over(kpi, scope, each)[0] for each in spans] or (None, None)
+    change = show.pair("deviation_percent", own, past, "percent", f"change of {kpi} of {scope}")
     more: tuple[tuple[str, TileFigure | None, str], ...] = ()
     if scope != now.scope and not scope.startswith("meter:") and kpi == "consumption_kwh":
         whole, _ = show.over(kpi, now.scope, period)
@@ -74,14 +74,13 @@ def compared(now: SiteNow, kpi: str, scope: str, period: Period, compare: Compar
     has_no_price = kpi == "cost" and price_stream_of(now.site) is None
     has_no_price = has_no_price and tariff_on(now, period.end - timedelta(days=1)) is None
     kept = period.label if "/" not in period.label else _text(period)
-    former_text = "" if former is None else now.words(former)
     return Compared(
         **now.common() | {
             "reason": "no data for this period", "findings": gaps, "next": now.tariff_step() if has_no_price else None,
             "link": show.address.href("/energy", scope=scope, period=kept, compare=compare),
         },
         key=key, title=title, label=words(scope), span=now.words(period),
-        now=value, before=past, change=change, against=former_text, more=more,
+        now=value, before=past, change=change, more=more, **compared_words(now, period, spans),
     )  # fmt: skip
 
 

@@ -11,8 +11,9 @@ _CHANGE = "deviation_percent"
 
 
 class Compared(TileInput):
-    """now, before: of the span and of the one compared with; change: in percent. against: that span, in words.
-    months: values of each month of the span, None where one is not known.
+    """now, before: of the span and of the one compared with; change: in percent. against: that span, in words; of: what
+    is compared with it, where that is a part of its own span. months: values of each month of the span, None where one
+    is not known.
     """
 
     key: str
@@ -23,6 +24,7 @@ class Compared(TileInput):
     before: TileFigure | None = None
     change: TileFigure | None = None
     against: Text = ""
+    of: Text = ""
     months: tuple[float | None, ...] = ()
     more: tuple[tuple[str, TileFigure | None, str], ...] = ()
 
@@ -32,7 +34,7 @@ def view(given: Compared) -> Widget:
     numbers: list[Number] = []
     if given.against:
         numbers.append(number(given.against, given.before, given.locale))
-        numbers.append(number("Change", given.change, given.locale, signed=True))
+        numbers.append(number("Change", given.change, given.locale, signed=True, note=given.of))
     numbers += [
         # A change has a sign, a share has none.
         number(
