@@ -117,9 +117,17 @@ def _worded(text: str, rules: Language) -> str:
     if isinstance(text, Stored):
         return _read_back(text, rules)
     if not isinstance(text, Sentence) or not text.given:
-        return rules.pages.get(text) or rules.reports.get(text, text)
-    pattern = rules.pages.get(text.pattern) or text.pattern.replace(", ", rules.list_mark)
+        return rules.pages.get(text) or rules.reports.get(text) or _begun(text, rules) or text
+    pattern = (
+        rules.pages.get(text.pattern) or _begun(text.pattern, rules) or text.pattern.replace(", ", rules.list_mark)
+    )
     return pattern.format(*(_given(each, rules) for each in text.given))
+
+
+def _begun(pattern: str, rules: Language) -> str:
+    """The words of a part of a sentence, where it stands as one of its own, with a capital letter; empty for others."""
+    part = rules.pages.get(pattern[:1].lower() + pattern[1:], "") if pattern[:1].isupper() else ""
+    return part[:1].upper() + part[1:]
 
 
 def _given(value: object, rules: Language) -> object:

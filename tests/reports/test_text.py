@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_quality.contracts.sentence import Sentence
 from reports.chart_geometry import span_ticks
 from reports.pages.chart import day_ticks
 from reports.render.heading import facts_text
@@ -25,7 +26,17 @@ from reports.render.render_pdf_text import (
 )
 from reports.render.render_xlsx import spans_of
 from reports.report_content import Cell, Column, ReportContent, Row, Table
-from reports.texts.locales import chosen, languages, long_date, period_text, quarter_text, rules_of, unit_text, word
+from reports.texts.locales import (
+    chosen,
+    languages,
+    long_date,
+    page_word,
+    period_text,
+    quarter_text,
+    rules_of,
+    unit_text,
+    word,
+)
 from reports.writer import plain
 
 words = st.text(alphabet="abc ÄŁΔ₂שלוםمصنع工-(1)", min_size=1, max_size=40)
@@ -146,3 +157,10 @@ def test_a_quarter_stays_with_its_year_in_a_narrow_column() -> None:
     rows = (Row(cells=(plain("Q3 2026"),)),)
     table = Table(key="t", title="t", sheet="t", columns=(Column(title="Quarter"),), rows=rows)
     assert needed_widths(table, 8)[0] > text_width("Q3 2026", FONT, 8)
+
+
+def test_a_part_of_a_sentence_keeps_its_language_where_it_begins_one() -> None:
+    part = "no factor for {0} from {1} to {2}: its emissions are unknown, not zero"
+    inner, begun = (page_word(Sentence(text, "x", "1", "2"), "de") for text in (part, "N" + part[1:]))
+    assert inner != Sentence(part, "x", "1", "2")
+    assert begun == inner[:1].upper() + inner[1:]
