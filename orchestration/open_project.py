@@ -1,7 +1,7 @@
 """A project folder and everything in it, opened for a command or as the graph's resource (resources.py)."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,11 +15,10 @@ from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.report_ledger import ReportStore, keep_site_version
-from assets.stores.published.requested_figures import Ids, RequestedFigures, renamed
+from assets.stores.published.requested_figures import Figures, Ids, RequestedFigures, renamed
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
-from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
@@ -209,7 +208,7 @@ class OpenProject:
         """Keep a site file under its hash: figures that are made of it are recomputed with it, whatever it says."""
         keep_site_version(self.store, site, site_sha256(site), clock)
 
-    def store_figures(self, figures: Sequence[Figure], clock: Clock) -> Ids:
+    def store_figures(self, figures: Figures, clock: Clock) -> Ids:
         """Keep the figures of an answer for a while, inputs before what is made of them, so that each can be traced."""
         if self.store.read_only is not None or not figures:
             return Ids({}, None)

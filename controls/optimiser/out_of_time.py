@@ -4,6 +4,7 @@ The problem without its integers has a price for every limit: how much the cost 
 each of its steps. It is a relaxation, told as an explanation and never handed out as a plan (formulas 5.18).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -39,6 +40,19 @@ def not_proven(case: DispatchCase, gap: float) -> Finding:
     return _finding(
         case, "plan_not_proven", "warning", message, price if isinstance(price, _Price) else None, {"gap": gap}
     )
+
+
+def least_proven(unproven: Sequence[tuple[float, DispatchCase]], *, name: str, days: int) -> Finding | None:
+    """`not_proven` of the plan, of many days' by one policy, that may be the farthest from its best; None without any.
+
+    unproven: gap and case of each.
+    """
+    if not unproven:
+        return None
+    gap, case = max(unproven, key=lambda each: each[0])
+    found = not_proven(case, gap)
+    message = Sentence("{0}, {1} plans of {2} days: {3}", name, len(unproven), days, found.message)
+    return found.model_copy(update={"message": message})
 
 
 def none_in_time(case: DispatchCase, *, solver: str, time_limit_s: float, time_zone: str) -> Finding:

@@ -20,12 +20,11 @@ from assets.bills.engine.interval_cost import RUNNING_SCHEMA, running_of
 from assets.kpi.running_cost.interval_costs import prices_of
 from assets.sites.calendar import types_around
 from assets.stores.lake.lake import Lake
-from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase, case_of, without_control
 from controls.optimiser.devices.device import DECIMALS, Device, Numbers, numbers
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.kinds import device_assets
-from controls.optimiser.out_of_time import not_proven
+from controls.optimiser.out_of_time import least_proven
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.plan_inputs import STEP, Measured, plan_request
@@ -37,7 +36,6 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES
@@ -158,12 +156,8 @@ class TrialRun:
 
     def not_proven(self) -> Finding | None:
         """A warning `plan_not_proven` of the plan that may be the farthest from its best; None where all are proven."""
-        if not self.unproven:
-            return None
-        gap, case = max(self.unproven, key=lambda each: each[0])
-        worst, words = not_proven(case, gap), "{0}, {1} plans of {2} days: {3}"
-        message = Sentence(words, self.name, len(self.unproven), len(self.inputs.days), worst.message)
-        return worst.model_copy(update={"message": message, "scope": self.inputs.site.site_id})
+        found = least_proven(self.unproven, name=self.name, days=len(self.inputs.days))
+        return found and found.model_copy(update={"scope": self.inputs.site.site_id})
 
     def go_on(self, day: date) -> Finding | None:
         """A day more, or why it cannot be."""
@@ -207,7 +201,7 @@ class TrialRun:
             }
         return self._planned(day, actual, step_h)
 
-    def _planned(self, day: date, actual: DispatchCase, step_h: Floats) -> dict[str, Numbers] | Finding:
+    def _planned(self, day: date, actual: DispatchCase, step_h: np.ndarray) -> dict[str, Numbers] | Finding:
         """Plans of the rest of the day, each from what the one before left; as many of their steps as are followed."""
         followed, states = Followed(actual.devices), dict(self.states)
         for first in range(0, step_h.size, _FOLLOWED):

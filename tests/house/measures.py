@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 15_569,
-    "assets": 61_518,
+    "assets": 61_520,
     "dbt_project": 2_332,
     "ml": 23_277,
-    "controls": 38_552,
+    "controls": 38_560,
     "reports": 33_797,
-    "orchestration": 48_440,
+    "orchestration": 48_439,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

@@ -45,6 +45,8 @@ _USED = (
 )
 _EXCESS = "delete from figures where figure_id in (select figure_id from figures order by until_s limit ?)"
 
+Figures = Sequence[Figure]
+
 
 def renamed(figures: Sequence[Figure]) -> dict[str, Figure]:
     """Figures under ids of what they say and rest on, by the ids that they had; inputs before what is made of them.

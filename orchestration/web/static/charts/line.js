@@ -10,16 +10,14 @@
     // Values that hardly differ do not begin at zero.
     const [low, high] = [Math.min(...known), Math.max(...known)];
     const isNear = low > 0 && high - low < low;
-    const dips = low < 0 && -low < high / 10;
-    // An edge that is no tick would be written into the next one's number; a limit is named on its line.
-    const axisLabel = { ...draw.values().axisLabel, ...(dips && { showMinLabel: false }), ...(told.limit && { showMaxLabel: false }) };
+    const dips = low < 0 && -low < high / 10 && { min: low, axisLabel: { ...draw.values().axisLabel, showMinLabel: false } };
     return {
       pick: (plot, point) => [plot.convertFromPixel({ xAxisIndex: 0 }, point[0])],
       place: (plot, at) => [plot.convertToPixel({ xAxisIndex: 0 }, at), null],
       option: {
         grid: draw.grid(told.events.length ? { top: 26 } : {}),
         xAxis: draw.places(told, { boundaryGap: told.x.length < 32 }),
-        yAxis: draw.values({ scale: isNear, max: told.limit && ((axis) => Math.max(axis.max, told.limit.value)), axisLabel, ...(dips && { min: low }) }),
+        yAxis: draw.values({ scale: isNear, max: told.limit && ((axis) => Math.max(axis.max, told.limit.value)), ...dips }),
         series: draw.marked(told, series),
       },
     };
