@@ -42,6 +42,8 @@ TYPES = {
 CHARTS, BASE = "charts.js", "base.js"
 # Files that name others, and how they do.
 NAMING = {".css": rb'(url\(")([^"]+)("\))', ".webmanifest": rb'("src": ")([^"]+)(")'}
+# Letters of a fact that is not broken: fewer than a line of the narrowest card holds.
+WHOLE_FACT, NO_BREAK = 36, "\u00a0"
 router = APIRouter()
 
 
@@ -236,6 +238,14 @@ def _chosen(run: Iterable[PageBlock], word: Callable[[str], str]) -> str:
     return " · ".join(word(option.text) for block in choices for option in block.options if option.is_chosen)
 
 
+def line_of_facts(text: str) -> str:
+    """A line of facts that breaks between them: at its end no number stands without its unit."""
+    facts = text.split(" · ")
+    whole = len(facts) > 1
+    kept = (each.replace(" ", NO_BREAK) if whole and len(each) <= WHOLE_FACT else each for each in facts)
+    return re.sub(r"(?<=\d) (?=[%€$£°])", NO_BREAK, " · ".join(kept))
+
+
 def _picture(svg: str) -> Markup:
     placed = svg.replace('href="icons.svg#', f'href="{static_address("icons.svg")}#')
     return Markup(placed)  # noqa: S704 - of reports/svg alone, see reports/pages/page.py
@@ -283,6 +293,7 @@ def _environment() -> Environment:
         "groupby_order": lambda places: [
             (name, list(run)) for name, run in groupby(places, key=lambda each: each.group)
         ],
+        "facts": line_of_facts,
         "said": lambda text, word: word(text),
         "chosen": _chosen,
         "unit": unit_text,

@@ -26,8 +26,8 @@ class Answer(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The body as text."""
-        return self.body.decode()
+        """The body as text, as it reads: a space is a space, whether a line may break there or not."""
+        return self.body.decode().replace("\xa0", " ")
 
     @property
     def said(self) -> dict[str, Any]:

@@ -13,7 +13,16 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import NAV
-from orchestration.web.draw import BASE, CHARTS, FOLDER, draw_problem, html_of, static_address, static_files
+from orchestration.web.draw import (
+    BASE,
+    CHARTS,
+    FOLDER,
+    draw_problem,
+    html_of,
+    line_of_facts,
+    static_address,
+    static_files,
+)
 from orchestration.web.request_context import Context
 from reports.pages.address import Address
 from reports.pages.board import BOARDS
@@ -292,3 +301,11 @@ def test_a_file_is_found_by_its_digest_alone_and_kept_for_ever(shared) -> None:
     assert (found.status, found.headers["content-encoding"]) == (200, "gzip")
     assert "immutable" in found.headers["cache-control"]
     assert shared.browser().ask("/static/0000000000000000/app.css").status == 404
+
+
+def test_a_line_of_facts_breaks_between_facts_and_never_before_a_unit() -> None:
+    assert line_of_facts("High · 142.14 € in 5 days") == "High · 142.14\u00a0€\u00a0in\u00a05\u00a0days"
+    long = "a fact of so many words that no card has a line for it"
+    assert line_of_facts(f"{long} · 1 of 5") == f"{long} · 1\u00a0of\u00a05"
+    assert line_of_facts("Contracted capacity, 59.3 % of the limit") == "Contracted capacity, 59.3\u00a0% of the limit"
+    assert line_of_facts("Today so far") == "Today so far"
