@@ -1,7 +1,7 @@
 """Anomaly events of a site as they are stored: energy, cost, likely cause, and what people did about them."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
 
@@ -12,7 +12,7 @@ from data_quality.contracts.reporting.anomaly_event import CAUSE_TITLES, KIND_TI
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, FindingEvent, FindingState, state_after
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.time import Period, span, zone
+from data_quality.contracts.time import Period, last_local_day, local_day, span, zone
 from reports.datasets.base import Item, Leaf, Measure, ReportInput
 from reports.recompute import event as again
 from reports.texts.locales import moment, named
@@ -159,12 +159,11 @@ class AnomalyData:
         return cause if event.confidence is None else Sentence("{0} ({1} %)", cause, f"{100 * event.confidence:.0f}")
 
     def _item(self, event: AnomalyEvent) -> Item:
-        local = zone(self.given.site.time_zone)
-        first, last = (each.astimezone(local).date() for each in (event.start_utc, event.end_utc))
-        after = date.fromordinal(max(last, first).toordinal() + 1)
+        here = self.given.site.time_zone
+        first, last = local_day(event.start_utc, here), last_local_day(event.end_utc, here)
         return Item(
             key=event.event_id,
             label=f"{self._meter(event)}, {first}",
             scope=f"event:{event.event_id}",
-            period=span(first, after, self.given.site.time_zone),
+            period=span(first, last + timedelta(days=1), here),
         )

@@ -195,6 +195,41 @@ def test_a_date_format_may_hold_an_offset_or_mean_days(bench: Bench) -> None:
     assert bench.values("parts", "value") == [1.0] * 92
 
 
+NAMED = ColumnMap(value="kWh", unit="kwh", meters={"any": "main"}, date_format="%d-%b-%y %I:%M:%S %p %Z")
+
+
+def named(*times: str) -> str:
+    """A trend as building controls export it: the name of the clock's offset behind each time."""
+    return "timestamp,kWh\n" + "".join(f"{moment},{place + 1}\n" for place, moment in enumerate(times))
+
+
+def test_the_name_of_an_offset_says_which_pass_of_the_repeated_hour(bench: Bench) -> None:
+    mapping = NAMED.model_copy(update={"zone": "Europe/Berlin"})
+    text = named("26-Oct-25 01:00:00 AM CEST", "26-Oct-25 02:00:00 AM CET", "26-Oct-25 03:00:00 AM CET")
+    report = bench.ingest(text, mapping=mapping)
+    assert (report.reasons, report.warnings) == ({}, {"gap_intervals": 1})
+    assert [f"{at:%dT%H:%M}" for at in bench.starts()[::4]] == ["25T23:00", "26T01:00", "26T02:00"]
+
+
+def test_a_clock_that_shows_winter_time_all_year_says_so_by_its_name(bench: Bench) -> None:
+    mapping = NAMED.model_copy(update={"zone": "America/New_York"})
+    report = bench.ingest(named("04-Jul-25 12:00:00 PM EST", "04-Jul-25 01:00:00 PM EST"), mapping=mapping)
+    assert report.verdict == "accept"
+    assert f"{bench.starts()[0]:%H:%M}" == "17:00"
+
+
+def test_a_name_that_the_zone_does_not_have_is_rejected(bench: Bench) -> None:
+    mapping = NAMED.model_copy(update={"zone": "America/New_York"})
+    report = bench.ingest(named("04-Jul-25 12:00:00 PM EDT", "04-Jul-25 01:00:00 PM CET"), mapping=mapping)
+    assert report.reasons == {"bad_timestamp": 1}
+
+
+@pytest.mark.parametrize(("name", "verdict"), [("UTC", "accept"), ("GMT", "accept"), ("EST", "reject")])
+def test_only_utc_needs_no_zone_beside_its_name(bench: Bench, name: str, verdict: str) -> None:
+    path = bench.file(named(f"04-Jul-25 12:00:00 PM {name}", f"04-Jul-25 01:00:00 PM {name}"))
+    assert sniff_file(path, mapping=NAMED).verdict == verdict
+
+
 def test_parquet_times_without_zone_need_one(bench: Bench) -> None:
     frame = pl.read_csv(naive("2025-07-01 00:00", "2025-07-01 01:00").encode(), try_parse_dates=True)
     path = bench.folder / "naive.parquet"

@@ -207,3 +207,32 @@ def test_what_a_person_adds_to_a_proposal_is_what_the_file_does_not_say(
     report = sniff_file(path, mapping=loaded(refused.proposal_yaml, bench.folder).model_copy(update=own))
     assert report.verdict in ("accept", "accept_with_warning")
     assert [channel.sum for channel in report.channels] == [total]
+
+
+def test_times_that_name_their_offset_ask_whose_name_it_is(bench: Bench) -> None:
+    rows = "".join(f"04-Mar-24 {12 + n:02}:00:00 PM EST,{n}.5\n" for n in range(1))
+    rows += "".join(f"04-Mar-24 {n:02}:00:00 PM EST,{n}.5\n" for n in range(1, 12))
+    path = bench.file(
+        "history:/Plant/Main\nTimestamp,Trend Flags,Status,Value (kWh)\n" + rows.replace(",", ",{ },{ok},")
+    )
+    text = propose(path)
+    assert "zone: # the times name an offset that several zones have" in text
+    mapping = loaded(text, bench.folder).model_copy(update={"zone": "America/New_York", "meters": {"any": "main"}})
+    assert (mapping.date_format, mapping.header_line) == ("%d-%b-%y %I:%M:%S %p %Z", 2)
+    assert bench.ingest(path, mapping=mapping).accepted_rows == 12
+    assert f"{bench.starts()[0]:%Y-%m-%dT%H:%M}" == "2024-03-04T17:00"
+
+
+def test_times_that_name_utc_ask_for_no_zone(bench: Bench) -> None:
+    rows = "".join(f"2024-03-04 {n:02}:00 UTC,{n}.5\n" for n in range(12))
+    text = propose(bench.file(f"When,Verbrauch kWh\n{rows}"))
+    assert "zone:" not in text
+    assert loaded(text, bench.folder).date_format == "%Y-%m-%d %H:%M %Z"
+
+
+def test_a_question_of_day_or_month_keeps_the_offset_behind_it(bench: Bench) -> None:
+    rows = "".join(f"04/03/2024 {n:02}:00 +0100,{n}.5\n" for n in range(12))
+    draft = draft_map(bench.file(f"When,Verbrauch kWh\n{rows}"))
+    assert draft is not None
+    [asked] = [each for each in draft.questions if each.key == "date_format"]
+    assert set(asked.answers) == {"%d/%m/%Y %H:%M %z", "%m/%d/%Y %H:%M %z"}

@@ -74,6 +74,16 @@ def test_events_are_quoted_with_their_sum_their_state_and_who_said_what(year: Ye
     assert {each.code for each in content.findings} >= {"events_without_cost", "open_events"}
 
 
+def test_an_event_until_midnight_is_of_the_day_that_ends_there(year: Year) -> None:
+    known = event(12)
+    known = known.model_copy(update={"end_utc": known.start_utc + timedelta(hours=2)})
+    publish(year, known)
+    paths = [
+        each for each in by_path(year.report("anomalies", "2025-06")) if known.event_id in each and "/cost" in each
+    ]
+    assert paths == [f"anomalies/event:{known.event_id}/2025-06-12/cost"]
+
+
 def test_words_of_an_event_are_in_the_language_of_the_report_and_what_people_wrote_as_it_is(year: Year) -> None:
     known = event(12)
     publish(year, known, event(20, meter="main"))

@@ -138,12 +138,12 @@ class _Drafting:
             return
         name = tz or (self.site.time_zone if self.site else None)
         if name is None:
-            text = "the times have no offset: name their zone, such as Europe/Berlin or Etc/GMT-1"
-            self._add_question("zone", text)
+            lacks = "name an offset that several zones have" if self.found.time.is_named else "have no offset"
+            self._add_question("zone", f"the times {lacks}: name their zone, such as Europe/Berlin or Etc/GMT-1")
             return
-        # What numbers count since midnight has no hour that a clock skips.
-        is_numbered = self.found.clock_from is not None
-        skipped, repeated, once = (0, 0, 0) if is_numbered else _summer_time(self.found, name)
+        # What numbers count since midnight, or names its offset, has no hour that a clock skips.
+        is_sure = self.found.clock_from is not None or self.found.time.is_named
+        skipped, repeated, once = (0, 0, 0) if is_sure else _summer_time(self.found, name)
         if skipped:
             text = (
                 f"{skipped} of the times lie in the hour that {name} skips in spring: this clock is of another zone, "

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from assets.readings.tables.clocks import DAY_NONE
-from assets.readings.tables.times import EPOCHS, begins_of, dates_of, epoch_times, local_times
+from assets.readings.tables.times import ANYBODYS, EPOCHS, OFFSET_NAME, begins_of, dates_of, epoch_times, local_times
 from data_quality.contracts.errors import BadInput
 
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S%.f", "%H.%M", "%H.%M.%S", "%H%M")
@@ -61,6 +61,11 @@ class TimeColumn:
     options: tuple[str, ...] = ()
     sure: float = 1.0
     why: str = ""
+
+    @property
+    def is_named(self) -> bool:
+        """The times have the name of their clock's offset, such as EST."""
+        return any("%Z" in form for form in self.formats or self.options)
 
     @property
     def is_date(self) -> bool:
@@ -154,19 +159,24 @@ def as_times(column: pl.Series) -> TimeColumn | None:
     sample = texts.drop_nulls().head(100)
     has_offset = bool(sample.str.contains(r":\d{2}.*" + _OFFSET).all())
     zone_code = "" if not has_offset else " %z" if sample.str.contains(_OFFSET.replace("?", "", 1)).all() else "%#z"
-    bare = texts.str.replace(_OFFSET, "") if has_offset else texts
+    has_name = not has_offset and bool(sample.str.contains(OFFSET_NAME).all())
+    zone_code = " %Z" if has_name else zone_code
+    bare = texts.str.replace(OFFSET_NAME if has_name else _OFFSET, "") if has_name or has_offset else texts
     read = _readings(bare)
+    has_offset |= has_name and bool(texts.str.extract(OFFSET_NAME, 1).drop_nulls().is_in(ANYBODYS).all())
     if not read:
-        return _two_styles(column.name, bare, has_offset=has_offset)
+        return None if has_name else _two_styles(column.name, bare, has_offset=has_offset)
     best = max(times.len() - times.null_count() for times in read.values())
     whole = {style: times for style, times in read.items() if times.len() - times.null_count() == best}
     style, sure, why = _chosen(whole)
     if style is None:
         first = next(iter(whole))
-        return TimeColumn(column.name, (), has_offset, whole[first], tuple(whole), 0.5, "day and month look alike")
+        options = tuple(each + zone_code for each in whole)
+        return TimeColumn(column.name, (), has_offset, whole[first], options, 0.5, "day and month look alike")
     # What the reader takes for ISO 8601 need not be declared; a date beside its clock is asked for all the same.
     undeclared = (dates_of if style == "%Y-%m-%d" else local_times)(bare, ())
-    formats = () if undeclared.null_count() == whole[style].null_count() else (style + zone_code,)
+    is_known = not has_name and undeclared.null_count() == whole[style].null_count()
+    formats = () if is_known else (style + zone_code,)
     return TimeColumn(column.name, formats, has_offset, whole[style], (), sure, why)
 
 

@@ -5,7 +5,7 @@ summer time skips does not exist, and an hour that it repeats is resolved by the
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Final, Literal
 
 import polars as pl
@@ -25,6 +25,9 @@ _SPAN = (
     r"^(\d.{6,24}?\d(?:\s?[AaPp][Mm]|Z|[+-]\d\d:?\d\d)?)(?:\s?\([A-Z]{3,4}\))?"
     r"[\s\x{a0}]+(?:to|bis|until|[-–—])[\s\x{a0}]+(?:\d{1,4}[-./]\d{1,2}[-./]|\d{1,2}\.? [[:alpha:]]{3})\d?.{4,36}$"
 )
+# The name of a clock's offset behind a time, as EST or (CEST): which offset that is, a zone says.
+ANYBODYS: Final = ("UTC", "GMT")
+OFFSET_NAME: Final = r"[\s\x{a0}]\(?([A-Z]{3,5})\)?$"
 # Years that a calendar holds; beyond them local time has no meaning.
 _YEARS = (1, 9999)
 # Styles of numbers that count from 1970 in UTC, seconds and milliseconds, with microseconds of one; to the year 2100.
@@ -153,6 +156,8 @@ def day_table(dates: pl.Series, day_zone: str) -> pl.DataFrame:
 
 def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.DataFrame:
     if rule.formats:
+        if any("%Z" in form for form in rule.formats):
+            return _with(frame, _named(frame, times, rule))
         if any(code in form for form in rule.formats for code in ("%z", "%:z", "%#z")):
             aware = [times.str.to_datetime(form, strict=False, time_unit="us") for form in rule.formats]
             return _with(frame, _first_of([each.cast(UTC_US) for each in aware]))
@@ -169,6 +174,26 @@ def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.
         return _with(frame, instants)
     naive = _with_hour_24(times.set(is_aware, None), _parse_naive)
     return _localised(frame, naive, instants, rule, by)
+
+
+def _named(frame: pl.DataFrame, times: pl.Series, rule: TimeRule) -> pl.Series:
+    """Instants of local times with the name of their clock's offset: of both passes of a repeated hour, and of a clock
+    that shows winter time all year; null where the zone has no offset of that name in that year.
+    """
+    bare = tuple(form.replace("%Z", "").strip() for form in rule.formats)
+    naive = _with_ended_days(local_times(times.str.replace(OFFSET_NAME, ""), bare), rule)
+    rows = pl.DataFrame({"year": naive.dt.year(), "name": times.str.extract(OFFSET_NAME, 1)})
+    if rule.time_zone is None and not rows["name"].drop_nulls().is_in(ANYBODYS).all():
+        raise _no_zone(frame, naive)
+    here = zone(rule.time_zone or "UTC")
+    known = {(year, name, timedelta()) for year in rows["year"].drop_nulls().unique() for name in ANYBODYS}
+    for year in {year for year, _, _ in known}:
+        halves = [datetime(year, month, 1, tzinfo=here) for month in (1, 7)]
+        known |= {(year, each.tzname() or "", each.utcoffset() or timedelta()) for each in halves}
+    schema = {"year": pl.Int32(), "name": pl.String(), "offset": pl.Duration("us")}
+    offsets = pl.DataFrame(sorted(known), schema=schema, orient="row").unique(["year", "name"], keep="none")
+    found = rows.join(offsets, on=["year", "name"], how="left", maintain_order="left")["offset"]
+    return naive.dt.replace_time_zone("UTC") - found
 
 
 def local_times(texts: pl.Series, formats: tuple[str, ...] = ()) -> pl.Series:
@@ -284,24 +309,33 @@ def _parse_naive(texts: pl.Series) -> pl.Series:
     return parsed.cast(LOCAL_US)
 
 
+def _with_ended_days(naive: pl.Series, rule: TimeRule) -> pl.Series:
+    if not rule.midnight_ends_day:
+        return naive
+    is_midnight = (naive.dt.time() == time.min).fill_null(value=False)
+    return naive.zip_with(~is_midnight, naive.dt.offset_by("1d"))
+
+
+def _no_zone(frame: pl.DataFrame, naive: pl.Series) -> BadInput:
+    row = naive.is_not_null().arg_max() or 0
+    return BadInput(
+        f"time {naive[row]:%Y-%m-%d %H:%M} has no offset and no zone is declared",
+        line=int(frame["_line"][row]),
+        reason="no_zone",
+        mend="give --tz or a column map with zone",
+    )
+
+
 def _localised(
     frame: pl.DataFrame, naive: pl.Series, instants: pl.Series | None, rule: TimeRule, by: str
 ) -> pl.DataFrame:
     """Local times of one zone as instants; `instants` holds those that brought their own offset."""
     time_zone = rule.time_zone
-    if rule.midnight_ends_day:
-        is_midnight = (naive.dt.time() == time.min).fill_null(value=False)
-        naive = naive.zip_with(~is_midnight, naive.dt.offset_by("1d"))
+    naive = _with_ended_days(naive, rule)
     if time_zone is None:
         if naive.null_count() == naive.len():
             return _with(frame, naive.dt.replace_time_zone("UTC") if instants is None else instants)
-        row = naive.is_not_null().arg_max() or 0
-        raise BadInput(
-            f"time {naive[row]:%Y-%m-%d %H:%M} has no offset and no zone is declared",
-            line=int(frame["_line"][row]),
-            reason="no_zone",
-            mend="give --tz or a column map with zone",
-        )
+        raise _no_zone(frame, naive)
     # Asked for its sentence: the library's own error names neither the zone's source nor what was expected.
     zone(time_zone)
     sides: tuple[Literal["earliest"], Literal["latest"]] = ("earliest", "latest")

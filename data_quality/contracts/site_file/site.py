@@ -211,7 +211,8 @@ class ColumnMap(Model):
     zero_is_missing: bool = False
     date_format: str | None = Field(
         default=None,
-        description="strptime format of the time column; %s: seconds, %Q: milliseconds since 1970 in UTC",
+        description="strptime format of the time column; %s: seconds, %Q: milliseconds since 1970 in UTC; %Z at its "
+        "end: the name of an offset that the zone has, such as EST",
     )
     date_formats: tuple[str, ...] = Field(default=(), description="Several date styles in one file, tried in order")
     midnight: Literal["start", "end"] = Field(
