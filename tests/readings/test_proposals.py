@@ -236,3 +236,15 @@ def test_a_question_of_day_or_month_keeps_the_offset_behind_it(bench: Bench) -> 
     assert draft is not None
     [asked] = [each for each in draft.questions if each.key == "date_format"]
     assert set(asked.answers) == {"%d/%m/%Y %H:%M %z", "%m/%d/%Y %H:%M %z"}
+
+
+def test_a_unit_behind_each_number_is_the_columns(bench: Bench) -> None:
+    text = "When,Object,Object Value\n" + "".join(f"2024-03-04T{n:02}:00Z,Main,{n}.5 kWh\n" for n in range(12))
+    draft = draft_map(bench.file(text))
+    assert draft is not None
+    mapping = draft.column_map().model_copy(update={"meters": {"any": "main"}})
+    assert (mapping.value, mapping.unit) == ("Object Value", "kwh")
+    report = bench.ingest(f"{text}2024-03-04T12:00Z,Main,0.5kWh\n2024-03-04T13:00Z,Main,700 Wh\n", mapping=mapping)
+    # Of another unit a number is not taken for the column's.
+    assert (report.accepted_rows, report.reasons) == (13, {"not_a_number": 1})
+    assert sum(bench.values()) == pytest.approx(sum(n + 0.5 for n in range(12)) + 0.5)

@@ -25,8 +25,8 @@ from assets.readings.drafts.value_columns import (
     as_numbers,
     marks_of,
     number_columns,
-    unit_text,
     with_counters,
+    without_units,
 )
 from assets.readings.packed.bounded import GZIP_MAGIC
 from assets.readings.packed.csv_text import unpacked_chunks
@@ -36,6 +36,7 @@ from assets.readings.readers.table_formats.csv_table import CsvTable
 from assets.readings.readers.table_formats.xlsx_table import XlsxTable
 from assets.readings.streams import canonical_of
 from assets.readings.tables.clocks import DAY_NONE, joined_times
+from assets.readings.tables.column_layout import unit_text
 from assets.readings.tables.judged_table import RawTable
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap
@@ -327,7 +328,8 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
         data_line = int(lines[above])
         frame = frame.slice(above)
         time = replace(time, times=time.times.slice(above))
-    return _Head(frame, time, units, mapping, data_line, raw.allows_comma)
+    frame, behind = without_units(frame)
+    return _Head(frame, time, behind | units, mapping, data_line, raw.allows_comma)
 
 
 def _is_named(time: str, cells: dict[str, str]) -> bool:

@@ -7,8 +7,15 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from assets.readings.drafts.column_kinds import price_column
-from assets.readings.tables.column_layout import unit_in
-from assets.readings.tables.values import COUNTER_ROWS, SUSPECT_KW, SUSPECT_ROWS, infers_comma, rises_as_counter
+from assets.readings.tables.column_layout import unit_in, unit_text
+from assets.readings.tables.values import (
+    COUNTER_ROWS,
+    SUSPECT_KW,
+    SUSPECT_ROWS,
+    UNIT_BEHIND,
+    infers_comma,
+    rises_as_counter,
+)
 from data_quality.contracts.units import UNITS, Behaviour
 
 _UNIT_HINTS = (
@@ -24,20 +31,6 @@ _UNIT_HINTS = (
     (r"kilowatt.?(?:hour|stunde)", "kwh"),
     (r"(?<!mega)watt.?(?:hour|stunde)", "wh"),
 )
-# How units are written that are not called by their code.
-_SPELLED = {
-    "kw/h": "kwh",
-    "kwh/h": "kw",
-    "w/m2": "w_per_m2",
-    "°c": "degc",
-    "° c": "degc",
-    "grad c": "degc",
-    "c": "degc",
-}
-_SPELLED |= {"°f": "degf", "%": "percent", "m/s": "m_per_s", "m3/h": "m3_per_h", "l/min": "l_per_min", "cbm": "m3"}
-_SPELLED |= {"kilowatt": "kw", "kilowattstunden": "kwh", "nm3": "m3", "stk": "count", "pcs": "count", "liter": "l"}
-_SPELLED |= {"therms": "therm", "thm": "therm", "btus": "btu", "dth": "mmbtu", "dekatherm": "mmbtu"}
-_SPELLED |= {"dekatherms": "mmbtu", "cuft": "ft3", "cu ft": "ft3", "hcf": "ccf"}
 # A unit within a name, in its own letters: kWh.first, Active energy Wh (A), UsageKwh.
 _WITHIN = re.compile(r"(?<![A-Za-z])([kMG]?Wh|[kM]W|[KM]WH|m³|m3)(?![A-Za-z0-9])|(?<=[a-z])([KM]?[Ww]h)$")
 # What a column of identifiers is called, in one word; and from so many digits on a whole number is one by itself.
@@ -121,12 +114,6 @@ class Marks:
     thousands: str | None = None
     missing: tuple[str, ...] = ()
     is_open: bool = False
-
-
-def unit_text(text: str) -> str | None:
-    """The unit that a text is: kWh, °C, m³."""
-    plain = text.strip().lower().replace("³", "3").replace("²", "2").replace("_", "_")
-    return plain if plain in UNITS else _SPELLED.get(plain)
 
 
 def unit_of_name(name: str) -> tuple[str | None, bool]:
@@ -307,6 +294,19 @@ def as_numbers(column: pl.Series) -> pl.Series:
     if infers_comma(texts):
         texts = texts.str.replace(",", ".", literal=True)
     return texts.cast(pl.Float64, strict=False).fill_nan(None)
+
+
+def without_units(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The columns in which one unit stands behind every number (`30.00 kW`) without it, and column -> unit."""
+    units = {}
+    for name, dtype in frame.schema.items():
+        texts = frame[name].drop_nulls() if dtype == pl.String else pl.Series(dtype=pl.String)
+        behind = texts.str.extract(UNIT_BEHIND, 2).unique()
+        unit = unit_text(behind[0] or "") if behind.len() == 1 else None
+        bare = frame[name].str.replace(UNIT_BEHIND, "${1}") if unit is not None else None
+        if unit is not None and bare is not None and is_number(bare):
+            units[name], frame = unit, frame.with_columns(bare.alias(name))
+    return frame, units
 
 
 def only_price(values: pl.Series, unit: str, factor: float) -> float | None:

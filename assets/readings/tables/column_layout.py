@@ -20,6 +20,21 @@ ALIASES = {
 # The longest first: flow_m3_per_h ends with h, too.
 _WITH_UNIT = sorted(UNITS, key=len, reverse=True)
 
+# How units are written that are not called by their code.
+_SPELLED = {
+    "kw/h": "kwh",
+    "kwh/h": "kw",
+    "w/m2": "w_per_m2",
+    "°c": "degc",
+    "° c": "degc",
+    "grad c": "degc",
+    "c": "degc",
+}
+_SPELLED |= {"°f": "degf", "%": "percent", "m/s": "m_per_s", "m3/h": "m3_per_h", "l/min": "l_per_min", "cbm": "m3"}
+_SPELLED |= {"kilowatt": "kw", "kilowattstunden": "kwh", "nm3": "m3", "stk": "count", "pcs": "count", "liter": "l"}
+_SPELLED |= {"therms": "therm", "thm": "therm", "btus": "btu", "dth": "mmbtu", "dekatherm": "mmbtu"}
+_SPELLED |= {"dekatherms": "mmbtu", "cuft": "ft3", "cu ft": "ft3", "hcf": "ccf"}
+
 
 class ValueColumn(Model):
     """One column of values. meter_id None: the meter column names it; register None: the stream's own."""
@@ -168,6 +183,12 @@ def _named_stream(name: str, site: Site | None) -> ValueColumn | None:
         return ValueColumn(column=name, meter_id=meter_id, register_id=register or None)
     alias = next((each for each in ALIASES.get(name.strip().lower(), ()) if each in streams), None)
     return None if alias is None else ValueColumn(column=name, meter_id=alias, unit=unit_in(name))
+
+
+def unit_text(text: str) -> str | None:
+    """The unit that a text is: kWh, °C, m³."""
+    plain = text.strip().lower().replace("³", "3").replace("²", "2").replace("_", "_")
+    return plain if plain in UNITS else _SPELLED.get(plain)
 
 
 def unit_in(column: str) -> str | None:

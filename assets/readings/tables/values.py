@@ -5,7 +5,7 @@ import re
 import polars as pl
 
 from assets.readings.parsed import ReadRequest
-from assets.readings.tables.column_layout import Layout
+from assets.readings.tables.column_layout import Layout, unit_text
 from assets.readings.tables.row_filter import RowFilter
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap, Site
@@ -24,6 +24,8 @@ COUNTER_ROWS, COUNTER_KINDS, COUNTER_DAY_MINUTES, COUNTER_STEP = 24, 12, 24 * 60
 LOAD_LIMIT = 3.0
 # A number whose points can only part thousands, and one whose points may.
 _GROUPED, _WHOLE_GROUPS = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d*$", r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})+$"
+# A number and the unit behind it, as trends of building controls write them: 30.00 kW.
+UNIT_BEHIND = r"^(.*\d)[\s\x{a0}\x{202f}]*([\p{L}%°]\S*)\s*$"
 _KEY = ["_meter", "_register"]
 
 
@@ -88,6 +90,9 @@ def read_values(row_filter: RowFilter, layout: Layout, mapping: ColumnMap, *, al
     if column.dtype == pl.String:
         texts = column if mapping.thousands is None else _without_thousands(column, mapping.thousands, mapping.decimal)
         values = as_numbers(texts, mapping.decimal, allows_comma=allows_comma)
+        if values.null_count() > texts.null_count():
+            bare = _without_units(texts, row_filter.frame["_unit"])
+            values = values if bare is None else as_numbers(bare, mapping.decimal, allows_comma=allows_comma)
     elif column.dtype.is_numeric() and column.dtype != pl.Boolean:
         values = column.cast(pl.Float64)
     else:
@@ -100,6 +105,14 @@ def read_values(row_filter: RowFilter, layout: Layout, mapping: ColumnMap, *, al
     row_filter.take("not_a_number", ~pl.col("_value").is_finite().fill_null(value=False), pl.col("_raw"))
     size = pl.col("_value").abs() * _per_unit({code: unit.factor for code, unit in UNITS.items()})
     row_filter.take("implausible", size > IMPLAUSIBLE, pl.col("_raw"))
+
+
+def _without_units(texts: pl.Series, units: pl.Series) -> pl.Series | None:
+    """Texts without the unit behind the number, where it is that of the row; None where none has one."""
+    behind = texts.str.extract(UNIT_BEHIND, 2)
+    known = {text: unit_text(text) for text in behind.drop_nulls().unique()}
+    is_own = (behind.replace_strict(known, default=None, return_dtype=pl.String) == units).fill_null(value=False)
+    return texts.zip_with(~is_own, texts.str.replace(UNIT_BEHIND, "${1}")) if is_own.any() else None
 
 
 def _without_thousands(texts: pl.Series, mark: str, decimal: str | None) -> pl.Series:
