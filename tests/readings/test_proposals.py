@@ -248,3 +248,36 @@ def test_a_unit_behind_each_number_is_the_columns(bench: Bench) -> None:
     # Of another unit a number is not taken for the column's.
     assert (report.accepted_rows, report.reasons) == (13, {"not_a_number": 1})
     assert sum(bench.values()) == pytest.approx(sum(n + 0.5 for n in range(12)) + 0.5)
+
+
+def test_an_hour_written_with_its_date_is_no_count_of_seconds(bench: Bench) -> None:
+    rows = "".join(f"433;202403040{n};{n}.5\n" for n in range(8))
+    path = bench.file(f"STATIONS_ID;MESS_DATUM;TT_TU\n{rows}")
+    draft = draft_map(path)
+    assert draft is not None
+    mapping = draft.column_map().model_copy(update={"zone": "UTC"})
+    assert (mapping.date_format, mapping.value, mapping.unit) == ("%Y%m%d%H", "TT_TU", "degc")
+    report = sniff_file(path, mapping=mapping)
+    assert f"{report.channels[0].start_utc:%Y-%m-%dT%H:%M}" == "2024-03-04T00:00"
+
+
+def test_a_date_format_that_no_time_has_is_one_sentence(bench: Bench) -> None:
+    path = bench.file("timestamp,kwh\n2025-01-01 00:00,1\n")
+    mapping = ColumnMap(value="kwh", unit="kwh", zone="UTC", date_format="%Y-%m-%d %H:%I")
+    assert (
+        sniff_file(path, mapping=mapping)
+        .message.partition(": ")[2]
+        .startswith("no time can be read by the date format '%Y-%m-%d %H:%I'")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("Load kWh/h", "kw"), ("kWh/h", "kw"), ("Leistung/kW", "kw"), ("Energie/kWh", "kwh"), ("Flow m3/h", "m3_per_h"),
+     ("Preis ct/kWh", None), ("gCO2/kWh", None), ("Intensity kgCO₂eq/MWh (direct)", None),
+     ("grid_kgco2e_per_kwh", "kgco2e_per_kwh")],
+)  # fmt: skip
+def test_a_price_or_an_emission_of_each_kwh_is_no_energy(bench: Bench, name: str, unit: str | None) -> None:
+    rows = "".join(f"2024-03-04T{n:02}:00Z,{n}.5\n" for n in range(8))
+    report = sniff_file(bench.file(f"timestamp,{name}\n{rows}"))
+    assert (report.channels[0].unit if report.channels else None) == unit

@@ -6,16 +6,12 @@ from dataclasses import dataclass
 
 from assets.readings.drafts.name_match import folded, tokens
 from assets.readings.streams import canonical_of
+from assets.readings.tables.column_layout import MONEY_PER
 
 # What a column of prices becomes: the driver that price_stream names.
 PRICE = "import_price"
 _PRICE = re.compile(r"preis|price|spot|day.?ahead|epex|prix|precio|prezzo|\btarif", re.IGNORECASE)
 # Money per energy: ct/kWh, EUR/MWh, £/kWh, p per kWh.
-_PER = re.compile(
-    r"(?<![a-z])(?P<money>ct|cts|cents?|pf|rp|rappen|p|ore|øre|öre|hal|c|eur|gbp|chf|usd|cad|aud|nzd|dkk|sek|nok|isk|pln|czk|huf|ron|€|£|\$|\u00a2|fr\.?|kč)"
-    r"\s*(?:/|\bper\b|\bpro\b|_per_|_pro_|je)\s*(?P<energy>k|m)wh\b",
-    re.IGNORECASE,
-)
 _HUNDREDTHS = ("ct", "cts", "cent", "cents", "pf", "rp", "rappen", "p", "ore", "øre", "öre", "hal", "c", "\u00a2")
 _PAID = re.compile(r"verguetung|vergutung|einspeise|feed.?in|export|sell|verkauf", re.IGNORECASE)
 # Units of a price as an answer says them: the unit of a column map, and what its values are multiplied by.
@@ -77,7 +73,7 @@ class PriceColumn:
 def price_column(name: str) -> PriceColumn | None:
     """Price column that a name stands for; None where it is no price."""
     plain = folded(name)
-    per = _PER.search(name) or _PER.search(plain)
+    per = MONEY_PER.search(name) or MONEY_PER.search(plain)
     if per is None and not _PRICE.search(plain):
         return None
     unit = ""

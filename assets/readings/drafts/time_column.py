@@ -17,8 +17,10 @@ _DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y"),
     *("%d %b %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%y", "%Y%m%d"),
 )
+# The hour alone behind a date, as weather services write it: read as one where it could be seconds since 1970 too.
+_HOURLY = "%Y%m%d%H"
 # What stands between a date and the time of day.
-_BETWEEN = (" ", "T", ", ", "")
+_BETWEEN = (" ", "T", ", ", ":", "")
 _DIGITS = {"%Y": r"\d{4}", r"%\.f": r"\.\d+", "%b": r"[^\W\d]{3}", "%p": "[AaPp][Mm]"}
 _DIGITS |= {f"%{code}": r"\d{1,2}" for code in "mdHI"} | {f"%{code}": r"\d{2}" for code in "yMS"}
 _CODE = re.compile(r"%\\\.f|%[A-Za-z]")
@@ -152,7 +154,8 @@ def as_times(column: pl.Series) -> TimeColumn | None:
         return TimeColumn(column.name, (), is_aware, column.dt.replace_time_zone(None))
     if column.dtype == pl.Date:
         return TimeColumn(column.name, (), False, column.cast(pl.Datetime("us")))
-    epoch = _epoch(column)
+    hourly = column.dtype == pl.String and _HOURLY in _readings(column.str.strip_chars())
+    epoch = None if hourly else _epoch(column)
     if epoch is not None or column.dtype != pl.String or column.null_count() == column.len():
         return epoch
     texts = begins_of(column)
@@ -225,7 +228,7 @@ def _of_shape(kind: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _shapes() -> dict[str, re.Pattern[str]]:
-    styles = [f"{day}{mark}{clock}" for day in _DATES for mark in _BETWEEN for clock in _CLOCKS] + list(_DATES)
+    styles = [f"{day}{mark}{clock}" for day in _DATES for mark in _BETWEEN for clock in _CLOCKS] + [*_DATES, _HOURLY]
     return {style: re.compile(_CODE.sub(lambda code: _DIGITS[code[0]], re.escape(style))) for style in styles}
 
 

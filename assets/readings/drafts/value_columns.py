@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from assets.readings.drafts.column_kinds import price_column
-from assets.readings.tables.column_layout import unit_in, unit_text
+from assets.readings.tables.column_layout import is_of_each_kwh, unit_in, unit_text
 from assets.readings.tables.values import (
     COUNTER_ROWS,
     SUSPECT_KW,
@@ -20,7 +20,7 @@ from data_quality.contracts.units import UNITS, Behaviour
 
 _UNIT_HINTS = (
     (r"temp.*_f$|degf|tempf|fahrenheit|°f", "degf"),
-    (r"temp|degc|_c$|celsius|°c|\[c\]|\(c\)", "degc"),
+    (r"temp|degc|_c$|celsius|°c|\[c\]|\(c\)|^tt_tu$|^t(?:2m|avg|min|max)$", "degc"),
     (r"irradiance|ghi|w_m2|w/m2|w/m²|radiation|globalstrahlung|einstrahlung", "w_per_m2"),
     (r"humidity|feuchte|_pct$|percent|%", "percent"),
     (r"fraction", "fraction"),
@@ -121,13 +121,16 @@ def unit_of_name(name: str) -> tuple[str | None, bool]:
     price = price_column(name)
     if price is not None and price.unit:
         return (price.unit, True) if price.unit in UNITS else (None, False)
+    own = unit_in(name)
+    if is_of_each_kwh(name):
+        return own, own is not None
     for inside in reversed(_BRACKETED.findall(name)):
         found = unit_text(inside)
         if found is not None:
             return found, True
     last = re.split(r"\s+(?:in\s+)?", name.strip())[-1]
     unit = unit_text(last) if last != name.strip() else None
-    unit = unit or unit_in(name)
+    unit = unit or own
     if unit is not None and len(unit) > 1:
         return unit, True
     hint = next((unit for pattern, unit in _UNIT_HINTS if re.search(pattern, name.lower())), None)

@@ -3,6 +3,7 @@
 Decides from the header alone; the rows are judged in judged_table.py.
 """
 
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatch
 
@@ -20,6 +21,15 @@ ALIASES = {
 # The longest first: flow_m3_per_h ends with h, too.
 _WITH_UNIT = sorted(UNITS, key=len, reverse=True)
 
+# Money, or emissions, of each unit of energy: no energy.
+MONEY_PER = re.compile(
+    r"(?<![a-z])(?P<money>ct|cts|cents?|pf|rp|rappen|p|ore|øre|öre|hal|c|eur|gbp|chf|usd|cad|aud|nzd|dkk|sek|nok|isk|pln|czk|huf|ron|€|£|\$|\u00a2|fr\.?|kč)"
+    r"\s*(?:/|\bper\b|\bpro\b|_per_|_pro_|je)\s*(?P<energy>k|m)wh\b",
+    re.IGNORECASE,
+)
+_EMITTED_PER = re.compile(
+    r"(?<![^\W_])(?:k?g|t|lbs?|ton(?:ne)?s?)[ _]?(?:co.?2?.{0,4})?(?:/|_per_| per | pro )[kmg]?wh\b", re.IGNORECASE
+)
 # How units are written that are not called by their code.
 _SPELLED = {
     "kw/h": "kwh",
@@ -191,10 +201,20 @@ def unit_text(text: str) -> str | None:
     return plain if plain in UNITS else _SPELLED.get(plain)
 
 
+def is_of_each_kwh(name: str) -> bool:
+    """A price or an emission of each unit of energy: ct/kWh, gCO₂eq/kWh (direct)."""
+    return bool(MONEY_PER.search(name) or _EMITTED_PER.search(name))
+
+
 def unit_in(column: str) -> str | None:
     """The unit that a column name is, or ends with after a separator: kwh, Consumption_kWh, Load (kW)."""
     name = column.strip().lower().replace("³", "3").rstrip(")]")
+    ratio = re.split(r"[\s(\[_]+", name)[-1]
+    if "/" in ratio and (spelled := unit_text(ratio)) is not None:
+        return spelled
     for unit in _WITH_UNIT:
+        if is_of_each_kwh(name) and "per_" not in unit:
+            continue
         if name == unit or (name.endswith(unit) and name[-len(unit) - 1] in "_ ([.-/"):
             return unit
     return None

@@ -292,7 +292,14 @@ def in_shape(texts: pl.Series, form: str, *, is_declared: bool = False) -> pl.Se
 
 def _parsed(texts: pl.Series, form: str, *, is_declared: bool = False) -> pl.Series:
     """Local times in one form, in the years that a meter may know; null for other texts."""
-    parsed = in_shape(texts, form, is_declared=is_declared).str.to_datetime(form, strict=False, time_unit="us")
+    if form.endswith("%H"):
+        # The parser wants minutes beside an hour: 2024030413.
+        texts, form = texts + "00", f"{form}%M"
+    try:
+        parsed = in_shape(texts, form, is_declared=is_declared).str.to_datetime(form, strict=False, time_unit="us")
+    except pl.exceptions.ComputeError as error:
+        why = str(error).partition("\n")[0].removeprefix("Invalid format string: ").rstrip(".")
+        raise BadInput(f"no time can be read by the date format {form!r}: {why}", reason="bad_timestamp") from error
     return parsed.set(~parsed.dt.year().is_between(*_YEARS).fill_null(value=True), None)
 
 
