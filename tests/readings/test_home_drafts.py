@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from assets.readings.drafts.column_kinds import is_generated
+from assets.readings.drafts.drafting import draft_map
 from assets.sites.load_sites import load_site
 from orchestration.cli.main import build_app
 from tests.readings.recorder_files import Statistic, recorder
@@ -139,3 +141,44 @@ def test_words_of_a_column_may_be_joined_by_any_mark(tmp_path: Path, mark: str) 
         each.meter_id.removesuffix("_kwh"): [str(one.register_id) for one in each.registers] for each in site.meters
     }
     assert found == {"grid_import": ["import", "export"], "pv": ["value"], "house": ["import"]}
+
+
+def inverter(days: int, so_far: str) -> str:
+    """An inverter's export, hour by hour: power, energy of the day so far, and the counter."""
+    lines, total = [f"When,Pac (W),{so_far},E-Total (kWh)"], 1000.0
+    for day in range(days):
+        today = 0.0
+        for hour in range(24):
+            watts = max(0, 3000 - 400 * abs(hour - 12))
+            today, total = today + watts / 1000, total + watts / 1000
+            lines.append(f"2024-03-{4 + day:02} {hour:02}:00,{watts},{today:.1f},{total:.1f}")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_energy_of_a_day_so_far_is_no_amount(tmp_path: Path) -> None:
+    path = tmp_path / "inverter.csv"
+    path.write_text(inverter(4, "E-Today (kWh)"))
+    draft = draft_map(path)
+    assert draft is not None
+    assert any("start anew each day" in each and "E-Today (kWh)" in each for each in draft.remarks)
+    assert "E-Today (kWh)" not in str(draft.keys)
+    told = run("init", tmp_path / "p", "--from", path, "--tz", "Europe/Berlin")
+    assert told.exit_code == 0, told.output
+    text = next((tmp_path / "p" / "sites").glob("*.yaml")).read_text()
+    assert '# "E-Today (kWh)": ' in text
+    assert "or of the day so far" in text
+
+
+def test_what_falls_at_one_time_of_each_day_without_rising_step_by_step_is_an_amount(tmp_path: Path) -> None:
+    path = tmp_path / "boiler.csv"
+    hours = [(day, hour) for day in range(4, 10) for hour in range(24)]
+    rows = [f"2024-03-{day:02} {hour:02}:00,{2 if hour in (3, 4) else 0}.0" for day, hour in hours]
+    path.write_text("\n".join(["When,Boiler (kWh)", *rows, ""]))
+    draft = draft_map(path)
+    assert draft is not None
+    assert draft.keys["value"] == "Boiler (kWh)"
+
+
+@pytest.mark.parametrize("name", ["System Production (W)", "Energy Produced (Wh)", "Energie | Wechselrichter (Wh)"])
+def test_what_an_inverter_makes_is_generated(name: str) -> None:
+    assert is_generated(name)

@@ -32,7 +32,9 @@ _CARRIERS = (
     ("water", r"waser|water|eau|agua"),
 )
 _GENERATION = re.compile(r"\bpv|photovolt|solar|erzeug|generation|wechselrichter|inverter", re.IGNORECASE)
-_GENERATED = re.compile(r"\b(?:pv|photovolt\w*|solar\w*|erzeugung|generation)\b")
+_GENERATED = re.compile(
+    r"\b(?:pv|photovolt\w*|solar\w*|erzeugung|generation|wechselrichter|(?:system|energy) produc(?:tion|ed)|ertrag)\b"
+)
 _BATTERY = re.compile(r"batter|\bakku|speicher|storage|\bbess\b", re.IGNORECASE)
 _DISCHARGE, _CHARGE = re.compile(r"entlad|discharg"), re.compile(r"lad|charg")
 _CHARGE_STATE = re.compile(

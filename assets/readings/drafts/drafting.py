@@ -279,7 +279,8 @@ class _Drafting:
         doubted = [each for each in columns if each.is_other or (is_unknown and not each.unit and each.is_constant)]
         if doubted and len(doubted) < len(columns):
             names = ", ".join(text_of(each.name) for each in doubted)
-            self.remarks.append(f"left out, since they never change or are called as no amount of energy: {names}")
+            why = "never change, start anew each day, or are called as no amount of energy"
+            self.remarks.append(f"left out, since they {why}: {names}")
             columns = tuple(each for each in columns if each not in doubted)
         for each in (one for one in columns if one.same_as):
             text = f"left out, since it rises by the steps of {text_of(each.same_as)}: {text_of(each.name)}"
@@ -289,8 +290,7 @@ class _Drafting:
             return list(columns)
         energies = {_bare(each.name) for each in columns if _is_energy(self._unit(each), power=False)}
         left = [each for each in columns if not (_is_power(self._unit(each)) and _bare(each.name) in energies)]
-        gone = [each.name for each in columns if each not in left]
-        if gone:
+        if gone := [each.name for each in columns if each not in left]:
             self.remarks.append(f"left out, since their energy stands beside them: {', '.join(map(text_of, gone))}")
         return left
 

@@ -288,6 +288,9 @@ class SiteDraft:
         elif unit is not None and column.looks_like:
             what += f", {unit} as it says, or {column.looks_like} as numbers of this size mostly do"
             allowed, unit = (unit, column.looks_like, "skip"), None
+        elif unit is not None and column.is_daily:
+            what += f", {unit} of each interval, or of the day so far as its fall at one time of each day says"
+            allowed, unit = (unit, "skip"), None
         if unit is not None:
             return unit
         text = f"{what}? Take the sign away, and give its unit under units{column.counter_hint}"

@@ -56,6 +56,8 @@ _OTHER = re.compile(
 )
 # Of fewer kinds, values may rise by chance.
 _COUNTER_KINDS = 4
+# Where the energy of a day so far begins, as a share of the day before; its rises for each fall. No load does that.
+_ANEW, _DAILY_RISES = 0.1, 6
 # So many rows show whether two columns count the same.
 _STEPS, _SAME_STEPS = 1000, 0.9
 _BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
@@ -77,7 +79,8 @@ class ValueColumn:
     """One column of numbers. unit: code or None; is_unit_stated: by the name or a row of units, not by a hint;
     looks_like: the smaller unit that its size suggests, as in F03; is_counter: states of a counter, which never fall;
     may_be_load: they more than double besides, as a load that grows may; is_constant: two rows or more never change;
-    same_as: the column that rises by the same steps, as `state` and `sum` of one counter do;
+    same_as: the column that rises by the same steps, as `state` and `sum` of one counter do; is_daily: states of a
+    counter that starts anew each day;
     notes: what a person should know of its cells.
     """
 
@@ -90,11 +93,14 @@ class ValueColumn:
     may_be_load: bool = False
     is_constant: bool = False
     same_as: str = ""
+    is_daily: bool = False
 
     @property
     def is_other(self) -> bool:
-        """No unit is known, and the name is one of another quantity: voltage, current, frequency, power factor."""
-        return self.unit is None and _OTHER.match(self.name) is not None
+        """No unit is known, and the name is one of another quantity: voltage, current, frequency, power factor; or the
+        energy of the day so far.
+        """
+        return self.is_daily or (self.unit is None and _OTHER.match(self.name) is not None)
 
     @property
     def counter_hint(self) -> str:
@@ -221,7 +227,8 @@ def with_counters(
             is_amount and bool(long.height) and bool((long["is_rising"] & (long["kinds"] >= _COUNTER_KINDS)).all())
         )
         may_be_load = is_counter and bool(long["grows"].any())
-        marked.append(replace(each, is_counter=True, may_be_load=may_be_load, looks_like="") if is_counter else each)
+        counter = replace(each, is_counter=True, may_be_load=may_be_load, looks_like="")
+        marked.append(counter if is_counter else replace(each, is_daily=is_amount and _starts_daily(rows)))
     # The surest counter is kept, the others are it again.
     kept: dict[str, ValueColumn] = {}
     for each in sorted(marked, key=lambda one: (not one.is_counter, one.may_be_load)):
@@ -233,6 +240,17 @@ def with_counters(
         same = next((name for name, is_same in steps.items() if is_same and kept[name].unit == each.unit), "")
         kept[each.name] = replace(each, same_as=kept[same].same_as or same) if same else each
     return tuple(kept[each.name] for each in marked)
+
+
+def _starts_daily(rows: pl.DataFrame) -> bool:
+    """The energy of the day so far: it rises step by step, and falls to nearly nothing at one time of the day alone."""
+    steps = rows.sort("by", "time", maintain_order=True).with_columns(last=pl.col("value").shift(1).over("by"))
+    falls = steps.filter(pl.col("value") < pl.col("last"))
+    apart = falls.select((pl.col("time").diff().over("by").dt.total_minutes() + 60) % (24 * 60))["time"].drop_nulls()
+    rises = int((steps["value"] > steps["last"]).sum())
+    is_at_one_time = apart.len() > 0 and bool((apart <= 2 * 60).all())
+    is_anew = bool((falls["value"] <= _ANEW * falls["last"]).all())
+    return is_at_one_time and is_anew and rises >= _DAILY_RISES * falls.height
 
 
 def _is_same(frame: pl.DataFrame, by: pl.Series, counter: str, other: str) -> bool:
