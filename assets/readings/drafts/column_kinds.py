@@ -11,7 +11,6 @@ from assets.readings.tables.column_layout import MONEY_PER
 # What a column of prices becomes: the driver that price_stream names.
 PRICE = "import_price"
 _PRICE = re.compile(r"preis|price|spot|day.?ahead|epex|prix|precio|prezzo|\btarif", re.IGNORECASE)
-# Money per energy: ct/kWh, EUR/MWh, £/kWh, p per kWh.
 _HUNDREDTHS = ("ct", "cts", "cent", "cents", "pf", "rp", "rappen", "p", "ore", "øre", "öre", "hal", "c", "\u00a2")
 _PAID = re.compile(r"verguetung|vergutung|einspeise|feed.?in|export|sell|verkauf", re.IGNORECASE)
 # Units of a price as an answer says them: the unit of a column map, and what its values are multiplied by.

@@ -154,8 +154,7 @@ def as_times(column: pl.Series) -> TimeColumn | None:
         return TimeColumn(column.name, (), is_aware, column.dt.replace_time_zone(None))
     if column.dtype == pl.Date:
         return TimeColumn(column.name, (), False, column.cast(pl.Datetime("us")))
-    hourly = column.dtype == pl.String and _HOURLY in _readings(column.str.strip_chars())
-    epoch = None if hourly else _epoch(column)
+    epoch = None if _is_hourly(column) else _epoch(column)
     if epoch is not None or column.dtype != pl.String or column.null_count() == column.len():
         return epoch
     texts = begins_of(column)
@@ -181,6 +180,11 @@ def as_times(column: pl.Series) -> TimeColumn | None:
     is_known = not has_name and undeclared.null_count() == whole[style].null_count()
     formats = () if is_known else (style + zone_code,)
     return TimeColumn(column.name, formats, has_offset, whole[style], (), sure, why)
+
+
+def _is_hourly(column: pl.Series) -> bool:
+    texts = column.str.strip_chars() if column.dtype == pl.String else pl.Series(dtype=pl.String)
+    return bool(texts.drop_nulls().head(1).str.contains(r"^\d{10}$").any()) and _HOURLY in _readings(texts)
 
 
 def _epoch(column: pl.Series) -> TimeColumn | None:

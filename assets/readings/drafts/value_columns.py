@@ -80,8 +80,7 @@ class ValueColumn:
     looks_like: the smaller unit that its size suggests, as in F03; is_counter: states of a counter, which never fall;
     may_be_load: they more than double besides, as a load that grows may; is_constant: two rows or more never change;
     same_as: the column that rises by the same steps, as `state` and `sum` of one counter do; is_daily: states of a
-    counter that starts anew each day;
-    notes: what a person should know of its cells.
+    counter that starts anew each day; notes: what a person should know of its cells.
     """
 
     name: str
@@ -318,12 +317,14 @@ def as_numbers(column: pl.Series) -> pl.Series:
 
 
 def without_units(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
-    """The columns in which one unit stands behind every number (`30.00 kW`) without it, and column -> unit."""
+    """The columns in which one unit stands behind every number (`30.00 kW`) without it, and column -> unit. What never
+    changes may be the size of a connection.
+    """
     units = {}
     for name, dtype in frame.schema.items():
         texts = frame[name].drop_nulls() if dtype == pl.String else pl.Series(dtype=pl.String)
         behind = texts.str.extract(UNIT_BEHIND, 2).unique()
-        unit = unit_text(behind[0] or "") if behind.len() == 1 else None
+        unit = unit_text(behind[0] or "") if behind.len() == 1 < texts.n_unique() else None
         bare = frame[name].str.replace(UNIT_BEHIND, "${1}") if unit is not None else None
         if unit is not None and bare is not None and is_number(bare):
             units[name], frame = unit, frame.with_columns(bare.alias(name))

@@ -20,8 +20,9 @@ ALIASES = {
 }
 # The longest first: flow_m3_per_h ends with h, too.
 _WITH_UNIT = sorted(UNITS, key=len, reverse=True)
+_OF_EACH = [unit for unit in _WITH_UNIT if "per_" in unit]
 
-# Money, or emissions, of each unit of energy: no energy.
+# Money (ct/kWh, EUR/MWh, p per kWh), and emissions, of each unit of energy: no energy.
 MONEY_PER = re.compile(
     r"(?<![a-z])(?P<money>ct|cts|cents?|pf|rp|rappen|p|ore|øre|öre|hal|c|eur|gbp|chf|usd|cad|aud|nzd|dkk|sek|nok|isk|pln|czk|huf|ron|€|£|\$|\u00a2|fr\.?|kč)"
     r"\s*(?:/|\bper\b|\bpro\b|_per_|_pro_|je)\s*(?P<energy>k|m)wh\b",
@@ -212,9 +213,7 @@ def unit_in(column: str) -> str | None:
     ratio = re.split(r"[\s(\[_]+", name)[-1]
     if "/" in ratio and (spelled := unit_text(ratio)) is not None:
         return spelled
-    for unit in _WITH_UNIT:
-        if is_of_each_kwh(name) and "per_" not in unit:
-            continue
+    for unit in _OF_EACH if is_of_each_kwh(name) else _WITH_UNIT:
         if name == unit or (name.endswith(unit) and name[-len(unit) - 1] in "_ ([.-/"):
             return unit
     return None
