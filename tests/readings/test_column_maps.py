@@ -195,6 +195,17 @@ def test_a_date_format_may_hold_an_offset_or_mean_days(bench: Bench) -> None:
     assert bench.values("parts", "value") == [1.0] * 92
 
 
+def test_units_of_a_column_are_read_as_people_write_them(bench: Bench) -> None:
+    rows = "".join(
+        f"2025-01-01T0{n}:00Z,{n},{unit}\n" for n, unit in enumerate(("kWh", " kWh/h", "kW", "MWh", "furlong"))
+    )
+    report = bench.ingest(
+        f"timestamp,value,unit\n{rows}", mapping=ColumnMap(value="value", unit="unit", meters={"m": "main"})
+    )
+    assert report.reasons == {"unknown_unit": 1}
+    assert [round(sum(bench.values()[4 * n : 4 * n + 4]), 6) for n in range(4)] == [0, 1, 2, 3000]
+
+
 NAMED = ColumnMap(value="kWh", unit="kwh", meters={"any": "main"}, date_format="%d-%b-%y %I:%M:%S %p %Z")
 
 

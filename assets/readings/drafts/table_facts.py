@@ -253,7 +253,8 @@ def _is_proportional(keys: pl.Series, values: pl.Series, is_kept: pl.Series) -> 
 
 def _holds_units(column: pl.Series) -> bool:
     texts = column.cast(pl.String).drop_nulls().unique()
-    return texts.len() > 0 and all(text.strip().lower().replace("³", "3") in UNITS for text in texts)
+    # A lone C is a class, or a phase, as often as a temperature.
+    return texts.len() > 0 and all(unit_text(text) is not None and text.strip().upper() != "C" for text in texts)
 
 
 def _head(path: Path) -> _Head | None:

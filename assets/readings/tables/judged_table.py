@@ -20,7 +20,7 @@ from assets.readings.parsed import (
 )
 from assets.readings.streams import canonical_of, default_registers, streams
 from assets.readings.tables.clocks import joined_times
-from assets.readings.tables.column_layout import Layout, check_columns, resolve
+from assets.readings.tables.column_layout import Layout, check_columns, resolve, unit_text
 from assets.readings.tables.reading_lengths import add_minutes, minutes_to_next
 from assets.readings.tables.register_states import take_states
 from assets.readings.tables.row_filter import RowFilter
@@ -329,8 +329,10 @@ def _name_streams(row_filter: RowFilter, layout: Layout, mapping: ColumnMap, *, 
     """Columns `_meter`, `_register` (null = the stream's own), `_unit` (null = the stream's own), `_raw`."""
     unit = None
     if layout.unit_column is not None:
-        codes = pl.col(layout.unit_column).cast(pl.String).str.strip_chars().str.to_lowercase()
-        unit = codes.str.replace("³", "3", literal=True)
+        texts = row_filter.frame[layout.unit_column].cast(pl.String).drop_nulls().unique()
+        known = {text: unit_text(text) or text.strip().lower() for text in texts}
+        unit = pl.col(layout.unit_column).cast(pl.String)
+        unit = unit.replace_strict(known, default=None, return_dtype=pl.String)
     parts = []
     for column in layout.values:
         part = row_filter.frame.select(
