@@ -268,6 +268,28 @@ def test_counts_that_are_refused_for_being_negative_are_doubled_or_overlap_like_
         assert file is None or file.report == whole
 
 
+def test_the_energy_of_the_day_so_far_is_no_amount_in_blocks_either(tmp_path: Path) -> None:
+    # Over the turn of a month, beside a boiler that falls at one time of each day and rises at once.
+    hours = [(START + timedelta(hours=4 + n), n % 24) for n in range(24 * 5)]
+    rows = [(at, "main", hour**2 / 4) for at, hour in hours] + [
+        (at, "press", 2.5 * (hour in (3, 4))) for at, hour in hours
+    ]
+    table = "timestamp,meter,kwh\n" + "".join(f"{at:%Y-%m-%dT%H:%M}Z,{name},{value}\n" for at, name, value in rows)
+    path = tmp_path / "readings.csv"
+    path.write_text(table)
+    parsed = read_file(path, site=SITE)
+    assert parsed.rejects.group_by("reason").len().rows() == [("unit_suspected", 120)]
+    assert "as the energy of the day so far" in parsed.rejects["expected"][0]
+    assert set(parsed.rows["meter_id"]) == {"press"}
+    # A person who vouches for it has amounts that rise all day.
+    assert read_file(path, site=SITE, is_scale_vouched=True).rejects.is_empty()
+    with regular_file(path, site=SITE, mapping=None, now_utc=NOW, from_bytes=0) as file:
+        assert file is None
+    path.write_text("".join(line + "\n" for line in table.splitlines() if ",main," not in line))
+    with regular_file(path, site=SITE, mapping=None, now_utc=NOW, from_bytes=0) as file:
+        assert file is not None
+
+
 @pytest.mark.parametrize(("others", "accepted"), [("0", 4), ("2.5", 3), ("12.000", 3)])
 def test_what_a_comma_means_beside_points_is_for_the_sight_of_the_whole_file(
     tmp_path: Path, others: str, accepted: int

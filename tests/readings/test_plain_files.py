@@ -127,7 +127,7 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
 }
 
 
-def test_a_row_a_month_is_read_as_days_or_months_only_where_a_map_says_which(bench: Bench) -> None:
+def test_a_row_a_month_or_a_week_is_read_as_days_or_until_the_next_only_where_a_map_says_which(bench: Bench) -> None:
     rows = "".join(f"2025-{month:02}-01,{month}00\n" for month in range(1, 5))
     report = bench.ingest("date,kwh\n" + rows, site=home(), name="months.csv", dry_run=True)
     assert (report.verdict, report.reasons) == ("reject", {"unknown_interval": 1})
@@ -137,6 +137,9 @@ def test_a_row_a_month_is_read_as_days_or_months_only_where_a_map_says_which(ben
         parsed = read_file(bench.file("date,kwh\n" + rows + "2025-05-01,\n"), mapping=mapping, site=home())
         lengths[lasts] = [round(each / 1440) for each in parsed.rows["source_minutes"].to_list()]
     assert lengths == {True: [31, 28, 31, 30], False: [1, 1, 1, 1]}
+    weeks = "".join(f"2025-01-{day:02},{day}00\n" for day in (1, 8, 14, 22))
+    report = bench.ingest("date,kwh\n" + weeks, site=home(), name="weeks.csv", dry_run=True)
+    assert (report.verdict, report.reasons) == ("reject", {"unknown_interval": 1})
     # Two days of a month are days.
     days = bench.ingest("date,kwh\n2025-01-01,1\n2025-01-03,1\n2025-02-20,1\n", site=home(), dry_run=True)
     assert (days.verdict, days.accepted_rows) == ("accept_with_warning", 3)

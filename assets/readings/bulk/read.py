@@ -21,7 +21,15 @@ from assets.readings.parsed import REJECT_SCHEMA, Channel, reason_counts
 from assets.readings.sniff_files import REGULAR_FROM_BYTES, SniffReport, channel_of
 from assets.readings.tables.judged_table import reading_of
 from assets.readings.tables.row_filter import EXPECTED
-from assets.readings.tables.values import COUNTER_ROWS, LOAD_LIMIT, SUSPECT_KW, is_vouched
+from assets.readings.tables.values import (
+    ANEW,
+    COUNTER_ROWS,
+    DAILY_KINDS,
+    DAILY_RISES,
+    LOAD_LIMIT,
+    SUSPECT_KW,
+    is_vouched,
+)
 from data_quality.contracts.site_file.site import ColumnMap, Site
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -237,7 +245,9 @@ class _Totals:
         # Python's integers: sums over months may pass the 64 bits that each month fits in.
         self._native, self._canonical = [0] * width, [0] * width
         self._largest, self._whole = np.zeros(width, np.int64), np.ones(width, bool)
-        self._never_falls, self._level = np.ones(width, bool), np.full(width, -(2**63))
+        self._falls, self._rises = np.zeros(width, np.int64), np.zeros(width, np.int64)
+        self._kinds = [set[int]() for _ in range(width)]
+        self._begins_anew, self._level = np.ones(width, bool), dict[int, np.int64]()
 
     def add(self, grid: Grid, readings: Readings) -> None:
         """Add one month. Raises NotRegular for rows off their stream's steps: they overlap others."""
@@ -268,11 +278,17 @@ class _Totals:
         self._largest[streams] = np.maximum(self._largest[streams], sizes)
         if self._whole[streams].any():
             self._whole[streams] &= (readings.native % QUANTA == 0).all(axis=0)
-
-        for place in np.flatnonzero(used & self._never_falls[streams]).tolist():
+        # Most streams fall to a little less within their first month, and are no longer asked.
+        for place in np.flatnonzero(used & self._begins_anew[streams]).tolist():
             number, values = streams[place], readings.quanta[:, place]
             values = values if readings.is_full else values[lines[:, place] != 0]
-            self._never_falls[number] = values[0] >= self._level[number] and (values[1:] >= values[:-1]).all()
+            values = np.append(self._level.get(number, values[0]), values)
+            falls, rises = np.flatnonzero(values[1:] < values[:-1]), np.diff(values)
+            rises = rises[rises > 0]
+            self._falls[number] += falls.size
+            self._rises[number] += rises.size
+            self._kinds[number].update(np.unique(rises)[:DAILY_KINDS].tolist())
+            self._begins_anew[number] = (values[1:][falls] <= ANEW * values[:-1][falls]).all()
             self._level[number] = values[-1]
 
     def refuse_suspects(self) -> None:
@@ -283,8 +299,12 @@ class _Totals:
                 continue
             hours = float(self._meaning.quarters[number]) / 4
             mean_kw = abs(self._canonical[number]) / QUANTA / float(self.rows[number]) / hours
-            is_rising = self._never_falls[number] and self.rows[number] >= COUNTER_ROWS
-            if is_rising and mean_kw > SUSPECT_KW and not self._shape.request.is_scale_vouched:
+            falls = self._falls[number]
+            is_counter = not falls and mean_kw > SUSPECT_KW
+            is_stepwise = self._rises[number] >= DAILY_RISES * falls and len(self._kinds[number]) >= DAILY_KINDS
+            is_daily = falls > 1 and is_stepwise and not stream.unit.is_power
+            may_be = self._begins_anew[number] and (is_counter or is_daily) and self.rows[number] >= COUNTER_ROWS
+            if may_be and not self._shape.request.is_scale_vouched:
                 raise NotRegular
             if stream.load_kw is not None:
                 # The largest value, not the 90th percentile as the careful way: doubt comes early, never late.

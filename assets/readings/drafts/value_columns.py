@@ -15,6 +15,7 @@ from assets.readings.tables.values import (
     UNIT_BEHIND,
     infers_comma,
     rises_as_counter,
+    starts_daily,
 )
 from data_quality.contracts.units import UNITS, Behaviour
 
@@ -56,8 +57,6 @@ _OTHER = re.compile(
 )
 # Of fewer kinds, values may rise by chance.
 _COUNTER_KINDS = 4
-# Where the energy of a day so far begins, as a share of the day before; its rises for each fall. No load does that.
-_ANEW, _DAILY_RISES = 0.1, 6
 # So many rows show whether two columns count the same.
 _STEPS, _SAME_STEPS = 1000, 0.9
 _BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
@@ -211,7 +210,7 @@ def with_counters(
         rows = pl.DataFrame({"by": by, "time": times, "value": as_numbers(frame[each.name])}).drop_nulls()
         value, time = pl.col("value"), pl.col("time")
         minutes = (time.last() - time.first()).dt.total_minutes()
-        long = (
+        streams = (
             rows.sort("by", "time", maintain_order=True)
             .group_by("by")
             .agg(
@@ -219,15 +218,18 @@ def with_counters(
                 kinds=value.n_unique(),
                 is_rising=rises_as_counter(value, minutes),
                 grows=value.last() > 2 * value.first(),
+                falls=(value.diff() < 0).any(),
+                is_daily=starts_daily(value, time),
             )
-            .filter(pl.col("n") >= COUNTER_ROWS)
         )
+        long, falling = streams.filter(pl.col("n") >= COUNTER_ROWS), streams.filter("falls")
         is_counter = (
             is_amount and bool(long.height) and bool((long["is_rising"] & (long["kinds"] >= _COUNTER_KINDS)).all())
         )
         may_be_load = is_counter and bool(long["grows"].any())
         counter = replace(each, is_counter=True, may_be_load=may_be_load, looks_like="")
-        marked.append(counter if is_counter else replace(each, is_daily=is_amount and _starts_daily(rows)))
+        is_daily = is_amount and bool(falling.height) and bool(falling["is_daily"].all())
+        marked.append(counter if is_counter else replace(each, is_daily=is_daily))
     # The surest counter is kept, the others are it again.
     kept: dict[str, ValueColumn] = {}
     for each in sorted(marked, key=lambda one: (not one.is_counter, one.may_be_load)):
@@ -239,17 +241,6 @@ def with_counters(
         same = next((name for name, is_same in steps.items() if is_same and kept[name].unit == each.unit), "")
         kept[each.name] = replace(each, same_as=kept[same].same_as or same) if same else each
     return tuple(kept[each.name] for each in marked)
-
-
-def _starts_daily(rows: pl.DataFrame) -> bool:
-    """The energy of the day so far: it rises step by step, and falls to nearly nothing at one time of the day alone."""
-    steps = rows.sort("by", "time", maintain_order=True).with_columns(last=pl.col("value").shift(1).over("by"))
-    falls = steps.filter(pl.col("value") < pl.col("last"))
-    apart = falls.select((pl.col("time").diff().over("by").dt.total_minutes() + 60) % (24 * 60))["time"].drop_nulls()
-    rises = int((steps["value"] > steps["last"]).sum())
-    is_at_one_time = apart.len() > 0 and bool((apart <= 2 * 60).all())
-    is_anew = bool((falls["value"] <= _ANEW * falls["last"]).all())
-    return is_at_one_time and is_anew and rises >= _DAILY_RISES * falls.height
 
 
 def _is_same(frame: pl.DataFrame, by: pl.Series, counter: str, other: str) -> bool:

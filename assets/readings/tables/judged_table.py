@@ -45,8 +45,8 @@ BYTES_A_CELL, CELLS_AT_ONCE = 150, 2_000_000
 # Of the 2 GiB that a file may take, what is left beside the program and what the system keeps of freed memory.
 MAX_BYTES = 1450 * 1024**2
 _KEY = ["_meter", "_register"]
-# February, an hour less where clocks change in it.
-_MONTH_DAYS = 27
+# A step that says months (February, an hour less where clocks change in it), and weeks where several say so.
+_MONTH_DAYS, _WEEK_DAYS, _WEEKS = 27, 6, 3
 # Without a clock of ours: what begins later would end where no calendar goes.
 _LAST = datetime(9999, 1, 1, tzinfo=UTC)
 # Columns that stand beside those of the file while its times are read.
@@ -182,7 +182,7 @@ def _judged(frame: pl.DataFrame, share: Layout, layout: Layout, request: ReadReq
         row_filter.frame = minutes_to_next(row_filter.frame)
     else:
         if not mapping.model_fields_set & {"until_next_row", "interval_minutes"}:
-            _refuse_months(row_filter.frame)
+            _refuse_long_steps(row_filter.frame)
         row_filter.frame = add_minutes(row_filter.frame, mapping.interval_minutes)
     drop_missing_values(row_filter, mapping)
     read_values(row_filter, share, mapping, allows_comma=allows_comma)
@@ -267,11 +267,12 @@ def _refuse_second_header(frame: pl.DataFrame, layout: Layout) -> None:
         )
 
 
-def _refuse_months(frame: pl.DataFrame) -> None:
-    """Raises BadInput for dates of which none is nearer than a month to the next: amounts of a day, or of a month?"""
+def _refuse_long_steps(frame: pl.DataFrame) -> None:
+    """Raises BadInput for dates that are weeks or months apart, all of them: amounts of a day, or until the next?"""
     dates = frame.filter(pl.col("_days_minutes").is_not_null())
     days = dates.select(pl.col("_start").diff().over(_KEY).dt.total_days()).to_series().drop_nulls()
-    if (days >= _MONTH_DAYS).all() and not days.is_empty():
+    least = _WEEK_DAYS if days.len() >= _WEEKS else _MONTH_DAYS
+    if (days >= least).all() and not days.is_empty():
         raise BadInput(
             f"the dates are {days[0]} days apart: expected a column map that says until_next_row: true where each "
             "amount lasts until the next date, or false where it is of its day",

@@ -9,7 +9,7 @@ from assets.readings.tables.column_layout import Layout, unit_text
 from assets.readings.tables.row_filter import RowFilter
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap, Site
-from data_quality.contracts.units import UNITS, Behaviour
+from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 
 # Canonical units: above this, a billion kWh in an interval are no meter's, and a sum of quanta could overflow 64 bits.
 IMPLAUSIBLE = 999_999_999.0
@@ -20,6 +20,9 @@ SUSPECT_KW, SUSPECT_ROWS = 100.0, 12
 # A counter's states never fall: in so many rows, of so many kinds, no load does that for longer than a day. A plant in
 # the morning sun, or a slow start, may within one: but not in so small steps, of which a counter's state holds many.
 COUNTER_ROWS, COUNTER_KINDS, COUNTER_DAY_MINUTES, COUNTER_STEP = 24, 12, 24 * 60, 0.001
+# Where the energy of a day so far begins, as a share of the day before; its rises for each fall, and the sizes that
+# they have at least: no load does that, and what goes up evenly is counted by hand.
+ANEW, DAILY_RISES, DAILY_KINDS = 0.1, 6, 4
 # Above three times the connected load it is not the load that is wrong.
 LOAD_LIMIT = 3.0
 # A number whose points can only part thousands, and one whose points may.
@@ -180,7 +183,7 @@ def check_plausible(row_filter: RowFilter, layout: Layout, request: ReadRequest)
         return
     vouched = request.is_scale_vouched or is_vouched(layout, mapping, request.site)
     if not request.is_scale_vouched:
-        _take_counters(row_filter, energies)
+        _take_no_amounts(row_filter, energies)
     _take_suspected(row_filter, request.site, energies, is_vouched=vouched)
 
 
@@ -191,9 +194,9 @@ def is_vouched(layout: Layout, mapping: ColumnMap, site: Site | None) -> bool:
     return declared or layout.unit_column is not None or (site is not None and bool(mapping.values))
 
 
-def _take_counters(row_filter: RowFilter, energies: list[str]) -> None:
-    """Whole streams that never fall, rise by less than they began with, and would be over 100 kW: states of a counter.
-    Within a day they rise by less than a thousandth a row besides.
+def _take_no_amounts(row_filter: RowFilter, energies: list[str]) -> None:
+    """Whole streams that are no amounts of intervals, whatever their unit: the states of a counter, which never fall,
+    rise by less than they began with, and would be over 100 kW; and the energy of the day so far.
 
     No word about the unit vouches for them: what is doubted is that they are amounts.
     """
@@ -207,19 +210,23 @@ def _take_counters(row_filter: RowFilter, energies: list[str]) -> None:
         .agg(
             _first=value.first(),
             _last=value.last(),
-            _is_counter=(pl.len() >= COUNTER_ROWS)
-            & (value.n_unique() >= COUNTER_KINDS)
+            _is_counter=(value.n_unique() >= COUNTER_KINDS)
             & rises_as_counter(value, pl.col("_minutes").sum())
             & (value.last() <= 2 * value.first())
             & (pl.col("_power").mean() > SUSPECT_KW),
+            _is_daily=starts_daily(value, pl.col("_start")),
+            _rows=pl.len(),
         )
-        .filter("_is_counter")
+        .filter((pl.col("_rows") >= COUNTER_ROWS) & (pl.col("_is_counter") | pl.col("_is_daily")))
         .collect()
     )
-    for meter, register, first, last in facts.select(*_KEY, "_first", "_last").iter_rows():
+    for meter, register, first, last, is_daily in facts.select(*_KEY, "_first", "_last", "_is_daily").iter_rows():
         is_it = (pl.col("_meter") == meter) & (pl.col("_register") == register) & pl.col("_unit").is_in(amounts)
         expected = (
-            f"amounts of intervals: these never fall ({first:g} to {last:g}), as the states of a counter; "
+            "amounts of intervals: these rise through each day and begin anew, as the energy of the day so far; "
+            "take the counter or the power of the device, or take amounts with --accept-scale"
+            if is_daily
+            else f"amounts of intervals: these never fall ({first:g} to {last:g}), as the states of a counter; "
             "give its register kind: cumulative, or take amounts with --accept-scale"
         )
         row_filter.take("unit_suspected", is_it, pl.col("_raw").cast(pl.String), expected)
@@ -232,6 +239,20 @@ def rises_as_counter(value: pl.Expr, minutes: pl.Expr) -> pl.Expr:
     small = value.last() - value.first() <= COUNTER_STEP * value.first() * (pl.len() - 1)
     moves = (minutes > COUNTER_DAY_MINUTES) & (4 * value.n_unique() >= pl.len())
     return (value.diff().min() >= 0) & (moves | small)
+
+
+def starts_daily(value: pl.Expr, time: pl.Expr) -> pl.Expr:
+    """True of values in order of time that rise step by step, and fall to nearly nothing at one time of the day alone:
+    the energy of the day so far.
+    """
+    last = value.shift(1)
+    falls = (value < last).fill_null(value=False)
+    # An hour before or after, as clocks change and as a first row of the day may lack.
+    apart = ((time.filter(falls).diff().dt.total_minutes() + 60) % COUNTER_DAY_MINUTES).drop_nulls()
+    is_anew = (value <= ANEW * last).filter(falls).all()
+    rises = (value - last).filter(value > last).round(QUANTUM_DECIMALS)
+    is_stepwise = (rises.len() >= DAILY_RISES * falls.sum()) & (rises.n_unique() >= DAILY_KINDS)
+    return (apart.len() > 0) & (apart <= 2 * 60).all() & is_anew & is_stepwise
 
 
 def _power_kw(energies: list[str]) -> pl.Expr:
