@@ -22,7 +22,7 @@ MAX_COLUMNS = 40
 _END_NAME = re.compile(r"\b(end|ende|bis|to|until|fin|fine)\b", re.IGNORECASE)
 # A column of times that names the clock of the world; UTC+1, GMT/BST and GMT Standard Time (London's) name another one.
 _UTC_NAME = re.compile(
-    r"^(?!.*(?:bst|local|lokal|offset|standard)).*(?<![^\W_])(?:utc|gmt)(?![^\W_]|\s*[+-]\d)", re.IGNORECASE
+    r"^(?!(?i:.*(?:bst|local|lokal|offset|standard))).*(?:(?<![^\W_])(?i:utc|gmt)|(?<=[a-z])(?:UTC|GMT))(?![^\W_]|\s*[+-]\d)"
 )
 _START_NAME = re.compile(r"\b(start|beginn?|von|from|ab|début|inizio)\b", re.IGNORECASE)
 

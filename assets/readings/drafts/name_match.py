@@ -27,6 +27,10 @@ class Match:
 
 
 SURE = 0.85
+# (ID 1), [Nr. 2], (3): which of several, and no unit.
+_NUMBER_IN_BRACKETS = re.compile(
+    r"[\[(]\s*((?:(?:id|nr|no|meter|zähler|phase|unit|[lp])\b[\s.]*|#)?\d{1,3}|[lp]\d)\s*[\])]", re.IGNORECASE
+)
 
 
 def folded(name: str) -> str:
@@ -183,8 +187,9 @@ def _driver(words: list[str], site: Site, unit: str | None) -> Match | None:
 
 
 def bare(name: str) -> str:
-    """A name without its unit: Zähler 1 [kWh] is Zähler 1."""
-    plain = re.sub(r"[\[(][^\])]*[\])]", " ", name).strip(" -_,;:")
+    """A name without its unit: Zähler 1 [kWh] is Zähler 1. What a bracket numbers stays: Wallbox (ID 1)."""
+    numbered = re.sub(_NUMBER_IN_BRACKETS, r" \1 ", name)
+    plain = re.sub(r"\s+", " ", re.sub(r"[\[(][^\])]*[\])]", " ", numbered)).strip(" -_,;:")
     last = re.split(r"[\s_]+", plain)[-1]
     if last.lower().replace("³", "3") in UNITS or last in ("°C", "°F", "%"):
         plain = plain[: len(plain) - len(last)]

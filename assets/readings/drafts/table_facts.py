@@ -60,7 +60,7 @@ _NUMBERED = re.compile(r"(\D{0,12}?)(\d{1,2})")
 _OF_DAY = (24, 48, 96)
 # Fewer than four times of day are no profile, but columns that happen to be called so.
 _FEWEST_CLOCKS = 4
-_ENCODINGS = ("cp1252", "cp850", "cp1250", "cp1251")
+_ENCODINGS = ("cp1252", "cp850", "cp1250", "cp1251", "cp932")
 _SIGNS = "°²³€µ§«»–—’ \u00a0"
 
 # Calorific values move by some per cent in a year, and cubic metres are rounded.
@@ -167,7 +167,9 @@ def look(path: Path) -> TableFacts | None:
 def _with_clocks(found: TableFacts, clocks: dict[str, str], head: _Head) -> TableFacts:
     frame = found.frame
     rest = [name for name in frame.columns if name not in clocks and name != found.time.name]
-    meter = next((name for name in rest if _METER_NAME.search(name)), None)
+    # Two lines of a day are of two meters, or of what one takes and gives.
+    of_day = frame.select(*rest, found.time.name)
+    meter = _meter_column(of_day, found.time) or next((name for name in rest if _METER_NAME.search(name)), None)
     unit_column = next((name for name in rest if _holds_units(frame[name])), None)
     marks = marks_of(frame, list(clocks), allows_comma=head.allows_comma)
     places = sorted({int(at[:2]) * 60 + int(at[3:]) for at in clocks.values()})
@@ -378,13 +380,20 @@ def _likeness(data: bytes, encoding: str) -> float:
             continue
         after = text[at + 1 : at + 2]
         is_inside = after.isalpha() and after.isascii()
-        if sign.isalpha():
+        if _is_japanese(sign):
+            # Each is two bytes. In words of Europe one may seem to stand, with a letter that went into it; never two.
+            score += 2.0 if _is_japanese(after) or _is_japanese(text[at - 1 : at]) else -2.0
+        elif sign.isalpha():
             score += 1.0 if sign.lower() in "äöüßéèàçñåøæóíáłżśćęąőűčšžřěý" else 0.3
         elif sign in _SIGNS and not (is_inside and sign in "²³"):
             score += 0.9
         else:
             score -= 1.0
     return score
+
+
+def _is_japanese(sign: str) -> bool:
+    return "\u3040" <= sign <= "\u30ff" or "\u4e00" <= sign <= "\u9fff"
 
 
 def _clocks(frame: pl.DataFrame, time: TimeColumn) -> dict[str, str]:

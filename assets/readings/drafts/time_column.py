@@ -8,14 +8,15 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.readings.tables.clocks import DAY_NONE
+from assets.readings.tables.clocks import clock_of
+from assets.readings.tables.column_layout import unit_in
 from assets.readings.tables.times import ANYBODYS, EPOCHS, OFFSET_NAME, begins_of, dates_of, epoch_times, local_times
 from data_quality.contracts.errors import BadInput
 
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S%.f", "%H.%M", "%H.%M.%S", "%H%M")
 _DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y"),
-    *("%d %b %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%y", "%Y%m%d"),
+    *("%d %b %Y", "%d/%b/%Y", "%b %d, %Y", "%b %d %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%y", "%Y%m%d"),
 )
 # The hour alone behind a date, as weather services write it: read as one where it could be seconds since 1970 too.
 _HOURLY = "%Y%m%d%H"
@@ -30,13 +31,14 @@ TIME_NAME = re.compile(
     r"^t$|epoch|unix",
     re.IGNORECASE,
 )
-_CLOCK = r"^\d{1,2}[:.]\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?$"
+_CLOCK = r"^(?:[01]?\d|2[0-5])[:.][0-5]\d(?::[0-5]\d)?(?: ?[AaPp][Mm])?$"
 # The longest text of a time that any style says.
 _LONGEST = 40
 # A table has few lines that are no readings: a total, a remark. More of them, and the style is another one.
 _ODD_ROWS, _ODD_SHARE = 3, 0.02
 # What a column is called that numbers the intervals of a day, and how many a day of 23, 24 or 25 hours has.
 _NUMBER_NAME = re.compile(
+    r"(?:usage |read(?:ing)? |meter )?"
     r"(?:h|he|hora|heure|hour|hr|ora|uur|stunde|timme?|time|hodina|godzina|periodo?|viertelstunde|cuarto|sp)"
     r"(?: ?(?:ending|no\.?|nr\.?|number|del d[ií]a))?|(?:settlement|trading)[ _]?period|interval(?:l|lo|o)?",
     re.IGNORECASE,
@@ -45,7 +47,7 @@ _OF_DAY = {(23, 24, 25): 60, (46, 48, 50): 30, (92, 96, 100): 15}
 # From so many rows on, one and the same time names no reading of them.
 _SAME_ROWS = 3
 # Numbers of these years that count from 1970; under a name that is none of a time, this share goes by one step.
-_EPOCH_YEARS, _EVEN_SHARE = (2000, 2050), 0.9
+_YEARS, _EPOCH_YEARS, _EVEN_SHARE = (1900, 2100), (2000, 2050), 0.9
 # Day and month are distinguished by order where the wrong reading jumps by weeks and the right one never does.
 _JUMP = timedelta(days=20)
 
@@ -113,7 +115,10 @@ def clock_column(frame: pl.DataFrame, time: TimeColumn) -> str | None:
         column = frame[name]
         if name == time.name or column.dtype != pl.String or column.null_count() == column.len():
             continue
-        texts = column.drop_nulls().str.strip_chars().str.replace(DAY_NONE, "")
+        texts = frame.select(clock_of(name)).to_series().drop_nulls()
+        # 12.30 beside a date of its own, or under the name of a unit, is an amount.
+        if texts.str.contains(r"^\d+\.\d+$").any() and (unit_in(name) or not time.times.is_duplicated().any()):
+            continue
         if texts.len() - int(texts.str.contains(_CLOCK).sum()) <= _allowed(texts.len()):
             return name
     return None
@@ -210,7 +215,9 @@ def _readings(texts: pl.Series) -> dict[str, pl.Series]:
     found = {}
     for style in _likely(filled):
         times = local_times(texts, (style,))
-        if times.null_count() - texts.null_count() <= _allowed(filled.len()):
+        is_read = times.null_count() - texts.null_count() <= _allowed(filled.len())
+        # Ten digits that name a meter are of no year that anything was metered in.
+        if is_read and 2 * int(times.dt.year().is_between(*_YEARS).sum()) >= filled.len():
             found[style] = times
     return found
 
@@ -225,7 +232,7 @@ def _likely(filled: pl.Series) -> list[str]:
 @lru_cache(maxsize=4096)
 def _of_shape(kind: str) -> tuple[str, ...]:
     """The styles that a text of this shape may have; all its digits are 0."""
-    if not kind.startswith("0") or len(kind) > _LONGEST:
+    if not kind[:1].isalnum() or len(kind) > _LONGEST:
         return ()
     return tuple(style for style, shape in _shapes().items() if shape.fullmatch(kind))
 

@@ -20,7 +20,7 @@ from assets.readings.tables.values import (
 from data_quality.contracts.units import UNITS, Behaviour
 
 _UNIT_HINTS = (
-    (r"temp.*_f$|degf|tempf|fahrenheit|°f", "degf"),
+    (r"temp.*_f$|degf|temp(?:erature)?f$|(?:point|chill|heat index)f$|fahrenheit|°f", "degf"),
     (r"temp|degc|_c$|celsius|°c|\[c\]|\(c\)|^tt_tu$|^t(?:2m|avg|min|max)$", "degc"),
     (r"irradiance|ghi|w_m2|w/m2|w/m²|radiation|globalstrahlung|einstrahlung", "w_per_m2"),
     (r"humidity|feuchte|_pct$|percent|%", "percent"),

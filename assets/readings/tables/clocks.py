@@ -14,6 +14,8 @@ VALUE = "value"
 _MIDNIGHT = r"[ T]00:00(?::00(?:\.0+)?)?$"
 # A time of day of a workbook comes with the day before its first one.
 DAY_NONE = r"^1899-12-3[01][ T]"
+# Of a time of day that is written as a span the begin.
+_CLOCK_SPAN = r"^(\d{1,2}[:.]\d{2}(?::\d{2})?)\s*[-–]\s*\d{1,2}[:.]\d{2}(?::\d{2})?$"
 _CLOCK_CODES = ("%H", "%I", "%T", "%R")
 
 
@@ -34,9 +36,14 @@ def joined_times(
         begins = _numbered(frame[mapping.timestamp], frame[mapping.clock], mapping, day_zone)
         own: dict[str, object] = {"clock": None, "clock_from": None, "date_format": None, "date_formats": ()}
         return frame.with_columns(begins).drop(mapping.clock), mapping.model_copy(update=own), 0
-    clock = pl.col(mapping.clock).cast(pl.String).str.strip_chars().str.replace(DAY_NONE, "")
-    times = pl.concat_str(_date(mapping.timestamp), pl.lit(" "), clock).alias(mapping.timestamp)
+    times = pl.concat_str(_date(mapping.timestamp), pl.lit(" "), clock_of(mapping.clock)).alias(mapping.timestamp)
     return frame.with_columns(times).drop(mapping.clock), mapping.model_copy(update={"clock": None}), 0
+
+
+def clock_of(column: str) -> pl.Expr:
+    """The time of day that a column says: of a span (00:00-01:00) its begin, of a workbook's without its day."""
+    text = pl.col(column).cast(pl.String).str.strip_chars().str.replace(DAY_NONE, "")
+    return text.str.replace(_CLOCK_SPAN, "${1}")
 
 
 def _numbered(days: pl.Series, clock: pl.Series, mapping: ColumnMap, day_zone: str | None) -> pl.Series:

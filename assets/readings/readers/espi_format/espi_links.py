@@ -29,11 +29,13 @@ def sources_of(feed: Feed) -> list[Source]:
     for block in feed.blocks:
         reading = _meter_reading(block, readings)
         if reading is None:
-            # A block whose meter reading is not in the document; a reading type in or beside it is its own.
+            # A block whose meter reading is not in the document; a reading type in or beside it is its own, and the
+            # only one is that of blocks without any link, as files of 2012 have them.
             link = block.entry.up_href or block.entry.self_href
             name = link.strip("/").removesuffix(_BLOCK) or "unnamed"
             beside = types.by_holder.get(id(block), []) or types.by_entry.get(id(block.entry), [])
-            sources.append(Source(name, None, beside[0] if len(beside) == 1 else None, None))
+            alone = types.only() if not link and not feed.meter_readings else None
+            sources.append(Source(name, None, beside[0] if len(beside) == 1 else alone, None))
             continue
         if id(reading) not in known:
             usage_point = _usage_point(reading, points)

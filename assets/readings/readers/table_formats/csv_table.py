@@ -64,11 +64,14 @@ class CsvTable:
             first = rejects.row(0, named=True)
             message = f"no line has the {len(text.header)} fields of the header; the first is {first['got']!r}"
             raise BadInput(message, line=first["source_line"], reason="field_count")
+        warnings = dict(text.warnings)
+        if line > 1:
+            frame, rejects, warnings["repeated_headers"] = _without_heads(text.header, frame, rejects)
         tail, frame = unfinished_row(text, frame)
         return RawTable(
             frame=frame,
             rejects=pl.concat([rejects, tail]),
-            warnings=text.warnings,
+            warnings=warnings,
             allows_comma=text.separator != ",",
             reading={"separator": text.separator.replace("\t", "tab"), "encoding": text.encoding},
         )
@@ -81,6 +84,19 @@ def rows_of(text: CsvText) -> tuple[pl.DataFrame, pl.DataFrame]:
     if frame is not None:
         return frame, none
     return _parse_quoted(text) if b'"' in text.body else _parse_lines(text)
+
+
+def _without_heads(
+    header: list[str], frame: pl.DataFrame, rejects: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Without the column names that come again below titles of their own, as where each day has a block; their number.
+
+    A title is a line of other fields right above them, as those above the first names are.
+    """
+    is_head = frame.select(pl.all_horizontal(pl.col(name).str.strip_chars() == name for name in header)).to_series()
+    heads = frame.select("_line", is_head=is_head).cast({"_line": pl.Int64})
+    above = rejects.join_asof(heads, left_on="source_line", right_on="_line", strategy="forward")
+    return frame.filter(~is_head), rejects.filter(~above["is_head"].fill_null(value=False)), int(is_head.sum())
 
 
 def _parse_whole(text: CsvText) -> pl.DataFrame | None:

@@ -1,0 +1,193 @@
+"""Exports of utilities and home stores in shapes that are their own: what is proposed for them reads every reading."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from assets.readings.drafts.name_match import bare
+from assets.readings.sniff_files import read_file, sniff_file
+from tests.readings.test_home_drafts import run
+
+HALF_HOURS = [f"{n // 2:02}:{n % 2 * 30:02}" for n in range(49)]
+SPANS = [f"{begin} - {end}" for begin, end in zip(HALF_HOURS, [*HALF_HOURS[1:-1], "00:00"], strict=False)]
+
+
+def victorian(*directions: str, days: int = 3) -> str:
+    """A line a day, half hours as columns, of what one meter takes and, with a roof, gives."""
+    head = ["NMI", "METER SERIAL NUMBER", "CON/GEN", "DATE", "ESTIMATED?", *SPANS]
+    lines = [",".join(head)]
+    for day in range(days):
+        date = datetime(2024, 1, 30, tzinfo=UTC) + timedelta(days=day)
+        for place, direction in enumerate(directions):
+            values = [f"{0.1 * (place + 1) + 0.001 * ((day + at) % 7):.3f}" for at in range(48)]
+            lines.append(",".join(["6305123456", "0204324", direction, f"{date:%d/%b/%Y}", "N", *values]))
+    return "\n".join(lines) + "\n"
+
+
+def proposed(path: Path, *, unit: str | None = None, tz: str = "Australia/Melbourne") -> tuple[dict[str, object], int]:
+    """Keys of the proposal, and how many rows it reads; unit: the answer to its one question."""
+    draft = sniff_file(path, tz=tz).draft
+    assert draft is not None
+    assert [each.key for each in draft.questions] == (["unit"] if unit else [])
+    mapping = draft.column_map()
+    parsed = read_file(path, mapping=mapping.model_copy(update={"unit": unit}) if unit else mapping, tz=tz)
+    assert parsed.rejects.is_empty()
+    return dict(draft.keys), parsed.rows.height
+
+
+def test_a_line_a_day_of_what_is_taken_and_given_is_two_meters(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text(victorian("Consumption", "Generation"))
+    keys, rows = proposed(path, unit="kwh")
+    assert (keys["timestamp"], keys["date_format"], keys["meter"]) == ("DATE", "%d/%b/%Y", "CON/GEN")
+    assert rows == 2 * 3 * 48
+    path.write_text(victorian("Consumption"))
+    keys, rows = proposed(path, unit="kwh")
+    assert (keys["meter"], rows) == ("METER SERIAL NUMBER", 3 * 48)
+
+
+def test_a_number_of_ten_digits_in_no_year_of_metering_is_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    rows = "".join(f"63051234{at:02},{at % 5}.5\n" for at in range(30))
+    path.write_text("NMI,Usage\n" + rows)
+    assert sniff_file(path, tz="Australia/Melbourne").draft is None
+
+
+def blocks(days: int, end: str = "\n") -> str:
+    """Quarter hours of whole days, each below titles and names of its own, as Californian utilities write them."""
+    text = 'Energy Usage Information\n"For location: 1 Main St"\n\nDetailed Usage\n'
+    for day in range(days):
+        begin = datetime(2024, 5, 1, tzinfo=UTC) + timedelta(days=day)
+        text += f'\n"Data for period starting: {begin:%Y-%m-%d} 00:00:00  for 24 hours"\n'
+        text += "Energy consumption time period,Usage(Real energy in kilowatt-hours),Reading quality\n"
+        for at in range(96):
+            one = begin + timedelta(minutes=15 * at)
+            text += f'"{one:%F %T} to {one + timedelta(minutes=15):%F %T}","{0.25 + at % 3 / 100:.2f}",""\n'
+    return text[:-1] + end
+
+
+def test_names_that_come_again_below_titles_of_their_own_are_skipped_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text(blocks(3))
+    keys, rows = proposed(path, tz="America/Los_Angeles")
+    assert (keys["header_line"], rows) == (7, 3 * 96)
+    draft = sniff_file(path, tz="America/Los_Angeles").draft
+    assert draft is not None
+    parsed = read_file(path, mapping=draft.column_map())
+    assert parsed.report.warnings["repeated_headers"] == 2
+    # A short line elsewhere is a reject, as ever.
+    lines = path.read_text().splitlines()
+    lines.insert(20, "torn")
+    path.write_text("\n".join(lines) + "\n")
+    assert read_file(path, mapping=draft.column_map()).rejects["reason"].to_list() == ["field_count"]
+
+
+@pytest.mark.parametrize(
+    ("form", "step"),
+    [("%d-%b-%Y", timedelta(days=1)), ("%b %d, %Y", timedelta(days=1)), ("%b %d, %Y %I:%M %p", timedelta(hours=1))],
+)
+def test_dates_with_the_name_of_a_month_beside_amounts_of_two_decimals(
+    tmp_path: Path, form: str, step: timedelta
+) -> None:
+    path = tmp_path / "usage.csv"
+    begin = datetime(2024, 1, 1, tzinfo=UTC)
+    # From 5.10 to 23.59: each of them would be a time of day.
+    rows = [f'"{begin + at * step:{form}}",{5 + at % 19}.{10 + at % 50}\n' for at in range(60)]
+    path.write_text("Date,Usage (kWh)\n" + "".join(rows))
+    keys, read = proposed(path, tz="America/New_York")
+    assert (keys["date_format"], keys["value"], read) == (form, "Usage (kWh)", 60)
+    assert "clock" not in keys
+
+
+def test_a_dotted_time_of_day_beside_dates_that_come_again_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    rows = [f"{1 + at // 24:02}.03.2024;{at % 24:02}.00;{at % 7},5\n" for at in range(72)]
+    path.write_text("Datum;Uhrzeit;kWh\n" + "".join(rows))
+    keys, read = proposed(path, tz="Europe/Berlin")
+    assert (keys["clock"], read) == ("Uhrzeit", 72)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("Wallbox (ID 1) Gesamtladeleistung", "Wallbox ID 1 Gesamtladeleistung"),
+        ("Zähler (2) [kWh]", "Zähler 2"),
+        ("Netz (L1) [kW]", "Netz L1"),
+        ("Batterie (Laden)", "Batterie"),
+        ("Flow (m3)", "Flow"),
+        ("Verbrauch (15 min)", "Verbrauch"),
+    ],
+)
+def test_what_a_bracket_numbers_stays_in_a_name(name: str, label: str) -> None:
+    assert bare(name) == label
+
+
+def test_two_wallboxes_are_two_meters(tmp_path: Path) -> None:
+    path = tmp_path / "store.csv"
+    rows = [f"2024-03-{1 + at // 24:02} {at % 24:02}:00,{at % 5}.5,{at % 3}.2\n" for at in range(48)]
+    path.write_text("timestamp,Wallbox (ID 0) [kWh],Wallbox (ID 1) [kWh]\n" + "".join(rows))
+    told = run("init", tmp_path / "p", "--from", path, "--tz", "Europe/Zurich")
+    assert told.exit_code == 0, told.output
+    text = next((tmp_path / "p" / "sites").glob("*.yaml")).read_text()
+    assert "- meter_id: wallbox_id_0\n" in text
+    assert "- meter_id: wallbox_id_1\n" in text
+
+
+def test_a_time_of_day_that_is_a_span_begins_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "consumo.csv"
+    rows = [f"{15 + n // 24}/03/2024,{n % 24:02}:00-{(n + 1) % 24:02}:00,{100 + n % 7},0.12\n" for n in range(72)]
+    path.write_text("CUPS: ES0031\n\nFecha,Hora,Consumo (Wh),Importe (€)\n" + "".join(rows))
+    keys, read = proposed(path, tz="Europe/Madrid")
+    assert (keys["clock"], keys.get("meter"), read) == ("Hora", None, 72)
+    draft = sniff_file(path, tz="Europe/Madrid").draft
+    assert draft is not None
+    first = read_file(path, mapping=draft.column_map()).rows["interval_start_utc"].min()
+    assert first == datetime(2024, 3, 14, 23, tzinfo=UTC)
+
+
+def test_a_numbered_hour_of_use_is_a_clock(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    rows = [f"03/{13 + n // 24}/2024,{n % 24 + 1},{n % 7}.25\n" for n in range(72)]
+    path.write_text("Usage Date,Usage Hour,Usage (kWh)\n" + "".join(rows))
+    keys, read = proposed(path, tz="America/Chicago")
+    assert (keys["clock"], keys["clock_from"], read) == ("Usage Hour", 1, 72)
+
+
+def test_weather_in_utc_and_fahrenheit_is_known_by_its_names(tmp_path: Path) -> None:
+    path = tmp_path / "weather.csv"
+    rows = [f"2024-03-{1 + n // 24:02} {n % 24:02}:00:00,{50 + n % 9}.0,{40 + n % 5}.6\n" for n in range(72)]
+    path.write_text("DateUTC,TemperatureF,Dew PointF\n" + "".join(rows))
+    keys, read = proposed(path, tz="America/New_York")
+    assert (keys["zone"], read) == ("UTC", 144)
+    assert keys["units"] == {"TemperatureF": "degf", "Dew PointF": "degf"}
+
+
+@pytest.mark.parametrize(("encoding", "head"), [("cp932", "日時,使用量(kWh)"), ("cp1252", "Übergabe,Zähler (kWh)")])
+def test_japanese_letters_are_told_from_those_of_europe(tmp_path: Path, encoding: str, head: str) -> None:
+    path = tmp_path / "usage.csv"
+    rows = [f"2024/03/{1 + n // 48:02} {n % 48 // 2:02}:{n % 2 * 30:02},{n % 9}.{n % 7}\n" for n in range(144)]
+    path.write_bytes((head + "\n" + "".join(rows)).encode(encoding))
+    keys, read = proposed(path, tz="Asia/Tokyo")
+    assert (keys["encoding"], keys["timestamp"], read) == (encoding, head.partition(",")[0], 144)
+
+
+def test_blocks_without_any_link_have_the_only_reading_type_of_their_document(tmp_path: Path) -> None:
+    kind = "<ReadingType xmlns='http://naesb.org/espi'><powerOfTenMultiplier>0</powerOfTenMultiplier><uom>72</uom>"
+    kind += "<accumulationBehaviour>4</accumulationBehaviour><flowDirection>1</flowDirection></ReadingType>"
+    readings = "".join(
+        f"<IntervalReading><timePeriod><duration>3600</duration><start>{1296547200 + 3600 * n}</start></timePeriod>"
+        f"<value>{400 + n}</value></IntervalReading>"
+        for n in range(3)
+    )
+    block = f"<IntervalBlock xmlns='http://naesb.org/espi'>{readings}</IntervalBlock>"
+    entries = [f"<entry><content>{each}</content></entry>" for each in (kind, block)]
+    path = tmp_path / "usage.xml"
+    path.write_text(f"<feed xmlns='http://www.w3.org/2005/Atom'>{''.join(entries)}</feed>")
+    parsed = read_file(path)
+    assert (parsed.report.reasons, parsed.rows["value"].sum()) == ({}, 1203.0)
+    # Of two it is not known which.
+    path.write_text(
+        f"<feed xmlns='http://www.w3.org/2005/Atom'>{''.join([entries[0].replace('72', '38'), *entries])}</feed>"
+    )
+    assert read_file(path, may_hold_none=True).report.reasons == {"no_reading_type": 3}
