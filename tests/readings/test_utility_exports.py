@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from assets.readings.drafts.name_match import bare
+from assets.readings.drafts.time_column import zone_in
 from assets.readings.sniff_files import read_file, sniff_file
 from tests.readings.test_home_drafts import run
 
@@ -163,8 +164,18 @@ def test_weather_in_utc_and_fahrenheit_is_known_by_its_names(tmp_path: Path) -> 
     assert keys["units"] == {"TemperatureF": "degf", "Dew PointF": "degf"}
 
 
-@pytest.mark.parametrize(("encoding", "head"), [("cp932", "日時,使用量(kWh)"), ("cp1252", "Übergabe,Zähler (kWh)")])
-def test_japanese_letters_are_told_from_those_of_europe(tmp_path: Path, encoding: str, head: str) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "head"),
+    [
+        ("cp932", "日時,使用量(kWh)"),
+        ("cp949", "날짜,사용량(kWh)"),
+        ("cp1253", "Ημερομηνία,Κατανάλωση (kWh)"),
+        ("cp1251", "Дата,Потребление (kWh)"),
+        ("cp1250", "Időbélyeg,Érték (kWh)"),
+        ("cp1252", "Übergabe,Zähler (kWh)"),
+    ],
+)
+def test_the_letters_of_a_table_say_its_encoding(tmp_path: Path, encoding: str, head: str) -> None:
     path = tmp_path / "usage.csv"
     rows = [f"2024/03/{1 + n // 48:02} {n % 48 // 2:02}:{n % 2 * 30:02},{n % 9}.{n % 7}\n" for n in range(144)]
     path.write_bytes((head + "\n" + "".join(rows)).encode(encoding))
@@ -191,3 +202,36 @@ def test_blocks_without_any_link_have_the_only_reading_type_of_their_document(tm
         f"<feed xmlns='http://www.w3.org/2005/Atom'>{''.join([entries[0].replace('72', '38'), *entries])}</feed>"
     )
     assert read_file(path, may_hold_none=True).report.reasons == {"no_reading_type": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("DateUTC", "UTC"),
+        ("Time Bucket (America/New_York)", "America/New_York"),
+        ("Date Time, GMT-05:00", "Etc/GMT+5"),
+        ("Time (GMT/BST)", None),
+        ("Date/Time", None),
+        ("Local time (UTC offset)", None),
+    ],
+)
+def test_a_zone_is_known_by_the_name_of_the_column(name: str, zone: str | None) -> None:
+    assert zone_in(name) == zone
+
+
+def test_times_of_a_zone_behind_their_offset_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "volum.csv"
+    begin = datetime(2024, 3, 4, tzinfo=UTC)
+    rows = [f"{begin + timedelta(hours=n):%Y-%m-%dT%H:%M}+01:00[Europe/Oslo],{n % 7}.5,kWh\n" for n in range(72)]
+    path.write_text("Fra,Volum,Enhet\n" + "".join(rows))
+    keys, read = proposed(path, tz="Europe/Oslo")
+    assert (keys["timestamp"], keys.get("date_format"), read) == ("Fra", None, 72)
+
+
+def test_what_is_taken_and_given_by_its_sign_is_two_meters_and_numbers_of_rows_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "profil.csv"
+    rows = [f"{n + 1};{4 + n // 24:02}.03.2024 {n % 24:02}:00;{n % 7},5;{n % 3},2\n" for n in range(72)]
+    path.write_text("#;Datum;+A/784703 [kW];-A/784703 [kW]\n" + "".join(rows))
+    keys, read = proposed(path, tz="Europe/Prague")
+    assert keys["values"] == {"+A/784703 [kW]": "import_784703_kw", "-A/784703 [kW]": "export_784703_kw"}
+    assert read == 144

@@ -11,7 +11,7 @@ from assets.readings.drafts.column_kinds import price_column
 from assets.readings.drafts.map_draft import NO_FACTS, Fact, FileFacts, MapDraft, Question, glob_of, identifier, text_of
 from assets.readings.drafts.name_match import SURE, Match, match, only_meter
 from assets.readings.drafts.table_facts import TableFacts, look
-from assets.readings.drafts.time_column import ends_its_day, label_seen
+from assets.readings.drafts.time_column import ends_its_day, label_seen, zone_in
 from assets.readings.drafts.value_columns import ValueColumn, load_question, unit_of_name
 from assets.readings.streams import canonical_of
 from data_quality.contracts.site_file.site import Site
@@ -20,10 +20,6 @@ from data_quality.contracts.time import zone
 # A draft is read by a person, line by line.
 MAX_COLUMNS = 40
 _END_NAME = re.compile(r"\b(end|ende|bis|to|until|fin|fine)\b", re.IGNORECASE)
-# A column of times that names the clock of the world; UTC+1, GMT/BST and GMT Standard Time (London's) name another one.
-_UTC_NAME = re.compile(
-    r"^(?!(?i:.*(?:bst|local|lokal|offset|standard))).*(?:(?<![^\W_])(?i:utc|gmt)|(?<=[a-z])(?:UTC|GMT))(?![^\W_]|\s*[+-]\d)"
-)
 _START_NAME = re.compile(r"\b(start|beginn?|von|from|ab|début|inizio)\b", re.IGNORECASE)
 
 
@@ -132,9 +128,9 @@ class _Drafting:
             self._add_question("until_next_row", text, ("true", "false"))
 
     def _add_zone(self, tz: str | None) -> None:
-        if _UTC_NAME.search(f"{self.found.time.name} {self.found.clock or ''}"):
-            self.keys["zone"] = "UTC"
-            self._fact("zone UTC: the name of the column of times says so", 0.97)
+        if named := zone_in(f"{self.found.time.name} {self.found.clock or ''}"):
+            self.keys["zone"] = named
+            self._fact(f"zone {named}: the name of the column of times says so", 0.97)
             return
         name = tz or (self.site.time_zone if self.site else None)
         if name is None:

@@ -173,6 +173,8 @@ _DATES = re.compile(
     r"(?<!\d)(?:(?:19|20)\d{2}(?:[-_.]?(?:Q[1-4]|(?:0[1-9]|1[0-2])(?:[-_.]?(?:0[1-9]|[12]\d|3[01])"
     r"(?:[-_T ]?\d{4}(?:\d{2})?)?)?))?|(?:0[1-9]|[12]\d|3[01])[-_.](?:0[1-9]|1[0-2])[-_.](?:19|20)\d{2})(?!\d)"
 )
+# What is taken and what is given, as counters are called: A+, -A.
+_SIGNED = re.compile(r"(?<![^\W_])[AQS][+-](?![^\W_])|(?<![^\W_])[+-][AQS](?![^\W_])")
 _LETTERS = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "é": "e", "è": "e", "ê": "e", "à": "a", "ç": "c"}
 
 
@@ -193,7 +195,7 @@ def undated(stem: str) -> str:
 
 def identifier(name: str) -> str:
     """A lower-case name as a site file wants it."""
-    folded = name.lower()
+    folded = re.sub(_SIGNED, lambda sign: " import " if "+" in sign[0] else " export ", name).lower()
     for letter, plain_letters in _LETTERS.items():
         folded = folded.replace(letter, plain_letters)
     plain = re.sub(r"[^a-z0-9]+", "_", folded).strip("_")[:60]

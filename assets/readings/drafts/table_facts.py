@@ -60,7 +60,12 @@ _NUMBERED = re.compile(r"(\D{0,12}?)(\d{1,2})")
 _OF_DAY = (24, 48, 96)
 # Fewer than four times of day are no profile, but columns that happen to be called so.
 _FEWEST_CLOCKS = 4
-_ENCODINGS = ("cp1252", "cp850", "cp1250", "cp1251", "cp932")
+_ENCODINGS = ("cp1252", "cp850", "cp1250", "cp1251", "cp1253", "cp932", "cp949")
+_FAR_EAST = "far east"
+_SCRIPTS = (
+    *(("greek", "\u0370", "\u03ff"), ("cyrillic", "\u0400", "\u04ff"), (_FAR_EAST, "\u3040", "\u30ff")),
+    *((_FAR_EAST, "\u4e00", "\u9fff"), (_FAR_EAST, "\uac00", "\ud7a3")),
+)
 _SIGNS = "°²³€µ§«»–—’ \u00a0"
 
 # Calorific values move by some per cent in a year, and cubic metres are rounded.
@@ -378,13 +383,15 @@ def _likeness(data: bytes, encoding: str) -> float:
     for at, sign in enumerate(text[:20_000]):
         if sign.isascii():
             continue
-        after = text[at + 1 : at + 2]
+        before, after = text[at - 1 : at], text[at + 1 : at + 2]
         is_inside = after.isalpha() and after.isascii()
-        if _is_japanese(sign):
-            # Each is two bytes. In words of Europe one may seem to stand, with a letter that went into it; never two.
-            score += 2.0 if _is_japanese(after) or _is_japanese(text[at - 1 : at]) else -2.0
+        if script := _script(sign):
+            # Such letters stand in words of their own, capitals first. One beside a letter of Europe is another one.
+            is_own = script in (_script(before), _script(after)) and not (sign.isupper() and before.islower())
+            score += (1.0 if is_own else -1.0) * (2 if script == _FAR_EAST else 1)
         elif sign.isalpha():
-            score += 1.0 if sign.lower() in "äöüßéèàçñåøæóíáłżśćęąőűčšžřěý" else 0.3
+            is_word = not before.isascii() and not after.isascii() and before.isalpha() and after.isalpha()
+            score += -1.0 if is_word else 1.0 if sign.lower() in "äöüßéèàçñåøæóíáłżśćęąőűčšžřěý" else 0.3
         elif sign in _SIGNS and not (is_inside and sign in "²³"):
             score += 0.9
         else:
@@ -392,8 +399,9 @@ def _likeness(data: bytes, encoding: str) -> float:
     return score
 
 
-def _is_japanese(sign: str) -> bool:
-    return "\u3040" <= sign <= "\u30ff" or "\u4e00" <= sign <= "\u9fff"
+def _script(sign: str) -> str:
+    """The script of a letter that is none of Latin; empty for others."""
+    return next((name for name, first, last in _SCRIPTS if sign and first <= sign <= last), "")
 
 
 def _clocks(frame: pl.DataFrame, time: TimeColumn) -> dict[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import polars as pl
 
@@ -31,6 +32,12 @@ TIME_NAME = re.compile(
     r"^t$|epoch|unix",
     re.IGNORECASE,
 )
+# A column of times that names the clock of the world; UTC+1, GMT/BST and GMT Standard Time (London's) name another one.
+_UTC_NAME = re.compile(
+    r"^(?!(?i:.*(?:bst|local|lokal|offset|standard))).*(?:(?<![^\W_])(?i:utc|gmt)|(?<=[a-z])(?:UTC|GMT))(?![^\W_]|\s*[+-]\d)"
+)
+# A zone in the name of a column: Time Bucket (America/New_York), Date Time, GMT-05:00 (a logger's, all year).
+_ZONE, _FIXED = re.compile(r"[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_]+){1,2}"), re.compile(r"\b(?:GMT|UTC)([+-])(\d\d):00\b")
 _CLOCK = r"^(?:[01]?\d|2[0-5])[:.][0-5]\d(?::[0-5]\d)?(?: ?[AaPp][Mm])?$"
 # The longest text of a time that any style says.
 _LONGEST = 40
@@ -86,6 +93,16 @@ def time_column(frame: pl.DataFrame) -> TimeColumn | None:
             return found
         same = same or found
     return same
+
+
+def zone_in(name: str) -> str | None:
+    """The zone that a column of times is named by, also as hours from UTC that never change."""
+    if _UTC_NAME.search(name):
+        return "UTC"
+    zones = [each for each in _ZONE.findall(name) if each in available_timezones()]
+    # The sign of these names is that of the sun's way, not of the clock.
+    zones += [f"Etc/GMT{'-+'[sign == '-']}{int(hours)}" for sign, hours in _FIXED.findall(name)]
+    return zones[0] if len(zones) == 1 else None
 
 
 def check_offsets(path: Path, frame: pl.DataFrame, time: TimeColumn, time_zone: str) -> None:

@@ -155,12 +155,16 @@ def number_columns(
 
 
 def _measures_nothing(column: pl.Series) -> bool:
-    """Money, and numbers that name or count what was measured: in a column called so, or of many digits that stay."""
+    """Money, and numbers that name or count what was measured: in a column called so, of many digits that stay, or one
+    more from row to row.
+    """
     found, words = as_numbers(column).drop_nulls(), _PARTS.sub(" ", column.name)
     if unit_of_name(column.name)[0] is None and price_column(column.name) is None and _MONEY.search(words):
         return True
     if unit_of_name(column.name)[0] is not None or (found != found.round()).any():
         return False
+    if found.len() > COUNTER_ROWS and (found.diff().drop_nulls() == 1).all() and 0 <= float(found[0]) <= 1:
+        return True
     few = found.n_unique() <= max(1, found.len() // 2)
     is_long = few and float(found.abs().min()) >= 10**_IDENTIFIER_DIGITS  # type: ignore[arg-type]
     name = column.name.strip().lower().replace("_", " ")

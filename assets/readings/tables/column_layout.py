@@ -42,7 +42,15 @@ _SPELLED = {
     "c": "degc",
 }
 _SPELLED |= {"°f": "degf", "%": "percent", "m/s": "m_per_s", "m3/h": "m3_per_h", "l/min": "l_per_min", "cbm": "m3"}
-_SPELLED |= {"kilowatt": "kw", "kilowattstunden": "kwh", "nm3": "m3", "stk": "count", "pcs": "count", "liter": "l"}
+_SPELLED |= {
+    "kwhs": "kwh",
+    "kilowatt": "kw",
+    "kilowattstunden": "kwh",
+    "nm3": "m3",
+    "stk": "count",
+    "pcs": "count",
+    "liter": "l",
+}
 _SPELLED |= {"therms": "therm", "thm": "therm", "btus": "btu", "dth": "mmbtu", "dekatherm": "mmbtu"}
 _SPELLED |= {"dekatherms": "mmbtu", "cuft": "ft3", "cu ft": "ft3", "hcf": "ccf"}
 

@@ -97,7 +97,11 @@ def epoch_times(column: pl.Series, form: str) -> pl.Series:
 def begins_of(times: pl.Series) -> pl.Series:
     """The texts without blanks around them; of those that write an interval as `A to B` or `A - B`, the begin."""
     texts = times.str.strip_chars()
-    if not texts.drop_nulls().head(1).str.contains(_SPAN).any():
+    first = texts.drop_nulls().head(1)
+    if first.str.ends_with("]").any():
+        # The zone behind the offset, as 2024-03-04T00:00+01:00[Europe/Oslo].
+        texts = texts.str.replace(r"((?:Z|[+-]\d\d:?\d\d))\[[A-Za-z_]+(?:/[A-Za-z_]+)*\]$", "${1}")
+    if not first.str.contains(_SPAN).any():
         return texts
     return texts.str.replace(_SPAN, "${1}")
 

@@ -63,7 +63,7 @@ def _kilograms(value: float) -> float:
 
 
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
-# What spreadsheets of Europe and Japan write beside UTF-8; no byte of the single-byte ones tells which it is.
+# What spreadsheets of Europe, Japan and Korea write beside UTF-8; no byte of the single-byte ones tells which it is.
 Encoding = Literal[
     "cp1252",
     "cp1250",
@@ -72,6 +72,7 @@ Encoding = Literal[
     "cp1254",
     "cp850",
     "cp932",
+    "cp949",
     "iso-8859-1",
     "iso-8859-2",
     "iso-8859-15",
