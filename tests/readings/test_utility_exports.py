@@ -235,3 +235,25 @@ def test_what_is_taken_and_given_by_its_sign_is_two_meters_and_numbers_of_rows_a
     keys, read = proposed(path, tz="Europe/Prague")
     assert keys["values"] == {"+A/784703 [kW]": "import_784703_kw", "-A/784703 [kW]": "export_784703_kw"}
     assert read == 144
+
+
+@pytest.mark.parametrize(
+    ("taken", "given", "streams"),
+    [
+        ("Bezug (kWh)", "Rücklieferung (kWh)", ("werk", "werk.export")),
+        ("Energija A+ (kWh)", "Energija A- (kWh)", ("energija_import", "energija_import.export")),
+        ("Afname (kWh)", "Injectie (kWh)", ("afname", "afname.export")),
+        ("Consumo_kWh", "energiaVertida_kWh", ("werk", "main.export")),
+    ],
+)
+def test_what_is_given_back_is_a_register_of_the_meter_that_takes(
+    tmp_path: Path, taken: str, given: str, streams: tuple[str, str]
+) -> None:
+    path = tmp_path / "werk.csv"
+    rows = [f"{4 + n // 24:02}.03.2024 {n % 24:02}:00;{n % 7},5;{n % 3},2\n" for n in range(72)]
+    path.write_text(f"Datum;{taken};{given}\n" + "".join(rows))
+    told = run("init", tmp_path / "p", "--from", path, "--tz", "Europe/Zurich")
+    assert told.exit_code == 0, told.output
+    text = next((tmp_path / "p" / "sites").glob("*.yaml")).read_text()
+    assert f'"{taken}": {streams[0]}\n' in text
+    assert f'"{given}": {streams[1]}\n' in text

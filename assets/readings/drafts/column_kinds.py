@@ -16,11 +16,15 @@ _PAID = re.compile(r"verguetung|vergutung|einspeise|feed.?in|export|sell|verkauf
 # Units of a price as an answer says them: the unit of a column map, and what its values are multiplied by.
 PRICE_UNITS = {"per_kwh": ("per_kwh", 1.0), "ct_per_kwh": ("per_kwh", 0.01), "per_mwh": ("per_mwh", 1.0)}
 
+# A- and AS of active energy are given, A+ is taken.
 _EXPORT = re.compile(
-    r"einspeis|ruckliefer|ruckspeis|\bexport|feed.?in\b|feed.?in|fed.?in|injection|netzlieferung|abgabe netz|to.?grid",
+    r"einspeis|ruckliefer|ruckspeis|\bexport|feed.?in|fed.?in|injectio|injectie|teruglever|netzlieferung|abgabe netz|"
+    r"to.?grid|vertid|excedent|\bimmess[ao]|injetad|(?<!\w)(?:a-|-a|as k?wh)(?!\w)",
     re.IGNORECASE,
 )
-_IMPORT = re.compile(r"bezug|\bimport|from.?grid|netzentnahme", re.IGNORECASE)
+_IMPORT = re.compile(
+    r"bezug|\bimport|from.?grid|netzentnahme|soutirage|afname|prelev|(?<!\w)(?:a\+|\+a)(?!\w)", re.IGNORECASE
+)
 # Words of a name that say what a meter counts.
 _CARRIERS = (
     ("heat", r"warme(?!pumpe)|fernwarme|heat(?!.?pump)|chaleur|calor"),
@@ -32,7 +36,8 @@ _CARRIERS = (
 )
 _GENERATION = re.compile(r"\bpv|photovolt|solar|erzeug|generation|wechselrichter|inverter", re.IGNORECASE)
 _GENERATED = re.compile(
-    r"\b(?:pv|photovolt\w*|solar\w*|erzeugung|generation|wechselrichter|(?:system|energy) produc(?:tion|ed)|ertrag)\b"
+    r"\b(?:(?:energia)?generada|"
+    r"pv|photovolt\w*|solar\w*|erzeugung|generation|wechselrichter|(?:system|energy) produc(?:tion|ed)|ertrag)\b"
 )
 _BATTERY = re.compile(r"batter|\bakku|speicher|storage|\bbess\b", re.IGNORECASE)
 _DISCHARGE, _CHARGE = re.compile(r"entlad|discharg"), re.compile(r"lad|charg")

@@ -75,7 +75,7 @@ class SiteDraft:
         self.open_questions: dict[str, ColumnQuestion] = {}
         # The driver of a device's state, by the device.
         self.states: dict[str, str] = {}
-        self._main_of = ""
+        self._main_of, self._imports = "", dict[Path | None, str]()
         self.meters: dict[str, DraftMeter] = {}
         self.drivers: dict[str, str] = {}
         self.maps: list[MapDraft] = []
@@ -339,7 +339,7 @@ class SiteDraft:
             meter.registers.setdefault(way, "kwh")
             return f"battery.{way}"
         if way == "export":
-            meter = self._meter(self._named_grid(), "Grid connection", "electricity")
+            meter = self._meter(self._named_grid(path), "Grid connection", "electricity")
             meter.registers = {"import": "kwh"} | meter.registers | {"export": "kwh"}
             return f"{meter.meter_id}.export"
         return ""
@@ -351,11 +351,11 @@ class SiteDraft:
         named = self._named_grid()
         return named if named in self.meters or not known else known[0]
 
-    def _named_grid(self) -> str:
-        """The meter that is called as the one at the grid connection, `main` where none is."""
+    def _named_grid(self, path: Path | None = None) -> str:
+        """The meter of a file's import, or that is called as the one at the grid connection; `main` where none is."""
         known = [each for each in self.meters.values() if each.carrier == "electricity"]
         named = (each.meter_id for each in known if is_main(each.name) or direction(each.name) == "import")
-        return next(named, "main")
+        return self._imports.get(path) or next(named, "main")
 
     def stream(self, name: str, path: Path, unit: str | None, constant: str = "") -> str:
         """The stream that a foreign name becomes."""
@@ -369,6 +369,8 @@ class SiteDraft:
         meter.question = meter.question or asked
         register = "value" if is_generated(name) else "import"
         meter.registers.setdefault(register, canonical_of(unit) or "kwh")
+        if direction(name) == "import" and is_common(name):
+            self._imports[path] = meter.meter_id
         return meter.meter_id
 
     def _carried(self, path: Path, name: str, unit: str | None) -> tuple[str, str]:
