@@ -8,6 +8,7 @@ import pytest
 from assets.readings.drafts.name_match import bare
 from assets.readings.drafts.time_column import zone_in
 from assets.readings.sniff_files import read_file, sniff_file
+from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.test_home_drafts import run
 
 HALF_HOURS = [f"{n // 2:02}:{n % 2 * 30:02}" for n in range(49)]
@@ -257,3 +258,53 @@ def test_what_is_given_back_is_a_register_of_the_meter_that_takes(
     text = next((tmp_path / "p" / "sites").glob("*.yaml")).read_text()
     assert f'"{taken}": {streams[0]}\n' in text
     assert f'"{given}": {streams[1]}\n' in text
+
+
+def weather(head: str, *columns: str, step_minutes: int = 60) -> str:
+    """Weather whose times stand in columns of their own, with a code for "no reading"."""
+    lines = [head + ",".join(columns)]
+    for n in range(72):
+        at = datetime(2024, 3, 4, tzinfo=UTC) + timedelta(minutes=step_minutes * n)
+        parts = [at.year, at.month, at.day, at.hour, at.minute][: len(columns) - 1]
+        lines.append(",".join(map(str, [*parts, -999 if n == 9 else 5 + n % 7])))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        (weather("-BEGIN HEADER-\nparameter(s):\nT2M (C)\n-END HEADER-\n", "YEAR", "MO", "DY", "HR", "T2M"), None),
+        (weather("Source,Time Zone\nNSRDB,-7\n", "Year", "Month", "Day", "Hour", "Minute", "Temp (°C)"), "Etc/GMT+7"),
+        (weather("", "year", "month", "day", "Temperature", step_minutes=1440), None),
+    ],
+)
+def test_a_year_a_month_a_day_and_an_hour_of_their_own_are_one_time(
+    tmp_path: Path, text: str, zone: str | None
+) -> None:
+    path = tmp_path / "weather.csv"
+    path.write_text(text)
+    keys, read = proposed(path, tz="America/Denver")
+    assert str(keys["timestamp"]).lower() == "year"
+    assert (keys["zone"], keys["missing"], read) == (zone or "America/Denver", ["-999"], 71)
+    draft = sniff_file(path, tz="America/Denver").draft
+    assert draft is not None
+    first = read_file(path, mapping=draft.column_map()).rows["interval_start_utc"].min()
+    assert first == datetime(2024, 3, 4, 7, tzinfo=UTC)
+
+
+def test_a_title_with_the_zone_of_the_times_is_obeyed(tmp_path: Path) -> None:
+    path = tmp_path / "weather.csv"
+    rows = [f"2024-03-{4 + n // 24:02}T{n % 24:02}:00,{n % 7}.5\n" for n in range(72)]
+    path.write_text("latitude,timezone,elevation\n52.52,GMT,38.0\n\ntime,temperature_2m (°C)\n" + "".join(rows))
+    keys, read = proposed(path, tz="Europe/Berlin")
+    assert (keys["zone"], read) == ("UTC", 72)
+
+
+def test_a_date_of_its_parts_that_is_none_is_a_reject(tmp_path: Path) -> None:
+    path = tmp_path / "weather.csv"
+    path.write_text("Y,M,D,H,degc\n2024,2,29,0,1\n2024,2,30,1,1\n2024,2,29,2,1\n")
+    mapping = ColumnMap(timestamp="Y", date_columns=("M", "D", "H"), zone="UTC", value="degc", meters={"any": "out"})
+    parsed = read_file(path, mapping=mapping)
+    assert parsed.rejects.select("source_line", "reason", "got").rows() == [(3, "bad_timestamp", "2024-02-30 01:00")]
+    with pytest.raises(ValueError, match="date_columns names month and day"):
+        ColumnMap(timestamp="Y", date_columns=("M",))

@@ -11,7 +11,7 @@ from assets.readings.drafts.column_kinds import price_column
 from assets.readings.drafts.map_draft import NO_FACTS, Fact, FileFacts, MapDraft, Question, glob_of, identifier, text_of
 from assets.readings.drafts.name_match import SURE, Match, match, only_meter
 from assets.readings.drafts.table_facts import TableFacts, look
-from assets.readings.drafts.time_column import ends_its_day, label_seen, zone_in
+from assets.readings.drafts.time_column import ends_its_day, label_seen
 from assets.readings.drafts.value_columns import ValueColumn, load_question, unit_of_name
 from assets.readings.streams import canonical_of
 from data_quality.contracts.site_file.site import Site
@@ -100,6 +100,8 @@ class _Drafting:
         """The column of times, its style, zone and label."""
         found, time = self.found, self.found.time
         self.keys["timestamp"] = time.name
+        if found.date_columns:
+            self.keys["date_columns"] = list(found.date_columns)
         if found.clock is not None:
             self.keys["clock"] = found.clock
             self.notes["clock"] = "the time of day is next to the date"
@@ -128,9 +130,9 @@ class _Drafting:
             self._add_question("until_next_row", text, ("true", "false"))
 
     def _add_zone(self, tz: str | None) -> None:
-        if named := zone_in(f"{self.found.time.name} {self.found.clock or ''}"):
-            self.keys["zone"] = named
-            self._fact(f"zone {named}: the name of the column of times says so", 0.97)
+        if self.found.zone is not None:
+            self.keys["zone"] = self.found.zone
+            self._fact(f"zone {self.found.zone}: the name of the column of times, or a title above it, says so", 0.97)
             return
         name = tz or (self.site.time_zone if self.site else None)
         if name is None:

@@ -14,10 +14,12 @@ from assets.readings.drafts.time_column import (
     TimeColumn,
     as_times,
     clock_column,
+    date_columns,
     minutes_between,
     numbered_clock,
     numbers_hours,
     time_column,
+    zone_in,
 )
 from assets.readings.drafts.value_columns import (
     Marks,
@@ -43,7 +45,7 @@ from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.units import UNITS
 
 # Titles above the column names are few, and looked for in the beginning of a file.
-_HEADER_WITHIN, _SEARCHED_BYTES, _SHEETS = 15, 256 * 1024, 5
+_HEADER_WITHIN, _SEARCHED_BYTES, _SHEETS = 25, 256 * 1024, 5
 # Rows between the names and the first time: of kinds (Analog), and of units. A style of times: [dd.MM.yyyy HH:mm].
 _ROWS_ABOVE, _STYLE = 2, re.compile(r"[\[(].*|[dDmMyYhHsS.:/ -]+")
 _METER_NAME = re.compile(
@@ -52,6 +54,7 @@ _METER_NAME = re.compile(
     re.IGNORECASE,
 )
 _UNIT_NAME = re.compile(r"unit|units|unit of measure|unit[éeà]|unidad|unidade|einheit|eenheid", re.IGNORECASE)
+_ZONE, _HOURS = re.compile(r"(?:local )?time[ _]?zone|zeitzone", re.IGNORECASE), re.compile(r"[+-]?\d{1,2}")
 _CLOCK_NAME = re.compile(
     r"(\d{1,2})[:.h](\d{2})(?::00)?(?:\s*(?:-|–|bis|to)\s*\d{1,2}[:.h]\d{2}(?::00)?)?(?:\s*(?:Uhr|h))?"
 )
@@ -86,7 +89,8 @@ class TableFacts:
     first number where it numbers the intervals of a day; time, meter: their columns;
     clocks: columns that are named by a time of day; header_line, data_line: 1 and None where nothing need be declared;
     constants: what columns beside them say in every row; unit_column: the one of units, row by row; where: the rows
-    that are taken, of those that say the same amounts in several units.
+    that are taken, of those that say the same amounts in several units; date_columns: those joined to the time, which
+    names the year; zone: that of the times, where the file says it.
     """
 
     frame: pl.DataFrame
@@ -105,6 +109,8 @@ class TableFacts:
     constants: dict[str, str] = field(default_factory=dict)
     unit_column: str | None = None
     where: dict[str, str] = field(default_factory=dict)
+    date_columns: tuple[str, ...] = ()
+    zone: str | None = None
 
     @property
     def unit_of_rows(self) -> str | None:
@@ -130,6 +136,7 @@ class _Head:
     mapping: ColumnMap
     data_line: int | None
     allows_comma: bool
+    date_columns: tuple[str, ...]
 
 
 def look(path: Path) -> TableFacts | None:
@@ -165,6 +172,8 @@ def look(path: Path) -> TableFacts | None:
         sheet=mapping.sheet,
         header_line=mapping.header_line or 1,
         data_line=head.data_line,
+        date_columns=head.date_columns,
+        zone=zone_in(f"{time.name} {clock or ''}") or _zone_above(path, mapping),
     )
     return _with_clocks(found, clocks, head) if clocks else _with_values(found, head, _unit_above(path, mapping))
 
@@ -215,15 +224,27 @@ def _unit_in_brackets(text: str) -> str | None:
     return unit_text(text.rpartition("(")[2].rstrip(") ")) if text.rstrip().endswith(")") else None
 
 
-def _unit_above(path: Path, mapping: ColumnMap) -> str | None:
-    """The unit that a text file has above the names of its columns, in a line below the word for unit."""
+def _above(path: Path, mapping: ColumnMap, name: re.Pattern[str]) -> set[str]:
+    """What a text file has above the names of its columns, in a line below a word for it."""
     if not mapping.header_line or mapping.sheet is not None:
-        return None
+        return set()
     lines = _beginning(path).decode(mapping.encoding or "utf-8", errors="replace").splitlines()
     rows = [re.split(r"[;,\t]", line.replace('"', "")) for line in lines[: mapping.header_line - 1]]
     cells = (cell for names, below in pairwise(rows) for cell in zip(names, below, strict=False))
-    units = {unit_text(below) for name, below in cells if _UNIT_NAME.fullmatch(name.strip())}
+    return {below.strip() for word, below in cells if name.fullmatch(word.strip())}
+
+
+def _unit_above(path: Path, mapping: ColumnMap) -> str | None:
+    units = {unit_text(text) for text in _above(path, mapping, _UNIT_NAME)}
     return units.pop() if len(units) == 1 else None
+
+
+def _zone_above(path: Path, mapping: ColumnMap) -> str | None:
+    """The zone of the times, by its name (GMT, Europe/Berlin) or its hours from UTC (-7)."""
+    zones = {
+        zone_in(f"UTC{int(text):+03}:00" if _HOURS.fullmatch(text) else text) for text in _above(path, mapping, _ZONE)
+    }
+    return zones.pop() if len(zones) == 1 else None
 
 
 def _in_one_unit(found: TableFacts) -> TableFacts:
@@ -315,7 +336,10 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
     # Names under which most lines do not fit are a title's.
     if frame.is_empty() or raw.rejects.height > frame.height:
         return None
-    time = time_column(frame)
+    parts = date_columns(frame)
+    if parts:
+        frame, _, _ = joined_times(frame, ColumnMap(timestamp=parts[0], date_columns=tuple(parts[1:])))
+    time = as_times(frame[parts[0]]) if parts else time_column(frame)
     # A time for a name: this line is a reading, and the names are missing or doubled.
     if time is None or as_times(pl.Series([time.name])) is not None:
         return None
@@ -337,7 +361,7 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
         frame = frame.slice(above)
         time = replace(time, times=time.times.slice(above))
     frame, behind = without_units(frame)
-    return _Head(frame, time, behind | units, mapping, data_line, raw.allows_comma)
+    return _Head(frame, time, behind | units, mapping, data_line, raw.allows_comma, tuple(parts[1:]))
 
 
 def _is_named(time: str, cells: dict[str, str]) -> bool:

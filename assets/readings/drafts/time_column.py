@@ -36,6 +36,11 @@ TIME_NAME = re.compile(
 _UTC_NAME = re.compile(
     r"^(?!(?i:.*(?:bst|local|lokal|offset|standard))).*(?:(?<![^\W_])(?i:utc|gmt)|(?<=[a-z])(?:UTC|GMT))(?![^\W_]|\s*[+-]\d)"
 )
+# Numbers of these years that count from 1970; under a name that is none of a time, this share goes by one step.
+_YEARS, _EPOCH_YEARS, _EVEN_SHARE = (1900, 2100), (2000, 2050), 0.9
+# Columns of the parts of a time, and their largest number.
+_PARTS = {r"year|yr|yyyy|jahr|año|année": _YEARS[1], r"month|mo|mon|mm|monat|mes|mois": 12}
+_PARTS |= {r"day|dy|dd|tag|día|jour": 31, r"hour|hr|hh|stunde|hora|heure": 24, r"min|mn|mi|minute|minuto": 59}
 # A zone in the name of a column: Time Bucket (America/New_York), Date Time, GMT-05:00 (a logger's, all year).
 _ZONE, _FIXED = re.compile(r"[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_]+){1,2}"), re.compile(r"\b(?:GMT|UTC)([+-])(\d\d):00\b")
 _CLOCK = r"^(?:[01]?\d|2[0-5])[:.][0-5]\d(?::[0-5]\d)?(?: ?[AaPp][Mm])?$"
@@ -53,8 +58,6 @@ _NUMBER_NAME = re.compile(
 _OF_DAY = {(23, 24, 25): 60, (46, 48, 50): 30, (92, 96, 100): 15}
 # From so many rows on, one and the same time names no reading of them.
 _SAME_ROWS = 3
-# Numbers of these years that count from 1970; under a name that is none of a time, this share goes by one step.
-_YEARS, _EPOCH_YEARS, _EVEN_SHARE = (1900, 2100), (2000, 2050), 0.9
 # Day and month are distinguished by order where the wrong reading jumps by weeks and the right one never does.
 _JUMP = timedelta(days=20)
 
@@ -93,6 +96,22 @@ def time_column(frame: pl.DataFrame) -> TimeColumn | None:
             return found
         same = same or found
     return same
+
+
+def date_columns(frame: pl.DataFrame) -> list[str]:
+    """Columns of year, month and day, and where there are any of hour and minute; none where one of the three lacks."""
+    found: list[str] = []
+    for (pattern, last), is_needed in zip(_PARTS.items(), (True, True, True, False, False), strict=True):
+        names = [name for name in frame.columns if re.fullmatch(pattern, name.strip(), re.IGNORECASE)]
+        if len(names) != 1 or not _counts_to(frame[names[0]], last):
+            return [] if is_needed else found
+        found.append(names[0])
+    return found
+
+
+def _counts_to(column: pl.Series, last: int) -> bool:
+    numbers = column.cast(pl.String).str.strip_chars().str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
+    return numbers.null_count() == column.null_count() < column.len() and bool(numbers.is_between(0, last).all())
 
 
 def zone_in(name: str) -> str | None:

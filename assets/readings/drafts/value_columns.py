@@ -64,6 +64,7 @@ _BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
 _DEAREST_PER_KWH = 2.0
 # Where a cell says that there is none.
 _NO_READING = ("-", "--", "---", "n/a", "na", "nan", "null", "none", "#n/a", "#nv", "#nan", "k.a.", "k. a.", "?", ".")
+_FILLS = (-999.0, -9999.0, -99999.0)
 # What parts thousands, by the numbers that show it; the decimal mark is the other one.
 _THOUSANDS = {
     ".": r"^-?\d{1,3}(?:\.\d{3})+,\d*$",
@@ -268,7 +269,9 @@ def marks_of(frame: pl.DataFrame, names: list[str], *, allows_comma: bool) -> Ma
     if not texts:
         return Marks()
     every = pl.concat([text.rename("") for text in texts])
-    missing = tuple(sorted({text for text in every.drop_nulls().unique() if text.lower() in _NO_READING}))
+    missing = tuple(
+        sorted({text for text in every.drop_nulls().unique() if text.lower() in _NO_READING} | _fill(texts))
+    )
     numbers = every.filter(~every.is_in(list(missing)))
     marks = [mark for mark, pattern in _THOUSANDS.items() if numbers.str.contains(pattern).any()]
     if len(marks) == 1:
@@ -279,6 +282,18 @@ def marks_of(frame: pl.DataFrame, names: list[str], *, allows_comma: bool) -> Ma
         is_open = not allows_comma and not numbers.str.contains(r"^-?(?:0|\d{4,}),|,(?:\d{1,2}|\d{4,})$").any()
         return Marks(None if is_open else ",", None, missing, is_open)
     return Marks(None, None, missing, _groups_alone(numbers, allows_comma=allows_comma))
+
+
+def _fill(texts: list[pl.Series]) -> set[str]:
+    """-999 and the like, far below all else of their column: no reading, as files of weather say it."""
+    found = set[str]()
+    for text in texts:
+        values = pl.DataFrame({"text": text, "value": as_numbers(text)})
+        is_code = pl.col("value").is_in(_FILLS)
+        others = values.filter(~is_code)["value"].drop_nulls()
+        if others.len() and float(others.min()) > -200:  # type: ignore[arg-type]
+            found |= set(values.filter(is_code)["text"])
+    return found
 
 
 def _groups_alone(numbers: pl.Series, *, allows_comma: bool) -> bool:

@@ -1,6 +1,7 @@
-"""Tables whose times are in two places: a column of dates next to one of the clock, or a column for each time of day.
+"""Tables whose times are in several places: a column of dates next to one of the clock, a column for each time of day,
+or one for each of year, month, day and hour.
 
-Both become one column of times before anything else is judged; the column map states which they are.
+All become one column of times before anything else is judged; the column map states which they are.
 """
 
 import polars as pl
@@ -30,6 +31,10 @@ def joined_times(
         return frame, None, 0
     if mapping.clocks:
         return _unpivoted(frame, mapping)
+    if mapping.date_columns:
+        times = _of_parts(mapping.timestamp, *mapping.date_columns).alias(mapping.timestamp)
+        own_map = mapping.model_copy(update={"date_columns": ()})
+        return frame.with_columns(times).drop(*mapping.date_columns), own_map, 0
     if mapping.clock is None:
         return frame, mapping, 0
     if mapping.clock_from is not None:
@@ -38,6 +43,16 @@ def joined_times(
         return frame.with_columns(begins).drop(mapping.clock), mapping.model_copy(update=own), 0
     times = pl.concat_str(_date(mapping.timestamp), pl.lit(" "), clock_of(mapping.clock)).alias(mapping.timestamp)
     return frame.with_columns(times).drop(mapping.clock), mapping.model_copy(update={"clock": None}), 0
+
+
+def _of_parts(*columns: str) -> pl.Expr:
+    """Texts of ISO 8601 of a year, a month and a day, of an hour and a minute where there are any."""
+    year, month, day, *clock = (
+        pl.col(name).cast(pl.String).str.strip_chars().str.replace(r"\.0+$", "").str.zfill(2) for name in columns
+    )
+    date = pl.concat_str(year, month, day, separator="-")
+    time = pl.concat_str(*clock, *([pl.lit("00")] if len(clock) == 1 else []), separator=":") if clock else None
+    return date if time is None else pl.concat_str(date, time, separator=" ")
 
 
 def clock_of(column: str) -> pl.Expr:

@@ -101,7 +101,7 @@ def _has_columns(mapping: ColumnMap, header: list[str]) -> bool:
 
 
 def _named(mapping: ColumnMap) -> list[str]:
-    names = [mapping.timestamp, *mapping.values, *mapping.clocks, *mapping.where]
+    names = [mapping.timestamp, *mapping.date_columns, *mapping.values, *mapping.clocks, *mapping.where]
     return names + [name for name in (mapping.value, mapping.meter, mapping.clock) if name is not None]
 
 

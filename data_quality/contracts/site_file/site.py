@@ -64,21 +64,8 @@ def _kilograms(value: float) -> float:
 
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
 # What spreadsheets of Europe, Japan and Korea write beside UTF-8; no byte of the single-byte ones tells which it is.
-Encoding = Literal[
-    "cp1252",
-    "cp1250",
-    "cp1251",
-    "cp1253",
-    "cp1254",
-    "cp850",
-    "cp932",
-    "cp949",
-    "iso-8859-1",
-    "iso-8859-2",
-    "iso-8859-15",
-    "utf-16-le",
-    "utf-16-be",
-]
+_OneByte = Literal["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp850", "iso-8859-1", "iso-8859-2", "iso-8859-15"]
+Encoding = Literal[_OneByte, "cp932", "cp949", "utf-16-le", "utf-16-be"]
 ClockText = Annotated[str, Field(pattern=r"^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$", description="Time of day, HH:MM")]
 
 
@@ -238,6 +225,11 @@ class ColumnMap(Model):
     clock: str | None = Field(
         default=None, description="Column of the time of day, where `timestamp` is the date alone"
     )
+    date_columns: tuple[str, ...] = Field(
+        default=(),
+        description="Columns of month and day, and where there are any of hour and minute, where `timestamp` is the "
+        "year alone",
+    )
     clock_from: Literal[0, 1] | None = Field(
         default=None,
         description="`clock` numbers the intervals of a day, of interval_minutes each, from 0 or 1: hour 1 begins at "
@@ -262,6 +254,8 @@ class ColumnMap(Model):
             raise ValueError("give date_format or date_formats, not both")
         if self.until_next_row and (self.interval_minutes is not None or self.label == "end"):
             raise ValueError("until_next_row goes with neither interval_minutes nor label: end")
+        if self.date_columns and not (2 <= len(self.date_columns) <= 4 and self.clock is None and not self.clocks):
+            raise ValueError("date_columns names month and day, perhaps hour and minute, and goes with no clock")
         if self.clocks and (self.clock is not None or self.values):
             raise ValueError("clocks goes with neither clock nor values")
         if self.clock_from is not None and (self.clock is None or self.interval_minutes is None):
