@@ -83,8 +83,8 @@ router = APIRouter()
 
 def offered(operation: Operation) -> list[Parameter]:
     """The parameters that an address may name."""
-    is_file = {each.name: Path in _inner(each.kind) for each in operation.question.parameters}
-    return [each for each in operation.question.parameters if not is_file[each.name] and each.word not in _NOT_OFFERED]
+    is_file = {each.name: Path in _inner(each.kind) for each in operation.parameters}
+    return [each for each in operation.parameters if not is_file[each.name] and each.word not in _NOT_OFFERED]
 
 
 def _inner(kind: Any) -> set[Any]:
@@ -103,7 +103,7 @@ def endpoint(operation: Operation, needs: Permission, path: str = "") -> Callabl
             guard(ctx, name, request.path_params[name])
         sent = {each.name: given(each, ctx) for each in known} | {name: request.path_params[name] for name in in_path}
         values = {name: value for name, value in sent.items() if value is not None}
-        call, arguments = WebCall(ctx), operation.question.filled(values)
+        call, arguments = WebCall(ctx), operation.filled(values)
         document = operation.function(call, **arguments).document
         kept = store_answer_figures(operation, call, arguments, document)
         return Response(orjson.dumps(document if kept is None else kept.with_ids(document)), media_type=JSON)
