@@ -26,7 +26,6 @@ from orchestration.views.site_bills import site_bills, the_bill
 from reports.figures.bill_figures import AuditedBill, BillFigures
 from reports.recompute.bands import band_data, figure_band
 
-AccountOption = Annotated[str | None, Option("Only this account.")]
 NONE_STORED = "no bill is stored"
 
 
@@ -117,7 +116,7 @@ def bill_add(
 def bill_list(
     call: Call,
     site: SiteOption,
-    account: AccountOption = None,
+    account: Annotated[str | None, Option("Only this account.")] = None,
     period: AnyPeriodOption = None,
     is_calendarised: Annotated[bool, Option("By calendar month: kWh, cost, share estimated.")] = False,
 ) -> Answer:
