@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from assets.stores.ledgers.adjustments import AdjustmentStore
@@ -17,7 +16,7 @@ from assets.stores.ledgers.meter_proposals import ProposalStore
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import value_in_words
-from orchestration.operations.answer_figures import store_answer_figures
+from orchestration.operations.answer_figures import reader, store_answer_figures
 from orchestration.operations.commands import command
 from orchestration.operations.operation import Operation, Parameter
 from orchestration.web.cache import BASE, JSON
@@ -163,7 +162,7 @@ def given(parameter: Parameter, ctx: Context) -> Any:
             raise BadInput(f"{word} is missing ({parameter.option.help.rstrip('.')})", reason="bad_address")
         return None
     try:
-        value = _reader(parameter.kind).validate_strings(text.split(",") if list in _origins(parameter.kind) else text)
+        value = reader(parameter.kind).validate_strings(text.split(",") if list in _origins(parameter.kind) else text)
     except ValidationError as error:
         expected, _ = value_in_words(error.errors()[0])
         raise BadInput(f"{word}: {expected}, got {text[:40]!r}", reason="bad_address") from error
@@ -176,11 +175,6 @@ def given(parameter: Parameter, ctx: Context) -> Any:
 
 def _origins(kind: Any) -> set[Any]:
     return {getattr(each, "__origin__", None) for each in _inner(kind)}
-
-
-@lru_cache(maxsize=256)
-def _reader(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 for _path, _name, _needs in ENDPOINTS:
