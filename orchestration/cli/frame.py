@@ -89,11 +89,10 @@ def add_to(app: typer.Typer, operation: Operation, *, is_group: bool = False) ->
 
 def _with_shared_options(operation: Operation, *, is_group: bool = False) -> Callable[..., None]:
     """The operation as Typer calls it: its own options, then the shared ones; a group stands back for its commands."""
-    question = operation.question
     hidden = {each.name for each in fields(Shared)} - {*operation.takes, *EVERYWHERE}
     shared = [each for each in parameters_of("shared", Shared, None) if each.name not in hidden]
     flat: list[tuple[str, Any, Any]] = []
-    for each in (*question.parameters, *shared):
+    for each in (*operation.parameters, *shared):
         option, parts = each.option, typing.get_args(each.kind)
         inner = [each.kind, *parts, *(deep for part in parts for deep in typing.get_args(part))]
         word = next((word for kind, word in VALUES.items() if kind in inner), None)
@@ -133,7 +132,7 @@ def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> No
             for each in value if isinstance(value, list) else [value]:
                 if isinstance(each, str) and any("\ud800" <= letter <= "\udfff" for letter in each):
                     raise BadInput(f"{name}: {each!r} is no UTF-8 text", reason="bad_request")
-        options = operation.question.filled(options)
+        options = operation.filled(options)
         with (
             call.terminal.alone(call.folder, is_debug=shared.debug_),
             _beside_no_erasure(call, is_needed=operation.writes or operation.keeps),

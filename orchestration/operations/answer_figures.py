@@ -185,7 +185,7 @@ def _answer(
 
 def may_repeat(operation: Operation) -> bool:
     """True where its question may be asked again; of one that writes, only where it `may_repeat_in` a project."""
-    writes_file = any(isinstance(each.option, Written) and each.is_required for each in operation.question.parameters)
+    writes_file = any(isinstance(each.option, Written) and each.is_required for each in operation.parameters)
     return (not operation.takes or "as_of_" in operation.takes or operation.repeats) and not writes_file
 
 
@@ -203,7 +203,7 @@ def _is_repeatable(operation: Operation, call: Call) -> bool:
 
 def number_parameters(operation: Operation) -> list[Parameter]:
     """The parameters that make an answer's numbers: all but those that name what to write."""
-    return [each for each in operation.question.parameters if not isinstance(each.option, Written)]
+    return [each for each in operation.parameters if not isinstance(each.option, Written)]
 
 
 @lru_cache(maxsize=256)

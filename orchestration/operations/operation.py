@@ -82,35 +82,6 @@ class Parameter(NamedTuple):
         return self.names[0].lstrip("-").replace("-", "_") if self.names else self.name
 
 
-class Question:
-    """Question of an operation: the parameters behind its call. A dataclass among them stands for its fields."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    @cached_property
-    def parameters(self) -> list[Parameter]:
-        """All of them, in the order of the function."""
-        return [each for own in self._own for each in parameters_of(*own)]
-
-    def filled(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of the function for these values of its parameters."""
-        filled = {}
-        for name, kind, _ in self._own:
-            if is_bundle(kind):
-                filled[name] = kind(**{each.name: values[each.name] for each in fields(kind) if each.name in values})
-            elif name in values:
-                filled[name] = values[name]
-        return filled
-
-    @cached_property
-    def _own(self) -> list[tuple[str, Any, Any]]:
-        # With extras, or Annotated would lose the option that it carries. The first parameter is the call itself.
-        hints = typing.get_type_hints(self.function, include_extras=True)
-        own = list(inspect.signature(self.function).parameters.values())[1:]
-        return [(each.name, hints[each.name], each.default) for each in own]
-
-
 def is_bundle(kind: Any) -> bool:
     """Whether the type stands for several parameters, its fields."""
     return isinstance(kind, type) and is_dataclass(kind)
@@ -316,9 +287,26 @@ class Operation:
     keeps: bool = False
 
     @cached_property
-    def question(self) -> Question:
-        """Its parameters, as a question."""
-        return Question(self.function)
+    def parameters(self) -> list[Parameter]:
+        """The parameters behind its call, in order. A dataclass among them stands for its fields."""
+        return [each for own in self._own for each in parameters_of(*own)]
+
+    def filled(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of the function for these values of its parameters."""
+        filled = {}
+        for name, kind, _ in self._own:
+            if is_bundle(kind):
+                filled[name] = kind(**{each.name: values[each.name] for each in fields(kind) if each.name in values})
+            elif name in values:
+                filled[name] = values[name]
+        return filled
+
+    @cached_property
+    def _own(self) -> list[tuple[str, Any, Any]]:
+        # With extras, or Annotated would lose the option that it carries. The first parameter is the call itself.
+        hints = typing.get_type_hints(self.function, include_extras=True)
+        own = list(inspect.signature(self.function).parameters.values())[1:]
+        return [(each.name, hints[each.name], each.default) for each in own]
 
 
 # Operations by the module that holds them, in the order of its text.

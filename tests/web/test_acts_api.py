@@ -94,7 +94,7 @@ def test_the_body_of_an_act_is_made_of_the_options_of_its_command(act) -> None: 
         assert words <= set(schema["properties"])
         needed = {each.word for each in sent_parameters(act, operation) if each.is_required}
         assert set(schema.get("required", ())) == needed
-    known = {each.name for each in operation.question.parameters}
+    known = {each.name for each in operation.parameters}
     assert {*act.only.split()} - {"none"} <= known
     assert {*act.fixed, *act.of.values()} <= known
 

@@ -124,4 +124,4 @@ def test_an_instant_that_is_yet_to_come_is_refused(seen: Asking) -> None:
 def test_a_shell_and_an_address_ask_the_same_parameters() -> None:
     for operation in OPERATIONS.values():
         own = list(inspect.signature(operation.function).parameters)[1:]
-        assert own == [each.name for each in operation.question.parameters], operation.name
+        assert own == [each.name for each in operation.parameters], operation.name

@@ -18,13 +18,6 @@ from orchestration.operations.operation import Argument, Call, Option, operation
 from orchestration.operations.options import MapOption, column_map
 from reports.writer import words
 
-BillOption = Annotated[Path | None, Option("The supplier's bill: CSV, XLSX or PDF with text.")]
-TariffOption = Annotated[list[Path] | None, Option("Tariff file; several: all that may apply.")]
-ReadsOption = Annotated[Path | None, Option("[meter,]read_date,<period>_register…")]
-RegisterOption = Annotated[Path | None, Option("meter,account,site,multiplier.")]
-TzOption = Annotated[str | None, Option("Zone of days (IANA).")]
-MeterOption = Annotated[str | None, Option("Which meter of the load, where it has several.")]
-
 
 @operation(
     "bill reconcile",
@@ -36,14 +29,14 @@ def audit(
     file: Annotated[
         Path | None, Argument("The bill, instead of --bill; with --stored its id.", metavar="[BILL]")
     ] = None,
-    bill: BillOption = None,
-    tariff: TariffOption = None,
+    bill: Annotated[Path | None, Option("The supplier's bill: CSV, XLSX or PDF with text.")] = None,
+    tariff: Annotated[list[Path] | None, Option("Tariff file; several: all that may apply.")] = None,
     load: LoadOption = None,
-    reads: ReadsOption = None,
-    register: RegisterOption = None,
+    reads: Annotated[Path | None, Option("[meter,]read_date,<period>_register…")] = None,
+    register: Annotated[Path | None, Option("meter,account,site,multiplier.")] = None,
     prices: PricesOption = None,
-    meter: MeterOption = None,
-    tz: TzOption = None,
+    meter: Annotated[str | None, Option("Which meter of the load, where it has several.")] = None,
+    tz: Annotated[str | None, Option("Zone of days (IANA).")] = None,
     mapping: MapOption = None,
     is_stored: Annotated[bool, Option("The bills of --site in the store.")] = False,
     site: Annotated[str | None, Option("Whose bills, with --stored.")] = None,

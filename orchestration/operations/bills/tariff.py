@@ -22,16 +22,11 @@ FileArgument = Annotated[
 def list_shipped(call: Call) -> Answer:
     """List the tariffs that are shipped: structure, country, dates, and where their prices are from."""
     rows = [_shipped(name, file) for name, file in shipped_tariffs().items()]
-    columns = {
-        "name": "{name}",
-        "country": "{country}",
-        "kind": "{kind}",
-        "valid from": "{valid_from:|not stated}",
-        "valid to": "{valid_to:|not stated}",
-        "prices": "{prices}",
-        "title": "{title}",
-    }
-    return Answer({"tariffs": rows}, Table("tariffs", columns), "`meterloom tariff show NAME` says what each stands on")
+    columns = (
+        "country | kind | valid from: {valid_from:|not stated} | valid to: {valid_to:|not stated} | prices | title"
+    )
+    table = Table("tariffs", f"name | {columns}")
+    return Answer({"tariffs": rows}, table, "`meterloom tariff show NAME` says what each stands on")
 
 
 def _shipped(name: str, file: TariffFile) -> dict[str, Any]:

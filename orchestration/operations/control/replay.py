@@ -48,14 +48,9 @@ def replay(
     is_done = found.is_same and {*named} <= {each.name for each in found.policies}
     costs = Table(
         "policies",
-        {
-            "policy": "{name}",
-            f"cost, {found.currency}": "{cost:z,.2f}",
-            "regret": "{regret:z,.2f}",
-            "saved against no control": "{saving_against_no_control:z,.2f}",
-            "paid": "{paid:z,.2f}",
-            "end charge": "{charge_value:z,.2f}",
-        },
+        f"policy: {{name}} | cost, {found.currency}: {{cost:z,.2f}} | regret: {{regret:z,.2f}} | "
+        "saved against no control: {saving_against_no_control:z,.2f} | paid: {paid:z,.2f} | "
+        "end charge: {charge_value:z,.2f}",
     )
     text = "\n".join([*_lines(found), *finding_lines(found.findings, indent="")])
     return Answer(found, [PLANS, costs] if found.policies else PLANS, text, exit_code=DONE if is_done else CHECK_FAILED)

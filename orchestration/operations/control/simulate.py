@@ -125,33 +125,18 @@ def _last_month(call: Call, site: "Site") -> tuple[date, date]:
 def _trial_table(found: "Trial") -> Table:
     return Table(
         "policies",
-        {
-            "policy": "{name}",
-            f"bill, {found.currency}": "{cost:z,.2f}",
-            f"saved, {found.currency}": "{saved:z,.2f}",
-            "saved": "{saved_share:.1%}",
-            "import kWh": "{import_kwh:,.0f}",
-            "export kWh": "{export_kwh:,.0f}",
-            "own sun used": "{self_consumption:.0%}",
-            "cycles": "{cycles:.1f}",
-        },
+        f"policy: {{name}} | bill, {found.currency}: {{cost:z,.2f}} | saved, {found.currency}: {{saved:z,.2f}} | "
+        "saved: {saved_share:.1%} | import kWh: {import_kwh:,.0f} | export kWh: {export_kwh:,.0f} | "
+        "own sun used: {self_consumption:.0%} | cycles: {cycles:.1f}",
     )
 
 
 def _table(found: "Simulated") -> Table:
     return Table(
         "policies",
-        {
-            "policy": "{name}",
-            f"cost, {found.currency}": "{cost:z,.2f}",
-            "saved": "{saved_share:.1%}",
-            "kgCO2e": "{kgco2e:,.1f}",
-            "K h outside": "{discomfort_degree_hours:,.1f}",
-            "hours outside": "{breach_share:.2%}",
-            "cycles": "{cycles:.1f}",
-            "switchings": "{switchings:,.0f}",
-            "own sun used": "{self_consumption:.0%}",
-        },
+        f"policy: {{name}} | cost, {found.currency}: {{cost:z,.2f}} | saved: {{saved_share:.1%}} | "
+        "kgCO2e: {kgco2e:,.1f} | K h outside: {discomfort_degree_hours:,.1f} | hours outside: {breach_share:.2%} | "
+        "cycles: {cycles:.1f} | switchings: {switchings:,.0f} | own sun used: {self_consumption:.0%}",
     )
 
 

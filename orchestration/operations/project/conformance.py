@@ -6,14 +6,14 @@ from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import STATELESS, Call, Option, operation
 
-StandardOption = Annotated[str | None, Option("Only rows whose standard has this in its name, such as CalTRACK.")]
-
-
 ROWS = Table("rows", "standard | clause | what must be true: {statement} | result | note")
 
 
 @operation("conformance", takes=STATELESS, example="--standard CalTRACK --json")
-def conformance(call: Call, standard: StandardOption = None) -> Answer:
+def conformance(
+    call: Call,
+    standard: Annotated[str | None, Option("Only rows whose standard has this in its name, such as CalTRACK.")] = None,
+) -> Answer:
     """Print clause, test and result of every rule we follow; exit code 1 where one fails."""
     from ml.conformance.register import all_cases, conformance_rows
 

@@ -69,8 +69,8 @@ def _packages() -> dict[str, str]:
 
 def project_checks(call: Call) -> list[dict[str, str]]:
     """Settings, site files, stores and disk of the project folder."""
-    from assets.stores.ledgers.bill_ledger import BillStore
     from assets.stores.retention import changed_landing
+    from assets.stores.transactions import DatabaseError, probe
     from assets.stores.warehouse.mart_digests import MartDigests
 
     if not (call.folder / SETTINGS_FILE).exists():
@@ -99,12 +99,12 @@ def project_checks(call: Call) -> list[dict[str, str]]:
             # To open the store is to migrate it: not before it was said.
             return found
         found += others(call.project.project)
-        call.project.store.rows(_one())
+        call.project.store.rows(probe())
         kind = "PostgreSQL" if call.project.project.settings.database.of("store") else "SQLite"
         found.append(item("store", "ok", kind))
         found += kept.check_trust(call.project.store, call.project.project.anchors_dir)
         found += kept.check_files(call.project.reports.files)
-        found += kept.check_copies("bills", BillStore(data / "bills", call.project.store).altered())
+        found += kept.check_copies("bills", call.project.bills.altered())
         found += kept.check_copies("quarantine", call.project.quarantine.altered())
         found += kept.check_landing(changed_landing(call.project.project, call.project.store))
         found += kept.check_marts(MartDigests(call.project.store, call.project.project.marts_dir))
@@ -112,7 +112,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         found += map(_failing, not_working_anywhere(call.project, now))
         for site in call.project.sites.values():
             found += map(_failing, not_working(call.project, site, now))
-    except (OSError, MeterloomError, _database_error()) as fault:
+    except (OSError, MeterloomError, DatabaseError) as fault:
         from assets.stores.unreachable import world_fault
 
         message = str(world_fault(fault, call.project.project.store_url) or fault).splitlines()[0]
@@ -123,18 +123,6 @@ def project_checks(call: Call) -> list[dict[str, str]]:
 def _failing(found: Finding) -> dict[str, str]:
     part = found.facts.get("job") or found.facts.get("source")
     return item(f"{found.scope or 'project'}/{part}", "warn", what_of(found), str(found.facts["mend"]))
-
-
-def _one() -> Any:
-    from assets.stores.transactions import probe
-
-    return probe()
-
-
-def _database_error() -> type[Exception]:
-    from assets.stores.transactions import DatabaseError
-
-    return DatabaseError
 
 
 @operation("doctor", takes=PROJECT)

@@ -26,17 +26,8 @@ from reports.report_input import subject_event, subject_experiment, subject_proj
 from reports.texts.locales import chosen
 
 LIST = "templates"
-_NAME = Argument("enpi_quarter, or another; 'report templates' lists all.", metavar="NAME")
-NameArgument = Annotated[str, _NAME]
-PeriodOption = Annotated[str | None, Option("2025, 2025-Q1, 2025-03.")]
-SeuOption = Annotated[str | None, Option("Which energy use, for a report about one.")]
-ProjectOption = Annotated[str | None, Option("Which M&V project, for a report about one.")]
-_EVENT = Option("Which event of demand response; or which experiment, else the newest.", "--event")
-EventOption = Annotated[str | None, _EVENT]
 LanguageOption = Annotated[str, Option("en, de, …: of words and numbers; else the site's.")]
 EditionOption = Annotated[str, Option("Of a pack of data points; else the period chooses it.")]
-OutOption = Annotated[Path | None, Option("Folder of the files.")]
-FormatsOption = Annotated[str, Option("pdf,xlsx,json,print: a PDF without register", "--format")]
 TEMPLATES = Table("templates", "report: {name} | periods | about: {subject} | what it says: {description}")
 
 
@@ -54,14 +45,16 @@ def _listed() -> list[tuple[str, str]]:
 )
 def report(
     call: Call,
-    name: NameArgument,
+    name: Annotated[str, Argument("enpi_quarter, or another; 'report templates' lists all.", metavar="NAME")],
     site: AnySiteOption = None,
-    period: PeriodOption = None,
-    seu: SeuOption = None,
-    mv_project: ProjectOption = None,
-    event: EventOption = None,
-    out: OutOption = None,
-    formats: FormatsOption = "pdf,xlsx",
+    period: Annotated[str | None, Option("2025, 2025-Q1, 2025-03.")] = None,
+    seu: Annotated[str | None, Option("Which energy use, for a report about one.")] = None,
+    mv_project: Annotated[str | None, Option("Which M&V project, for a report about one.")] = None,
+    event: Annotated[
+        str | None, Option("Which event of demand response; or which experiment, else the newest.", "--event")
+    ] = None,
+    out: Annotated[Path | None, Option("Folder of the files.")] = None,
+    formats: Annotated[str, Option("pdf,xlsx,json,print: a PDF without register", "--format")] = "pdf,xlsx",
     language: LanguageOption = "",
     edition: EditionOption = "",
     organisation: AnyOrganisationOption = None,

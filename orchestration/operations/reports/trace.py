@@ -299,7 +299,7 @@ def _repeated(call: Call, operation: Operation, trace: Trace, figure_id: str) ->
     else:
         sites = tuple(json.loads(named.get("sites", "[]")))
         own_call = RunCall(call.project, clock, as_of=as_of, person=person, sites=sites)
-    return plain(operation.function(own_call, **operation.question.filled(values)).result)
+    return plain(operation.function(own_call, **operation.filled(values)).result)
 
 
 def _no_such_command(name: str) -> BadInput:

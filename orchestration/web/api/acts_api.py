@@ -209,7 +209,7 @@ def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
             with TemporaryDirectory() as folder:
                 path = Path(folder, name)
                 path.write_bytes(content)
-                kind = next(each.kind for each in operation.question.parameters if each.name == act.file)
+                kind = next(each.kind for each in operation.parameters if each.name == act.file)
                 value = [path] if getattr(kind, "__origin__", None) is list else path
                 return _answered(ctx, act, operation, known | {act.file: value}, hidden=path.parent)
 
@@ -247,10 +247,10 @@ def _answered(
     was sent. Raises BadInput.
     """
     known = values | dict(act.fixed) | _site(ctx, operation)
-    if "tenant" in values or any(each.name == "tenant" for each in operation.question.parameters):
+    if "tenant" in values or any(each.name == "tenant" for each in operation.parameters):
         guard(ctx, "tenant", known.get("tenant", ""))
     try:
-        found = operation.function(WebCall(ctx), **operation.question.filled(known))
+        found = operation.function(WebCall(ctx), **operation.filled(known))
     except BadConfiguration as fault:
         # Of what was sent, and not of a file of the project.
         if hidden is None:
@@ -274,7 +274,7 @@ def _refused(found: Answer) -> str:
 
 def _site(ctx: Context, operation: Operation) -> dict[str, Any]:
     """The site of the address, by the name of the parameter for it; one that the person does not see is refused."""
-    return {each.name: whole_site(ctx).site_id for each in operation.question.parameters if each.word == "site"}
+    return {each.name: whole_site(ctx).site_id for each in operation.parameters if each.word == "site"}
 
 
 def words_of(operation: Operation, values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -282,7 +282,7 @@ def words_of(operation: Operation, values: Mapping[str, Any]) -> tuple[str, ...]
     that no command line takes.
     """
     words = [*operation.name.split()]
-    for each in operation.question.parameters:
+    for each in operation.parameters:
         value = values.get(each.name)
         if value is None or value is False:
             continue

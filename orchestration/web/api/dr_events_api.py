@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,7 +19,6 @@ from data_quality.contracts.model import Model, plain
 from orchestration.operations.answer import Answer
 from orchestration.operations.demand_response import dr_event
 from orchestration.operations.demand_response.dr_event import dr_event_create
-from orchestration.operations.operation import Call
 from orchestration.web.cache import BASE, JSON
 from orchestration.web.problems import with_remedies
 from orchestration.web.queries import whole_site
@@ -50,39 +50,28 @@ class Kind(NamedTuple):
     """One act: who may do it, its operation, and when a person has done it already."""
 
     needs: Permission
-    run: Callable[[Call, str, Mapping[str, Any]], Answer]
-    is_done: Callable[[DrEvent, str], bool]
+    run: Callable[..., Answer]
+    is_done: Callable[[DrEvent, str], bool] = lambda _event, _me: False
 
 
-def _approved_by(event: DrEvent, me: str) -> bool:
-    return any(each.person_id == me and not each.class_id for each in event.approvals)
+def _has_approved(event: DrEvent, me: str) -> bool:
+    is_mine = any(each.person_id == me and not each.class_id for each in event.approvals)
+    return event.state in ("approved", "armed", "active") and is_mine
 
 
 ACTS: Mapping[str, Kind] = {
-    "propose": Kind(
-        Permission.DR_EXECUTE, lambda call, event, sent: dr_event.dr_event_propose(call, event, **sent),
-        lambda _event, _me: False,
-    ),
-    "approve": Kind(
-        Permission.DR_APPROVE, lambda call, event, sent: dr_event.dr_event_approve(call, event, **sent),
-        lambda event, me: event.state in ("approved", "armed", "active") and _approved_by(event, me),
-    ),
+    "propose": Kind(Permission.DR_EXECUTE, dr_event.dr_event_propose),
+    "approve": Kind(Permission.DR_APPROVE, dr_event.dr_event_approve, _has_approved),
     "arm": Kind(
-        Permission.DR_EXECUTE, lambda call, event, sent: dr_event.dr_event_arm(call, event, **sent),
+        Permission.DR_EXECUTE, dr_event.dr_event_arm,
         lambda event, me: event.state in ("armed", "active") and event.armed_by == me,
     ),
     "opt-out": Kind(
-        Permission.DISPATCH_STOP, lambda call, event, sent: dr_event.dr_event_stop(call, event, **sent, opt_out=True),
+        Permission.DISPATCH_STOP, partial(dr_event.dr_event_stop, opt_out=True),
         lambda event, _me: event.state == "opted_out",
     ),
-    "stop": Kind(
-        Permission.DISPATCH_STOP, lambda call, event, sent: dr_event.dr_event_stop(call, event, **sent),
-        lambda event, _me: event.state == "stopped",
-    ),
-    "settle": Kind(
-        Permission.DR_EXECUTE, lambda call, event, _sent: dr_event.dr_event_settle(call, event),
-        lambda _event, _me: False,
-    ),
+    "stop": Kind(Permission.DISPATCH_STOP, dr_event.dr_event_stop, lambda event, _me: event.state == "stopped"),
+    "settle": Kind(Permission.DR_EXECUTE, dr_event.dr_event_settle),
 }  # fmt: skip
 
 
@@ -103,7 +92,7 @@ def act(
             return dr_event.event_answer(WebCall(ctx), event)
         if is_newer and name not in ("stop", "opt-out"):
             raise BadInput("this event has changed since you opened the page", reason="changed_since")
-        return kind.run(WebCall(ctx), event.event_id, arguments)
+        return kind.run(WebCall(ctx), event.event_id, **arguments)
 
 
 class SentEvent(Model):

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from assets.stores.ledgers.adjustments import AdjustmentStore
@@ -17,7 +16,7 @@ from assets.stores.ledgers.meter_proposals import ProposalStore
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import value_in_words
-from orchestration.operations.answer_figures import store_answer_figures
+from orchestration.operations.answer_figures import reader, store_answer_figures
 from orchestration.operations.commands import command
 from orchestration.operations.operation import Operation, Parameter
 from orchestration.web.cache import BASE, JSON
@@ -83,8 +82,8 @@ router = APIRouter()
 
 def offered(operation: Operation) -> list[Parameter]:
     """The parameters that an address may name."""
-    is_file = {each.name: Path in _inner(each.kind) for each in operation.question.parameters}
-    return [each for each in operation.question.parameters if not is_file[each.name] and each.word not in _NOT_OFFERED]
+    is_file = {each.name: Path in _inner(each.kind) for each in operation.parameters}
+    return [each for each in operation.parameters if not is_file[each.name] and each.word not in _NOT_OFFERED]
 
 
 def _inner(kind: Any) -> set[Any]:
@@ -103,7 +102,7 @@ def endpoint(operation: Operation, needs: Permission, path: str = "") -> Callabl
             guard(ctx, name, request.path_params[name])
         sent = {each.name: given(each, ctx) for each in known} | {name: request.path_params[name] for name in in_path}
         values = {name: value for name, value in sent.items() if value is not None}
-        call, arguments = WebCall(ctx), operation.question.filled(values)
+        call, arguments = WebCall(ctx), operation.filled(values)
         document = operation.function(call, **arguments).document
         kept = store_answer_figures(operation, call, arguments, document)
         return Response(orjson.dumps(document if kept is None else kept.with_ids(document)), media_type=JSON)
@@ -163,7 +162,7 @@ def given(parameter: Parameter, ctx: Context) -> Any:
             raise BadInput(f"{word} is missing ({parameter.option.help.rstrip('.')})", reason="bad_address")
         return None
     try:
-        value = _reader(parameter.kind).validate_strings(text.split(",") if list in _origins(parameter.kind) else text)
+        value = reader(parameter.kind).validate_strings(text.split(",") if list in _origins(parameter.kind) else text)
     except ValidationError as error:
         expected, _ = value_in_words(error.errors()[0])
         raise BadInput(f"{word}: {expected}, got {text[:40]!r}", reason="bad_address") from error
@@ -176,11 +175,6 @@ def given(parameter: Parameter, ctx: Context) -> Any:
 
 def _origins(kind: Any) -> set[Any]:
     return {getattr(each, "__origin__", None) for each in _inner(kind)}
-
-
-@lru_cache(maxsize=256)
-def _reader(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 for _path, _name, _needs in ENDPOINTS:

@@ -1,6 +1,6 @@
 """Tiles of a home: power now, the figures of the day, and its holiday."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -18,8 +18,7 @@ from orchestration.operations.control.dispatch_set import away_setbacks_of
 from orchestration.views.control_stamp import holiday_stamp
 from orchestration.web.boards import plan_tiles
 from orchestration.web.boards.plan_acts import pause_now
-from orchestration.web.boards.site_now import BoardQuery, SiteNow, Tile, energy_of_meter, main_meters
-from reports.pages.page import Widget
+from orchestration.web.boards.site_now import SiteNow, Tile, energy_of_meter, main_meters
 from reports.pages.pause_acts import HolidayNow
 from reports.pages.widgets import car, home_power, home_today, plan_ahead
 from reports.pages.widgets.tile import TileFigure
@@ -32,17 +31,23 @@ MONTH = (("Month to date", "cost"), ("Projected for the month", "projected_cost"
 AWAY = ("export", "charge")
 
 
-def power(now: SiteNow, *, may_live: bool) -> home_power.HomePower:
-    """Every live power of the site that the flow can show; of two of one meter and register the one told last."""
-    ctx, site, reason, held = now.show.ctx, now.site, "", list[LiveValue]()
-    mains = frozenset(main_meters(now))
+def live_values(now: SiteNow) -> tuple[Sequence[LiveValue], str]:
+    """Live values of the site, none for who may not see them; or why there are none."""
+    ctx = now.show.ctx
     if ctx.address.as_of_utc is not None:
-        reason = "live values are of now only"
+        return (), "live values are of now only"
+    if not may(ctx.person, Permission.LIVE_READ):
+        return (), ""
     try:
-        if may_live and not reason:
-            held = LiveReader(ctx.project.project.live_dir).values(site.site_id)
+        return LiveReader(ctx.project.project.live_dir).values(now.site.site_id), ""
     except Unreachable as fault:
-        reason = str(fault)
+        return (), str(fault)
+
+
+def power(now: SiteNow) -> home_power.HomePower:
+    """Every live power of the site that the flow can show; of two of one meter and register the one told last."""
+    ctx, site, (held, reason) = now.show.ctx, now.site, live_values(now)
+    mains = frozenset(main_meters(now))
     powers = [each for each in sorted(held, key=lambda each: each.at_utc) if unit_of(each.unit).is_power]
     known = {meter.meter_id: meter for meter in site.meters}
     newest = {(each.stream, each.register_id): each for each in powers if each.stream in known}
@@ -133,18 +138,13 @@ def _plain(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _power(query: BoardQuery) -> Widget:
-    may_live = may(query.site.show.ctx.person, Permission.LIVE_READ)
-    return home_power.view(power(query.site, may_live=may_live))
-
-
 def _ahead(now: SiteNow) -> plan_ahead.PlanTimeline:
     held = {"holiday": holiday_now(now), "pause": pause_now(now, place="home")}
     return plan_tiles.ahead(now).model_copy(update=held)
 
 
 TILES: Mapping[str, Tile] = {
-    "home_power": Tile(Permission.READ, _power),
+    "home_power": Tile(Permission.READ, lambda query: home_power.view(power(query.site))),
     "cost_today": Tile(Permission.READ, lambda query: home_today.view(cost(query.site))),
     "solar_today": Tile(Permission.READ, lambda query: home_today.view(solar(query.site))),
     "self_sufficiency_today": Tile(Permission.READ, lambda query: home_today.view(self_sufficiency(query.site))),

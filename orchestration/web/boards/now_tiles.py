@@ -11,7 +11,6 @@ import polars as pl
 from assets.sites.calendar import types_around
 from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.view import site_readings
-from assets.stores.live.live_store import LiveReader
 from assets.tariffs.periods import (
     LOOK_DAYS,
     Holding,
@@ -20,16 +19,15 @@ from assets.tariffs.periods import (
     prices_in_force,
     stream_price_at,
 )
-from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.control.forecast import Forecast
-from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.alert_rule import peak_rule
 from data_quality.contracts.site_file.live_source import poll_intervals_s
 from data_quality.contracts.time import clock_of, local_day, local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
-from orchestration.web.boards.home_tiles import AWAY
+from orchestration.web.boards.home_tiles import AWAY, live_values
 from orchestration.web.boards.site_now import STEP, BoardQuery, SiteNow, Tile, energy_of_meter, main_meters, tariff_on
 from reports.figures.kpi_list import COLUMNS
 from reports.pages.chart import Energy
@@ -48,7 +46,7 @@ _HOUR = timedelta(hours=1)
 _SELF_GIVEN = {"solar", "battery"}
 
 
-def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
+def power_now(now: SiteNow) -> live_kw.LiveKw:
     """Widget 1: what the live board holds of the main meters' powers."""
     mains = set(main_meters(now))
     powers = {
@@ -57,14 +55,8 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
         for each in source.points
         if each.stream in mains and unit_of(each.unit).is_power
     }
-    ctx, points = now.show.ctx, []
-    reason = "" if ctx.address.as_of_utc is None else "live values are of now only"
-    try:
-        shows_live = may_live and not reason
-        held = LiveReader(ctx.project.project.live_dir).values(now.site.site_id) if shows_live else []
-        points = [each for each in held if (each.source_id, each.point) in powers]
-    except Unreachable as fault:
-        reason = str(fault)
+    held, reason = live_values(now)
+    points = [each for each in held if (each.source_id, each.point) in powers]
     # Of two that tell one meter's power, the one told last.
     newest = {each.stream: each for each in sorted(points, key=lambda each: each.at_utc)}
     running = now.running
@@ -72,7 +64,7 @@ def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
     read_to_utc = None if running is None else running.at_utc
     return live_kw.LiveKw(
         **now.common() | {"reason": reason, "link": now.show.address.href("/live", scope=None, period=None)},
-        now_utc=ctx.now_utc,
+        now_utc=now.show.ctx.now_utc,
         points=tuple(newest.values()),
         has_source=bool(powers),
         every_s=poll_intervals_s(now.site),
@@ -356,13 +348,8 @@ def _month(what: day_and_month.What) -> Callable[[BoardQuery], Widget]:
     return lambda query: day_and_month.month_so_far(month_to_date(query.site, what))
 
 
-def _power(query: BoardQuery) -> Widget:
-    person = query.site.show.ctx.person
-    return live_kw.view(power_now(query.site, may_live=may(person, Permission.LIVE_READ)))
-
-
 TILES: Mapping[str, Tile] = {
-    "live_kw": Tile(Permission.READ, _power),
+    "live_kw": Tile(Permission.READ, lambda query: live_kw.view(power_now(query.site))),
     "today": Tile(Permission.READ, lambda query: day_and_month.today(energy_of_today(query.site))),
     "peak_demand": Tile(Permission.READ, lambda query: day_and_month.peak_demand(peak(query.site))),
     "cost": Tile(Permission.READ, _month("cost")),
