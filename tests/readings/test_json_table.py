@@ -13,6 +13,8 @@ from assets.readings.sniff_files import SniffReport, read_file, sniff_file
 from data_quality.contracts.site_file.site import ColumnMap
 
 HOURS = range(24)
+TIMES = [f"2025-03-01T{n:02}:00" for n in HOURS]
+PAIRS = [[at, 1.5] for at in TIMES]
 
 
 def sniffed(folder: Path, document: Any, facts: FileFacts | None = None) -> SniffReport:
@@ -56,6 +58,46 @@ def test_prices_beside_the_energy_have_not_the_unit_of_the_rows(tmp_path: Path) 
     report = sniffed(tmp_path, {"data": {"homes": [{"consumption": {"nodes": nodes}}]}})
     assert report.proposal["units"] == {"used": "kwh"}
     assert "cost" not in report.proposal["values"]
+
+
+@pytest.mark.parametrize(
+    ("document", "keys"),
+    [
+        (
+            {"timezone": "GMT", "tags": ["a"], "hourly": {"time": TIMES, "temperature_2m": [1.5] * 24}},
+            {"timestamp": "time", "value": "temperature_2m", "unit": "degc", "zone": "UTC"},
+        ),
+        (
+            {"results": [{"series": [{"name": "kWh", "columns": ["at", "mean_kwh"], "values": PAIRS}]}]},
+            {"timestamp": "at", "value": "mean_kwh", "unit": "kwh", "zone": "Europe/Berlin"},
+        ),
+    ],
+)
+def test_lists_beside_each_other_and_names_beside_rows_are_columns(
+    tmp_path: Path, document: Any, keys: dict[str, str]
+) -> None:
+    report = sniffed(tmp_path, document)
+    assert {name: report.proposal.get(name) for name in keys} == keys
+    assert report.draft is not None
+    assert report.draft.reads == 24
+
+
+def test_an_object_a_line_is_a_row_and_a_bad_line_keeps_its_number(tmp_path: Path) -> None:
+    lines = [json.dumps({"ts": at, "power_w": 5.5}) for at in TIMES]
+    path = tmp_path / "log.json"
+    path.write_text("\n".join(lines))
+    draft = sniff_file(path, tz="Europe/Berlin").draft
+    assert draft is not None
+    assert (draft.keys["value"], draft.reads) == ("power_w", 24)
+    path.write_text("\n".join([*lines[:2], "{torn}", *lines[2:]]))
+    report = sniff_file(path, tz="Europe/Berlin")
+    assert (report.reasons, "line 3: " in report.message) == ({"not_json": 1}, True)
+
+
+def test_lists_beside_a_list_of_objects_do_not_hide_it(tmp_path: Path) -> None:
+    rows = [{"at": at, "kwh": 1.5} for at in TIMES]
+    report = sniffed(tmp_path, {"ids": ["a", "b"], "names": ["x", "y"], "data": rows})
+    assert (report.proposal["timestamp"], report.proposal["value"]) == ("at", "kwh")
 
 
 def test_lists_within_rows_and_rows_of_two_meters_stay_what_they_are(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def look(path: Path) -> TableFacts | None:
         header_line=mapping.header_line or 1,
         data_line=head.data_line,
         date_columns=head.date_columns,
-        zone=zone_in(f"{time.name} {clock or ''}") or _zone_above(path, mapping),
+        zone=zone_in(f"{time.name} {clock or ''}") or _zone_beside(path, mapping, frame),
     )
     return _with_clocks(found, clocks, head) if clocks else _with_values(found, head, _unit_above(path, mapping))
 
@@ -239,11 +239,13 @@ def _unit_above(path: Path, mapping: ColumnMap) -> str | None:
     return units.pop() if len(units) == 1 else None
 
 
-def _zone_above(path: Path, mapping: ColumnMap) -> str | None:
-    """The zone of the times, by its name (GMT, Europe/Berlin) or its hours from UTC (-7)."""
-    zones = {
-        zone_in(f"UTC{int(text):+03}:00" if _HOURS.fullmatch(text) else text) for text in _above(path, mapping, _ZONE)
-    }
+def _zone_beside(path: Path, mapping: ColumnMap, frame: pl.DataFrame) -> str | None:
+    """The zone of the times, by its name (GMT, Europe/Berlin) or its hours from UTC (-7), in a title or in each row."""
+    texts = _above(path, mapping, _ZONE)
+    for name in frame.columns:
+        if _ZONE.fullmatch(name.rpartition(".")[2]) and frame[name].n_unique() == 1:
+            texts.add(str(frame[name][0]))
+    zones = {zone_in(f"UTC{int(text):+03}:00" if _HOURS.fullmatch(text) else text) for text in texts}
     return zones.pop() if len(zones) == 1 else None
 
 

@@ -1,4 +1,5 @@
-"""JSON as portals and web services answer: a list of objects, however deep, is a table of one row an object.
+"""JSON as portals and web services answer: a list of objects, however deep, is a table of one row an object. So are
+lists of one length beside each other (a column each), a list of names beside one of rows, and an object a line.
 
 What stands beside the list and above it (a unit, an identifier of the meter) is a column, named by its place.
 """
@@ -25,6 +26,8 @@ _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 _ROW_BYTES, _CELL_BYTES, _MAX_TABLE_BYTES = 128, 16, 256 * 2**20
 # Lists and objects of a document. The smallest row with a time is 23 bytes: MAX_BYTES hold fewer of them than these.
 _MAX_PARTS = 1_000_000
+# Lists beside each other, and their length, of which fewer are no table.
+_FEWEST_COLUMNS, _FEWEST_ROWS = 2, 2
 EXPECTED = "a list of objects, each with its time and its value"
 
 
@@ -59,7 +62,7 @@ def _table(path: Path) -> pl.DataFrame:
     if (parts := body.count(b"[") + body.count(b"{")) > _MAX_PARTS:
         message = f"{parts:,} lists and objects, at most {_MAX_PARTS:,} are read; expected {EXPECTED}"
         raise BadInput(message, line=1, reason="too_large")
-    document, size = json_of(body, EXPECTED), 0
+    document, size = json_of(_of_lines(body), EXPECTED), 0
     for place, own, above in _rows(document, "", _fields(document)):
         # What is above a list once is a text in each of its rows: a small file may ask for any amount of memory.
         size += _ROW_BYTES + sum(_CELL_BYTES + len(text) for each in (own, above) for text in each.values())
@@ -89,9 +92,33 @@ def _table(path: Path) -> pl.DataFrame:
         raise BadInput(message, line=1, reason="bad_encoding") from fault
 
 
+def _of_lines(body: bytes) -> bytes:
+    """The document; of one that has an object in each of its lines the list of them."""
+    lines = [line.strip() for line in body.split(b"\n") if line.strip()]
+    is_object = len(lines) > 1 and all(line[:1] == b"{" and line[-1:] == b"}" for line in lines)
+    return b"[" + b",\n".join(lines) + b"]" if is_object else body
+
+
+def _beside(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Rows that an object holds as columns: lists of one length, or names beside rows; none where it has neither."""
+    names, rows = node.get("columns"), node.get("values")
+    if isinstance(names, list) and isinstance(rows, list) and all(isinstance(each, list) for each in rows):
+        if all(isinstance(name, str) for name in names) and all(len(row) == len(names) for row in rows):
+            yield from (dict(zip(names, row, strict=True)) for row in rows)
+        return
+    lists = {name: each for name, each in node.items() if isinstance(each, list)}
+    lists = {name: each for name, each in lists.items() if not any(isinstance(one, dict | list) for one in each)}
+    most = max((len(each) for each in lists.values()), default=0)
+    columns = {name: each for name, each in lists.items() if len(each) == most}
+    if most >= _FEWEST_ROWS and len(columns) >= _FEWEST_COLUMNS:
+        yield from (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+
+
 def _rows(node: Any, place: str, above: Mapping[str, str]) -> Iterator[tuple[str, _Fields, _Fields]]:
     """Each object that stands in a list: place of the list, the object's fields, those of all that is above it."""
     if isinstance(node, dict):
+        for each in _beside(node):
+            yield from _row(_fields(each), f"{place}.rows" if place else "rows", above)
         for name, each in node.items():
             if isinstance(each, dict | list):
                 yield from _rows(each, f"{place}.{name}" if place else name, above)
@@ -101,10 +128,14 @@ def _rows(node: Any, place: str, above: Mapping[str, str]) -> Iterator[tuple[str
                 yield from _rows(each, place, above)
                 continue
             fields = _fields(each)
-            # Own fields have their own names, unless what is above has the same.
-            yield place, {f"{place}.{name}" if name in above else name: text for name, text in fields.items()}, above
+            yield from _row(fields, place, above)
             within = {f"{place}.{name}" if place else name: text for name, text in fields.items()}
             yield from _rows(each, place, {**above, **within})
+
+
+def _row(fields: _Fields, place: str, above: _Fields) -> Iterator[tuple[str, _Fields, _Fields]]:
+    # Own fields have their own names, unless what is above has the same.
+    yield place, {f"{place}.{name}" if name in above else name: text for name, text in fields.items()}, above
 
 
 def _fields(node: Any) -> dict[str, str]:
