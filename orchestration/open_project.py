@@ -11,7 +11,6 @@ from assets.sites.load_sites import load_people, load_sites, site_sha256, unknow
 from assets.stores.anchors import Anchors
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
-from assets.stores.ledgers.bill_ledger import BillStore
 from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
@@ -154,11 +153,6 @@ class OpenProject:
     def quarantine(self) -> QuarantineStore:
         """Refused files and rows."""
         return QuarantineStore(self.project.quarantine_dir, self.store)
-
-    @property
-    def bills(self) -> BillStore:
-        """Suppliers' bills and their audits."""
-        return BillStore(self.project.data_dir / "bills", self.store)
 
     @property
     def baselines(self) -> BaselineStore:

@@ -10,6 +10,7 @@ from itertools import islice
 
 import dagster as dg
 
+from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_day, local_midnight_utc, months_after
 from orchestration.advice_asset import advise
@@ -319,7 +320,7 @@ def daily_bill_audits(context: dg.ScheduleEvaluationContext, project: ProjectRes
 
     Every day at 03:40 UTC; one run of the job bill_audit for each site with bills. It changes no bill and no figure.
     """
-    books = project.bills
+    books = BillStore(project.project.data_dir / "bills", project.store)
     due = [site_id for site_id in project.sites if books.bills(site_id)]
     key = f"bills:{{}}:{context.scheduled_execution_time.date()}"
     yield from one_run_a_site(context, due, key=key)

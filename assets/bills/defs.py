@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.time import Clock
 from orchestration.partitions import SITES, site_mapping
 from orchestration.previews import table
@@ -38,7 +39,7 @@ def core_bill__reconciliation(
     from assets.bills.stored import audit_bills, bills_of, facts_of
 
     site = project.site(context.partition_key)
-    books = project.bills
+    books = BillStore(project.project.data_dir / "bills", project.store)
     audits = audit_bills(bills_of(books, site), books, project.lake, site, clock=clock)
     for each in audits:
         # Only audits above the threshold are observed; the event's id keeps a second run from telling the same twice.

@@ -10,6 +10,7 @@ from assets.bills.engine.compute import make_bill
 from assets.bills.stored import load_of_meters
 from assets.sites.calendar import types_around
 from assets.sites.meter_tree import total_meters
+from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.billing.bill import BillPeriod
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import OurFault
@@ -24,7 +25,7 @@ BILLED, BILLS = "factory", 6
 
 def store_bills(project: ProjectResource, clock: Clock, *, until: date) -> list[Path]:
     """Write the bills beside the landing folder, as a supplier would send them, and add them to the store."""
-    site, books = project.site(BILLED), project.bills
+    site, books = project.site(BILLED), BillStore(project.project.data_dir / "bills", project.store)
     folder = project.project.root / "bills"
     folder.mkdir(exist_ok=True)
     paths = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.kpi.enpi.alerts import mart_alerts
 from assets.stores.ledgers.alert_events import AlertEvents
+from assets.stores.ledgers.bill_ledger import BillStore
 from assets.stores.ledgers.flags import latest_validations
 from assets.stores.live.live_store import FRESH, LiveReader
 from controls.ledger.device_faults import open_faults
@@ -231,7 +232,7 @@ def _forecasts(look: FindingsQuery) -> list[OpenFinding]:
 
 def bill_findings(look: FindingsQuery) -> list[OpenFinding]:
     """Bills that differ from what they come to when billed again."""
-    books = look.project.bills
+    books = BillStore(look.project.project.data_dir / "bills", look.project.store)
     found = []
     for bill in books.bills(look.site.site_id):
         audits = books.audits(bill["bill_id"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from assets.bills.dispute.reconcile import Reconciliation
 from assets.bills.stored import bills_of, refuse_unpriced
 from assets.stores.ledgers.alert_events import AlertEvents
+from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.open_finding import FindingEvent, OpenFinding, state_after
@@ -30,7 +31,7 @@ def site_bills(
     period: Period | None = None,
 ) -> list[AuditedBill]:
     """In order of their periods, as known at T. period: those that reach into it."""
-    books = project.bills
+    books = BillStore(project.project.data_dir / "bills", project.store)
     events = AlertEvents(project.store).of_site(site.site_id, as_of_utc=as_of_utc)
     found = []
     for bill_id, bill in bills_of(books, site, period=period, as_of_utc=as_of_utc, with_drafts=True):

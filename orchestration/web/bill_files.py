@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.stored import audit_bills
 from assets.readings.readers.child import run_limited
+from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
@@ -15,6 +16,11 @@ from orchestration.web.request_context import Context
 # A file of this kind is no meter's.
 PDF = ".pdf"
 MEND = "choose the bill as PDF, CSV, XLSX or a picture of it"
+
+
+def bill_store(ctx: Context) -> BillStore:
+    """The bills of the project."""
+    return BillStore(ctx.project.project.data_dir / "bills", ctx.project.store)
 
 
 def bill_in(path: Path) -> SupplierBill:
@@ -49,7 +55,7 @@ def bills_in(paths: Iterable[Path]) -> tuple[dict[Path, SupplierBill], dict[Path
 
 def keep_bill(ctx: Context, site: Site, path: Path, bill: SupplierBill) -> str:
     """Store a bill, once for its file, and check it; its id."""
-    books = ctx.project.bills
+    books = bill_store(ctx)
     bill_id = next((row["bill_id"] for row in books.bills(site.site_id) if row["source_sha256"] == bill.sha256), "")
     if not bill_id:
         bill_id = books.keep_bill(path, bill, site_id=site.site_id, clock=ctx.clock)

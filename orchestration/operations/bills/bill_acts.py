@@ -16,7 +16,7 @@ from data_quality.contracts.reporting.open_finding import FindingAct
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.operations.answer import Answer
-from orchestration.operations.bills.stored_bill import ADDED, audited_bill_json
+from orchestration.operations.bills.stored_bill import ADDED, audited_bill_json, books_of
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import ReasonOption, SiteOption
 from orchestration.operations.signing import actor
@@ -127,7 +127,7 @@ def bill_confirm(
     put_right: Annotated[list[str] | None, Option("FIELD=VALUE, such as total=867.11; repeatable.", "--set")] = None,
 ) -> Answer:
     """Confirm a bill that was read of a picture, with what you put right; from then on it counts and is checked."""
-    known, books, who = call.project.site(site), call.project.bills, actor(call, Role.ANALYST)
+    known, books, who = call.project.site(site), books_of(call), actor(call, Role.ANALYST)
     found = the_bill(site_bills(call.project, known, now_utc=call.clock.now_utc()), bill)
     if not found.bill.is_draft:
         raise BadInput(f"bill {found.name} needs no confirmation", reason="decided")

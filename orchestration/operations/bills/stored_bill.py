@@ -10,7 +10,7 @@ from assets.bills.documents.reads import MeterReads, read_meter_reads, read_site
 from assets.bills.notice import overrides_of
 from assets.bills.stored import StoredAudit, audit_bills, bill_months, bills_of, facts_of, is_estimated
 from assets.readings.readers.child import run_limited
-from assets.stores.ledgers.bill_ledger import notifications_of, override_tariff
+from assets.stores.ledgers.bill_ledger import BillStore, notifications_of, override_tariff
 from data_quality.contracts.billing.supplier_bill import ScannedField, SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
@@ -72,6 +72,11 @@ CHECKED = (
 AUDITED = "bill: {bill_id:.12} | " + _BILL + " | recomputed: {audit.recomputed_total:,.2f|} | verdict: {outcome} | told"
 
 
+def books_of(call: Call) -> BillStore:
+    """The project's bills."""
+    return BillStore(call.project.project.data_dir / "bills", call.project.store)
+
+
 @operation("bill add", takes=PROJECT, example="bills/*.pdf --site factory", writes=True)
 def bill_add(
     call: Call,
@@ -79,7 +84,7 @@ def bill_add(
     site: SiteOption,
 ) -> Answer:
     """Read bills into the store, each once; what cannot be read of one is shown, a file that is none is refused."""
-    known, books = call.project.site(site), call.project.bills
+    known, books = call.project.site(site), books_of(call)
     added: list[dict[str, Any]] = []
     refused: list[dict[str, str]] = []
     for file in files:
@@ -116,7 +121,7 @@ def bill_list(
     is_calendarised: Annotated[bool, Option("By calendar month: kWh, cost, share estimated.")] = False,
 ) -> Answer:
     """List stored bills with their last audit, or lay odd periods and estimates over calendar months."""
-    known, books = call.project.site(site), call.project.bills
+    known, books = call.project.site(site), books_of(call)
     span = period_or_none(period, known)
     if is_calendarised:
         found = [bill for _, bill in bills_of(books, known, as_of_utc=call.as_of_utc)]
@@ -144,7 +149,7 @@ def bill_list(
 @operation("bill accounts", example="--site factory")
 def bill_accounts(call: Call, site: SiteOption) -> Answer:
     """List the accounts of a site as its bills print them: meters, number of bills, dates, and tariffs put on them."""
-    known, books = call.project.site(site), call.project.bills
+    known, books = call.project.site(site), books_of(call)
     mine: dict[str, list[SupplierBill]] = {}
     for _, bill in bills_of(books, known, as_of_utc=call.as_of_utc):
         mine.setdefault(bill.account, []).append(bill)
@@ -196,7 +201,7 @@ def bill_override(
     with call.project.store.together():
         override_tariff(call.project.store, **row, clock=call.clock)  # type: ignore[arg-type]
         who.sign("bill override", f"{known.site_id}/{account}", **{name: str(value) for name, value in row.items()})
-    if all(each["account"] != account for each in call.project.bills.bills(known.site_id)):
+    if all(each["account"] != account for each in books_of(call).bills(known.site_id)):
         call.say(f"no stored bill of site {site} is of account {account!r}")
     text = f"account {account} is on {tariff} from {start} to {end} (exclusive), by {who.person.person_id}: {reason}"
     return Answer({"override": row}, text=text)
@@ -279,7 +284,7 @@ def reconcile_stored(
     """Audit the site's stored bills, or the one whose id starts so; tell those above its threshold. Exit code 1 where
     one differs.
     """
-    known, books = call.project.site(site), call.project.bills
+    known, books = call.project.site(site), books_of(call)
     bills = bills_of(books, known, period=period_or_none(period, known), as_of_utc=call.as_of_utc)
     if only:
         named = the_bill(site_bills(call.project, known, now_utc=call.clock.now_utc()), only)

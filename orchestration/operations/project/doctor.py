@@ -69,6 +69,7 @@ def _packages() -> dict[str, str]:
 
 def project_checks(call: Call) -> list[dict[str, str]]:
     """Settings, site files, stores and disk of the project folder."""
+    from assets.stores.ledgers.bill_ledger import BillStore
     from assets.stores.retention import changed_landing
     from assets.stores.transactions import DatabaseError, probe
     from assets.stores.warehouse.mart_digests import MartDigests
@@ -104,7 +105,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         found.append(item("store", "ok", kind))
         found += kept.check_trust(call.project.store, call.project.project.anchors_dir)
         found += kept.check_files(call.project.reports.files)
-        found += kept.check_copies("bills", call.project.bills.altered())
+        found += kept.check_copies("bills", BillStore(data / "bills", call.project.store).altered())
         found += kept.check_copies("quarantine", call.project.quarantine.altered())
         found += kept.check_landing(changed_landing(call.project.project, call.project.store))
         found += kept.check_marts(MartDigests(call.project.store, call.project.project.marts_dir))

@@ -12,6 +12,7 @@ import polars as pl
 from assets.kpi.alert_rules.rule_rows import excursions, rule_rows
 from assets.kpi.enpi.alerts import mart_alerts
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
+from assets.stores.ledgers.bill_ledger import BillStore
 from assets.stores.ledgers.flags import latest_validations
 from assets.stores.ledgers.job_outcomes import failed_spans
 from assets.stores.warehouse.marts import if_published, read_mart
@@ -154,7 +155,11 @@ def _anomalies(span: _Span) -> _Cases:
 
 
 def _bills(span: _Span) -> _Cases:
-    books, cases, currency = span.project.bills, list[_Case](), span.site.currency
+    books, cases, currency = (
+        BillStore(span.project.project.data_dir / "bills", span.project.store),
+        list[_Case](),
+        span.site.currency,
+    )
     bills = books.bills(span.site.site_id)
     for bill in bills:
         audits, days = books.audits(bill["bill_id"]), (bill["period_start"], bill["period_end"])

@@ -14,7 +14,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.operations.bills.bill_acts import Acting, BillAct, act_on_bill, bill_confirm
 from orchestration.views.site_bills import site_bills, the_bill
-from orchestration.web.bill_files import MEND, bill_in, keep_bill, picture_of
+from orchestration.web.bill_files import MEND, bill_in, bill_store, keep_bill, picture_of
 from orchestration.web.draw import draw
 from orchestration.web.queries import instant_of, whole_site
 from orchestration.web.request_context import Context, Nav, requires
@@ -77,7 +77,7 @@ def picture_of_bill(bill_id: str, number: int, ctx: Context = requires(Permissio
     """One page of a bill that was sent as a picture, upright."""
     found, turned = _pictured(ctx, bill_id, number)
     return Response(
-        picture_of(ctx.project.bills.kept_file(found.bill_id), number, turned[number - 1]), 200, None, "image/png"
+        picture_of(bill_store(ctx).kept_file(found.bill_id), number, turned[number - 1]), 200, None, "image/png"
     )
 
 
@@ -143,7 +143,7 @@ def preview(ctx: Context = requires(Permission.BILL_UPLOAD)) -> Response:
     site, uploads = whole_site(ctx), UploadStore(ctx, "bill")
     kept = uploads.keep(ctx.files[:1], mend=MEND)
     _, bill = _read(uploads, kept)
-    rows = ctx.project.bills.bills(site.site_id)
+    rows = bill_store(ctx).bills(site.site_id)
     stored = next((row["bill_id"] for row in rows if row["source_sha256"] == bill.sha256), "")
     like = next((row["bill_id"] for row in rows if bill.invoice and row["invoice"] == bill.invoice), "")
     page = preview_page(bill, kept, site.site_id, ctx.address, stored=stored, like=like)
