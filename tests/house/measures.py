@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 15_570,
-    "assets": 61_658,
+    "data_quality": 15_566,
+    "assets": 61_900,
     "dbt_project": 2_332,
     "ml": 23_277,
     "controls": 38_560,
     "reports": 33_796,
-    "orchestration": 48_450,
+    "orchestration": 48_356,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from assets.readings.drafts.column_kinds import direction
 from assets.readings.drafts.name_match import bare
 from assets.readings.drafts.time_column import zone_in
 from assets.readings.sniff_files import read_file, sniff_file
@@ -21,9 +22,9 @@ def victorian(*directions: str, days: int = 3) -> str:
     lines = [",".join(head)]
     for day in range(days):
         date = datetime(2024, 1, 30, tzinfo=UTC) + timedelta(days=day)
-        for place, direction in enumerate(directions):
+        for place, way in enumerate(directions):
             values = [f"{0.1 * (place + 1) + 0.001 * ((day + at) % 7):.3f}" for at in range(48)]
-            lines.append(",".join(["6305123456", "0204324", direction, f"{date:%d/%b/%Y}", "N", *values]))
+            lines.append(",".join(["6305123456", "0204324", way, f"{date:%d/%b/%Y}", "N", *values]))
     return "\n".join(lines) + "\n"
 
 
@@ -308,3 +309,31 @@ def test_a_date_of_its_parts_that_is_none_is_a_reject(tmp_path: Path) -> None:
     assert parsed.rejects.select("source_line", "reason", "got").rows() == [(3, "bad_timestamp", "2024-02-30 01:00")]
     with pytest.raises(ValueError, match="date_columns names month and day"):
         ColumnMap(timestamp="Y", date_columns=("M",))
+
+
+def test_names_in_a_second_line_under_doubled_devices_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "vrm.csv"
+    rows = [f'"2024-03-{4 + n // 24:02} {n % 24:02}:00:00","Open","{n % 9}","{50 + n % 7}"\n' for n in range(72)]
+    head = '"timestamp","Gateway","Overview [0]","Overview [0]"\n'
+    head += '"Europe/Amsterdam (+01:00)","Relay","PV power","State of charge"\n"","","W","%"\n'
+    path.write_text(head + "".join(rows))
+    keys, read = proposed(path, tz="Europe/Berlin")
+    assert (keys["header_line"], keys["zone"], read) == (2, "Europe/Amsterdam", 144)
+    assert keys["units"] == {"PV power": "w", "State of charge": "percent"}
+
+
+@pytest.mark.parametrize(("taken", "given"), [("1-1:1.29.0 (kWh)", "1-1:2.29.0 (kWh)"), ("1-0:1.9.0", "1-0:2.9.0")])
+def test_codes_of_obis_say_what_is_taken_and_given(taken: str, given: str) -> None:
+    assert (direction(taken), direction(given)) == ("import", "export")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_state"), [("Zählerstand", True), ("Meter reading (kWh)", True), ("Verbrauch", False)]
+)
+def test_states_that_were_read_by_hand_are_known_by_their_name(tmp_path: Path, name: str, *, is_state: bool) -> None:
+    path = tmp_path / "reads.csv"
+    path.write_text(f"Datum;{name};Einheit\n" + "".join(f"{n + 1:02}.03.2024;{1234 + 70 * n};kWh\n" for n in range(9)))
+    told = run("init", tmp_path / "p", "--from", path, "--tz", "Europe/Berlin")
+    assert told.exit_code == 0, told.output
+    text = next((tmp_path / "p" / "sites").glob("*.yaml")).read_text()
+    assert ("kind: cumulative" in text) is is_state

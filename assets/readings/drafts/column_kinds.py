@@ -16,14 +16,15 @@ _PAID = re.compile(r"verguetung|vergutung|einspeise|feed.?in|export|sell|verkauf
 # Units of a price as an answer says them: the unit of a column map, and what its values are multiplied by.
 PRICE_UNITS = {"per_kwh": ("per_kwh", 1.0), "ct_per_kwh": ("per_kwh", 0.01), "per_mwh": ("per_mwh", 1.0)}
 
-# A- and AS of active energy are given, A+ is taken.
+# A-, AS and the OBIS code 1-1:2 of active energy are given, A+ and 1-1:1 are taken.
 _EXPORT = re.compile(
     r"einspeis|ruckliefer|ruckspeis|\bexport|feed.?in|fed.?in|injectio|injectie|teruglever|netzlieferung|abgabe netz|"
-    r"to.?grid|vertid|excedent|\bimmess[ao]|injetad|(?<!\w)(?:a-|-a|as k?wh)(?!\w)",
+    r"to.?grid|vertid|excedent|\bimmess[ao]|injetad|(?<!\w)(?:a-|-a|as k?wh)(?!\w)|(?<![\d.])1-\d{1,2}:2\.\d+\.\d",
     re.IGNORECASE,
 )
 _IMPORT = re.compile(
-    r"bezug|\bimport|from.?grid|netzentnahme|soutirage|afname|prelev|(?<!\w)(?:a\+|\+a)(?!\w)", re.IGNORECASE
+    r"bezug|\bimport|from.?grid|netzentnahme|soutirage|afname|prelev|(?<!\w)(?:a\+|\+a)(?!\w)|(?<![\d.])1-\d{1,2}:1\.\d+\.\d",
+    re.IGNORECASE,
 )
 # Words of a name that say what a meter counts.
 _CARRIERS = (

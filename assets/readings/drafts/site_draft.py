@@ -367,7 +367,7 @@ class SiteDraft:
         carrier, asked = self._carried(path, name, unit)
         meter = self._meter(label, label or "Main meter", carrier)
         meter.question = meter.question or asked
-        register = "value" if is_generated(name) else "import"
+        register = "value" if is_generated(name) else "export" if is_given_back(name) else "import"
         meter.registers.setdefault(register, canonical_of(unit) or "kwh")
         if direction(name) == "import" and is_common(name):
             self._imports[path] = meter.meter_id

@@ -349,7 +349,8 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
     above = time.times.is_not_null().arg_max() or 0
     if above:
         # Rows above the first time: the last has the units of the columns, or these names are no names but a title.
-        cells = {name: str(cell).strip() for name, cell in frame.row(above - 1, named=True).items() if cell is not None}
+        row = frame.row(above - 1, named=True).items()
+        cells = {name: text for name, cell in row if cell is not None and (text := str(cell).strip())}
         units = {name: unit for name, cell in cells.items() if (unit := unit_text(cell.strip("[]()"))) is not None}
         # What stands for the time's unit is nothing, a style, or a word for time.
         if (

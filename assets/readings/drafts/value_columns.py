@@ -55,6 +55,10 @@ _OTHER = re.compile(
     r"(?:amps?|amperes?|hertz|hz|frequency|frequenz|fréquence|tension)(?![^\W_]))",
     re.IGNORECASE,
 )
+# What the state of a counter is called, read by hand or printed on a bill.
+_STATE = re.compile(
+    r"z(?:ä|ae)hlerst(?:a|ä|ae)nd|meter.?(?:reading|stand|read\b)|meterstand|m[åa]lerst|stand\b|relev[ée]", re.I
+)
 # Of fewer kinds, values may rise by chance.
 _COUNTER_KINDS = 4
 # So many rows show whether two columns count the same.
@@ -231,6 +235,9 @@ def with_counters(
         is_counter = (
             is_amount and bool(long.height) and bool((long["is_rising"] & (long["kinds"] >= _COUNTER_KINDS)).all())
         )
+        # So few states that nothing but the name tells.
+        is_state = _STATE.search(each.name) is not None and not streams["falls"].any() and streams["kinds"].max() != 1
+        is_counter |= is_amount and not long.height and bool(streams.height) and is_state
         may_be_load = is_counter and bool(long["grows"].any())
         counter = replace(each, is_counter=True, may_be_load=may_be_load, looks_like="")
         is_daily = is_amount and bool(falling.height) and bool(falling["is_daily"].all())
