@@ -31,6 +31,8 @@ from reports.pages.reading_upload import MappableTable
 
 # Of a draft for other columns the layout of the file alone holds.
 _LAYOUT = ("sheet", "header_line", "data_line", "encoding", "decimal", "thousands")
+# What belongs to a column of times, as long as it is the one that was found.
+_OF_TIMES = ("clock", "clock_from", "date_columns", "interval_minutes", "label", "midnight", "date_formats")
 
 
 def mappable_table(path: Path, site: Site | None, mapping: ColumnMap | None) -> MappableTable:
@@ -88,8 +90,9 @@ def _mapped(mappable: MappableTable, site: Site | None, form: Mapping[str, str])
     sent = {
         name: form.get(name, "").strip() for name in ("timestamp", "value", "meter", "of", "unit", "zone", "format")
     }
-    is_drafted = not sent["value"] and sent["timestamp"] == mappable.keys.get("timestamp")
-    keys = {name: each for name, each in mappable.keys.items() if is_drafted or name in _LAYOUT}
+    is_found = sent["timestamp"] == mappable.keys.get("timestamp")
+    is_drafted, held = not sent["value"] and is_found, (*_LAYOUT, *(_OF_TIMES if is_found else ()))
+    keys = {name: each for name, each in mappable.keys.items() if is_drafted or name in held}
     keys["timestamp"] = _column(mappable, sent["timestamp"], "Time column")
     if sent["value"]:
         value = _column(mappable, sent["value"], "Value column")
@@ -114,7 +117,7 @@ def _mapped(mappable: MappableTable, site: Site | None, form: Mapping[str, str])
     if sent["zone"]:
         keys["zone"] = zone(sent["zone"]).key
     if sent["format"]:
-        keys["date_format"] = sent["format"]
+        keys = {name: each for name, each in keys.items() if name != "date_formats"} | {"date_format": sent["format"]}
     try:
         return ColumnMap.model_validate(keys)
     except ValidationError as fault:

@@ -59,6 +59,22 @@ def test_a_table_with_a_column_of_meters_is_mapped(engineer: Asking) -> None:
     assert "Preview: 96 new" in page
 
 
+@pytest.mark.parametrize(
+    ("head", "at", "form"),
+    [
+        ("Datum;Uhrzeit", "04.03.2025;{hour:02}:{minute:02}", {}),
+        ("Jahr;Monat;Tag;Stunde;Min", "2025;3;4;{hour};{minute}", {"timestamp": "Jahr", "format": ""}),
+    ],
+)
+def test_a_time_in_several_columns_stays_one_where_the_value_is_chosen_by_hand(
+    engineer: Asking, head: str, at: str, form: dict[str, str]
+) -> None:
+    times = [at.format(hour=hour, minute=minute) for hour in range(24) for minute in (0, 15, 30, 45)]
+    content = f"{head};Menge;Art\n" + "".join(f"{each};100,5;x\n" for each in times)
+    page = shown(engineer, mapped(engineer, preview(engineer, content, "export.csv"), **form))
+    assert "Preview: 96 new" in page
+
+
 def test_a_map_that_does_not_read_the_file_is_mapped_again(engineer: Asking) -> None:
     refused = preview(engineer, FOREIGN, "export.csv")
     page = shown(engineer, mapped(engineer, refused, timestamp="Bemerkung"))
