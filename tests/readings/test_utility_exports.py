@@ -337,3 +337,42 @@ def test_states_that_were_read_by_hand_are_known_by_their_name(tmp_path: Path, n
     assert told.exit_code == 0, told.output
     text = next((tmp_path / "p" / "sites").glob("*.yaml")).read_text()
     assert ("kind: cumulative" in text) is is_state
+
+
+@pytest.mark.parametrize(
+    ("form", "texts"),
+    [
+        ("%m/%Y", [f"{n:02}/2023" for n in range(1, 13)]),
+        ("%Y-%m", [f"2023-{n:02}" for n in range(1, 13)]),
+        ("%b-%y", [f"{datetime(2023, n, 1, tzinfo=UTC):%b-%y}" for n in range(1, 13)]),
+        ("%m.%Y", [f"{n:02}.2023" for n in range(1, 13)]),
+    ],
+)
+def test_a_month_without_a_day_is_of_the_whole_month(tmp_path: Path, form: str, texts: list[str]) -> None:
+    path = tmp_path / "bills.csv"
+    path.write_text("Month,Power (kWh)\n" + "".join(f"{text},{1000 + at * 7 % 5}\n" for at, text in enumerate(texts)))
+    keys, read = proposed(path, tz="Europe/Berlin")
+    assert (keys["date_format"], read) == (form, 12)
+    draft = sniff_file(path, tz="Europe/Berlin").draft
+    assert draft is not None
+    rows = read_file(path, mapping=draft.column_map()).rows.sort("interval_start_utc")
+    assert rows["source_minutes"].to_list()[:3] == [31 * 1440, 28 * 1440, 31 * 1440 - 60]
+    assert rows["interval_start_utc"][0] == datetime(2022, 12, 31, 23, tzinfo=UTC)
+
+
+def test_a_status_of_one_letter_is_no_unit_and_one_behind_its_word_is(tmp_path: Path) -> None:
+    path = tmp_path / "lastgang.csv"
+    rows = [f"{4 + n // 96:02}.03.2024 {n // 4 % 24:02}:{n % 4 * 15:02};{n % 9},5;W\n" for n in range(192)]
+    path.write_text("Kunde;Muster AG;\nEinheit;kW;\n\nZeitstempel;Wert;Status\n" + "".join(rows))
+    keys, read = proposed(path, tz="Europe/Berlin")
+    assert (keys["value"], keys["unit"], read) == ("Wert", "kw", 192)
+
+
+def test_energy_of_the_sun_on_an_area_is_no_power_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "plant.csv"
+    rows = [f"2024-03-{4 + n // 24:02} {n % 24:02}:00,{n % 9}.5,{n % 7}.25\n" for n in range(72)]
+    path.write_text("Period,Global Irradiation(kWh/㎡),Inverter Yield(kWh)\n" + "".join(rows))
+    draft = sniff_file(path, tz="Europe/Berlin").draft
+    assert draft is not None
+    assert draft.keys["units"] == {"Inverter Yield(kWh)": "kwh"}
+    assert [each.key for each in draft.questions] == ["unit"]

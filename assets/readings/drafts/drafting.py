@@ -123,7 +123,7 @@ class _Drafting:
             self._add_zone(tz)
         self._add_label()
         days = (found.minutes or 0) // 1440
-        if time.is_date and days > 1 and not found.counters:
+        if time.is_date and days > 1 and not found.counters and not time.is_month:
             text = (
                 f"the dates are {days} days apart: true where each amount lasts until the next date, false for its day"
             )

@@ -71,6 +71,8 @@ _SCRIPTS = (
 )
 _SIGNS = "°²³€µ§«»–—’ \u00a0"
 
+# Letters of a unit in a column that nothing calls one of units.
+_UNIT_LETTERS = 2
 # Calorific values move by some per cent in a year, and cubic metres are rounded.
 _SAME_SHARE = 0.1
 
@@ -225,17 +227,18 @@ def _unit_in_brackets(text: str) -> str | None:
 
 
 def _above(path: Path, mapping: ColumnMap, name: re.Pattern[str]) -> set[str]:
-    """What a text file has above the names of its columns, in a line below a word for it."""
+    """What a text file has above the names of its columns, below a word for it or behind it."""
     if not mapping.header_line or mapping.sheet is not None:
         return set()
     lines = _beginning(path).decode(mapping.encoding or "utf-8", errors="replace").splitlines()
     rows = [re.split(r"[;,\t]", line.replace('"', "")) for line in lines[: mapping.header_line - 1]]
-    cells = (cell for names, below in pairwise(rows) for cell in zip(names, below, strict=False))
-    return {below.strip() for word, below in cells if name.fullmatch(word.strip())}
+    cells = [cell for names, below in pairwise(rows) for cell in zip(names, below, strict=False)]
+    cells += [pair for row in rows for pair in pairwise(row)]
+    return {text.strip() for word, text in cells if name.fullmatch(word.strip(" :")) and text.strip()}
 
 
 def _unit_above(path: Path, mapping: ColumnMap) -> str | None:
-    units = {unit_text(text) for text in _above(path, mapping, _UNIT_NAME)}
+    units = {unit_text(text) for text in _above(path, mapping, _UNIT_NAME)} - {None}
     return units.pop() if len(units) == 1 else None
 
 
@@ -245,7 +248,7 @@ def _zone_beside(path: Path, mapping: ColumnMap, frame: pl.DataFrame) -> str | N
     for name in frame.columns:
         if _ZONE.fullmatch(name.rpartition(".")[2]) and frame[name].n_unique() == 1:
             texts.add(str(frame[name][0]))
-    zones = {zone_in(f"UTC{int(text):+03}:00" if _HOURS.fullmatch(text) else text) for text in texts}
+    zones = {zone_in(f"UTC{int(text):+03}:00" if _HOURS.fullmatch(text) else text) for text in texts} - {None}
     return zones.pop() if len(zones) == 1 else None
 
 
@@ -282,9 +285,10 @@ def _is_proportional(keys: pl.Series, values: pl.Series, is_kept: pl.Series) -> 
 
 
 def _holds_units(column: pl.Series) -> bool:
-    texts = column.cast(pl.String).drop_nulls().unique()
-    # A lone C is a class, or a phase, as often as a temperature.
-    return texts.len() > 0 and all(unit_text(text) is not None and text.strip().upper() != "C" for text in texts)
+    texts = column.cast(pl.String).drop_nulls().str.strip_chars().unique()
+    # A letter is a class, a phase or a status (W: a true value) as often as a unit: a name must say that it is one.
+    is_letter = bool((texts.str.len_chars() < _UNIT_LETTERS).all()) and not _UNIT_NAME.search(column.name)
+    return texts.len() > 0 and not is_letter and all(unit_text(text) is not None for text in texts)
 
 
 def _head(path: Path) -> _Head | None:

@@ -11,7 +11,16 @@ import polars as pl
 
 from assets.readings.tables.clocks import clock_of
 from assets.readings.tables.column_layout import unit_in
-from assets.readings.tables.times import ANYBODYS, EPOCHS, OFFSET_NAME, begins_of, dates_of, epoch_times, local_times
+from assets.readings.tables.times import (
+    ANYBODYS,
+    EPOCHS,
+    OFFSET_NAME,
+    begins_of,
+    dates_of,
+    epoch_times,
+    is_month,
+    local_times,
+)
 from data_quality.contracts.errors import BadInput
 
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S%.f", "%H.%M", "%H.%M.%S", "%H%M")
@@ -21,14 +30,16 @@ _DATES = (
 )
 # The hour alone behind a date, as weather services write it: read as one where it could be seconds since 1970 too.
 _HOURLY = "%Y%m%d%H"
+# Months alone; a number with a point is one under a name of a time.
+_MONTHS = ("%m/%Y", "%Y-%m", "%Y/%m", "%m-%Y", "%b %Y", "%b-%Y", "%B %Y", "%b %y", "%b-%y", "%m.%Y")
 # What stands between a date and the time of day.
 _BETWEEN = (" ", "T", ", ", ":", "")
-_DIGITS = {"%Y": r"\d{4}", r"%\.f": r"\.\d+", "%b": r"[^\W\d]{3}", "%p": "[AaPp][Mm]"}
+_DIGITS = {"%Y": r"\d{4}", r"%\.f": r"\.\d+", "%b": r"[^\W\d]{3}", "%B": r"[^\W\d]{3,9}", "%p": "[AaPp][Mm]"}
 _DIGITS |= {f"%{code}": r"\d{1,2}" for code in "mdHI"} | {f"%{code}": r"\d{2}" for code in "yMS"}
 _CODE = re.compile(r"%\\\.f|%[A-Za-z]")
 _OFFSET = r"\s?(?:Z|[+-]\d{2}:?\d{2})$"
 TIME_NAME = re.compile(
-    r"time|date|datum|zeit|stamp|tag$|fecha|hora|heure|jour|start|beginn|von$|ab$|measured|^day|^dt$|^ts$|^when$|"
+    r"time|date|datum|zeit|stamp|^mon(?:at|th)|^mois$|^mes$|period|tag$|fecha|hora|heure|jour|start|beginn|von$|ab$|measured|^day|^dt$|^ts$|^when$|"
     r"^t$|epoch|unix",
     re.IGNORECASE,
 )
@@ -80,6 +91,11 @@ class TimeColumn:
     def is_named(self) -> bool:
         """The times have the name of their clock's offset, such as EST."""
         return any("%Z" in form for form in self.formats or self.options)
+
+    @property
+    def is_month(self) -> bool:
+        """Months alone: each amount is of a whole one."""
+        return any(map(is_month, self.formats or self.options))
 
     @property
     def is_date(self) -> bool:
@@ -250,6 +266,8 @@ def _readings(texts: pl.Series) -> dict[str, pl.Series]:
     filled = texts.drop_nulls()
     found = {}
     for style in _likely(filled):
+        if style == "%m.%Y" and not TIME_NAME.search(texts.name):
+            continue
         times = local_times(texts, (style,))
         is_read = times.null_count() - texts.null_count() <= _allowed(filled.len())
         # Ten digits that name a meter are of no year that anything was metered in.
@@ -275,7 +293,8 @@ def _of_shape(kind: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _shapes() -> dict[str, re.Pattern[str]]:
-    styles = [f"{day}{mark}{clock}" for day in _DATES for mark in _BETWEEN for clock in _CLOCKS] + [*_DATES, _HOURLY]
+    styles = [f"{day}{mark}{clock}" for day in _DATES for mark in _BETWEEN for clock in _CLOCKS]
+    styles += [*_DATES, _HOURLY, *_MONTHS]
     return {style: re.compile(_CODE.sub(lambda code: _DIGITS[code[0]], re.escape(style))) for style in styles}
 
 

@@ -63,6 +63,8 @@ _STATE = re.compile(
 _COUNTER_KINDS = 4
 # So many rows show whether two columns count the same.
 _STEPS, _SAME_STEPS = 1000, 0.9
+# The sun's energy on an area, in an interval: no unit of ours.
+_PER_AREA = re.compile(r"[kM]?Wh ?/ ?(?:m2|m²|㎡)", re.IGNORECASE)
 _BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
 # Beyond this a number is no price of a kWh, in whatever currency the questions bound.
 _DEAREST_PER_KWH = 2.0
@@ -137,6 +139,8 @@ def unit_of_name(name: str) -> tuple[str | None, bool]:
         found = unit_text(inside)
         if found is not None:
             return found, True
+    if _PER_AREA.search(name):
+        return None, False
     last = re.split(r"\s+(?:in\s+)?", name.strip())[-1]
     unit = unit_text(last) if last != name.strip() else None
     unit = unit or own

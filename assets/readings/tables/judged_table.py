@@ -46,7 +46,7 @@ BYTES_A_CELL, CELLS_AT_ONCE = 150, 2_000_000
 MAX_BYTES = 1450 * 1024**2
 _KEY = ["_meter", "_register"]
 # A step that says months (February, an hour less where clocks change in it), and weeks where several say so.
-_MONTH_DAYS, _WEEK_DAYS, _WEEKS = 27, 6, 3
+_MONTH_DAYS, _WEEK_DAYS, _WEEKS, _DAY_MINUTES = 27, 6, 3, 25 * 60
 # Without a clock of ours: what begins later would end where no calendar goes.
 _LAST = datetime(9999, 1, 1, tzinfo=UTC)
 # Columns that stand beside those of the file while its times are read.
@@ -269,7 +269,8 @@ def _refuse_second_header(frame: pl.DataFrame, layout: Layout) -> None:
 
 def _refuse_long_steps(frame: pl.DataFrame) -> None:
     """Raises BadInput for dates that are weeks or months apart, all of them: amounts of a day, or until the next?"""
-    dates = frame.filter(pl.col("_days_minutes").is_not_null())
+    # Of months the length is known.
+    dates = frame.filter(pl.col("_days_minutes") <= _DAY_MINUTES)
     days = dates.select(pl.col("_start").diff().over(_KEY).dt.total_days()).to_series().drop_nulls()
     least = _WEEK_DAYS if days.len() >= _WEEKS else _MONTH_DAYS
     if (days >= least).all() and not days.is_empty():

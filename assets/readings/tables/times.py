@@ -72,7 +72,9 @@ def add_instants(frame: pl.DataFrame, *, column: str, rule: TimeRule, by: str) -
     if len(rule.formats) == 1 and rule.formats[0] in EPOCHS:
         return _with(frame, epoch_times(times, rule.formats[0]).dt.replace_time_zone("UTC"))
     if times.dtype == pl.Date or (times.dtype == pl.String and _is_date_only(times, rule.formats)):
-        return _days(frame, dates_of(times, rule.formats), rule.day_zone)
+        return _days(
+            frame, dates_of(times, rule.formats), rule.day_zone, by_month=all(map(is_month, rule.formats or ("",)))
+        )
     if isinstance(times.dtype, pl.Datetime):
         if times.dtype.time_zone is not None:
             return _with(frame, times.dt.convert_time_zone("UTC").cast(UTC_US))
@@ -118,11 +120,18 @@ def dates_of(times: pl.Series, formats: tuple[str, ...]) -> pl.Series:
     if times.dtype == pl.Date:
         return times
     texts = times.str.strip_chars()
-    styles = [
-        in_shape(texts, form, is_declared=bool(formats)).str.to_date(form, strict=False)
-        for form in formats or ("%Y-%m-%d",)
-    ]
-    return _first_of(styles)
+    shaped = [(in_shape(texts, form, is_declared=bool(formats)), form) for form in formats or ("%Y-%m-%d",)]
+    whole = [_with_day(each, form) for each, form in shaped]
+    return _first_of([each.str.to_date(form, strict=False) for each, form in whole])
+
+
+def is_month(form: str) -> bool:
+    """A style of months alone, such as 03/2024: what stands there is of the whole of it."""
+    return bool(form) and not re.search(r"%[^mbByY]", form) and bool(re.search("%[mbB]", form))
+
+
+def _with_day(texts: pl.Series, form: str) -> tuple[pl.Series, str]:
+    return (texts + " 01", f"{form} %d") if is_month(form) else (texts, form)
 
 
 def _first_of(parsed: list[pl.Series]) -> pl.Series:
@@ -133,24 +142,25 @@ def _first_of(parsed: list[pl.Series]) -> pl.Series:
     return found
 
 
-def _days(frame: pl.DataFrame, dates: pl.Series, day_zone: str | None) -> pl.DataFrame:
-    """Local civil days: start at local midnight, last 23, 24 or 25 hours."""
+def _days(frame: pl.DataFrame, dates: pl.Series, day_zone: str | None, *, by_month: bool) -> pl.DataFrame:
+    """Local civil days, or months: start at local midnight, last 23, 24 or 25 hours, or as long as the month."""
     if day_zone is None:
         raise BadInput("dates without a zone", line=2, reason="no_zone", mend="give --tz or a column map with zone")
-    table = day_table(dates, day_zone)
+    table = day_table(dates, day_zone, by_month=by_month)
     joined = frame.with_columns(_day=dates).join(table, on="_day", how="left", maintain_order="left").drop("_day")
     return joined.with_columns(
         _time_fault=pl.when(pl.col("_start").is_null()).then(pl.lit("bad_timestamp")), _is_assumed=pl.lit(value=False)
     )
 
 
-def day_table(dates: pl.Series, day_zone: str) -> pl.DataFrame:
-    """`_start` (UTC) and `_days_minutes` of each local day (`_day`) among the dates."""
-    days = dates.drop_nulls().unique().to_list()
+def day_table(dates: pl.Series, day_zone: str, *, by_month: bool = False) -> pl.DataFrame:
+    """`_start` (UTC) and `_days_minutes` of each local day (`_day`) among the dates, or of the month that it begins."""
+    days = dates.drop_nulls().unique()
+    ends = days.dt.offset_by("1mo" if by_month else "1d").to_list()
     starts = [local_midnight_utc(day, day_zone) for day in days]
     minutes = [
-        (local_midnight_utc(day + timedelta(days=1), day_zone) - start) // timedelta(minutes=1)
-        for day, start in zip(days, starts, strict=True)
+        (local_midnight_utc(end, day_zone) - start) // timedelta(minutes=1)
+        for end, start in zip(ends, starts, strict=True)
     ]
     return pl.DataFrame(
         {"_day": days, "_start": starts, "_days_minutes": minutes},
@@ -300,7 +310,8 @@ def _parsed(texts: pl.Series, form: str, *, is_declared: bool = False) -> pl.Ser
         # The parser wants minutes beside an hour: 2024030413.
         texts, form = texts + "00", f"{form}%M"
     try:
-        parsed = in_shape(texts, form, is_declared=is_declared).str.to_datetime(form, strict=False, time_unit="us")
+        shaped, whole = _with_day(in_shape(texts, form, is_declared=is_declared), form)
+        parsed = shaped.str.to_datetime(whole, strict=False, time_unit="us")
     except pl.exceptions.ComputeError as error:
         why = str(error).partition("\n")[0].removeprefix("Invalid format string: ").rstrip(".")
         raise BadInput(f"no time can be read by the date format {form!r}: {why}", reason="bad_timestamp") from error
