@@ -376,3 +376,16 @@ def test_energy_of_the_sun_on_an_area_is_no_power_on_it(tmp_path: Path) -> None:
     assert draft is not None
     assert draft.keys["units"] == {"Inverter Yield(kWh)": "kwh"}
     assert [each.key for each in draft.questions] == ["unit"]
+
+
+def test_days_of_many_rows_say_which_of_day_and_month_comes_first(tmp_path: Path) -> None:
+    path = tmp_path / "consumo.csv"
+    rows = [f"ES0031;0{4 + n // 24}/03/2024;{n % 24 + 1};{n % 7},25\n" for n in range(120)]
+    path.write_text("CUPS;Fecha;Hora;AE_kWh\n" + "".join(rows))
+    keys, read = proposed(path, tz="Europe/Madrid")
+    assert (keys["date_format"], keys["clock_from"], read) == ("%d/%m/%Y", 1, 120)
+    # A row a date leaves it open: five days, or the third of five months.
+    path.write_text("Fecha;AE_kWh\n" + "".join(f"0{4 + n}/03/2024;{n % 7},25\n" for n in range(5)))
+    draft = sniff_file(path, tz="Europe/Madrid").draft
+    assert draft is not None
+    assert [each.key for each in draft.questions] == ["date_format"]

@@ -70,7 +70,7 @@ _OF_DAY = {(23, 24, 25): 60, (46, 48, 50): 30, (92, 96, 100): 15}
 # From so many rows on, one and the same time names no reading of them.
 _SAME_ROWS = 3
 # Day and month are distinguished by order where the wrong reading jumps by weeks and the right one never does.
-_JUMP = timedelta(days=20)
+_JUMP, _ROWS_A_DAY = timedelta(days=20), 20
 
 
 @dataclass(frozen=True)
@@ -322,10 +322,12 @@ def _chosen(whole: dict[str, pl.Series]) -> tuple[str | None, float, str]:
 
 
 def _is_even(times: pl.Series) -> bool:
-    """Steps below a day, and never a jump of weeks."""
-    steps = times.drop_nulls().diff().drop_nulls()
+    """Steps below a day, or of a day where each has many rows, and never a jump of weeks."""
+    known = times.drop_nulls()
+    has_many = known.n_unique() <= known.len() // _ROWS_A_DAY
+    steps = (known.unique(maintain_order=True) if has_many else known).diff().drop_nulls()
     common = steps.filter(steps > timedelta()).mode().sort()
-    if common.is_empty() or common[0] >= timedelta(days=1):
+    if common.is_empty() or common[0] > timedelta(days=1) or (common[0] == timedelta(days=1) and not has_many):
         return False
     return not (steps.abs() > _JUMP).any()
 
