@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.readings.drafts.column_kinds import direction
+from assets.readings.drafts.column_kinds import direction, scaled_unit
 from assets.readings.drafts.name_match import bare
 from assets.readings.drafts.time_column import zone_in
 from assets.readings.sniff_files import read_file, sniff_file
@@ -389,3 +389,40 @@ def test_days_of_many_rows_say_which_of_day_and_month_comes_first(tmp_path: Path
     draft = sniff_file(path, tz="Europe/Madrid").draft
     assert draft is not None
     assert [each.key for each in draft.questions] == ["date_format"]
+
+
+@pytest.mark.parametrize(
+    ("name", "scaled"),
+    [
+        ("Preis (ct/kWh)", ("per_kwh", 0.01)),
+        ("CO2 (g/kWh)", ("kgco2e_per_kwh", 0.001)),
+        ("Carbon intensity gCO₂eq/kWh (direct)", ("kgco2e_per_kwh", 0.001)),
+        ("t/MWh", ("kgco2e_per_kwh", 1.0)),
+        ("Einspeisevergütung ct/kWh", None),
+        ("Load kWh/h", None),
+        ("Price", None),
+    ],
+)
+def test_a_price_in_hundredths_and_an_emission_in_grams_are_read_by_a_multiplier(
+    tmp_path: Path, name: str, scaled: tuple[str, float] | None
+) -> None:
+    assert scaled_unit(name) == scaled
+    if scaled is not None:
+        path = tmp_path / "export.csv"
+        rows = [f"{4 + n // 24:02}.03.2024 {n % 24:02}:00;{n % 7}.5;{30 + n % 5}\n" for n in range(72)]
+        path.write_text(f"Zeit;Verbrauch (kWh);{name}\n" + "".join(rows))
+        keys, read = proposed(path, tz="Europe/Berlin")
+        assert (keys["units"], read) == ({"Verbrauch (kWh)": "kwh", name: scaled[0]}, 144)
+        assert keys.get("multipliers", {}) == ({name: scaled[1]} if scaled[1] != 1 else {})
+
+
+def test_amounts_are_read_beside_the_states_of_their_counter(tmp_path: Path) -> None:
+    path, total = tmp_path / "export.csv", {"A": 1000.0, "B": 5000.0}
+    text = "Zeit;Zählerstand (kWh);Verbrauch (kWh);Zähler\n"
+    for n in range(144):
+        meter, kwh = "AB"[n % 2], 1 + n % 7
+        total[meter] += kwh
+        text += f"{4 + n // 48:02}.03.2024 {n // 2 % 24:02}:00;{total[meter]};{kwh}.0;{meter}\n"
+    path.write_text(text)
+    keys, read = proposed(path, tz="Europe/Berlin")
+    assert (keys["value"], keys["meter"], read) == ("Verbrauch (kWh)", "Zähler", 144)

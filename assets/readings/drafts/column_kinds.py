@@ -12,6 +12,10 @@ from assets.readings.tables.column_layout import MONEY_PER
 PRICE = "import_price"
 _PRICE = re.compile(r"preis|price|spot|day.?ahead|epex|prix|precio|prezzo|\btarif", re.IGNORECASE)
 _HUNDREDTHS = ("ct", "cts", "cent", "cents", "pf", "rp", "rappen", "p", "ore", "øre", "öre", "hal", "c", "\u00a2")
+_EMITTED = re.compile(
+    r"(?<![^\W_])(?P<mass>k?g|t)[ _]?(?:co.?2?.{0,4}?)?(?:/|_per_| per | pro )(?P<energy>k|m)wh\b", re.IGNORECASE
+)
+_KILOGRAMS = {"g": 0.001, "kg": 1.0, "t": 1000.0}
 _PAID = re.compile(r"verguetung|vergutung|einspeise|feed.?in|export|sell|verkauf", re.IGNORECASE)
 # Units of a price as an answer says them: the unit of a column map, and what its values are multiplied by.
 PRICE_UNITS = {"per_kwh": ("per_kwh", 1.0), "ct_per_kwh": ("per_kwh", 0.01), "per_mwh": ("per_mwh", 1.0)}
@@ -90,6 +94,17 @@ def price_column(name: str) -> PriceColumn | None:
         if is_part and unit == "per_mwh":
             unit = ""
     return PriceColumn(unit, bool(_PAID.search(plain)))
+
+
+def scaled_unit(name: str) -> tuple[str, float] | None:
+    """Unit and multiplier of a price in hundredths, or of an emission of each unit of energy: ct/kWh, gCO2eq/kWh."""
+    price, emitted = price_column(name), _EMITTED.search(name)
+    if price is not None and price.unit and not price.is_paid:
+        return PRICE_UNITS[price.unit]
+    if emitted is None:
+        return None
+    mass, energy = _KILOGRAMS[emitted["mass"].lower()], emitted["energy"].lower()
+    return "kgco2e_per_kwh", mass / (1000 if energy == "m" else 1)
 
 
 def state_of(name: str, unit: str | None) -> str:

@@ -5,13 +5,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from assets.readings.drafts.column_kinds import price_column
+from assets.readings.drafts.column_kinds import price_column, scaled_unit
 from assets.readings.drafts.map_draft import NO_FACTS, Fact, FileFacts, MapDraft, Question, glob_of, identifier, text_of
 from assets.readings.drafts.name_match import SURE, Match, match, only_meter
 from assets.readings.drafts.table_facts import TableFacts, look
-from assets.readings.drafts.time_column import ends_its_day, label_seen
+from assets.readings.drafts.time_column import ends_its_day, label_seen, summer_time
 from assets.readings.drafts.value_columns import ValueColumn, load_question, unit_of_name
 from assets.readings.streams import canonical_of
 from data_quality.contracts.site_file.site import Site
@@ -141,7 +139,7 @@ class _Drafting:
             return
         # What numbers count since midnight, or names its offset, has no hour that a clock skips.
         is_sure = self.found.clock_from is not None or self.found.time.is_named
-        skipped, repeated, once = (0, 0, 0) if is_sure else _summer_time(self.found, name)
+        skipped, repeated, once = (0, 0, 0) if is_sure else summer_time(self.found.time, self.found.meters, name)
         if skipped:
             text = (
                 f"{skipped} of the times lie in the hour that {name} skips in spring: this clock is of another zone, "
@@ -185,7 +183,7 @@ class _Drafting:
             self._fact("times mark the end of an interval: 00:00 is last in its day", 0.95)
         elif not is_start_named and (label_seen(time.times, minutes) == "end" or _END_NAME.search(named)):
             self.keys["label"] = "end"
-            self.notes["label"] = "the first time is one step after midnight, the last is midnight"
+            self.notes["label"] = "the first time is one step after midnight"
             if label_seen(time.times, minutes) != "end":
                 self.notes["label"] = "from the column's name"
             self._fact(f"times mark the end of an interval: {self.notes['label']}", 0.93)
@@ -216,7 +214,8 @@ class _Drafting:
     def add_long(self, column: str) -> None:
         """Add a column that names the meter next to one of values."""
         energies = [each for each in self.found.values if _is_energy(self._unit(each))]
-        choice = energies or list(self.found.values)
+        # Amounts beside the states of their counter are read as they are.
+        choice = [each for each in energies if not each.is_counter] or energies or list(self.found.values)
         value = choice[0]
         self.keys["meter"] = column
         self._add_meters(_names(self.found), self._unit(value))
@@ -254,6 +253,7 @@ class _Drafting:
                 continue
             values[column.name] = stream
             if unit is not None:
+                self._add_scale(column)
                 if not self._is_doubted("units", column, unit):
                     units[column.name] = unit
             elif self.found.unit_column is not None and price_column(column.name) is None:
@@ -359,6 +359,8 @@ class _Drafting:
             self.keys["meters"] = {}
 
     def _unit(self, column: ValueColumn) -> str | None:
+        if column.unit is None and (scaled := scaled_unit(column.name)) is not None:
+            return scaled[0]
         # A person's word stands before a heading that the size of the values contradicts.
         if self.unit is not None and (column.unit is None or column.looks_like):
             return self.unit
@@ -374,11 +376,17 @@ class _Drafting:
         if unit is None or column is None:
             self._add_question("unit", missing)
             return
+        self._add_scale(column)
         if not self._is_doubted("unit", column, unit):
             self.keys["unit"] = unit
             if column.unit is not None:
                 whose = "the column's name" if unit_of_name(column.name)[0] is not None else "a text of the file"
                 self.notes["unit"] = f"from {whose}: check it"
+
+    def _add_scale(self, column: ValueColumn) -> None:
+        if column.unit is None and (scaled := scaled_unit(column.name)) is not None and scaled[1] != 1:
+            self.keys.setdefault("multipliers", {})[column.name] = scaled[1]
+            self._fact(f"{column.name!r} in {scaled[0]}, times {scaled[1]:g}", 0.97)
 
     def _is_doubted(self, key: str, column: ValueColumn, unit: str) -> bool:
         """True where the size of the values contradicts their unit, which is then an open question."""
@@ -471,28 +479,3 @@ def _bare(name: str) -> str:
         r"[\[(][^\])]*[\])]|\b(?:[kMG]?Wh?|Leistung|Arbeit|Wirkleistung|Wirkarbeit|Power|Energy)\b", "", name
     )
     return re.sub(r"[\W_]+", " ", plain).strip().lower()
-
-
-def _summer_time(found: TableFacts, name: str) -> tuple[int, int, int]:
-    """Times that the zone skips, changes of its clock that the file shows as the zone has them, and times of a
-    repeated hour that stand there once.
-    """
-    # Asked for its sentence: the library's own error does not say what was expected.
-    zone(name)
-    times = found.time.times.drop_nulls()
-    if times.is_empty() or found.time.is_date:
-        return 0, 0, 0
-    by = found.meters
-    keys = pl.DataFrame({"t": found.time.times, "by": by.cast(pl.String) if by is not None else None}).drop_nulls("t")
-    early = keys["t"].dt.replace_time_zone(name, ambiguous="earliest", non_existent="null")
-    late = keys["t"].dt.replace_time_zone(name, ambiguous="latest", non_existent="null")
-    is_repeated = (early != late).fill_null(value=False)
-    repeated = keys.filter(is_repeated)
-    twice = int(repeated.is_duplicated().sum())
-    first, last = times.min(), times.max()
-    # A gap of an hour and a step that the clock skipped, in a file that has readings before and after.
-    local = pl.Series([first, last]).dt.replace_time_zone(name, ambiguous="earliest", non_existent="null")
-    offsets = local.dt.base_utc_offset() + local.dt.dst_offset()
-    crossed = int(twice > 0 or (offsets.n_unique() > 1 and offsets.null_count() == 0))
-    skipped = early.null_count()
-    return skipped, crossed if last - first > timedelta() else 0, repeated.height - twice  # type: ignore[operator]

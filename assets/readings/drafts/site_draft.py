@@ -211,8 +211,8 @@ class SiteDraft:
             label = next(iter(found.constants.values()), "")
             keys["meters"] = {"any": self.stream(label, path, unit).partition(".")[0]}
         else:
-            keys.pop("value", None)
-            keys.pop("unit", None)
+            for name in ("value", "unit", "multipliers"):
+                keys.pop(name, None)
             notes.pop("unit", None)
             questions = [question for question in questions if question.key not in ("unit", "units")]
             keys["values"], keys["units"], multipliers = self._values(path, found, questions)

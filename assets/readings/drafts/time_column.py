@@ -22,6 +22,7 @@ from assets.readings.tables.times import (
     local_times,
 )
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import zone
 
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S%.f", "%H.%M", "%H.%M.%S", "%H%M")
 _DATES = (
@@ -70,7 +71,7 @@ _OF_DAY = {(23, 24, 25): 60, (46, 48, 50): 30, (92, 96, 100): 15}
 # From so many rows on, one and the same time names no reading of them.
 _SAME_ROWS = 3
 # Day and month are distinguished by order where the wrong reading jumps by weeks and the right one never does.
-_JUMP, _ROWS_A_DAY = timedelta(days=20), 20
+_JUMP, _ROWS_A_DAY, _HOUR = timedelta(days=20), 20, 60
 
 
 @dataclass(frozen=True)
@@ -362,7 +363,10 @@ def ends_its_day(times: pl.Series, by: pl.Series | None) -> bool:
 
 
 def label_seen(times: pl.Series, minutes: int | None) -> str | None:
-    """`end` where whole days run from the first step to midnight, `start` where they begin at midnight, else None."""
+    """`end` where whole days run from the first step to midnight, `start` where they begin at midnight, else None.
+
+    Where the last day is in part, the first step says `end` too: not of hours, which another clock may have cut.
+    """
     filled = times.drop_nulls()
     if minutes is None or minutes >= 1440 or filled.is_empty():
         return None
@@ -370,7 +374,32 @@ def label_seen(times: pl.Series, minutes: int | None) -> str | None:
     low, high = (int(each.hour * 60 + each.minute) for each in (first, last))  # type: ignore[union-attr]
     if low == 0 and high == 1440 - minutes:
         return "start"
-    return "end" if low == minutes and high == 0 else None
+    is_part = minutes < _HOUR and high != 1440 - minutes
+    return "end" if low == minutes and (high == 0 or is_part) else None
+
+
+def summer_time(time: TimeColumn, by: pl.Series | None, name: str) -> tuple[int, int, int]:
+    """Times that the zone skips, changes of its clock that the file shows as the zone has them, and times of a
+    repeated hour that stand there once. by: the meter of each row. Raises BadInput for a zone that there is not.
+    """
+    # Asked for its sentence: the library's own error does not say what was expected.
+    zone(name)
+    times = time.times.drop_nulls()
+    if times.is_empty() or time.is_date:
+        return 0, 0, 0
+    keys = pl.DataFrame({"t": time.times, "by": by.cast(pl.String) if by is not None else None}).drop_nulls("t")
+    early = keys["t"].dt.replace_time_zone(name, ambiguous="earliest", non_existent="null")
+    late = keys["t"].dt.replace_time_zone(name, ambiguous="latest", non_existent="null")
+    is_repeated = (early != late).fill_null(value=False)
+    repeated = keys.filter(is_repeated)
+    twice = int(repeated.is_duplicated().sum())
+    first, last = times.min(), times.max()
+    # A gap of an hour and a step that the clock skipped, in a file that has readings before and after.
+    local = pl.Series([first, last]).dt.replace_time_zone(name, ambiguous="earliest", non_existent="null")
+    offsets = local.dt.base_utc_offset() + local.dt.dst_offset()
+    crossed = int(twice > 0 or (offsets.n_unique() > 1 and offsets.null_count() == 0))
+    skipped = early.null_count()
+    return skipped, crossed if last - first > timedelta() else 0, repeated.height - twice  # type: ignore[operator]
 
 
 def _steps(times: pl.Series, by: pl.Series | None) -> pl.Series:

@@ -172,7 +172,9 @@ def _measures_nothing(column: pl.Series) -> bool:
         return True
     if unit_of_name(column.name)[0] is not None or (found != found.round()).any():
         return False
-    if found.len() > COUNTER_ROWS and (found.diff().drop_nulls() == 1).all() and 0 <= float(found[0]) <= 1:
+    steps = found.diff().drop_nulls()
+    is_numbering = (steps == 1).all() or (steps == -1).all()
+    if found.len() > COUNTER_ROWS and is_numbering and 0 <= float(found.min()) <= 1:  # type: ignore[arg-type]
         return True
     few = found.n_unique() <= max(1, found.len() // 2)
     is_long = few and float(found.abs().min()) >= 10**_IDENTIFIER_DIGITS  # type: ignore[arg-type]
