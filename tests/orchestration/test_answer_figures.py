@@ -8,14 +8,18 @@ import shlex
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from data_quality.contracts.time import FixedClock
 from orchestration.cli.frame import TRACED, show
 from orchestration.operations.answer import Answer
 from orchestration.operations.answer_figures import unnamed_numbers
-from orchestration.operations.operation import OPERATIONS
+from orchestration.operations.operation import OPERATIONS, Call
+from orchestration.operations.readings.quality import quality
+from orchestration.operations.readings.sniff import StatedFileFacts, sniff
 from tests.e2e.conftest import call, call_here
 from tests.oracle.examples import COMMANDS, LeftOut
 from tests.oracle.inputs import write_inputs
@@ -264,3 +268,14 @@ def test_numbers_of_a_series_are_measures_where_its_name_is_and_an_id_is_of_what
         "/one/parts/0/kwh": 11,
     }  # fmt: skip
     assert dict(unnamed_numbers(said)) == want
+
+
+def test_what_is_yet_to_come_is_told_by_the_clock_of_the_question(tmp_path: Path) -> None:
+    # A trace asks again by the clock of then: by that of today a reading that was ahead would be one more.
+    file, call_then = tmp_path / "meters.csv", Call(tmp_path)
+    call_then.clock = FixedClock(datetime(2020, 1, 2, tzinfo=UTC))
+    times = [f"2020-01-0{day}T{hour:02}:00:00Z" for day in (1, 5) for hour in range(24)]
+    file.write_text("\n".join(["meter,timestamp,kwh", *(f"main,{at},1.5" for at in times)]))
+    judged, sniffed = quality(call_then, energy=file, tz="UTC"), sniff(call_then, StatedFileFacts(), [file])
+    assert judged.document["rejected_rows"] == {"future_timestamp": 24}
+    assert sniffed.document["files"][0]["reasons"] == {"future_timestamp": 24}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.vee import RuleFinding
-from data_quality.contracts.time import SystemClock, zone
+from data_quality.contracts.time import zone
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import MapOption, column_map
@@ -45,7 +45,7 @@ def quality(
         known = column_map(mapping)
         zone_name = tz or (known.zone if known is not None else None) or "UTC"
         zone(zone_name)
-        rows = rows_to_judge(energy, mapping=known, tz=tz, now_utc=SystemClock().now_utc())
+        rows = rows_to_judge(energy, mapping=known, tz=tz, now_utc=call.clock.now_utc())
         found = validate(grids_of(rows.readings), time_zone=zone_name)
         return _answer(found, found.findings, zone_name, {"rejected_rows": rows.rejected})
     if tz is not None or mapping is not None:

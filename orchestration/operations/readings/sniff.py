@@ -14,7 +14,6 @@ from assets.readings.sniff_files import SniffReport
 from assets.sites.load_sites import load_site, site_file
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap, Site
-from data_quality.contracts.time import SystemClock
 from data_quality.contracts.units import unit_of
 from data_quality.contracts.yaml_file import load_yaml
 from orchestration.operations.answer import BAD_INPUT, DONE, Answer, finding_lines
@@ -65,7 +64,7 @@ def sniff(
     # What is to be written must read the file without a word of the command's: so will ingest.
     tz = None if is_written else about.tz
     # One instant for all files: "in the future" must mean the same in each.
-    now_utc = SystemClock().now_utc()
+    now_utc = call.clock.now_utc()
 
     def look(each: ColumnMap | None) -> list[SniffReport]:
         now_site = load_site(place) if place else None
