@@ -8,6 +8,7 @@ import csv
 import gzip
 import hashlib
 import io
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -108,7 +109,7 @@ def as_taken(
 ) -> Response:
     """Body as brotli packed it, where there is that, or gzip, for who takes it so; for others unpacked."""
     named = (each.partition(";") for each in request.headers.get("accept-encoding", "").split(","))
-    encodings = {name.strip() for name, _, more in named if more.replace(" ", "") not in ("q=0", "q=0.0")}
+    encodings = {name.strip() for name, _, more in named if not _REFUSED.fullmatch(more.replace(" ", ""))}
     if brotli is not None and "br" in encodings:
         return Response(brotli, media_type=media_type, headers=headers | {"Content-Encoding": "br"})
     if "gzip" in encodings:
@@ -137,6 +138,8 @@ def turn(ctx: Context) -> tuple[Hashable, ...]:
 
 
 BASE = "/api/v1/ems"
+# A weight that says "not this one", in up to three decimals.
+_REFUSED = re.compile(r"q=0(?:\.0{0,3})?")
 PAGING = ("limit", "cursor")
 USUAL, MOST = 100, 1000
 MOST_POINTS = 50_000

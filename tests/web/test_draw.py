@@ -283,7 +283,8 @@ def test_what_every_page_takes_is_small() -> None:
 
 
 @pytest.mark.parametrize(
-    ("takes", "packing"), [("gzip, deflate, br", "br"), ("gzip", "gzip"), ("br;q=0, gzip", "gzip"), ("", None)]
+    ("takes", "packing"),
+    [("gzip, deflate, br", "br"), ("gzip", "gzip"), ("br;q=0, gzip", "gzip"), ("br;q=0.000, gzip", "gzip"), ("", None)],
 )
 def test_the_library_comes_as_the_browser_takes_it(takes: str, packing: str | None, shared) -> None:
     found = shared.browser().ask(static_address(LIBRARY), headers=[("accept-encoding", takes)])
