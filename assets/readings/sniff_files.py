@@ -136,7 +136,7 @@ def _with_draft(
     report: SniffReport, draft: MapDraft, path: Path, *, site: Site | None, now_utc: datetime | None
 ) -> SniffReport:
     """The report with the draft, which is tried on the file where nothing is open in it."""
-    if draft.is_complete:
+    if draft.is_complete and not draft.is_of_states:
         try:
             tried = read_file(path, mapping=draft.column_map(), site=site, now_utc=now_utc).report
             draft = draft.tried(tried.accepted_rows, tried.rejected_rows, tried.reasons)

@@ -337,6 +337,11 @@ def test_states_that_were_read_by_hand_are_known_by_their_name(tmp_path: Path, n
     assert told.exit_code == 0, told.output
     text = next((tmp_path / "p" / "sites").glob("*.yaml")).read_text()
     assert ("kind: cumulative" in text) is is_state
+    # Without a site nothing reads states: that is said, and no length of theirs is asked for.
+    draft = sniff_file(path, tz="Europe/Berlin").draft
+    assert draft is not None
+    assert draft.questions == ()
+    assert any("kind: cumulative" in each for each in draft.remarks) is is_state
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ def draft_of(
         remarks=tuple(drafting.remarks),
         questions=tuple(drafting.questions),
         facts=tuple(drafting.facts),
+        is_of_states=site is None and bool(found.values) and all(each.is_counter for each in found.values),
     )
 
 

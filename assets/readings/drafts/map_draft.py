@@ -81,7 +81,8 @@ NO_FACTS = FileFacts()
 
 class MapDraft(Model):
     """keys: what is known, as a column map holds it; notes: a word on a key, or on a column below it (`values`,
-    column); remarks: lines about the file; questions: what is open; reads: rows that it read when it was tried.
+    column); remarks: lines about the file; questions: what is open; reads: rows that it read when it was tried;
+    is_of_states: nothing but states of counters, which only the registers of a site read.
     """
 
     keys: dict[str, Any]
@@ -90,6 +91,7 @@ class MapDraft(Model):
     questions: tuple[Question, ...] = ()
     facts: tuple[Fact, ...] = ()
     reads: int = 0
+    is_of_states: bool = False
 
     @property
     def confidence(self) -> float:

@@ -287,7 +287,7 @@ def _likely(filled: pl.Series) -> list[str]:
 @lru_cache(maxsize=4096)
 def _of_shape(kind: str) -> tuple[str, ...]:
     """The styles that a text of this shape may have; all its digits are 0."""
-    if not kind[:1].isalnum() or len(kind) > _LONGEST:
+    if not kind[:1].isalnum() or "0" not in kind or len(kind) > _LONGEST:
         return ()
     return tuple(style for style, shape in _shapes().items() if shape.fullmatch(kind))
 
