@@ -301,6 +301,8 @@ def _fill(texts: list[pl.Series]) -> set[str]:
     """-999 and the like, far below all else of their column: no reading, as files of weather say it."""
     found = set[str]()
     for text in texts:
+        if not text.str.contains("-99", literal=True).any():
+            continue
         values = pl.DataFrame({"text": text, "value": as_numbers(text)})
         is_code = pl.col("value").is_in(_FILLS)
         others = values.filter(~is_code)["value"].drop_nulls()
