@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 15_566,
-    "assets": 61_970,
+    "assets": 62_000,
     "dbt_project": 2_332,
     "ml": 23_277,
     "controls": 38_560,
     "reports": 33_796,
-    "orchestration": 48_359,
+    "orchestration": 48_361,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

@@ -431,3 +431,20 @@ def test_amounts_are_read_beside_the_states_of_their_counter(tmp_path: Path) -> 
     path.write_text(text)
     keys, read = proposed(path, tz="Europe/Berlin")
     assert (keys["value"], keys["meter"], read) == ("Verbrauch (kWh)", "Zähler", 144)
+
+
+@pytest.mark.parametrize("names", [HALF_HOURS[:48], [f"HE{at}" for at in HALF_HOURS[1:48]] + ["HE24:00"]])
+def test_four_digits_are_a_time_of_day_where_all_of_a_day_are_there(tmp_path: Path, names: list[str]) -> None:
+    path = tmp_path / "load.csv"
+    lines = [",".join([f"2024-03-{day:02}", *(f"{at % 7}.25" for at in range(48))]) for day in range(4, 9)]
+    head = [name.replace(":", "") for name in names]
+    path.write_text("\n".join([",".join(["Date", *head]), *lines, ""]))
+    keys, read = proposed(path, unit="kwh", tz="America/Chicago")
+    assert (len(keys["clocks"]), keys.get("label"), read) == (48, "end" if "HE" in names[0] else None, 240)  # type: ignore[arg-type]
+    # Years are none.
+    path.write_text(
+        "Date,2020,2021,2022,2023\n" + "".join(f"2024-03-{day:02},1.5,2.5,3.5,4.5\n" for day in range(4, 9))
+    )
+    draft = sniff_file(path, tz="America/Chicago").draft
+    assert draft is not None
+    assert "clocks" not in draft.keys

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import polars as pl
 
+from assets.readings.drafts.text_encoding import SEARCHED_BYTES, beginning, encoding_of
 from assets.readings.drafts.time_column import (
     TIME_NAME,
     TimeColumn,
@@ -30,8 +31,6 @@ from assets.readings.drafts.value_columns import (
     with_counters,
     without_units,
 )
-from assets.readings.packed.bounded import GZIP_MAGIC
-from assets.readings.packed.csv_text import unpacked_chunks
 from assets.readings.parsed import ReadRequest
 from assets.readings.readers.reader_list import reader_for
 from assets.readings.readers.table_formats.csv_table import CsvTable
@@ -45,7 +44,7 @@ from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.units import UNITS
 
 # Titles above the column names are few, and looked for in the beginning of a file.
-_HEADER_WITHIN, _SEARCHED_BYTES, _SHEETS = 25, 256 * 1024, 5
+_HEADER_WITHIN, _SHEETS = 25, 5
 # Rows between the names and the first time: of kinds (Analog), and of units. A style of times: [dd.MM.yyyy HH:mm].
 _ROWS_ABOVE, _STYLE = 2, re.compile(r"[\[(].*|[dDmMyYhHsS.:/ -]+")
 _METER_NAME = re.compile(
@@ -58,18 +57,12 @@ _ZONE, _HOURS = re.compile(r"(?:local )?time[ _]?zone|zeitzone", re.IGNORECASE),
 _CLOCK_NAME = re.compile(
     r"(\d{1,2})[:.h](\d{2})(?::00)?(?:\s*(?:-|–|bis|to)\s*\d{1,2}[:.h]\d{2}(?::00)?)?(?:\s*(?:Uhr|h))?"
 )
+_COMPACT = re.compile(r"(?:HE\s?)?([01]\d|2[0-4])([0-5]\d)")
 _NUMBERED = re.compile(r"(\D{0,12}?)(\d{1,2})")
 # Columns that are numbered through a day: how many, and from which number.
 _OF_DAY = (24, 48, 96)
 # Fewer than four times of day are no profile, but columns that happen to be called so.
 _FEWEST_CLOCKS = 4
-_ENCODINGS = ("cp1252", "cp850", "cp1250", "cp1251", "cp1253", "cp932", "cp949")
-_FAR_EAST = "far east"
-_SCRIPTS = (
-    *(("greek", "\u0370", "\u03ff"), ("cyrillic", "\u0400", "\u04ff"), (_FAR_EAST, "\u3040", "\u30ff")),
-    *((_FAR_EAST, "\u4e00", "\u9fff"), (_FAR_EAST, "\uac00", "\ud7a3")),
-)
-_SIGNS = "°²³€µ§«»–—’ \u00a0"
 
 # Letters of a unit in a column that nothing calls one of units.
 _UNIT_LETTERS = 2
@@ -230,7 +223,7 @@ def _above(path: Path, mapping: ColumnMap, name: re.Pattern[str]) -> set[str]:
     """What a text file has above the names of its columns, below a word for it or behind it."""
     if not mapping.header_line or mapping.sheet is not None:
         return set()
-    lines = _beginning(path).decode(mapping.encoding or "utf-8", errors="replace").splitlines()
+    lines = beginning(path).decode(mapping.encoding or "utf-8", errors="replace").splitlines()
     rows = [re.split(r"[;,\t]", line.replace('"', "")) for line in lines[: mapping.header_line - 1]]
     cells = [cell for names, below in pairwise(rows) for cell in zip(names, below, strict=False)]
     cells += [pair for row in rows for pair in pairwise(row)]
@@ -309,14 +302,14 @@ def _head(path: Path) -> _Head | None:
         except BadInput:
             return None
         return next((found for name in others if (found := _searched(reader, path, None, name)) is not None), None)
-    encoding = _encoding(path) if isinstance(reader, CsvTable) else None
-    if not isinstance(reader, CsvTable) or path.stat().st_size <= _SEARCHED_BYTES:
+    encoding = encoding_of(path) if isinstance(reader, CsvTable) else None
+    if not isinstance(reader, CsvTable) or path.stat().st_size <= SEARCHED_BYTES:
         return _searched(reader, path, encoding)
     with tempfile.TemporaryDirectory(prefix="meterloom-") as folder:
         # The line of the names is looked for in the beginning; only then is the whole file read, once.
         short = Path(folder) / "beginning.csv"
-        beginning = _beginning(path)
-        short.write_bytes(beginning[: beginning.rfind(b"\n") + 1] or beginning)
+        head = beginning(path)
+        short.write_bytes(head[: head.rfind(b"\n") + 1] or head)
         found = _searched(reader, short, encoding)
     return None if found is None else _tried(reader, path, found.mapping)
 
@@ -377,64 +370,6 @@ def _is_named(time: str, cells: dict[str, str]) -> bool:
     return not unnamed and TIME_NAME.search(cells[time]) is not None
 
 
-def _beginning(path: Path) -> bytes:
-    with path.open("rb") as file:
-        if file.read(2) != GZIP_MAGIC:
-            file.seek(0)
-            return file.read(_SEARCHED_BYTES)
-    try:
-        return b"".join(chunk for chunk, _ in zip(unpacked_chunks(path), range(1), strict=False))[:_SEARCHED_BYTES]
-    except BadInput:
-        return b""
-
-
-def _encoding(path: Path) -> str | None:
-    """The likeliest encoding of a text that is no UTF-8; None where none need be declared."""
-    data = _beginning(path)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")) or (data.isascii() and b"\0" not in data):
-        return None
-    zeros = data.count(b"\0")
-    if zeros > len(data) // 4:
-        return "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
-    try:
-        # A letter that the beginning cuts is none of another encoding.
-        data[: data.rfind(b"\n") + 1 or len(data)].decode()
-    except UnicodeDecodeError:
-        return max(_ENCODINGS, key=lambda name: _likeness(data, name))
-    return None
-
-
-def _likeness(data: bytes, encoding: str) -> float:
-    """Likeness of the letters beyond ASCII to those of words and units."""
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        return -1.0
-    score = 0.0
-    for at, sign in enumerate(text[:20_000]):
-        if sign.isascii():
-            continue
-        before, after = text[at - 1 : at], text[at + 1 : at + 2]
-        is_inside = after.isalpha() and after.isascii()
-        if script := _script(sign):
-            # Such letters stand in words of their own, capitals first. One beside a letter of Europe is another one.
-            is_own = script in (_script(before), _script(after)) and not (sign.isupper() and before.islower())
-            score += (1.0 if is_own else -1.0) * (2 if script == _FAR_EAST else 1)
-        elif sign.isalpha():
-            is_word = not before.isascii() and not after.isascii() and before.isalpha() and after.isalpha()
-            score += -1.0 if is_word else 1.0 if sign.lower() in "äöüßéèàçñåøæóíáłżśćęąőűčšžřěý" else 0.3
-        elif sign in _SIGNS and not (is_inside and sign in "²³"):
-            score += 0.9
-        else:
-            score -= 1.0
-    return score
-
-
-def _script(sign: str) -> str:
-    """The script of a letter that is none of Latin; empty for others."""
-    return next((name for name, first, last in _SCRIPTS if sign and first <= sign <= last), "")
-
-
 def _clocks(frame: pl.DataFrame, time: TimeColumn) -> dict[str, str]:
     """Columns that are named by a time of day, with that time; none where they are fewer than a day has parts."""
     if not time.is_date:
@@ -463,7 +398,21 @@ def _numbered(frame: pl.DataFrame) -> dict[str, str]:
         if first in (0, 1) and len(places) in _OF_DAY and sorted(places) == list(range(first, first + len(places))):
             step = 1440 // len(places)
             return {name: f"{(n - first) * step // 60:02}:{(n - first) * step % 60:02}" for n, name in places.items()}
-    return {}
+    return _compact(frame)
+
+
+def _compact(frame: pl.DataFrame) -> dict[str, str]:
+    """0000, 0030 … 2330, or HE0100 … HE2400: every part of a day, since four digits alone may be a year."""
+    named = {name: match for name in frame.columns if (match := _COMPACT.fullmatch(name.strip())) is not None}
+    places = {name: int(match[1]) * 60 + int(match[2]) for name, match in named.items()}
+    step = 1440 // max(1, len(places))
+    if len(places) in _OF_DAY and places[last := list(places)[-1]] == 0:
+        places[last] = 1440
+    if len(places) not in _OF_DAY or sorted(places.values()) not in (
+        list(range(0, 1440, step)), list(range(step, 1441, step)),
+    ):  # fmt: skip
+        return {}
+    return {name: f"{place // 60:02}:{place % 60:02}" for name, place in places.items()}
 
 
 def _meter_column(frame: pl.DataFrame, time: TimeColumn) -> str | None:
