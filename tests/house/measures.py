@@ -18,7 +18,7 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 15_566,
-    "assets": 62_000,
+    "assets": 62_007,
     "dbt_project": 2_332,
     "ml": 23_277,
     "controls": 38_560,

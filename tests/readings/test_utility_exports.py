@@ -9,6 +9,7 @@ from assets.readings.drafts.column_kinds import direction, scaled_unit
 from assets.readings.drafts.name_match import bare
 from assets.readings.drafts.time_column import zone_in
 from assets.readings.sniff_files import read_file, sniff_file
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import ColumnMap
 from tests.readings.test_home_drafts import run
 
@@ -448,3 +449,21 @@ def test_four_digits_are_a_time_of_day_where_all_of_a_day_are_there(tmp_path: Pa
     draft = sniff_file(path, tz="America/Chicago").draft
     assert draft is not None
     assert "clocks" not in draft.keys
+
+
+@pytest.mark.parametrize("odd", ["9999-12-31", "0001-01-01", "99999-01-01", "Total"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+def test_a_first_row_that_is_no_day_of_a_meter_is_a_reject(tmp_path: Path, odd: str, zone: str) -> None:
+    path = tmp_path / "days.csv"
+    path.write_text(f"date,kwh\n{odd},2\n2024-01-01,3\n2024-01-02,3\n")
+    parsed = read_file(path, tz=zone)
+    assert parsed.rejects.select("source_line", "reason").rows() == [(2, "bad_timestamp")]
+    assert parsed.rows["value"].to_list() == [3.0, 3.0]
+
+
+def test_days_and_months_in_one_column_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "days.csv"
+    path.write_text("at,kwh\n03/2024,1\n04.04.2024,2\n")
+    mapping = ColumnMap(timestamp="at", date_formats=("%m/%Y", "%d.%m.%Y"), zone="UTC", meters={"any": "main"})
+    with pytest.raises(BadInput, match="one column holds days, or months"):
+        read_file(path, mapping=mapping)

@@ -5,7 +5,7 @@ summer time skips does not exist, and an hour that it repeats is resolved by the
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final, Literal
 
 import polars as pl
@@ -29,7 +29,9 @@ _SPAN = (
 ANYBODYS: Final = ("UTC", "GMT")
 OFFSET_NAME: Final = r"[\s\x{a0}]\(?([A-Z]{3,5})\)?$"
 # Years that a calendar holds; beyond them local time has no meaning.
-_YEARS = (1, 9999)
+_YEARS, _FIRST_DAY, _LAST_DAY = (1, 9999), date(2, 1, 1), date(9999, 11, 30)
+# Rows that tell whether a column holds dates.
+_FIRST_ROWS = 20
 # Styles of numbers that count from 1970 in UTC, seconds and milliseconds, with microseconds of one; to the year 2100.
 EPOCHS = {"%s": 1_000_000, "%Q": 1_000}
 _LAST_EPOCH_US = 4_102_444_800_000_000
@@ -71,6 +73,9 @@ def add_instants(frame: pl.DataFrame, *, column: str, rule: TimeRule, by: str) -
     times = frame[column]
     if len(rule.formats) == 1 and rule.formats[0] in EPOCHS:
         return _with(frame, epoch_times(times, rule.formats[0]).dt.replace_time_zone("UTC"))
+    if len({is_month(form) for form in rule.formats}) > 1:
+        message = f"{' and '.join(rule.formats)}: one column holds days, or months; expected date formats of one kind"
+        raise BadInput(message, line=1, reason="bad_timestamp")
     if times.dtype == pl.Date or (times.dtype == pl.String and _is_date_only(times, rule.formats)):
         return _days(
             frame, dates_of(times, rule.formats), rule.day_zone, by_month=all(map(is_month, rule.formats or ("",)))
@@ -111,8 +116,9 @@ def begins_of(times: pl.Series) -> pl.Series:
 def _is_date_only(times: pl.Series, formats: tuple[str, ...]) -> bool:
     if formats:
         return not any(code in form for form in formats for code in ("%H", "%I", "%T", "%R", "%s"))
-    first = times.drop_nulls().head(1)
-    return bool(first.str.contains(_DATE_ONLY).all()) and first.len() > 0
+    # Most of the first ones: a total may stand above the days.
+    first = times.drop_nulls().head(_FIRST_ROWS)
+    return 2 * int(first.str.contains(_DATE_ONLY).sum()) > first.len()
 
 
 def dates_of(times: pl.Series, formats: tuple[str, ...]) -> pl.Series:
@@ -155,7 +161,8 @@ def _days(frame: pl.DataFrame, dates: pl.Series, day_zone: str | None, *, by_mon
 
 def day_table(dates: pl.Series, day_zone: str, *, by_month: bool = False) -> pl.DataFrame:
     """`_start` (UTC) and `_days_minutes` of each local day (`_day`) among the dates, or of the month that it begins."""
-    days = dates.drop_nulls().unique()
+    # 0001-01-01 and 9999-12-31 stand for nothing in some files; by another clock they are of no year of the calendar.
+    days = dates.filter(dates.is_between(_FIRST_DAY, _LAST_DAY)).unique()
     ends = days.dt.offset_by("1mo" if by_month else "1d").to_list()
     starts = [local_midnight_utc(day, day_zone) for day in days]
     minutes = [
